@@ -1,0 +1,95 @@
+//! The security record of a leg: written by the layers that did the work, read by everything that shows or signs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Pii;
+use crate::session_id::SessionId;
+
+/// One leg of one call at one node. The only source of `show`, CDR, ladder captions and passport.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegRecord {
+    /// The node's number of the call (both legs carry it) and of the leg.
+    pub call: u64,
+    pub leg: u64,
+    pub direction: Direction,
+    /// Dial-peer tag (sbc), or the trunk's, group's or device's name.
+    pub peer: String,
+    pub dial_peer: Option<u32>,
+    pub calling: Pii<String>,
+    pub called: Pii<String>,
+    pub sip_call_id: String,
+    pub session_id: SessionId,
+    pub state: LegState,
+    /// Milliseconds since 1970.
+    pub began_ms: u64,
+    pub connected_ms: Option<u64>,
+    pub ended_ms: Option<u64>,
+    /// Who ended it and why, in words.
+    pub ended_because: Option<String>,
+    pub signalling: Signalling,
+    /// Media that this node ends or relays on this leg; `None` where media never visits (call server, call manager).
+    pub media: Option<media_facts::MediaRecord>,
+    /// For a node that only passes SDP on: what was offered and agreed, and that this node saw the SDES keys.
+    pub passed: Option<Passed>,
+    /// Every re-keying, change of party, downgrade, in order.
+    pub events: Vec<LegEvent>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction { Answer, Originate }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LegState { Calling, Ringing, Active, Connected, Ended }
+
+/// Written by the connection layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signalling {
+    /// `TLS`, `TCP`, `UDP`.
+    pub transport: String,
+    pub local: Option<std::net::SocketAddr>,
+    pub remote: Option<std::net::SocketAddr>,
+    pub tls: Option<trust::TlsFacts>,
+    /// The peer's certificate if it proved one.
+    pub peer: Option<trust::CertificateFacts>,
+    /// How the peer was let in: `certificate`, `digest`, `address only (dangerous_plain_sip)`.
+    pub admitted_by: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passed { pub profile: String, pub suites: Vec<String>, pub sdes_key_seen: bool, pub remote_media: Option<std::net::SocketAddr> }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegEvent { pub at_ms: u64, pub what: String }
+
+/// Media facts as they stand in a record (a plain copy of what the media engine counted; `call` knows no media crate).
+pub mod media_facts {
+    use super::*;
+
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    pub struct MediaRecord {
+        pub local: Option<std::net::SocketAddr>,
+        pub remote: Option<std::net::SocketAddr>,
+        pub keying: String,
+        pub suite: String,
+        pub codec: String,
+        pub rekeyed: u32,
+        pub tx_protected: u64,
+        pub tx_clear: u64,
+        pub tx_octets: u64,
+        pub rx_protected: u64,
+        pub rx_clear: u64,
+        pub rx_octets: u64,
+        pub auth_failed: u64,
+        pub replayed: u64,
+        pub clear_dropped: u64,
+        pub lost: u64,
+        pub reordered: u64,
+        pub jitter_ms: f32,
+        pub rtt_ms: Option<f32>,
+    }
+}
+
+impl LegRecord {
+    /// Signalling was mutual TLS.
+    pub fn signalling_secure(&self) -> bool { self.signalling.tls.as_ref().is_some_and(|t| t.mutual) }
+}

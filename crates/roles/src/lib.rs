@@ -1,0 +1,199 @@
+//! Roles: what each kind of node does with calls. Pure machines of one shape; `net` runs them over sockets, `sim` over a
+//! simulated network.
+//!
+//! `Node::new(seed, plan, now)`, [`Node::handle`], [`Node::poll`], [`Node::deadline`], [`Node::tick`],
+//! [`Node::snapshot`], [`Node::restore`].
+//!
+//! One role never uses another's code: what two of them need lives in `call` (legs, pairs, records) or in [`shell`]
+//! (peers, admission, OPTIONS, control, journal: the part of a node that is the same in every role).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+pub use call::Now;
+use call::record::LegRecord;
+use call::session_id::Uuid;
+use call::statement::Signed;
+use serde::{Deserialize, Serialize};
+use sip::{Flow, FlowId, Hop, Message, Target, Transport};
+use trust::{Peer, Refusal};
+
+// pub mod shell; pub mod sbc; pub mod call_server; pub mod voice_browser; pub mod call_manager; pub mod phone; pub mod plan;
+
+/// Who may be at the other end of a connection that this node makes, and whom it lets in: the connection layer
+/// verifies outbound connections to `Target { peer: name }` against `names` before a byte of SIP is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerPlan {
+    pub name: Arc<str>,
+    pub transport: Transport,
+    pub addr: SocketAddr,
+    /// Accepted certificate names (CN or SAN). Empty only for plain transports.
+    pub names: Vec<String>,
+}
+
+/// What a node routes by: compiled from the site, immutable, swapped whole. A call keeps the plan it began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Counts up with each reload.
+    pub generation: u64,
+    pub site: String,
+    pub node: String,
+    /// `sbc`, `call_server`, …
+    pub role: String,
+    /// Listening addresses, one a transport.
+    pub local: Vec<(Transport, SocketAddr)>,
+    pub peers: Vec<PeerPlan>,
+    pub session_expires: Duration,
+    pub min_se: Duration,
+    // pub kind: Kind  (sbc::Plan, call_server::Plan, …)
+}
+
+impl Plan {
+    /// The plan of one node of a validated site.
+    pub fn compile(_site: &site::Site, _node: &str, _generation: u64) -> Result<Plan, String> { todo!() }
+}
+
+/// A question to the slow or outside world; the answer comes as [`Input::Told`] with the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AskId(pub u64);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Sign with the node's own identity.
+    Sign { payload: Vec<u8> },
+    /// Make durable; told when it is.
+    Persist(Persist),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Told {
+    Signed { signature: Vec<u8>, chain_der: Vec<Vec<u8>> },
+    Persisted,
+    /// The world failed: words.
+    Failed(String),
+}
+
+/// What is kept beyond the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Persist {
+    /// A finished hop statement, found by the caller's UUID.
+    Statement { caller: Uuid, signed: Signed },
+    /// State of a live call, so that a restarted node goes on with it; `None` removes it.
+    Call { call: u64, state: Option<Vec<u8>> },
+    /// A phone's registration; `None` removes it.
+    Registration { line: String, state: Option<Vec<u8>> },
+    Agent { id: String, state: String },
+}
+
+/// Facts that are written down and shown, not waited for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Journal {
+    Refused(RefusalRecord),
+    /// A finished leg (CDR).
+    Leg(Box<LegRecord>),
+    /// A routing decision in words, by the caller's UUID.
+    Decision { caller: Uuid, words: String },
+}
+
+/// One refusal, as `show refusals` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusalRecord {
+    pub at_ms: u64,
+    pub node: String,
+    pub remote: Option<SocketAddr>,
+    pub transport: Option<Transport>,
+    /// What the other side was told: `TLS alert unknown_ca`, `SIP 403 Forbidden`, …
+    pub answered: String,
+    pub refusal: Refusal,
+}
+
+/// Number of a control request under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ControlId(pub u64);
+
+/// What administration asks of a node's role. (Connections, traces and refusals are answered by `net` itself.)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// Live calls' legs.
+    Calls,
+    /// This node's statement on a call: signed when the call is over; a live one is signed as it stands.
+    Statement { caller: Uuid },
+    /// Phones registered (call manager).
+    Registrations,
+    Agents,
+    Queues,
+    AgentReady { agent: String },
+    AgentNotReady { agent: String, reason: String },
+    /// No new calls (503 with Retry-After); answers when the last call has ended.
+    Drain,
+    Status,
+    /// Phone role only: place a call, press keys, hang up.
+    Dial { number: String },
+    Press { digits: String },
+    HangUp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Calls(Vec<LegRecord>),
+    Statement(Signed),
+    Registrations(Vec<Registration>),
+    Agents(Vec<AgentView>),
+    Queues(Vec<QueueView>),
+    Status(Status),
+    Done,
+    /// Cannot: in words.
+    Sorry(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registration { pub line: String, pub device: String, pub contact: String, pub remote: SocketAddr, pub transport: Transport, pub expires_s: u64, pub certificate: Option<String> }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentView { pub id: String, pub extension: String, pub state: String, pub reason: String, pub for_s: u64 }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueView { pub name: String, pub waiting: usize, pub longest_wait_s: u64 }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status { pub node: String, pub role: String, pub calls: usize, pub legs: usize, pub dialogs: usize, pub transactions: usize, pub leases_free: usize, pub draining: bool, pub panics: u64, pub plan_generation: u64 }
+
+/// Everything that can wake a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A whole SIP message and who sent it. The flow's peer stays the same for the life of the flow.
+    Message { flow: Flow, peer: Arc<Peer>, message: Message },
+    /// A connection to `target` could not be made, or its peer was refused (then with the refusal).
+    Unreachable { target: Target, why: String },
+    /// A stream connection ended.
+    Closed { flow: FlowId },
+    Media(media::Event),
+    Told(AskId, Told),
+    Control(ControlId, Control),
+    /// A new plan: new calls route by it.
+    Plan(Arc<Plan>),
+}
+
+/// Everything a node can want.
+#[derive(Clone, Debug)]
+pub enum Output {
+    Send { hop: Hop, bytes: Bytes },
+    /// Close a flow once what was sent is out (a peer that was refused).
+    Close { flow: FlowId },
+    Media(media::Command),
+    Ask(AskId, Ask),
+    Reply(ControlId, Reply),
+    Journal(Journal),
+}
+
+// pub struct Node — one struct with an enum of roles inside:
+//   Node::new(seed: [u8; 32], plan: Arc<Plan>, now: Now) -> Node
+//   handle(&mut self, Input, Now); poll(&mut self) -> Option<Output>; deadline(&self) -> Option<Duration>; tick(&mut self, Now)
+//   abandon(&mut self, Now)      after a panic was caught in handle/tick: ends the call that was being handled (500 or
+//                                BYE, media closed, journal), leaves the rest untouched
+//   snapshot(&self) -> Vec<u8>; restore(&[u8]) -> Result<Node, String>   whole node, postcard
+//   adopt(&mut self, call_state: &[u8], Now)   a call persisted by the previous process (Persist::Call)

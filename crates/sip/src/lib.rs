@@ -1,0 +1,16 @@
+//! SIP (RFC 3261 and its family): messages, transactions, dialogs and the endpoint that ties them together.
+//!
+//! Pure: no sockets, no clocks, no threads. Time is a monotonic [`Duration`](std::time::Duration) since an
+//! origin that the caller chose; bytes come in framed, bytes go out framed.
+
+pub mod auth;
+pub mod endpoint;
+pub mod frame;
+pub mod message;
+pub mod transport;
+pub mod uri;
+
+pub use endpoint::{ClientId, Config, DialogId, Endpoint, Event, Failure, Output, ServerId};
+pub use message::{Body, Headers, Message, Method, Name, NameAddr, Request, Response, Status};
+pub use transport::{FlowId, Flow, Hop, Target, Transport};
+pub use uri::Uri;

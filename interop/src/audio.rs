@@ -1,0 +1,287 @@
+//! Did they hear one another: WAV files, RTP decoded out of a capture, and the best normalised
+//! cross-correlation of what was said with what was heard, over every alignment.
+
+use std::f64::consts::TAU;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::packets::{Datagram, Rtp};
+use crate::speech::{RATE, from_ulaw};
+
+/// What two recordings of the same words must reach after alignment.
+pub const SAME: f64 = 0.9;
+
+/// The best alignment of one recording in another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    /// Where in the heard samples the said ones begin.
+    pub at: usize,
+    /// Normalised: 1 is the same up to loudness.
+    pub correlation: f64,
+}
+
+/// Finds `said` in `heard`. Both in linear samples at one rate.
+///
+/// Normalising is by the energy of each stretch that `said` would lie over, so a loud stranger nearby
+/// does not hide a quiet match, and silence matches nothing.
+pub fn find(said: &[i16], heard: &[i16]) -> Match {
+    let nothing = Match { at: 0, correlation: 0.0 };
+    let said_energy: f64 = said.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    if said.is_empty() || heard.len() < said.len() || said_energy == 0.0 {
+        return nothing;
+    }
+    let products = cross_correlate(said, heard);
+    let mut energies = Vec::with_capacity(heard.len() + 1);
+    energies.push(0.0);
+    let mut sum = 0.0;
+    for sample in heard {
+        sum += f64::from(*sample).powi(2);
+        energies.push(sum);
+    }
+    // A stretch with less than a thousandth of the energy is silence; dividing by it would make noise of it.
+    let floor = said_energy * 1e-3;
+    (0..=heard.len() - said.len())
+        .map(|at| {
+            let energy = energies[at + said.len()] - energies[at];
+            let correlation = if energy < floor { 0.0 } else { products[at] / (said_energy * energy).sqrt() };
+            Match { at, correlation }
+        })
+        .max_by(|a, b| a.correlation.total_cmp(&b.correlation))
+        .unwrap_or(nothing)
+}
+
+/// How much of `said` was heard: each window of one second that is not silent is looked for by itself,
+/// so a jitter buffer that slipped in between does not matter. The median of the windows.
+pub fn heard_well(said: &[i16], heard: &[i16]) -> f64 {
+    let mut found: Vec<f64> = said.chunks_exact(RATE).map(|window| find(window, heard).correlation).collect();
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// Fails unless `said` is in `heard` with a correlation above [`SAME`]; `who` names them in the error.
+pub fn demand(who: &str, said: &[i16], heard: &[i16]) -> Result<f64> {
+    let correlation = heard_well(said, heard);
+    ensure!(
+        correlation > SAME,
+        "{who}: correlation {correlation:.3} of {:.1} s said in {:.1} s heard; more than {SAME} is required",
+        said.len() as f64 / RATE as f64,
+        heard.len() as f64 / RATE as f64
+    );
+    Ok(correlation)
+}
+
+/// Fails if `said` can be found in `heard`: the two have nothing to do with each other.
+pub fn deny(who: &str, said: &[i16], heard: &[i16]) -> Result<()> {
+    let correlation = heard_well(said, heard);
+    ensure!(correlation < 0.5, "{who}: was heard (correlation {correlation:.3}) and should not have been");
+    Ok(())
+}
+
+/// The speech of an RTP flow with PCMU, by timestamp: what was lost or not sent is silence. A change
+/// of SSRC begins a new stretch after the old one.
+pub fn decode_pcmu(datagrams: &[Datagram]) -> Vec<i16> {
+    /// A timestamp that leaps further than this has begun anew: ten seconds.
+    const LEAP: i64 = 10 * RATE as i64;
+    let mut samples: Vec<i16> = Vec::new();
+    let mut base: Option<(u32, u32, usize)> = None;
+    for packet in datagrams.iter().filter_map(|datagram| Rtp::parse(&datagram.payload)) {
+        if packet.payload_type != 0 {
+            continue;
+        }
+        let place = |(ssrc, first, start): (u32, u32, usize)| -> Option<usize> {
+            let offset = i64::from(packet.timestamp.wrapping_sub(first) as i32);
+            let at = start as i64 + offset;
+            let near = (at - samples.len() as i64).abs() < LEAP && at >= start as i64;
+            (ssrc == packet.ssrc && near).then_some(at as usize)
+        };
+        let at = base.and_then(place).unwrap_or_else(|| {
+            base = Some((packet.ssrc, packet.timestamp, samples.len()));
+            samples.len()
+        });
+        if samples.len() < at + packet.payload.len() {
+            samples.resize(at + packet.payload.len(), 0);
+        }
+        for (sample, octet) in samples[at..].iter_mut().zip(packet.payload) {
+            *sample = from_ulaw(*octet);
+        }
+    }
+    samples
+}
+
+/// Reads a WAV file of 16-bit PCM or µ-law; only the first channel. A data chunk that claims more than
+/// the file has (its writer was killed) ends with the file.
+///
+/// # Errors
+/// When it is no such file or not at [`RATE`].
+pub fn read_wav(path: &Path) -> Result<Vec<i16>> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    parse_wav(&bytes).with_context(|| format!("in {}", path.display()))
+}
+
+/// Writes 16-bit mono PCM at [`RATE`].
+pub fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
+    let size = u32::try_from(2 * samples.len())?;
+    let mut out = Vec::with_capacity(44 + 2 * samples.len());
+    out.extend(b"RIFF");
+    out.extend((36 + size).to_le_bytes());
+    out.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    out.extend((RATE as u32).to_le_bytes());
+    out.extend((2 * RATE as u32).to_le_bytes());
+    out.extend([2, 0, 16, 0]);
+    out.extend(b"data");
+    out.extend(size.to_le_bytes());
+    for sample in samples {
+        out.extend(sample.to_le_bytes());
+    }
+    Ok(std::fs::write(path, out)?)
+}
+
+fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
+    ensure!(bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE"), "not a WAV file");
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    let mut format: Option<(u16, usize, u16)> = None;
+    while let Some(header) = rest.get(..8) {
+        let size = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        let body = &rest[8..(8 + size).min(rest.len())];
+        match &header[..4] {
+            b"fmt " => {
+                ensure!(body.len() >= 16, "a format chunk of {} octets", body.len());
+                let word = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
+                let rate = u32::from(word(4)) | u32::from(word(6)) << 16;
+                ensure!(rate as usize == RATE, "{rate} samples a second; expected {RATE}");
+                format = Some((word(0), usize::from(word(2)).max(1), word(14)));
+            }
+            b"data" => {
+                let (kind, channels, bits) = format.context("data before the format")?;
+                return match (kind, bits) {
+                    (7, 8) => Ok(body.iter().step_by(channels).copied().map(from_ulaw).collect()),
+                    // 0xfffe is "extensible"; every writer here means PCM by it.
+                    (1 | 0xfffe, 16) => {
+                        let samples = body.chunks_exact(2).step_by(channels);
+                        Ok(samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+                    }
+                    _ => bail!("format {kind} with {bits} bits a sample; expected PCM 16 or µ-law 8"),
+                };
+            }
+            _ => {}
+        }
+        rest = rest.get(8 + size + size % 2..).unwrap_or_default();
+    }
+    bail!("no data chunk")
+}
+
+/// `products[at]` = Σ said[i]·heard[at+i], by Fourier transform.
+fn cross_correlate(said: &[i16], heard: &[i16]) -> Vec<f64> {
+    let size = (said.len() + heard.len()).next_power_of_two();
+    // Both are real: one rides as the imaginary part of the other, and is separated after.
+    let mut mixed = vec![(0.0, 0.0); size];
+    for (slot, sample) in mixed.iter_mut().zip(heard) {
+        slot.0 = f64::from(*sample);
+    }
+    for (slot, sample) in mixed.iter_mut().zip(said) {
+        slot.1 = f64::from(*sample);
+    }
+    transform(&mut mixed);
+    let mut product = vec![(0.0, 0.0); size];
+    for at in 0..size {
+        let (a, b) = (mixed[at], mixed[(size - at) % size]);
+        let heard = ((a.0 + b.0) / 2.0, (a.1 - b.1) / 2.0);
+        let said = ((a.1 + b.1) / 2.0, (b.0 - a.0) / 2.0);
+        // heard · conj(said), conjugated once more so that the forward transform inverts it.
+        product[at] = (heard.0 * said.0 + heard.1 * said.1, heard.0 * said.1 - heard.1 * said.0);
+    }
+    transform(&mut product);
+    product.truncate(heard.len());
+    product.into_iter().map(|(real, _)| real / size as f64).collect()
+}
+
+/// Radix-2 fast Fourier transform in place; the length is a power of two.
+fn transform(values: &mut [(f64, f64)]) {
+    let size = values.len();
+    if size < 2 {
+        return;
+    }
+    let shift = size.leading_zeros() + 1;
+    for at in 0..size {
+        let swapped = at.reverse_bits() >> shift;
+        if at < swapped {
+            values.swap(at, swapped);
+        }
+    }
+    let mut half = 1;
+    while half < size {
+        let turns: Vec<(f64, f64)> =
+            (0..half).map(|k| (-TAU * k as f64 / (2 * half) as f64).sin_cos()).map(|(sin, cos)| (cos, sin)).collect();
+        for block in values.chunks_exact_mut(2 * half) {
+            let (low, high) = block.split_at_mut(half);
+            for ((a, b), turn) in low.iter_mut().zip(high).zip(&turns) {
+                let turned = (b.0 * turn.0 - b.1 * turn.1, b.0 * turn.1 + b.1 * turn.0);
+                *b = (a.0 - turned.0, a.1 - turned.1);
+                *a = (a.0 + turned.0, a.1 + turned.1);
+            }
+        }
+        half *= 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::speech::{to_ulaw, voice};
+
+    #[test]
+    fn a_voice_is_found_where_it_is_and_another_is_not() {
+        let said = voice(1, 2);
+        let mut heard = voice(2, 3);
+        heard.extend(said.iter().map(|sample| from_ulaw(to_ulaw(*sample / 2))));
+        heard.extend(voice(3, 2));
+        let found = find(&said, &heard);
+        assert_eq!(found.at, 3 * RATE);
+        assert!(found.correlation > 0.99, "{found:?}");
+        assert!(find(&voice(4, 2), &heard).correlation < 0.5);
+        demand("the test", &said, &heard).unwrap();
+        deny("a stranger", &voice(4, 2), &heard).unwrap();
+        demand("a stranger", &voice(4, 2), &heard).unwrap_err();
+        deny("the test", &said, &heard).unwrap_err();
+    }
+
+    #[test]
+    fn the_transform_agrees_with_the_definition() {
+        let (said, heard) = (&voice(5, 1)[400..700], &voice(6, 1)[..1000]);
+        let fast = cross_correlate(said, heard);
+        for at in [0, 1, 333, 700] {
+            let slow: f64 = said.iter().zip(&heard[at..]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            assert!((fast[at] - slow).abs() < 1.0, "{at}: {} and {slow}", fast[at]);
+        }
+    }
+
+    #[test]
+    fn silence_matches_nothing() {
+        assert_eq!(find(&voice(1, 1), &[0; 20_000]).correlation, 0.0);
+        assert_eq!(find(&[0; 100], &voice(1, 1)).correlation, 0.0);
+        assert_eq!(find(&voice(1, 1), &[]).correlation, 0.0);
+    }
+
+    #[test]
+    fn a_slip_between_the_words_is_forgiven() {
+        let said = voice(7, 6);
+        let mut heard = said[..3 * RATE].to_vec();
+        heard.extend([0; 80]);
+        heard.extend(&said[3 * RATE..]);
+        demand("after a slip", &said, &heard).unwrap();
+    }
+
+    #[test]
+    fn a_wav_file_survives_and_a_cut_one_gives_what_it_has() {
+        let samples = voice(8, 1);
+        let path = std::env::temp_dir().join(format!("interop-audio-{}.wav", std::process::id()));
+        write_wav(&path, &samples).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(parse_wav(&bytes).unwrap(), samples);
+        assert_eq!(parse_wav(&bytes[..44 + 200]).unwrap(), samples[..100]);
+        assert!(parse_wav(&bytes[..30]).is_err());
+        assert!(parse_wav(b"RIFFxxxxAVI ").is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! Ringfence against programs that others wrote. Needs root; see `interop::requirements`.
+
+mod harness;
