@@ -100,6 +100,14 @@ impl NodeHandle {
     /// The last messages, oldest first (bounded).
     pub fn trace(&self) -> Vec<TraceEntry> { todo!() }
     pub fn refusals(&self) -> Vec<RefusalRecord> { todo!() }
+    /// What this node writes down from now on, as it happens (bounded; a slow watcher loses the oldest).
+    pub fn watch(&self) -> std::sync::mpsc::Receiver<roles::Journal> { todo!() }
+    /// Finished calls of which the store holds this node's statement, newest last: caller's UUID, made (ms since 1970).
+    pub fn statements(&self) -> Vec<(String, u64)> { todo!() }
+    /// A stored statement.
+    pub fn statement(&self, _caller: &str) -> Option<call::statement::Signed> { todo!() }
+    /// When the node started, ms since 1970.
+    pub fn started_ms(&self) -> u64 { todo!() }
     /// Identity and roots, for the control listener.
     pub fn identity(&self) -> (trust::Identity, Vec<String>) { todo!() }
 }

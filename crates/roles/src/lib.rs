@@ -91,6 +91,10 @@ pub enum Persist {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Journal {
     Refused(RefusalRecord),
+    /// A leg's state, peer or media changed (ringing, connected, re-keyed, …): for those who watch.
+    Changed(Box<LegRecord>),
+    /// A phone registered (`true`) or is no longer: for those who watch. Written by phone and call manager.
+    Registered { line: String, registered: bool },
     /// A finished leg (CDR).
     Leg(Box<LegRecord>),
     /// A routing decision in words, by the caller's UUID.
