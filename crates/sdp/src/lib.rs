@@ -1,48 +1,108 @@
 //! SDP (RFC 8866), offer/answer (RFC 3264) and SDES keying (RFC 4568): what two ends agreed, as one typed result.
 //!
-//! Pure. Skeleton of the public face: helper C owns the crate and splits it: session.rs (parse/print), attribute.rs,
-//! crypto.rs, negotiate.rs, reject.rs.
+//! Pure: keys come from the caller's generator, nothing here reads a clock or a socket. `session` parses and prints
+//! whole descriptions without losing a line; `attribute` reads the attributes that we understand; `crypto` is SDES;
+//! `negotiate` makes offers and answers; `inspect` is for elements that only pass descriptions on.
+//!
+//! Two rules hold throughout: protection is never "if possible" (a description is refused in words, see [`Reject`]),
+//! and a key is never in a `Debug` text, an error or a refusal.
+
+mod attribute;
+mod crypto;
+mod inspect;
+mod negotiate;
+mod reject;
+mod session;
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// SRTP protection profiles (IANA "SRTP Crypto Suite Registrations") that we speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Suite {
-    AeadAes256Gcm,
-    AeadAes128Gcm,
-    AesCm128HmacSha1_80,
-    AesCm128HmacSha1_32,
-}
+pub use attribute::RtpMap;
+pub use crypto::{Crypto, CryptoError, KeyParam, MasterKey, Mki, Suite, SuiteName};
+pub use inspect::{Inspected, inspect};
+pub use negotiate::{Keys, Local, Offered, accept, answer, offer};
+pub use reject::Reject;
+pub use session::{Line, Media, ParseError, Session};
 
-impl Suite {
-    /// Name in `a=crypto`.
-    pub fn name(self) -> &'static str { todo!() }
-    /// Accepts the spellings that equipment really sends.
-    pub fn parse(_text: &str) -> Option<Suite> { todo!() }
-    /// Octets of master key and master salt: 16+14, 16+12, 32+12.
-    pub fn key_salt_len(self) -> (usize, usize) { todo!() }
-}
+/// Payload type that we offer for telephone-event; in an answer the offer's number is used.
+pub const TELEPHONE_EVENT: u8 = 101;
 
-/// SRTP master key and salt. Zeroed on drop, `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MasterKey {
-    bytes: Vec<u8>,
-}
-impl MasterKey {
-    pub fn new(bytes: Vec<u8>) -> MasterKey { MasterKey { bytes } }
-    pub fn bytes(&self) -> &[u8] { &self.bytes }
-}
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("MasterKey(…)") }
-}
-
+/// G.711 in its two laws (RFC 3551 §4.5.14): static payload types 0 and 8, 8 kHz, mono.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Codec { Pcmu, Pcma }
+pub enum Codec {
+    Pcmu,
+    Pcma,
+}
 
+impl Codec {
+    /// The encoding name of `a=rtpmap`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU",
+            Codec::Pcma => "PCMA",
+        }
+    }
+
+    /// The static payload type (RFC 3551 table 4).
+    pub fn static_payload_type(self) -> u8 {
+        match self {
+            Codec::Pcmu => 0,
+            Codec::Pcma => 8,
+        }
+    }
+}
+
+/// Who may send (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction { SendRecv, SendOnly, RecvOnly, Inactive }
+pub enum Direction {
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+impl Direction {
+    /// The attribute's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    pub fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    pub fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// The same stream as the other end names it.
+    pub fn mirrored(self) -> Direction {
+        Direction::of(self.receives(), self.sends())
+    }
+
+    /// What both allow.
+    pub fn and(self, other: Direction) -> Direction {
+        Direction::of(
+            self.sends() && other.sends(),
+            self.receives() && other.receives(),
+        )
+    }
+
+    fn of(sends: bool, receives: bool) -> Direction {
+        match (sends, receives) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+}
 
 /// How a leg's media must be protected. There is no "if possible".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,23 +117,61 @@ pub enum Protection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     pub protection: Protection,
-    /// In order of preference.
+    /// In order of preference; empty means all of [`Suite::ALL`].
     pub suites: Vec<Suite>,
+    /// In order of preference; empty means PCMU, PCMA.
     pub codecs: Vec<Codec>,
     /// Offer and accept RFC 4733 telephone-event.
     pub telephone_event: bool,
 }
 
+impl Policy {
+    pub(crate) fn suites(&self) -> &[Suite] {
+        if self.suites.is_empty() {
+            &Suite::ALL
+        } else {
+            &self.suites
+        }
+    }
+
+    pub(crate) fn codecs(&self) -> &[Codec] {
+        if self.codecs.is_empty() {
+            &[Codec::Pcmu, Codec::Pcma]
+        } else {
+            &self.codecs
+        }
+    }
+}
+
+/// How the stream is keyed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keying {
     /// RTP in clear; only under [`Protection::DangerousPlainRtp`].
     Clear,
-    Sdes { suite: Suite, tag: u32, local: MasterKey, remote: MasterKey },
+    Sdes {
+        suite: Suite,
+        tag: u32,
+        /// Protects what we send.
+        local: MasterKey,
+        /// Protects what we receive.
+        remote: MasterKey,
+    },
+}
+
+impl Keying {
+    /// The SRTP suite, none in clear.
+    pub fn suite(&self) -> Option<Suite> {
+        match self {
+            Keying::Clear => None,
+            Keying::Sdes { suite, .. } => Some(*suite),
+        }
+    }
 }
 
 /// The result of an offer and its answer for the one audio stream: all that a media session needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Negotiated {
+    /// Where to send RTP. The unspecified address is old-style hold: nowhere.
     pub remote: SocketAddr,
     /// RTCP address; the same as `remote` under rtcp-mux.
     pub remote_rtcp: SocketAddr,
@@ -84,55 +182,26 @@ pub struct Negotiated {
     pub telephone_event: Option<u8>,
     /// As seen from us: `RecvOnly` means that we only receive.
     pub direction: Direction,
+    /// Packet length that the peer wants to receive: 10 to 60 ms in steps of 10, 20 where it says nothing.
     pub ptime_ms: u16,
     pub keying: Keying,
 }
 
-/// Why a description cannot be had. A value, not an error: it becomes a 488 with a Warning (RFC 3261 §20.43).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reject {
-    /// 488 as a rule; 400 for what is not SDP.
-    pub status: u16,
-    /// The rule, what was offered, what was required and what to do.
-    pub rule: String,
-    pub offered: String,
-    pub required: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::Direction;
 
-/// Our own side of one stream between offer and answer, and across re-offers (`o=` version counts up).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Local {
-    /// Where we receive: a leased, open port.
-    pub addr: SocketAddr,
-    pub session_id: u64,
-    pub version: u64,
-}
-
-/// An offer of ours that waits for its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offered { /* our keys by tag, payload types */ }
-
-/// Fresh master keys: `keys(suite)` gives a random key and salt.
-pub type Keys<'a> = &'a mut dyn FnMut(Suite) -> MasterKey;
-
-/// Makes an offer. `direction` is ours.
-pub fn offer(_policy: &Policy, _local: &mut Local, _direction: Direction, _keys: Keys<'_>) -> (String, Offered) { todo!() }
-
-/// Reads the answer to an offer of ours.
-pub fn accept(_offered: &Offered, _policy: &Policy, _answer: &[u8]) -> Result<Negotiated, Reject> { todo!() }
-
-/// Answers an offer: our SDP and what is now agreed. Hold (`sendonly`, `inactive`, `c=0.0.0.0`) is mirrored.
-pub fn answer(_policy: &Policy, _local: &mut Local, _offer: &[u8], _keys: Keys<'_>) -> Result<(String, Negotiated), Reject> { todo!() }
-
-/// For elements that pass SDP through without ending media (call server, call manager): is this description's audio
-/// protected, by what? Gives profile, suites and address for the record, and refuses what `policy` forbids.
-pub fn inspect(_policy: &Policy, _sdp: &[u8]) -> Result<Inspected, Reject> { todo!() }
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inspected {
-    pub profile: String,
-    pub suites: Vec<Suite>,
-    pub addr: Option<SocketAddr>,
-    pub codecs: Vec<String>,
-    pub direction: Direction,
+    #[test]
+    fn directions_mirror_and_intersect() {
+        assert_eq!(Direction::SendOnly.mirrored(), Direction::RecvOnly);
+        assert_eq!(Direction::SendRecv.mirrored(), Direction::SendRecv);
+        assert_eq!(
+            Direction::SendRecv.and(Direction::RecvOnly),
+            Direction::RecvOnly
+        );
+        assert_eq!(
+            Direction::SendOnly.and(Direction::RecvOnly),
+            Direction::Inactive
+        );
+    }
 }
