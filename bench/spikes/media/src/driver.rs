@@ -38,7 +38,15 @@ pub fn run(shape: &str, calls: usize, seconds: u64, strace: bool) {
             socket.connect(("127.0.0.1", port.parse().unwrap())).unwrap();
             let on = 1i32;
             // SAFETY: the option's value is a live int of the stated size.
-            unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, (&raw const on).cast(), 4) };
+            unsafe {
+                libc::setsockopt(
+                    socket.as_raw_fd(),
+                    libc::SOL_SOCKET,
+                    libc::SO_TIMESTAMPNS,
+                    (&raw const on).cast(),
+                    4,
+                )
+            };
             socket
         })
         .collect();
@@ -52,7 +60,15 @@ pub fn run(shape: &str, calls: usize, seconds: u64, strace: bool) {
     let strace_file = std::env::temp_dir().join(format!("spike-media-{}", std::process::id()));
     let mut tracer = strace.then(|| {
         let child = Command::new("strace")
-            .args(["-c", "-f", "-q", "-o", strace_file.to_str().unwrap(), "-p", &dut.id().to_string()])
+            .args([
+                "-c",
+                "-f",
+                "-q",
+                "-o",
+                strace_file.to_str().unwrap(),
+                "-p",
+                &dut.id().to_string(),
+            ])
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(500));
@@ -79,7 +95,20 @@ pub fn run(shape: &str, calls: usize, seconds: u64, strace: bool) {
             if let Some(wait) = due.checked_duration_since(Instant::now()) {
                 std::thread::sleep(wait);
             }
-            packet[..12].copy_from_slice(&[0x80, 0, (n >> 8) as u8, n as u8, 0, 0, 0, 0, 0, 0, (leg >> 8) as u8, leg as u8]);
+            packet[..12].copy_from_slice(&[
+                0x80,
+                0,
+                (n >> 8) as u8,
+                n as u8,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                (leg >> 8) as u8,
+                leg as u8,
+            ]);
             packet[12..].fill(0x55);
             keys.protect(leg, &mut packet);
             sent_at[leg * SLOTS + n % SLOTS].store(clock(), Relaxed);
@@ -125,7 +154,10 @@ fn receive(sockets: &[UdpSocket], sent_at: &[AtomicU64], counting: &AtomicBool, 
     unsafe {
         let ep = libc::epoll_create1(0);
         for (leg, socket) in sockets.iter().enumerate() {
-            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: leg as u64 };
+            let mut event = libc::epoll_event {
+                events: libc::EPOLLIN as u32,
+                u64: leg as u64,
+            };
             libc::epoll_ctl(ep, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &mut event);
         }
         let mut events: Vec<libc::epoll_event> = vec![zeroed(); 512];
@@ -134,15 +166,23 @@ fn receive(sockets: &[UdpSocket], sent_at: &[AtomicU64], counting: &AtomicBool, 
             for event in &events[..ready.max(0) as usize] {
                 let leg = event.u64 as usize;
                 let (mut buf, mut control) = ([0u8; 512], [0u64; 16]);
-                let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
+                let mut part = libc::iovec {
+                    iov_base: buf.as_mut_ptr().cast(),
+                    iov_len: buf.len(),
+                };
                 let mut msg: libc::msghdr = zeroed();
                 (msg.msg_iov, msg.msg_iovlen) = (&mut part, 1);
                 (msg.msg_control, msg.msg_controllen) = (control.as_mut_ptr().cast(), size_of_val(&control));
                 if libc::recvmsg(sockets[leg].as_raw_fd(), &mut msg, libc::MSG_DONTWAIT) < 12 {
                     continue;
                 }
-                let stamp = libc::CMSG_DATA(libc::CMSG_FIRSTHDR(&msg)).cast::<libc::timespec>().read_unaligned();
-                let (n, source) = (usize::from(buf[2]) << 8 | usize::from(buf[3]), usize::from(buf[10]) << 8 | usize::from(buf[11]));
+                let stamp = libc::CMSG_DATA(libc::CMSG_FIRSTHDR(&msg))
+                    .cast::<libc::timespec>()
+                    .read_unaligned();
+                let (n, source) = (
+                    usize::from(buf[2]) << 8 | usize::from(buf[3]),
+                    usize::from(buf[10]) << 8 | usize::from(buf[11]),
+                );
                 assert_eq!(source, leg ^ 1);
                 let was = sent_at[source * SLOTS + n % SLOTS].load(Relaxed);
                 if counting.load(Relaxed) && was != 0 {

@@ -15,12 +15,19 @@ type Address = libc::sockaddr_in;
 
 pub fn run(ports: Vec<UdpSocket>, tick: bool, mmsg: bool) {
     let keys = Keys::new(ports.len());
-    let mut relay = Relay { fds: ports.iter().map(AsRawFd::as_raw_fd).collect(), peers: vec![None; ports.len()], keys };
+    let mut relay = Relay {
+        fds: ports.iter().map(AsRawFd::as_raw_fd).collect(),
+        peers: vec![None; ports.len()],
+        keys,
+    };
     // SAFETY: plain system calls on descriptors that live as long as this function.
     unsafe {
         let ep = libc::epoll_create1(0);
         for (leg, fd) in relay.fds.iter().enumerate() {
-            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: leg as u64 };
+            let mut event = libc::epoll_event {
+                events: libc::EPOLLIN as u32,
+                u64: leg as u64,
+            };
             assert_eq!(libc::epoll_ctl(ep, libc::EPOLL_CTL_ADD, *fd, &mut event), 0);
         }
         let mut events: Vec<libc::epoll_event> = vec![zeroed(); 512];
@@ -53,13 +60,27 @@ impl Relay {
         unsafe {
             let mut from: Address = zeroed();
             let mut size = size_of::<Address>() as u32;
-            let len = libc::recvfrom(self.fds[leg], buf.as_mut_ptr().cast(), buf.len(), 0, (&raw mut from).cast(), &mut size);
+            let len = libc::recvfrom(
+                self.fds[leg],
+                buf.as_mut_ptr().cast(),
+                buf.len(),
+                0,
+                (&raw mut from).cast(),
+                &mut size,
+            );
             if len < 0 {
                 return;
             }
             self.peers[leg].get_or_insert(from);
             if let (true, Some(to)) = (self.keys.relay(leg, &mut buf[..len as usize]), &self.peers[leg ^ 1]) {
-                libc::sendto(self.fds[leg ^ 1], buf.as_ptr().cast(), len as usize, 0, (&raw const *to).cast(), size);
+                libc::sendto(
+                    self.fds[leg ^ 1],
+                    buf.as_ptr().cast(),
+                    len as usize,
+                    0,
+                    (&raw const *to).cast(),
+                    size,
+                );
             }
         }
     }
@@ -72,7 +93,10 @@ impl Relay {
             let mut parts: [libc::iovec; BATCH] = zeroed();
             let mut msgs: [libc::mmsghdr; BATCH] = zeroed();
             for i in 0..BATCH {
-                parts[i] = libc::iovec { iov_base: bufs[i].as_mut_ptr().cast(), iov_len: 256 };
+                parts[i] = libc::iovec {
+                    iov_base: bufs[i].as_mut_ptr().cast(),
+                    iov_len: 256,
+                };
                 msgs[i].msg_hdr.msg_iov = &mut parts[i];
                 msgs[i].msg_hdr.msg_iovlen = 1;
                 msgs[i].msg_hdr.msg_name = (&raw mut names[i]).cast();

@@ -53,7 +53,12 @@ fn answer_questions() {
                 usage
             };
             let us = |t: libc::timeval| t.tv_sec * 1_000_000 + t.tv_usec;
-            println!("{} {} {}", us(usage.ru_utime) + us(usage.ru_stime), usage.ru_nvcsw, usage.ru_nivcsw);
+            println!(
+                "{} {} {}",
+                us(usage.ru_utime) + us(usage.ru_stime),
+                usage.ru_nvcsw,
+                usage.ru_nivcsw
+            );
         }
         std::process::exit(0);
     });

@@ -19,7 +19,12 @@ impl Keys {
         let nonce = nonce(packet);
         let (header, rest) = packet.split_at_mut(HEADER);
         let (body, tag) = rest.split_at_mut(rest.len() - TAG);
-        tag.copy_from_slice(self.0[leg].seal_in_place_separate_tag(nonce, Aad::from(&*header), body).unwrap().as_ref());
+        tag.copy_from_slice(
+            self.0[leg]
+                .seal_in_place_separate_tag(nonce, Aad::from(&*header), body)
+                .unwrap()
+                .as_ref(),
+        );
     }
 
     /// In place: what came in on `leg` becomes what goes out on its partner.

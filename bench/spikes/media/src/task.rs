@@ -8,10 +8,19 @@ use std::{
 use crate::rekey::Keys;
 
 pub fn run(ports: Vec<UdpSocket>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async move {
         let keys = Arc::new(Keys::new(ports.len()));
-        let ports: Arc<Vec<_>> = Arc::new(ports.into_iter().map(|p| tokio::net::UdpSocket::from_std(p).unwrap()).collect());
+        let ports: Arc<Vec<_>> = Arc::new(
+            ports
+                .into_iter()
+                .map(|p| tokio::net::UdpSocket::from_std(p).unwrap())
+                .collect(),
+        );
         let peers: Arc<Vec<OnceLock<SocketAddr>>> = Arc::new((0..ports.len()).map(|_| OnceLock::new()).collect());
         for leg in 0..ports.len() {
             let (keys, ports, peers) = (keys.clone(), ports.clone(), peers.clone());

@@ -21,7 +21,13 @@ pub fn run(shape: &str, rate: u64, seconds: u64, conns: usize, strace: bool) {
     crate::tls::make(&dir);
     let uas = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut dut = Command::new(std::env::current_exe().unwrap())
-        .args(["dut", shape, dir.to_str().unwrap(), &uas.local_addr().unwrap().to_string(), &conns.to_string()])
+        .args([
+            "dut",
+            shape,
+            dir.to_str().unwrap(),
+            &uas.local_addr().unwrap().to_string(),
+            &conns.to_string(),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -34,7 +40,12 @@ pub fn run(shape: &str, rate: u64, seconds: u64, conns: usize, strace: bool) {
     let mut table = Vec::new();
     for id in 0..conns {
         let tls = ClientConnection::new(client.clone(), ServerName::try_from("spike").unwrap()).unwrap();
-        table.push(Conn::new(std::net::TcpStream::connect(address).unwrap(), tls.into(), &poll, id));
+        table.push(Conn::new(
+            std::net::TcpStream::connect(address).unwrap(),
+            tls.into(),
+            &poll,
+            id,
+        ));
     }
     // Handshakes go on while the called side's connections arrive: one shape makes them one by one.
     uas.set_nonblocking(true).unwrap();
@@ -54,7 +65,15 @@ pub fn run(shape: &str, rate: u64, seconds: u64, conns: usize, strace: bool) {
 
     let mut tracer = strace.then(|| {
         let child = Command::new("strace")
-            .args(["-c", "-f", "-q", "-o", dir.join("strace").to_str().unwrap(), "-p", &dut.id().to_string()])
+            .args([
+                "-c",
+                "-f",
+                "-q",
+                "-o",
+                dir.join("strace").to_str().unwrap(),
+                "-p",
+                &dut.id().to_string(),
+            ])
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(500));
@@ -69,7 +88,8 @@ pub fn run(shape: &str, rate: u64, seconds: u64, conns: usize, strace: bool) {
     let mut sent_at: Vec<Instant> = Vec::new();
     let mut latency: Vec<u64> = Vec::new();
     // What each step waits: ringing 40 ms, answer 120 ms, hang-up 200 ms after the step before it.
-    let mut later = [(40, Kind::Ringing), (120, Kind::Ok), (200, Kind::Bye)].map(|(ms, k)| (ms, k, VecDeque::<(Instant, usize, u64)>::new()));
+    let mut later =
+        [(40, Kind::Ringing), (120, Kind::Ok), (200, Kind::Bye)].map(|(ms, k)| (ms, k, VecDeque::<(Instant, usize, u64)>::new()));
     let mut events = Events::with_capacity(256);
     let mut out = Vec::new();
     let warm = Instant::now() + Duration::from_secs(1);
@@ -123,7 +143,12 @@ pub fn run(shape: &str, rate: u64, seconds: u64, conns: usize, strace: bool) {
         }
         for (id, kind, call) in sends {
             out.clear();
-            write(&mut out, kind, call, if matches!(kind, Kind::Invite | Kind::Ok) { SDP } else { b"" });
+            write(
+                &mut out,
+                kind,
+                call,
+                if matches!(kind, Kind::Invite | Kind::Ok) { SDP } else { b"" },
+            );
             table[id].push(&out);
         }
         table.iter_mut().for_each(Conn::flush);

@@ -24,8 +24,15 @@ impl Conn {
         tcp.set_nodelay(true).unwrap();
         tcp.set_nonblocking(true).unwrap();
         let mut tcp = TcpStream::from_std(tcp);
-        poll.registry().register(&mut tcp, Token(id), Interest::READABLE | Interest::WRITABLE).unwrap();
-        Self { tcp, tls, buf: Vec::with_capacity(65536), dirty: true }
+        poll.registry()
+            .register(&mut tcp, Token(id), Interest::READABLE | Interest::WRITABLE)
+            .unwrap();
+        Self {
+            tcp,
+            tls,
+            buf: Vec::with_capacity(65536),
+            dirty: true,
+        }
     }
 
     /// Edge-triggered: reads until the socket is dry, hands out every whole message.

@@ -24,7 +24,13 @@ fn main() {
             }
         }
         // SHAPE RATE SECONDS CONNS [strace]
-        "drive" => driver::run(word(1), number(2, 500), number(3, 8), number(4, 8) as usize, word(5) == "strace"),
+        "drive" => driver::run(
+            word(1),
+            number(2, 500),
+            number(3, 8),
+            number(4, 8) as usize,
+            word(5) == "strace",
+        ),
         _ => eprintln!("spike-signalling drive loop|tasks|onethread RATE SECONDS CONNS [strace]"),
     }
 }
@@ -43,7 +49,12 @@ fn answer_questions() {
                 usage
             };
             let us = |t: libc::timeval| t.tv_sec * 1_000_000 + t.tv_usec;
-            println!("{} {} {}", us(usage.ru_utime) + us(usage.ru_stime), usage.ru_nvcsw, usage.ru_nivcsw);
+            println!(
+                "{} {} {}",
+                us(usage.ru_utime) + us(usage.ru_stime),
+                usage.ru_nvcsw,
+                usage.ru_nivcsw
+            );
         }
         std::process::exit(0);
     });

@@ -54,7 +54,11 @@ pub fn parse(buf: &[u8]) -> Message<'_> {
         (_, b"ACK") => Kind::Ack,
         _ => Kind::Bye,
     };
-    Message { kind, call, body: &buf[head + 4..] }
+    Message {
+        kind,
+        call,
+        body: &buf[head + 4..],
+    }
 }
 
 /// Appends a message; INVITE is about 1.1 kB, 200 about 1 kB, the rest about 500 bytes.

@@ -20,7 +20,10 @@ type In = (usize, Vec<u8>);
 
 pub fn run(dir: &str, uas: SocketAddr, conns: usize, shape: Loop) {
     let runtime = match shape {
-        Loop::Thread => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Loop::Thread => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build(),
         Loop::Task => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     }
     .unwrap();

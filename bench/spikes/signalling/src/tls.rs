@@ -15,9 +15,16 @@ pub fn make(dir: &Path) {
     let root = ca.self_signed(&ca_key).unwrap();
     let issuer = rcgen::Issuer::new(ca, ca_key);
     let leaf_key = rcgen::KeyPair::generate().unwrap();
-    let leaf = rcgen::CertificateParams::new(vec!["spike".to_owned()]).unwrap().signed_by(&leaf_key, &issuer).unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["spike".to_owned()])
+        .unwrap()
+        .signed_by(&leaf_key, &issuer)
+        .unwrap();
     std::fs::create_dir_all(dir).unwrap();
-    for (name, bytes) in [("ca", root.der().to_vec()), ("leaf", leaf.der().to_vec()), ("key", leaf_key.serialize_der())] {
+    for (name, bytes) in [
+        ("ca", root.der().to_vec()),
+        ("leaf", leaf.der().to_vec()),
+        ("key", leaf_key.serialize_der()),
+    ] {
         std::fs::write(dir.join(name), bytes).unwrap();
     }
 }
@@ -34,6 +41,9 @@ pub fn configs(dir: &str) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
         .with_client_cert_verifier(WebPkiClientVerifier::builder(roots.clone()).build().unwrap())
         .with_single_cert(chain(), key())
         .unwrap();
-    let client = ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain(), key()).unwrap();
+    let client = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain(), key())
+        .unwrap();
     (Arc::new(server), Arc::new(client))
 }
