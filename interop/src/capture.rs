@@ -61,6 +61,16 @@ impl Capture {
         packets::read(&self.path)
     }
 
+    /// Waits until what was captured so far satisfies `enough`; `what` names that in the error.
+    pub fn until(&self, what: &str, within: Duration, enough: impl Fn(&[Frame]) -> bool) -> Result<()> {
+        let end = Instant::now() + within;
+        // Each look waits for a marker to pass through dumpcap, which paces this loop.
+        while !enough(&self.so_far()?) {
+            ensure!(Instant::now() < end, "waited {within:?} for {what} on the wire");
+        }
+        Ok(())
+    }
+
     /// Ends the capture.
     ///
     /// # Errors

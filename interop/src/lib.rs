@@ -11,6 +11,7 @@ pub mod capture;
 pub mod carrier;
 pub mod lab;
 pub mod packets;
+pub mod papers;
 pub mod phone;
 pub mod probe;
 pub mod program;

@@ -1,1 +1,114 @@
-//! In the making.
+//! Strangers at the door: `openssl s_client` with papers that are right, wrong or missing.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::lab::Host;
+
+/// How a visitor presents itself.
+#[derive(Clone, Debug, Default)]
+pub struct Visitor<'a> {
+    /// Key and certificate chain in PEM; none: it comes without.
+    pub papers: Option<(&'a Path, &'a Path)>,
+    /// Whom it believes; it verifies the server when this is given.
+    pub authority: Option<&'a Path>,
+    /// The name that the server must have in its certificate.
+    pub server_name: Option<&'a str>,
+    /// Options such as `-tls1_2`, or `-tls1_1` with a cipher list that still allows it.
+    pub options: &'a [&'a str],
+}
+
+/// What `openssl s_client` made of the visit.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    pub transcript: String,
+    /// What the server said to the request over TLS, if anything: its first line.
+    pub answer: Option<String>,
+}
+
+impl Visit {
+    /// Whether a request came through and was answered in SIP.
+    pub fn was_served(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// The TLS alert that the server sent, in OpenSSL's words (`certificate required`, `unknown ca`, …).
+    pub fn alert(&self) -> Option<&str> {
+        let line = self.transcript.lines().find(|line| line.contains("alert") && line.contains("error:"))?;
+        // error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../ssl/…
+        line.split(':').find(|part| part.contains("alert"))
+    }
+
+    /// The TLS version agreed on.
+    pub fn version(&self) -> Option<&str> {
+        let line = self.transcript.lines().find(|line| line.starts_with("New, TLSv"))?;
+        line.split(", ").nth(1)
+    }
+}
+
+/// Connects from `host`, sends one OPTIONS, and waits for a SIP answer or for the end of the connection.
+pub fn visit(host: &Host, server: SocketAddr, visitor: &Visitor<'_>, within: Duration) -> Result<Visit> {
+    let server_text = server.to_string();
+    let mut arguments = vec!["s_client", "-connect", &server_text, "-nocommands", "-ign_eof"];
+    if let Some((key, chain)) = visitor.papers {
+        let (key, chain) = (path(key)?, path(chain)?);
+        arguments.extend(["-key", key, "-cert", chain, "-cert_chain", chain]);
+    }
+    if let Some(authority) = visitor.authority {
+        arguments.extend(["-CAfile", path(authority)?, "-verify_return_error"]);
+    }
+    if let Some(name) = visitor.server_name {
+        arguments.extend(["-servername", name, "-verify_hostname", name]);
+    }
+    arguments.extend(visitor.options);
+    let mut program = host.start("openssl", &arguments)?;
+    // TLS 1.3 lets a client speak before the server has looked at its certificate, so only an answer to a
+    // request shows that the visitor was let in.
+    let address = host.address;
+    for line in [
+        format!("OPTIONS sip:probe@{server} SIP/2.0"),
+        format!("Via: SIP/2.0/TLS {address}:5061;branch=z9hG4bK-probe-{}", program.id()),
+        format!("From: <sip:probe@{address}>;tag=probe"),
+        format!("To: <sip:probe@{server}>"),
+        format!("Call-ID: probe-{}@{address}", program.id()),
+        "CSeq: 1 OPTIONS".to_owned(),
+        "Max-Forwards: 70".to_owned(),
+        "Content-Length: 0".to_owned(),
+        String::new(),
+    ] {
+        // A server that has already refused closes the pipe: its alert is in the transcript.
+        if program.type_line(&format!("{line}\r")).is_err() {
+            break;
+        }
+    }
+    let answer = program.wait_for(Default::default(), "a SIP answer", within, |line| line.starts_with("SIP/2.0 "));
+    if answer.is_err() && program.is_running() {
+        program.kill();
+        return Ok(Visit { transcript: format!("{}\n(nothing came within {within:?})", program.output()), answer: None });
+    }
+    program.end_input();
+    program.kill();
+    Ok(Visit { transcript: program.output(), answer: answer.ok() })
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is not text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alert_is_read_from_openssls_error() {
+        let transcript = "CONNECTED(00000003)\n\
+            40A7E2D37F7F0000:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../ssl/record/rec_layer_s3.c:1584:SSL alert number 116"
+            .to_owned();
+        let visit = Visit { transcript, answer: None };
+        assert_eq!(visit.alert(), Some("tlsv13 alert certificate required"));
+        assert!(!visit.was_served());
+    }
+}
