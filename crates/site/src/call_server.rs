@@ -1,0 +1,109 @@
+//! A SIP call server (CVP) with the contact centre's routing: groups, dialled numbers, queues, agents.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// A SIP call server (CVP) with the contact centre's routing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallServer {
+    #[serde(rename = "sip_server_group", default)]
+    pub sip_server_groups: Vec<SipServerGroup>,
+    /// Dialled numbers (patterns) and the group that answers them first (the voice browsers).
+    #[serde(rename = "dialled_number", default)]
+    pub dialled_numbers: Vec<DialledNumber>,
+    /// Group through which agents' extensions are reached (the call manager).
+    pub agent_group: String,
+    /// Group whose members may send calls in (the border controllers).
+    pub ingress_group: String,
+    #[serde(rename = "queue", default)]
+    pub queues: Vec<Queue>,
+    #[serde(rename = "agent", default)]
+    pub agents: Vec<Agent>,
+}
+
+impl CallServer {
+    pub fn group(&self, name: &str) -> Option<&SipServerGroup> {
+        self.sip_server_groups
+            .iter()
+            .find(|group| group.name == name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SipServerGroup {
+    pub name: String,
+    /// Seconds between OPTIONS to each member; absent = none.
+    #[serde(default)]
+    pub heartbeat_s: Option<u32>,
+    #[serde(rename = "member", default)]
+    pub members: Vec<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Host name as the member's certificate shows it (CN or SAN).
+    pub host: String,
+    pub address: IpAddr,
+    /// Lower is tried first.
+    #[serde(default = "ten")]
+    pub priority: u16,
+    /// Share of the calls among members of one priority.
+    #[serde(default = "ten")]
+    pub weight: u16,
+    #[serde(default = "plain_port")]
+    pub port: u16,
+    /// Absent: the member is not secure; the site is refused unless `dangerous_plain_sip = true`.
+    #[serde(default)]
+    pub secure_port: Option<u16>,
+    #[serde(default)]
+    pub dangerous_plain_sip: bool,
+    #[serde(default = "main_site")]
+    pub site: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DialledNumber {
+    pub pattern: String,
+    pub group: String,
+    /// Application on the voice browser; default the dialled number itself.
+    #[serde(default)]
+    pub application: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    pub name: String,
+    /// Seconds an agent's phone may ring before the next agent is tried.
+    #[serde(default = "ring_no_answer")]
+    pub ring_no_answer_s: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    pub id: String,
+    pub extension: String,
+    pub queues: Vec<String>,
+}
+
+fn ten() -> u16 {
+    10
+}
+
+fn plain_port() -> u16 {
+    5060
+}
+
+fn main_site() -> String {
+    "Main".into()
+}
+
+fn ring_no_answer() -> u32 {
+    12
+}

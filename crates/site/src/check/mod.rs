@@ -1,0 +1,199 @@
+//! Whether a site makes sense as a whole: names, references, addresses, and above all security.
+//!
+//! One file for the nodes and one for each role. Each check names the path of the value it is about, so the problem is
+//! shown where the operator must write.
+
+mod call_manager;
+mod call_server;
+mod nodes;
+mod sbc;
+mod voice_browser;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::IpAddr;
+
+use crate::problem::Severity;
+use crate::read::{Places, list};
+use crate::schema::nearest;
+use crate::{Node, Role, Site};
+
+/// Contract statement 2, in the words that operators of such systems know.
+pub(crate) const SECURE_SIP_FIRST: &str = "to enable secure RTP, secure SIP must be enabled";
+
+pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
+    let mut check = Check { site, places };
+    nodes::check(&mut check);
+    for (at, node) in site.nodes.iter().enumerate() {
+        let path = format!("node[{at}].role.{}", node.role.word());
+        match &node.role {
+            Role::Sbc(role) => sbc::check(&mut check, node, role, &path),
+            Role::CallServer(role) => call_server::check(&mut check, node, role, &path),
+            Role::VoiceBrowser(role) => voice_browser::check(&mut check, role, &path),
+            Role::CallManager(role) => call_manager::check(&mut check, node, role, &path),
+        }
+    }
+}
+
+/// The site under check and where to say what is wrong with it.
+pub(super) struct Check<'s, 'p, 't> {
+    pub(super) site: &'s Site,
+    places: &'p mut Places<'t>,
+}
+
+impl Check<'_, '_, '_> {
+    pub(super) fn error(
+        &mut self,
+        path: impl Display,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.places
+            .report(Severity::Error, &path.to_string(), what.into(), fix.into());
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        path: impl Display,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.places.report(
+            Severity::Warning,
+            &path.to_string(),
+            what.into(),
+            fix.into(),
+        );
+    }
+
+    /// Each of `names` is there once and not empty. `rows` is the path of the list, `field` what holds the name.
+    pub(super) fn unique<K: Ord + Display + Clone>(
+        &mut self,
+        rows: &str,
+        field: &str,
+        names: impl IntoIterator<Item = K>,
+    ) {
+        let mut seen: BTreeMap<K, usize> = BTreeMap::new();
+        for (at, name) in names.into_iter().enumerate() {
+            let path = format!("{rows}[{at}].{field}");
+            if self.places.is_mended(&path) {
+                continue;
+            }
+            if name.to_string().is_empty() {
+                self.error(
+                    &path,
+                    format!("`{field}` is empty"),
+                    format!("give it a {field}"),
+                );
+            } else if let Some(first) = seen.get(&name) {
+                let what = format!(
+                    "{field} `{name}` is there twice (first as number {} of the list)",
+                    first + 1
+                );
+                self.error(
+                    &path,
+                    what,
+                    format!("give this one another {field}, or remove it"),
+                );
+            } else {
+                seen.insert(name, at);
+            }
+        }
+    }
+
+    /// `name` is among `known`; says so otherwise, with what was meant.
+    pub(super) fn refers(
+        &mut self,
+        path: impl Display,
+        kind: &str,
+        name: &str,
+        known: &[&str],
+    ) -> bool {
+        if known.contains(&name) {
+            return true;
+        }
+        let fix = match nearest(name, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if known.is_empty() => format!("there is no {kind} at all: add one"),
+            None => format!("the {kind}s are {}", list(known.iter().copied())),
+        };
+        self.error(path, format!("there is no {kind} `{name}`"), fix);
+        false
+    }
+
+    /// The names by which a peer's certificate is accepted: at least one, none empty, no wildcards.
+    pub(super) fn subjects(&mut self, path: impl Display, subjects: &[String], whose: &str) {
+        let path = path.to_string();
+        if subjects.is_empty() {
+            let what = format!(
+                "no certificate subject is accepted for {whose}: nothing could ever connect"
+            );
+            self.error(&path, what, format!("write `secure_certificate_subject = [\"…\"]` with the CN or SAN of its certificate, e.g. `cvp1.{}`", self.site.domain));
+        }
+        for (at, subject) in subjects.iter().enumerate() {
+            if subject.trim().is_empty() || subject.contains('*') {
+                let what =
+                    format!("`{subject}` is not a certificate subject: it names no one peer");
+                self.error(
+                    format!("{path}[{at}]"),
+                    what,
+                    "write the CN or SAN in full; wildcards are not accepted (RFC 5922 §7.2)",
+                );
+            }
+        }
+    }
+
+    /// Warns when `subjects` do not name the node of this site that listens at `address`.
+    pub(super) fn expects_our_node(
+        &mut self,
+        path: impl Display,
+        subjects: &[String],
+        address: IpAddr,
+    ) {
+        let site = self.site;
+        let Some(node) = site.nodes.iter().find(|node| node.address == address) else {
+            return;
+        };
+        let host = site.host_name(node);
+        if !subjects.is_empty()
+            && !subjects
+                .iter()
+                .any(|subject| subject.eq_ignore_ascii_case(&host))
+        {
+            let what = format!(
+                "{address} is node `{}`, whose certificate is for `{host}`; here only {} is accepted",
+                node.name,
+                list(subjects.iter().map(String::as_str))
+            );
+            self.warning(
+                path,
+                what,
+                format!("write `{host}`, unless the refusal is what you want to see"),
+            );
+        }
+    }
+
+    /// Contract 216: these ports are reserved for cloud integrations.
+    pub(super) fn reserved(&mut self, path: impl Display, port: u16) {
+        if (5063..=5080).contains(&port) {
+            self.warning(path, format!("port {port} is in 5063–5080, which hosted instances reserve for cloud integrations"), "take another port if this site may ever be joined to one");
+        }
+    }
+
+    pub(super) fn plain_sip_needs_word(&mut self, path: impl Display, node: &Node, what: &str) {
+        if !node.dangerous_plain_sip {
+            let what = format!("{what} is plain SIP: anybody on the way can read and change it");
+            self.error(
+                path,
+                what,
+                format!(
+                    "use TLS, or write `dangerous_plain_sip = true` at node `{}` and answer for it",
+                    node.name
+                ),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! Names, addresses and ports of all nodes, TLS versions, session timers (RFC 4028).
+
+use crate::check::Check;
+use crate::{Node, Role};
+
+pub(super) fn check(check: &mut Check<'_, '_, '_>) {
+    let site = check.site;
+    for (field, value) in [("name", &site.name), ("domain", &site.domain)] {
+        let labels_wrong = value.split('.').any(|label| !is_label(label));
+        if value.is_empty() {
+            check.error(
+                field,
+                format!("`{field}` is empty"),
+                format!("write `{field} = \"lab.example\"`, say"),
+            );
+        } else if field == "domain" && labels_wrong {
+            check.error(
+                field,
+                format!("`{value}` is not a DNS domain"),
+                "write labels of letters, digits and `-` with dots between, e.g. `lab.example`",
+            );
+        }
+    }
+    if site.tls.versions.is_empty() {
+        check.error(
+            "tls.versions",
+            "no TLS version is on: nothing could connect",
+            "write `versions = [\"1.2\", \"1.3\"]`",
+        );
+    }
+    if site.tls.dangerous_tls_keylog {
+        check.warning(
+            "tls.dangerous_tls_keylog",
+            "session keys are written to SSLKEYLOGFILE: whoever has that file reads every call",
+            "for labs only; remove it before real calls",
+        );
+    }
+    if site.nodes.is_empty() {
+        check.error(
+            "node",
+            "the site has no node",
+            "add `[[node]]` with `name`, `address` and a `[node.role.…]`",
+        );
+    }
+    check.unique(
+        "node",
+        "name",
+        site.nodes.iter().map(|node| node.name.to_lowercase()),
+    );
+    for (at, node) in site.nodes.iter().enumerate() {
+        node_alone(check, node, &format!("node[{at}]"));
+        for other in site
+            .nodes
+            .iter()
+            .take(at)
+            .filter(|other| overlap(other, node))
+        {
+            between(check, other, node, &format!("node[{at}]"));
+        }
+    }
+}
+
+fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
+    if !node.name.is_empty() && !is_label(&node.name) {
+        let what = format!(
+            "`{}` cannot be a node's name: it becomes part of a DNS name",
+            node.name
+        );
+        check.error(
+            format!("{path}.name"),
+            what,
+            "use letters, digits and `-` only, 63 at most, e.g. `cube1`",
+        );
+    }
+    if node.address.is_multicast() {
+        check.error(
+            format!("{path}.address"),
+            format!("{} is a multicast address", node.address),
+            "write an address of this host",
+        );
+    }
+    if node.address.is_unspecified() {
+        let what = format!(
+            "{} is every address of the host: a node dials from its own, so that peers know it by it",
+            node.address
+        );
+        check.error(
+            format!("{path}.address"),
+            what,
+            "write one address of this host",
+        );
+    }
+    check.reserved(format!("{path}.secure_port"), node.secure_port);
+    if let Some(port) = node.port {
+        check.reserved(format!("{path}.port"), port);
+        check.plain_sip_needs_word(format!("{path}.port"), node, &format!("`port = {port}`"));
+    }
+    for ((name, port), (other, taken)) in pairs(&ports(node)) {
+        if port == taken {
+            check.error(
+                format!("{path}.{name}"),
+                format!("port {port} is both `{other}` and `{name}`"),
+                "give each its own port",
+            );
+        }
+    }
+    let (low, high) = node.media_range();
+    if low >= high {
+        check.error(
+            format!("{path}.media_ports"),
+            format!("{low} to {high} is no range of ports"),
+            "write the lower port first, e.g. `[16384, 32767]`",
+        );
+    } else if let Some((name, port)) = ports(node)
+        .into_iter()
+        .find(|(_, port)| (low..=high).contains(port))
+    {
+        check.error(
+            format!("{path}.media_ports"),
+            format!("media ports {low}–{high} take in `{name}` {port}"),
+            "move one of them",
+        );
+    }
+    session_timer(check, node, path);
+}
+
+fn session_timer(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
+    if let Some(min_se) = node.min_se_s.filter(|min_se| *min_se < Node::MIN_SE_S) {
+        check.error(
+            format!("{path}.min_se_s"),
+            format!("min_se_s {min_se} is below 90 seconds, the least that RFC 4028 §5 allows"),
+            "write 90 or more",
+        );
+    }
+    let (expires, min_se) = (node.session_expires(), node.min_se());
+    if expires < min_se.max(Node::MIN_SE_S) {
+        let (field, fix) = match node.session_expires_s {
+            Some(_) => (
+                "session_expires_s",
+                format!("write {} or more", min_se.max(Node::MIN_SE_S)),
+            ),
+            None => (
+                "min_se_s",
+                format!("write less, or `session_expires_s = {min_se}` as well"),
+            ),
+        };
+        check.error(format!("{path}.{field}"), format!("session_expires_s {expires} is below min_se_s {}: the node would refuse its own sessions", min_se.max(Node::MIN_SE_S)), fix);
+    }
+}
+
+/// Two nodes on one address: legal, if no port is in two hands.
+fn between(check: &mut Check<'_, '_, '_>, other: &Node, node: &Node, path: &str) {
+    for (name, port) in ports(node) {
+        if let Some((taken, _)) = ports(other).into_iter().find(|(_, taken)| *taken == port) {
+            let what = format!(
+                "{} port {port} is already node `{}`'s `{taken}`",
+                node.address, other.name
+            );
+            check.error(
+                format!("{path}.{name}"),
+                what,
+                "give each node its own address, as real equipment has; or another port",
+            );
+        }
+    }
+    let ((low, high), (other_low, other_high)) = (node.media_range(), other.media_range());
+    if has_media(node) && has_media(other) && low <= other_high && other_low <= high {
+        let what = format!(
+            "media ports {low}–{high} overlap node `{}`'s {other_low}–{other_high} on {}",
+            other.name, node.address
+        );
+        check.error(
+            format!("{path}.media_ports"),
+            what,
+            "give each node its own address, or its own `media_ports`",
+        );
+    }
+}
+
+fn overlap(a: &Node, b: &Node) -> bool {
+    a.address == b.address && !a.address.is_unspecified()
+}
+
+/// Call server and call manager carry signalling only.
+fn has_media(node: &Node) -> bool {
+    matches!(node.role, Role::Sbc(_) | Role::VoiceBrowser(_))
+}
+
+fn ports(node: &Node) -> Vec<(&'static str, u16)> {
+    let mut ports = vec![
+        ("secure_port", node.secure_port),
+        ("control_port", node.control_port),
+    ];
+    ports.extend(node.port.map(|port| ("port", port)));
+    ports
+}
+
+type Port = (&'static str, u16);
+
+fn pairs(ports: &[Port]) -> Vec<(Port, Port)> {
+    ports
+        .iter()
+        .enumerate()
+        .flat_map(|(at, later)| ports.iter().take(at).map(|earlier| (*later, *earlier)))
+        .collect()
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}

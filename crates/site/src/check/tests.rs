@@ -1,0 +1,257 @@
+//! Each rule on the lab with one thing changed: the message must say what a person needs.
+
+use crate::{Checked, Severity, Site};
+
+const LAB: &str = include_str!("../../../../examples/lab.toml");
+
+#[test]
+fn the_lab_is_right() {
+    let checked = Site::check(LAB);
+    let words: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        checked.site.is_some() && words.is_empty(),
+        "{}",
+        words.join("\n\n")
+    );
+}
+
+#[test]
+fn the_lab_is_what_the_design_says() {
+    let site = Site::parse(LAB).unwrap();
+    let addresses: Vec<String> = site
+        .nodes
+        .iter()
+        .map(|node| {
+            format!(
+                "{} {} {}",
+                site.host_name(node),
+                node.address,
+                node.role.word()
+            )
+        })
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            "cube1.lab.example 127.18.133.226 sbc",
+            "cvp1.lab.example 127.18.133.13 call_server",
+            "vvb1.lab.example 127.18.133.143 voice_browser",
+            "vvb2.lab.example 127.18.133.144 voice_browser",
+            "cucm1.lab.example 127.18.133.3 call_manager",
+        ]
+    );
+}
+
+/// The lab with `from` replaced by `to`, once.
+fn lab_with(from: &str, to: &str) -> Checked {
+    assert!(LAB.contains(from), "the lab has no `{from}`");
+    Site::check(&LAB.replacen(from, to, 1))
+}
+
+#[test]
+fn each_rule_says_what_and_how_to_mend() {
+    // (name, in the lab, instead, severity, path, in the message, in the fix)
+    const E: Severity = Severity::Error;
+    const W: Severity = Severity::Warning;
+    #[rustfmt::skip]
+    let table: &[(&str, &str, Severity, &str, &str, &str)] = &[
+        // shapes
+        ("domain = \"lab.example\"", "domian = \"lab.example\"", E, "domian", "unknown field `domian`", "did you mean `domain`?"),
+        ("heartbeat_s = 10", "colour = 10", E, "node.cvp1.role.call_server.sip_server_group.vvb1.colour", "unknown field `colour`", "the fields here are `name`, `heartbeat_s`, `member`"),
+        ("address = \"127.18.133.13\"", "address = \"cvp1\"", E, "node.cvp1.address", "an IPv4 or IPv6 address, not \"cvp1\"", "for example"),
+        ("secure_port = 5061               #", "secure_port = 65536 #", E, "node.cube1.secure_port", "a whole number from 1 to 65535, not 65536", "secure_port = 5061"),
+        ("srtp = false", "srtp = \"no\"", E, "node.cube1.role.sbc.dial_peer.6000100.srtp", "true or false, not \"no\"", "`srtp = false`"),
+        ("session_transport = \"udp\"", "session_transport = \"upd\"", E, "node.cube1.role.sbc.dial_peer.6000100.session_transport", "cannot be `upd`", "did you mean `udp`?"),
+        ("[\"1.2\", \"1.3\"]", "[\"1.1\"]", E, "tls.versions", "cannot hold `1.1`", "it may be `1.2`, `1.3`"),
+        ("[node.role.call_server]\n", "[node.role.callserver]\n", E, "node.cvp1.role.callserver", "unknown field `callserver`", "did you mean `call_server`?"),
+        ("name = \"cvp1\"\n", "", E, "node.2.name", "`name` is missing", "add `name ="),
+        ("digit = \"1\"", "digit = \"11\"", E, "node.vvb1.role.voice_browser.application.6016.choice.11.digit", "one telephone key", "digit = \"1\""),
+        ("domain = \"lab.example\"", "domain = lab.example", E, "", "this is not TOML", "quotes"),
+        // names
+        ("name = \"vvb2\"", "name = \"vvb1\"", E, "node.vvb1.name", "name `vvb1` is there twice", "another name"),
+        ("name = \"vvb2\"", "name = \"vvb_2\"", E, "node.vvb_2.name", "cannot be a node's name", "letters, digits"),
+        ("tag = 6000\n", "tag = 6000100\n", E, "node.cube1.role.sbc.dial_peer.6000100.tag", "tag `6000100` is there twice", "another tag"),
+        ("line = \"1002\"", "line = \"1001\"", E, "node.cucm1.role.call_manager.phone.SEP000000001002.line", "line `1001` is there twice", "another line"),
+        ("name = \"SecureSIPTLSforCvp\"", "name = \"SecureSIPTLSforCube\"", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.name", "twice", "another name"),
+        // references
+        ("queues = [\"sales\"]", "queues = [\"sale\"]", E, "node.cvp1.role.call_server.agent.1001.queues", "there is no queue `sale`", "did you mean `sales`?"),
+        ("agent_group = \"cucm1\"", "agent_group = \"cucm\"", E, "node.cvp1.role.call_server.agent_group", "there is no sip_server_group `cucm`", "did you mean `cucm1`?"),
+        ("group = \"vvb1\"", "group = \"browsers\"", E, "node.cvp1.role.call_server.dialled_number.6016.group", "there is no sip_server_group `browsers`", "`cube1`, `vvb1`, `cucm1`"),
+        ("sip_trunk_security_profile = \"SecureSIPTLSforCvp\"", "sip_trunk_security_profile = \"SecureSIPTLSforCVB\"", E, "node.cucm1.role.call_manager.sip_trunk.CVP-SIP-Trunk.sip_trunk_security_profile", "there is no sip_trunk_security_profile", "did you mean `SecureSIPTLSforCvp`?"),
+        ("queue = \"sales\" }", "queue = \"support\" }", E, "node.vvb1.role.voice_browser.application.6016.choice.1.queue", "there is no queue `support`", "the queues are `sales`"),
+        ("extension = \"1002\"", "extension = \"1003\"", E, "node.cvp1.role.call_server.agent.1002.extension", "there is no phone line `1003`", "did you mean"),
+        ("pattern = \"6016\"", "pattern = \"6017\"", E, "node.cvp1.role.call_server.dialled_number.6017.pattern", "may go to `vvb1`, which has no application `6017`", "add the application"),
+        ("group = \"vvb1\"", "group = \"cucm1\"", E, "node.cvp1.role.call_server.dialled_number.6016.group", "is a call_manager", "voice browsers"),
+        // security
+        ("priority = 10, secure_port = 5061 }", "priority = 10 }", E, "node.cvp1.role.call_server.sip_server_group.vvb1.member.vvb1.lab.example.secure_port", "member `vvb1.lab.example` is not secure: it has no `secure_port`", "secure_port = 5061"),
+        ("dangerous_plain_rtp = true                     #", "#", E, "node.cube1.role.sbc.dial_peer.6000100.srtp", "can be listened to", "dangerous_plain_rtp = true"),
+        ("srtp = false", "srtp = true", E, "node.cube1.role.sbc.dial_peer.6000100.session_transport", "to enable secure RTP, secure SIP must be enabled", "tcp tls"),
+        ("dangerous_plain_sip = true ", "dangerous_plain_sip = false ", E, "node.cube1.port", "`port = 5060` is plain SIP", "dangerous_plain_sip = true"),
+        ("port = 5060                      #", "#", E, "node.cube1.role.sbc.dial_peer.6000100.session_transport", "opens no plain port", "port = 5060"),
+        ("secure_certificate_subject = [\"cvp1.lab.example\"]    # who", "#", E, "node.cube1.role.sbc.dial_peer.6000.secure_certificate_subject", "no certificate subject is accepted for dial-peer 6000", "secure_certificate_subject ="),
+        ("secure_certificate_subject = [\"cvp1.lab.example\"]    # only", "secure_certificate_subject = [\"*.lab.example\"] #", E, "node.vvb1.role.voice_browser.secure_certificate_subject", "names no one peer", "wildcards are not accepted"),
+        ("device_security_mode = \"encrypted\"", "device_security_mode = \"non_secure\"", E, "node.cucm1.role.call_manager.sip_trunk.vCube.sip_trunk_security_profile", "to enable secure RTP, secure SIP must be enabled", "encrypted profile"),
+        ("device_security_mode = \"encrypted\"", "device_security_mode = \"non_secure\"", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.device_security_mode", "plain SIP", "dangerous_plain_sip"),
+        ("srtp_allowed = true", "srtp_allowed = false", E, "node.cucm1.role.call_manager.sip_trunk.vCube.srtp_allowed", "can be listened to", "dangerous_plain_rtp"),
+        ("digest_secret = \"lab-1001-secret\"", "digest_secret = \"\"", E, "node.cucm1.role.call_manager.phone.SEP000000001001.digest_secret", "empty digest secret", "random"),
+        ("incoming_port = 5061", "incoming_port = 5063", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.incoming_port", "listens on 5061", "incoming_port = 5061"),
+        // addresses, ports, timers
+        ("address = \"127.18.133.144\"\n", "address = \"127.18.133.143\"\n", E, "node.vvb2.secure_port", "127.18.133.143 port 5061 is already node `vvb1`'s", "own address"),
+        ("address = \"127.18.133.144\"\n", "address = \"127.18.133.143\"\n", E, "node.vvb2.media_ports", "overlap node `vvb1`'s", "own address"),
+        ("port = 5060                      #", "port = 5061 #", E, "node.cube1.port", "port 5061 is both", "its own port"),
+        ("address = \"127.18.133.3\"\n", "address = \"0.0.0.0\"\n", E, "node.cucm1.address", "every address of the host", "one address"),
+        ("address = \"127.18.133.13\"\n", "address = \"127.18.133.13\"\nmin_se_s = 60\n", E, "node.cvp1.min_se_s", "RFC 4028", "90 or more"),
+        ("address = \"127.18.133.13\"\n", "address = \"127.18.133.13\"\nsession_expires_s = 300\nmin_se_s = 600\n", E, "node.cvp1.session_expires_s", "below min_se_s 600", "write 600"),
+        ("address = \"127.18.133.13\"\n", "address = \"127.18.133.13\"\nmedia_ports = [20000, 10000]\n", E, "node.cvp1.media_ports", "no range", "lower port first"),
+        ("address = \"127.18.133.13\"\n", "address = \"127.18.133.13\"\nmedia_ports = [5000, 10000]\n", E, "node.cvp1.media_ports", "take in `secure_port` 5061", "move one"),
+        // patterns and targets
+        ("destination_pattern = \"6...\"", "destination_pattern = \"6xxx\"", E, "node.cube1.role.sbc.dial_peer.6000.destination_pattern", "IOS writes `.`", "`.` one digit"),
+        ("session_target = \"ipv4:127.18.133.13:5061\"", "session_target = \"ipv4:127.18.133.13\"", E, "node.cube1.role.sbc.dial_peer.6000.session_target", "the port is missing", "port"),
+        // warnings
+        ("port = 5060                      #", "port = 5070 #", W, "node.cube1.port", "5063–5080", "another port"),
+        ("secure_certificate_subject = [\"cvp1.lab.example\"]    # who", "secure_certificate_subject = [\"cvp.lab.example\"] #", W, "node.cube1.role.sbc.dial_peer.6000.secure_certificate_subject", "whose certificate is for `cvp1.lab.example`", "write `cvp1.lab.example`"),
+        ("host = \"vvb2.lab.example\"", "host = \"vvb2.lab\"", W, "node.cvp1.role.call_server.sip_server_group.vvb1.member.vvb2.lab.host", "is for `vvb2.lab.example`", "write `vvb2.lab.example`"),
+        ("versions = [\"1.2\", \"1.3\"]", "versions = [\"1.3\"]\ndangerous_tls_keylog = true", W, "tls.dangerous_tls_keylog", "reads every call", "labs only"),
+        ("digest_secret = \"lab-1001-secret\"", "digest_secret = \"1001\"", W, "node.cucm1.role.call_manager.phone.SEP000000001001.digest_secret", "can be guessed", "random"),
+    ];
+    let mut wrong = Vec::new();
+    for (from, to, severity, path, what, fix) in table {
+        let checked = lab_with(from, to);
+        let found = checked.problems.iter().any(|problem| {
+            problem.severity == *severity
+                && problem.path == *path
+                && problem.what.contains(what)
+                && problem.fix.contains(fix)
+        });
+        let refused = checked.site.is_none() == (*severity == Severity::Error);
+        if !found || !refused {
+            let got: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+            wrong.push(format!(
+                "`{from}` → `{to}`: wanted {severity:?} at {path}: …{what}… = …{fix}…\ngot:\n{}",
+                got.join("\n")
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// One change gives one problem: what follows from a problem is not reported beside it.
+#[test]
+fn one_mistake_is_one_problem() {
+    for (from, to) in [
+        ("domain = \"lab.example\"", "domian = \"lab.example\""),
+        ("name = \"cvp1\"\n", ""),
+        ("address = \"127.18.133.13\"\n", "address = \"nowhere\"\n"),
+        (
+            "priority = 10, secure_port = 5061 }",
+            "priority = 10, secure_port = \"5061\" }",
+        ),
+        ("queues = [\"sales\"]", "queues = [\"sale\"]"),
+        ("session_transport = \"udp\"", "session_transport = \"upd\""),
+    ] {
+        let checked = lab_with(from, to);
+        let errors = checked.errors();
+        let words: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+        // `domain` is both unknown under its wrong name and missing under its right one.
+        let want = if to.contains("domian") { 2 } else { 1 };
+        assert_eq!(errors, want, "`{to}`:\n{}", words.join("\n"));
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_files_order() {
+    let text = LAB
+        .replacen("heartbeat_s", "hearbeat_s", 1)
+        .replacen("srtp = false", "srtp = true", 1)
+        .replacen("queues = [\"sales\"]", "queues = [\"sale\"]", 1)
+        .replacen("agent_group = \"cucm1\"", "agent_group = 5", 1)
+        .replacen("name = \"vvb2\"", "name = \"vvb1\"", 1);
+    let problems = Site::parse(&text).unwrap_err();
+    let whats: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.what.as_str())
+        .collect();
+    assert_eq!(whats.len(), 5, "{whats:#?}");
+    assert!(problems.is_sorted_by_key(|problem| problem.line));
+    for (line, problem) in problems
+        .iter()
+        .map(|problem| (text.lines().nth(problem.line - 1).unwrap(), problem))
+    {
+        assert!(
+            line.starts_with(&problem.source) || problem.source.ends_with('…'),
+            "{line} | {}",
+            problem.source
+        );
+    }
+}
+
+#[test]
+fn a_problem_in_full() {
+    let checked = lab_with("priority = 10, secure_port = 5061 }", "priority = 10 }");
+    let words = checked.problems[0].to_string();
+    assert_eq!(
+        words,
+        concat!(
+            "error: member `vvb1.lab.example` is not secure: it has no `secure_port`\n",
+            "  --> line 77, column 3, node.cvp1.role.call_server.sip_server_group.vvb1.member.vvb1.lab.example.secure_port\n",
+            "   |\n",
+            "77 |   { host = \"vvb1.lab.example\", address = \"127.18.133.143\", priority = 10 },\n",
+            "   |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n",
+            "   = write `secure_port = 5061`; or `dangerous_plain_sip = true` here and at the node, and answer for it",
+        )
+    );
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    for (from, to) in [
+        (
+            "digest_secret = \"lab-1001-secret\"",
+            "digest_secret = \"s3cr3t\"",
+        ),
+        (
+            "digest_secret = \"lab-1001-secret\"",
+            "digest_secret = [\"s3cr3t\"]",
+        ),
+    ] {
+        let checked = lab_with(from, to);
+        assert!(!checked.problems.is_empty());
+        for problem in &checked.problems {
+            assert!(!problem.to_string().contains("s3cr3t"), "{problem}");
+        }
+    }
+    let site = Site::parse(LAB).unwrap();
+    assert!(!format!("{site:?}").contains("lab-1001-secret"));
+}
+
+#[test]
+fn any_text_gives_an_answer() {
+    for text in [
+        "",
+        "\0",
+        "[[node]]",
+        "node = 1",
+        "node = [1]",
+        "[node.role]",
+        "name = \"",
+        "[[node]]\n[node.role]\n[node.role.sbc]\n[node.role.call_server]",
+        "é = [",
+    ] {
+        assert!(Site::check(text).site.is_none(), "{text:?}");
+    }
+    // Cut anywhere, the lab never panics.
+    for cut in (0..LAB.len())
+        .step_by(37)
+        .filter(|cut| LAB.is_char_boundary(*cut))
+    {
+        Site::check(&LAB[..cut]);
+    }
+}
+
+#[test]
+fn addresses_may_be_ipv6() {
+    let text = LAB
+        .replace("127.18.133.13\"", "::1\"")
+        .replace("ipv4:127.18.133.13:5061", "ipv6:[::1]:5061");
+    assert!(Site::parse(&text).is_ok());
+}

@@ -1,0 +1,91 @@
+//! One SIP-speaking box: its name, addresses, ports and role.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CallManager, CallServer, Sbc, VoiceBrowser};
+
+/// One SIP-speaking box.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// A DNS label; the node's certificate is for `<name>.<domain>`.
+    pub name: String,
+    /// Listens and dials from here: SIP over TLS on `secure_port`, and on `port` UDP and TCP where the node opens it.
+    pub address: IpAddr,
+    #[serde(default = "default_secure_port")]
+    pub secure_port: u16,
+    /// Plain SIP listener (UDP and TCP); only with `dangerous_plain_sip = true`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub dangerous_plain_sip: bool,
+    /// Control link (mutual TLS), default 7061.
+    #[serde(default = "default_control_port")]
+    pub control_port: u16,
+    /// RTP range, both ends included; default [`Node::MEDIA_PORTS`].
+    #[serde(default)]
+    pub media_ports: Option<(u16, u16)>,
+    /// Session-Expires that this node asks for, in seconds (RFC 4028); absent = 1800.
+    #[serde(default)]
+    pub session_expires_s: Option<u32>,
+    /// Smallest Session-Expires that this node accepts, in seconds (RFC 4028 §5: at least 90); absent = 90.
+    #[serde(default)]
+    pub min_se_s: Option<u32>,
+    pub role: Role,
+}
+
+impl Node {
+    /// RTP ports of a node that names none: the range the field's firewalls are opened for.
+    pub const MEDIA_PORTS: (u16, u16) = (16384, 32767);
+    /// Session-Expires of a node that names none, in seconds.
+    pub const SESSION_EXPIRES_S: u32 = 1800;
+    /// The least that RFC 4028 §5 lets anybody accept, in seconds.
+    pub const MIN_SE_S: u32 = 90;
+
+    /// The RTP range in force, both ends included.
+    pub fn media_range(&self) -> (u16, u16) {
+        self.media_ports.unwrap_or(Node::MEDIA_PORTS)
+    }
+
+    /// The Session-Expires in force, in seconds.
+    pub fn session_expires(&self) -> u32 {
+        self.session_expires_s.unwrap_or(Node::SESSION_EXPIRES_S)
+    }
+
+    /// The Min-SE in force, in seconds.
+    pub fn min_se(&self) -> u32 {
+        self.min_se_s.unwrap_or(Node::MIN_SE_S)
+    }
+}
+
+/// What the node is. In TOML: `[node.role.sbc]`, `[node.role.call_server]`, …
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Sbc(Sbc),
+    CallServer(CallServer),
+    VoiceBrowser(VoiceBrowser),
+    CallManager(CallManager),
+}
+
+impl Role {
+    /// The word that the site file uses for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Role::Sbc(_) => "sbc",
+            Role::CallServer(_) => "call_server",
+            Role::VoiceBrowser(_) => "voice_browser",
+            Role::CallManager(_) => "call_manager",
+        }
+    }
+}
+
+pub(crate) fn default_secure_port() -> u16 {
+    5061
+}
+
+fn default_control_port() -> u16 {
+    7061
+}

@@ -1,0 +1,262 @@
+//! Number patterns as IOS dial-peers write them, and session targets.
+//!
+//! A pattern matches a *prefix* of the number unless it ends in `$`: that is why `incoming called-number .` takes every
+//! call on equipment in the field, and ours must read the same line the same way.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// An IOS-style number pattern: digits, `*`, `#`, `A`–`D`; a leading `+`; `.` one digit; `[1-5]`, `[13]`, `[^0]` one of
+/// (none of) these; a final `T` any number of digits, none included; a final `$` nothing may follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pattern {
+    elements: Vec<Element>,
+    end: End,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Element {
+    Exactly(char),
+    Any,
+    OneOf {
+        allowed: Vec<(char, char)>,
+        negated: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum End {
+    /// More digits may follow: no mark (IOS matches prefixes), or `T`, which says so aloud.
+    Open,
+    /// `$`.
+    Exact,
+}
+
+impl Pattern {
+    /// Reads a pattern; the error says in words what is wrong with it.
+    pub fn parse(text: &str) -> Result<Pattern, String> {
+        if text.is_empty() {
+            return Err("the pattern is empty; write digits, or `.` for any number".into());
+        }
+        let mut elements = Vec::new();
+        let mut chars = text.chars().peekable();
+        let mut end = End::Open;
+        while let Some(c) = chars.next() {
+            match c {
+                '0'..='9' | '*' | '#' | 'A'..='D' => elements.push(Element::Exactly(c)),
+                '+' if elements.is_empty() => elements.push(Element::Exactly('+')),
+                '+' => return Err("`+` stands only at the start of a pattern".into()),
+                '.' => elements.push(Element::Any),
+                '[' => elements.push(class(&mut chars)?),
+                'T' if chars.peek().is_none() => end = End::Open,
+                'T' => {
+                    return Err(
+                        "`T` (any number of digits) stands only at the end of a pattern".into(),
+                    );
+                }
+                '$' if chars.peek().is_none() => end = End::Exact,
+                '$' => {
+                    return Err(
+                        "`$` (nothing may follow) stands only at the end of a pattern".into(),
+                    );
+                }
+                'x' | 'X' => return Err(format!("`{c}` is not one digit here; IOS writes `.`")),
+                other => {
+                    return Err(format!(
+                        "`{other}` means nothing in a pattern; it may hold digits, `*`, `#`, `.`, `[1-5]`, and at its end `T` or `$`"
+                    ));
+                }
+            }
+        }
+        Ok(Pattern { elements, end })
+    }
+
+    /// Number of digits matched explicitly, or `None`: larger wins. `.` and `[…]` match without counting.
+    pub fn matches(&self, number: &str) -> Option<usize> {
+        let mut digits = number.chars();
+        let mut explicit = 0;
+        for element in &self.elements {
+            let digit = digits.next()?;
+            match element {
+                Element::Exactly(wanted) if *wanted == digit => explicit += 1,
+                Element::Exactly(_) => return None,
+                Element::Any if is_digit(digit) => {}
+                Element::Any => return None,
+                Element::OneOf { allowed, negated } => {
+                    let among = allowed
+                        .iter()
+                        .any(|(from, to)| (*from..=*to).contains(&digit));
+                    if among == *negated || !is_digit(digit) {
+                        return None;
+                    }
+                }
+            }
+        }
+        let mut rest = digits.peekable();
+        match self.end {
+            End::Exact if rest.peek().is_some() => None,
+            _ if rest.all(is_digit) => Some(explicit),
+            _ => None,
+        }
+    }
+
+    /// The number itself, if the pattern is only one number.
+    pub fn literal(&self) -> Option<String> {
+        self.elements
+            .iter()
+            .map(|element| match element {
+                Element::Exactly(digit) => Some(*digit),
+                Element::Any | Element::OneOf { .. } => None,
+            })
+            .collect()
+    }
+}
+
+fn is_digit(c: char) -> bool {
+    matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')
+}
+
+fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Element, String> {
+    const OPEN: &str = "`[` without its `]`";
+    let negated = chars.next_if_eq(&'^').is_some();
+    let mut allowed = Vec::new();
+    loop {
+        let from = match chars.next().ok_or(OPEN)? {
+            ']' if allowed.is_empty() => return Err("`[]` names no digit".into()),
+            ']' => return Ok(Element::OneOf { allowed, negated }),
+            ',' => continue,
+            c if is_digit(c) => c,
+            other => return Err(format!("`{other}` is no digit, in `[…]`")),
+        };
+        if chars.next_if_eq(&'-').is_none() {
+            allowed.push((from, from));
+            continue;
+        }
+        match chars.next().ok_or(OPEN)? {
+            to if to.is_ascii_digit() && from.is_ascii_digit() && from <= to => {
+                allowed.push((from, to))
+            }
+            to => return Err(format!("`[{from}-{to}]` is no range of digits")),
+        }
+    }
+}
+
+/// `ipv4:1.2.3.4:5061`, `ipv6:[::1]:5061` → address.
+pub fn session_target(text: &str) -> Result<SocketAddr, String> {
+    let example = "write for example `ipv4:198.18.133.13:5061` or `ipv6:[2001:db8::13]:5061`";
+    if let Some(name) = text.strip_prefix("dns:") {
+        return Err(format!(
+            "`{name}` is a name, and dial-peers do not ask DNS yet; {example}"
+        ));
+    }
+    let (address, family) = match (text.strip_prefix("ipv4:"), text.strip_prefix("ipv6:")) {
+        (Some(rest), _) => (rest, Some(4)),
+        (_, Some(rest)) => (rest, Some(6)),
+        _ => (text, None),
+    };
+    if let Ok(target) = address.parse::<SocketAddr>() {
+        return match (family, target) {
+            (Some(4), SocketAddr::V6(_)) => {
+                Err(format!("`{address}` is not IPv4; write `ipv6:{address}`"))
+            }
+            (Some(6), SocketAddr::V4(_)) => {
+                Err(format!("`{address}` is not IPv6; write `ipv4:{address}`"))
+            }
+            _ if target.port() == 0 => Err(format!("port 0 cannot be dialled; {example}")),
+            _ => Ok(target),
+        };
+    }
+    if address
+        .trim_matches(['[', ']'])
+        .parse::<std::net::IpAddr>()
+        .is_ok()
+    {
+        return Err(format!("the port is missing: write `{text}:5061`"));
+    }
+    Err(format!("`{text}` is not an address with a port; {example}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_ios_does() {
+        // pattern, number, digits matched explicitly
+        let table = [
+            ("6016", "6016", Some(4)),
+            ("6016", "60161", Some(4)),
+            ("6016$", "60161", None),
+            ("6016$", "6016", Some(4)),
+            ("6...", "6016", Some(1)),
+            ("6...", "601", None),
+            (".", "3227046971", Some(0)),
+            ("9T", "9", Some(1)),
+            ("9T", "90113227046971", Some(1)),
+            ("[1-5]00", "300", Some(2)),
+            ("[1-5]00", "600", None),
+            ("[^1-5]00", "600", Some(2)),
+            ("[13,9]0", "90", Some(1)),
+            ("+32T", "+3227046971", Some(3)),
+            ("+32T", "3227046971", None),
+            ("*..", "*12", Some(1)),
+            (".", "alice", None),
+            ("6", "6alice", None),
+            (".", "", None),
+        ];
+        for (pattern, number, want) in table {
+            assert_eq!(
+                Pattern::parse(pattern).unwrap().matches(number),
+                want,
+                "{pattern} on {number}"
+            );
+        }
+    }
+
+    #[test]
+    fn bad_patterns_say_what_is_wrong() {
+        let table = [
+            ("", "the pattern is empty"),
+            ("60xx", "IOS writes `.`"),
+            ("6T0", "only at the end"),
+            ("6$0", "only at the end"),
+            ("6+", "only at the start"),
+            ("[1-", "without its `]`"),
+            ("[]", "names no digit"),
+            ("[5-1]", "no range"),
+            ("6 0", "means nothing"),
+        ];
+        for (pattern, words) in table {
+            let error = Pattern::parse(pattern).unwrap_err();
+            assert!(error.contains(words), "{pattern}: {error}");
+        }
+    }
+
+    #[test]
+    fn session_targets() {
+        assert_eq!(
+            session_target("ipv4:198.18.133.13:5061")
+                .unwrap()
+                .to_string(),
+            "198.18.133.13:5061"
+        );
+        assert_eq!(
+            session_target("ipv6:[::1]:5061").unwrap().to_string(),
+            "[::1]:5061"
+        );
+        for (text, words) in [
+            (
+                "ipv4:198.18.133.13",
+                "the port is missing: write `ipv4:198.18.133.13:5061`",
+            ),
+            ("ipv4:[::1]:5061", "is not IPv4"),
+            ("dns:cvp1.lab.example", "do not ask DNS"),
+            ("cvp1:5061", "not an address with a port"),
+            ("ipv4:198.18.133.13:0", "port 0"),
+        ] {
+            let error = session_target(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A session border controller (CUBE) and its dial-peers.
+
+use serde::{Deserialize, Serialize};
+
+/// A session border controller (CUBE).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sbc {
+    #[serde(rename = "dial_peer", default)]
+    pub dial_peers: Vec<DialPeer>,
+}
+
+/// `dial-peer voice <tag> voip`. Inbound when it has `incoming_called_number`, outbound when `destination_pattern`;
+/// may be both. Selection: longest explicit match, then lowest tag (as IOS does).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DialPeer {
+    pub tag: u32,
+    #[serde(default)]
+    pub description: String,
+    /// IOS patterns: digits, `.` one digit, `T` any number of digits, `[1-5]`; see [`crate::Pattern`].
+    #[serde(default)]
+    pub incoming_called_number: Option<String>,
+    #[serde(default)]
+    pub destination_pattern: Option<String>,
+    /// `ipv4:198.18.133.13:5061`, `ipv6:[::1]:5061`; read it with [`crate::session_target`].
+    pub session_target: String,
+    /// `tcp tls` (default), `tcp`, `udp`.
+    #[serde(default = "tls_transport")]
+    pub session_transport: String,
+    /// SRTP required (default). `false` only with `dangerous_plain_rtp = true`.
+    #[serde(default = "crate::yes")]
+    pub srtp: bool,
+    #[serde(default)]
+    pub dangerous_plain_rtp: bool,
+    /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`.
+    #[serde(default)]
+    pub secure_certificate_subject: Vec<String>,
+    /// Seconds between OPTIONS towards the target (IOS `voice-class sip options-keepalive`); absent = none.
+    #[serde(default)]
+    pub options_keepalive_s: Option<u32>,
+    /// Media from another address than the SDP's is taken once it authenticates (NAT in front of the peer).
+    #[serde(default)]
+    pub latch: bool,
+}
+
+impl DialPeer {
+    /// Whether its signalling is TLS.
+    pub fn is_tls(&self) -> bool {
+        self.session_transport == TLS
+    }
+}
+
+pub(crate) const TLS: &str = "tcp tls";
+
+fn tls_transport() -> String {
+    TLS.into()
+}

@@ -1,0 +1,385 @@
+//! The shape of `site.toml`: which fields a table may have and what each holds.
+//!
+//! The same facts stand in the types' `serde` attributes, but serde stops at the first thing it does not like, and an
+//! operator wants all of them at once. A test keeps the two from drifting apart.
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    Text,
+    Flag,
+    /// An integer within these bounds.
+    Number(u32, u32),
+    /// An IPv4 or IPv6 address.
+    Address,
+    /// One telephone key.
+    Digit,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    TextList,
+    OneOfList(&'static [&'static str]),
+    /// `[low, high]`.
+    Ports,
+    /// `[field]`
+    Table(&'static [Field]),
+    /// `[[field]]`
+    Tables(&'static [Field]),
+    /// A table with exactly one of these tables in it.
+    Choice(&'static [Field]),
+}
+
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) required: bool,
+}
+
+const fn must(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        required: true,
+    }
+}
+
+const fn may(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        required: false,
+    }
+}
+
+const PORT: Shape = Shape::Number(1, 65_535);
+/// Seconds, up to a day.
+const SECONDS: Shape = Shape::Number(1, 86_400);
+
+pub(crate) static SITE: &[Field] = &[
+    must("name", Shape::Text),
+    must("domain", Shape::Text),
+    may("tls", Shape::Table(TLS)),
+    must("node", Shape::Tables(NODE)),
+];
+
+static TLS: &[Field] = &[
+    must("versions", Shape::OneOfList(&["1.2", "1.3"])),
+    may("dangerous_tls_keylog", Shape::Flag),
+];
+
+static NODE: &[Field] = &[
+    must("name", Shape::Text),
+    must("address", Shape::Address),
+    may("secure_port", PORT),
+    may("port", PORT),
+    may("dangerous_plain_sip", Shape::Flag),
+    may("control_port", PORT),
+    may("media_ports", Shape::Ports),
+    may("session_expires_s", SECONDS),
+    may("min_se_s", SECONDS),
+    must("role", Shape::Choice(ROLE)),
+];
+
+static ROLE: &[Field] = &[
+    may("sbc", Shape::Table(SBC)),
+    may("call_server", Shape::Table(CALL_SERVER)),
+    may("voice_browser", Shape::Table(VOICE_BROWSER)),
+    may("call_manager", Shape::Table(CALL_MANAGER)),
+];
+
+static SBC: &[Field] = &[may("dial_peer", Shape::Tables(DIAL_PEER))];
+
+static DIAL_PEER: &[Field] = &[
+    must("tag", Shape::Number(1, i32::MAX as u32)),
+    may("description", Shape::Text),
+    may("incoming_called_number", Shape::Text),
+    may("destination_pattern", Shape::Text),
+    must("session_target", Shape::Text),
+    may(
+        "session_transport",
+        Shape::OneOf(&["tcp tls", "tcp", "udp"]),
+    ),
+    may("srtp", Shape::Flag),
+    may("dangerous_plain_rtp", Shape::Flag),
+    may("secure_certificate_subject", Shape::TextList),
+    may("options_keepalive_s", SECONDS),
+    may("latch", Shape::Flag),
+];
+
+static CALL_SERVER: &[Field] = &[
+    may("sip_server_group", Shape::Tables(SIP_SERVER_GROUP)),
+    may("dialled_number", Shape::Tables(DIALLED_NUMBER)),
+    must("agent_group", Shape::Text),
+    must("ingress_group", Shape::Text),
+    may("queue", Shape::Tables(QUEUE)),
+    may("agent", Shape::Tables(AGENT)),
+];
+
+static SIP_SERVER_GROUP: &[Field] = &[
+    must("name", Shape::Text),
+    may("heartbeat_s", SECONDS),
+    may("member", Shape::Tables(MEMBER)),
+];
+
+static MEMBER: &[Field] = &[
+    must("host", Shape::Text),
+    must("address", Shape::Address),
+    may("priority", Shape::Number(0, 65_535)),
+    may("weight", Shape::Number(0, 65_535)),
+    may("port", PORT),
+    may("secure_port", PORT),
+    may("dangerous_plain_sip", Shape::Flag),
+    may("site", Shape::Text),
+];
+
+static DIALLED_NUMBER: &[Field] = &[
+    must("pattern", Shape::Text),
+    must("group", Shape::Text),
+    may("application", Shape::Text),
+];
+
+static QUEUE: &[Field] = &[must("name", Shape::Text), may("ring_no_answer_s", SECONDS)];
+
+static AGENT: &[Field] = &[
+    must("id", Shape::Text),
+    must("extension", Shape::Text),
+    must("queues", Shape::TextList),
+];
+
+static VOICE_BROWSER: &[Field] = &[
+    may("application", Shape::Tables(APPLICATION)),
+    must("secure_certificate_subject", Shape::TextList),
+];
+
+static APPLICATION: &[Field] = &[
+    must("number", Shape::Text),
+    must("prompt", Shape::Text),
+    may("invalid_prompt", Shape::Text),
+    may("queue_music", Shape::Text),
+    may("timeout_s", SECONDS),
+    may("tries", Shape::Number(1, 100)),
+    may("choice", Shape::Tables(CHOICE)),
+];
+
+static CHOICE: &[Field] = &[must("digit", Shape::Digit), must("queue", Shape::Text)];
+
+static CALL_MANAGER: &[Field] = &[
+    may(
+        "sip_trunk_security_profile",
+        Shape::Tables(SIP_TRUNK_SECURITY_PROFILE),
+    ),
+    may("sip_trunk", Shape::Tables(SIP_TRUNK)),
+    may("phone", Shape::Tables(PHONE)),
+    may("realm", Shape::Text),
+];
+
+static SIP_TRUNK_SECURITY_PROFILE: &[Field] = &[
+    must("name", Shape::Text),
+    may("description", Shape::Text),
+    may(
+        "device_security_mode",
+        Shape::OneOf(&["encrypted", "non_secure"]),
+    ),
+    may("secure_certificate_subject", Shape::TextList),
+    may("incoming_port", PORT),
+];
+
+static SIP_TRUNK: &[Field] = &[
+    must("name", Shape::Text),
+    must("destination_address", Shape::Address),
+    may("destination_port", PORT),
+    must("sip_trunk_security_profile", Shape::Text),
+    may("srtp_allowed", Shape::Flag),
+    may("dangerous_plain_rtp", Shape::Flag),
+    may("options_ping_s", SECONDS),
+];
+
+static PHONE: &[Field] = &[
+    must("name", Shape::Text),
+    must("line", Shape::Text),
+    must("digest_secret", Shape::Text),
+    may(
+        "device_security_mode",
+        Shape::OneOf(&["encrypted", "non_secure"]),
+    ),
+    may("secure_certificate_subject", Shape::Text),
+];
+
+/// The word of `known` nearest to `word`, if it is near enough to be what was meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, best) = known
+        .into_iter()
+        .map(|candidate| {
+            (
+                distance(&word.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .min()?;
+    (distance <= 1 + word.chars().count() / 4).then_some(best)
+}
+
+/// Edit distance in which two neighbouring characters swapped count as one mistake, as typists make them.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let width = b.len() + 1;
+    let mut cost = vec![0usize; (a.len() + 1) * width];
+    let at = |row: usize, column: usize| row * width + column;
+    for row in 0..=a.len() {
+        for column in 0..width {
+            let here = if row == 0 || column == 0 {
+                row + column
+            } else {
+                let replace =
+                    cost[at(row - 1, column - 1)] + usize::from(a[row - 1] != b[column - 1]);
+                let mut least = replace
+                    .min(cost[at(row - 1, column)] + 1)
+                    .min(cost[at(row, column - 1)] + 1);
+                if row > 1
+                    && column > 1
+                    && a[row - 1] == b[column - 2]
+                    && a[row - 2] == b[column - 1]
+                {
+                    least = least.min(cost[at(row - 2, column - 2)] + 1);
+                }
+                least
+            };
+            cost[at(row, column)] = here;
+        }
+    }
+    cost[at(a.len(), b.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Site;
+
+    #[test]
+    fn nearest_finds_what_was_meant() {
+        let known = ["secure_port", "port", "address", "name"];
+        assert_eq!(nearest("secure_prot", known), Some("secure_port"));
+        assert_eq!(nearest("SecurePort", known), Some("secure_port"));
+        assert_eq!(nearest("nmae", known), Some("name"));
+        assert_eq!(nearest("colour", known), None);
+    }
+
+    /// Every field that the types can write is in the schema, and every field of the schema is one that the types know.
+    #[test]
+    fn the_schema_says_what_the_types_say() {
+        let site: Site = toml::from_str(EVERYTHING).expect("every field of the types");
+        let written = toml::Value::try_from(&site).expect("types to TOML");
+        compare(SITE, &written, "");
+    }
+
+    fn compare(fields: &[Field], value: &toml::Value, path: &str) {
+        let table = value
+            .as_table()
+            .unwrap_or_else(|| panic!("{path} is a table"));
+        for key in table.keys() {
+            assert!(
+                fields.iter().any(|field| field.name == key),
+                "{path}.{key} is in the types but not in the schema"
+            );
+        }
+        for field in fields {
+            let inner = table.get(field.name).unwrap_or_else(|| {
+                panic!(
+                    "{path}.{} is in the schema but not in EVERYTHING",
+                    field.name
+                )
+            });
+            let path = format!("{path}.{}", field.name);
+            match field.shape {
+                Shape::Table(fields) => compare(fields, inner, &path),
+                Shape::Tables(fields) => compare(
+                    fields,
+                    inner
+                        .as_array()
+                        .and_then(|rows| rows.first())
+                        .expect("one row"),
+                    &path,
+                ),
+                Shape::Choice(fields) => {
+                    // A node has one role; EVERYTHING has one node of each role, the first is compared here.
+                    let role = inner
+                        .as_table()
+                        .expect("a table")
+                        .keys()
+                        .next()
+                        .expect("one role");
+                    assert!(fields.iter().any(|field| field.name == role));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn each_role_says_what_its_types_say() {
+        let site: Site = toml::from_str(EVERYTHING).expect("every field of the types");
+        for (node, role) in site.nodes.iter().zip(ROLE) {
+            let written = toml::Value::try_from(&node.role).expect("types to TOML");
+            let Shape::Table(fields) = role.shape else {
+                panic!("a role is a table")
+            };
+            compare(fields, &written[role.name], role.name);
+        }
+    }
+
+    const EVERYTHING: &str = r#"
+name = "lab"
+domain = "lab.example"
+tls = { versions = ["1.3"], dangerous_tls_keylog = true }
+
+[[node]]
+name = "a"
+address = "127.0.0.1"
+secure_port = 1
+port = 2
+dangerous_plain_sip = true
+control_port = 3
+media_ports = [4, 5]
+session_expires_s = 90
+min_se_s = 90
+[[node.role.sbc.dial_peer]]
+tag = 1
+description = "d"
+incoming_called_number = "1"
+destination_pattern = "2"
+session_target = "ipv4:127.0.0.1:5061"
+session_transport = "tcp tls"
+srtp = true
+dangerous_plain_rtp = false
+secure_certificate_subject = ["x"]
+options_keepalive_s = 30
+latch = true
+
+[[node]]
+name = "b"
+address = "127.0.0.2"
+[node.role.call_server]
+agent_group = "g"
+ingress_group = "g"
+sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
+dialled_number = [{ pattern = "1", group = "g", application = "a" }]
+queue = [{ name = "q", ring_no_answer_s = 1 }]
+agent = [{ id = "1", extension = "2", queues = ["q"] }]
+
+[[node]]
+name = "c"
+address = "127.0.0.3"
+[node.role.voice_browser]
+secure_certificate_subject = ["x"]
+application = [{ number = "1", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
+
+[[node]]
+name = "d"
+address = "127.0.0.4"
+[node.role.call_manager]
+realm = "r"
+sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", secure_certificate_subject = ["x"], incoming_port = 5061 }]
+sip_trunk = [{ name = "t", destination_address = "127.0.0.1", destination_port = 5061, sip_trunk_security_profile = "p", srtp_allowed = true, dangerous_plain_rtp = false, options_ping_s = 1 }]
+phone = [{ name = "p", line = "1", digest_secret = "s", device_security_mode = "encrypted", secure_certificate_subject = "x" }]
+"#;
+}

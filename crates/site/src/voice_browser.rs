@@ -1,0 +1,57 @@
+//! A voice browser (CVVB) and its applications.
+
+use serde::{Deserialize, Serialize};
+
+/// A voice browser (CVVB).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoiceBrowser {
+    #[serde(rename = "application", default)]
+    pub applications: Vec<Application>,
+    /// Subjects (CN or SAN) that may call.
+    pub secure_certificate_subject: Vec<String>,
+}
+
+/// A one-question IVR. (VoiceXML documents take its place later.)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    /// Dialled number or application name (user part of the Request-URI).
+    pub number: String,
+    pub prompt: String,
+    /// Played when nothing or a wrong digit is pressed; then the question again.
+    #[serde(default = "invalid_prompt")]
+    pub invalid_prompt: String,
+    #[serde(default = "moh_prompt")]
+    pub queue_music: String,
+    /// Seconds of silence after the prompt before it counts as no input.
+    #[serde(default = "five")]
+    pub timeout_s: u32,
+    #[serde(default = "three")]
+    pub tries: u32,
+    #[serde(rename = "choice", default)]
+    pub choices: Vec<Choice>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    pub digit: char,
+    pub queue: String,
+}
+
+fn invalid_prompt() -> String {
+    "invalid".into()
+}
+
+fn moh_prompt() -> String {
+    "moh".into()
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn three() -> u32 {
+    3
+}
