@@ -10,11 +10,6 @@ impl<'a> List<'a> {
     pub(crate) fn new(text: &'a str) -> List<'a> {
         List { rest: (!super::lex::trim(text).is_empty()).then_some(text) }
     }
-
-    /// A list of exactly one item, whatever it holds.
-    pub(crate) fn single(text: &'a str) -> Single<'a> {
-        Single { item: Some(text) }
-    }
 }
 
 impl<'a> Iterator for List<'a> {
@@ -26,18 +21,6 @@ impl<'a> Iterator for List<'a> {
         let (item, rest) = text.split_at(end);
         self.rest = rest.strip_prefix(',');
         Some(super::lex::trim(item))
-    }
-}
-
-pub(crate) struct Single<'a> {
-    item: Option<&'a str>,
-}
-
-impl<'a> Iterator for Single<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        self.item.take()
     }
 }
 

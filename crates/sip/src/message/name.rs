@@ -127,6 +127,9 @@ names! {
     WwwAuthenticate "WWW-Authenticate" "" Plain,
 }
 
+/// How many names the table has.
+pub(crate) const KNOWN: usize = TABLE.len();
+
 /// Code of names that are not in the table.
 pub(crate) const OTHER: u8 = 0;
 

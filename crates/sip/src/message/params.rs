@@ -31,10 +31,6 @@ impl<'a> Params<'a> {
         Params::new(text).try_for_each(|param| param.map(drop))
     }
 
-    pub(crate) fn owned(text: &'a str) -> Result<Owned, ParseError> {
-        Params::new(text).map(|param| param.map(|(n, v)| (n.to_ascii_lowercase(), v.map(str::to_owned)))).collect()
-    }
-
     fn skip_space(&mut self) {
         self.at += self.rest().bytes().take_while(|b| lex::is_space(*b)).count();
     }
@@ -102,6 +98,10 @@ impl<'a> Iterator for Params<'a> {
         }
         Some(self.param())
     }
+}
+
+pub(crate) fn owned(text: &str) -> Result<Owned, ParseError> {
+    Params::new(text).map(|param| param.map(|(n, v)| (n.to_ascii_lowercase(), v.map(str::to_owned)))).collect()
 }
 
 /// The value of an owned parameter, without its quotes: `None` when absent, `Some("")` when it has no value.

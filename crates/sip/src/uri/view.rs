@@ -88,10 +88,8 @@ fn sip<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
         None => return Err(ParseError::new("URI: expected `;`, `?` or the end after the host", offset)),
     };
     let view = UriView { scheme, user, password, host, port, params, headers };
-    if params.is_empty() && tail.starts_with(';') || params.split(';').any(|p| p.starts_with('=')) {
-        return Err(ParseError::new("URI parameter: expected a name", offset));
-    }
-    if params.contains(";;") || params.ends_with(';') {
+    let nameless = |piece: &str| piece.is_empty() || piece.starts_with('=');
+    if tail.starts_with(';') && params.split(';').any(nameless) {
         return Err(ParseError::new("URI parameter: expected a name after `;`", offset));
     }
     for (name, value) in view.params() {
@@ -139,16 +137,16 @@ pub(crate) fn hostport(text: &str) -> Result<(&str, Option<u16>, &str), ParseErr
 }
 
 fn tel<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
-    let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+    let (number, tail) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
     let is_digit = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#' | b'-' | b'.' | b'(' | b')');
     let digits = number.strip_prefix('+').unwrap_or(number);
     if digits.is_empty() || !digits.bytes().all(is_digit) {
         return Err(ParseError::new("tel: expected digits, `*`, `#` and `-.()` between them", 0));
     }
-    for piece in params.split(';') {
-        let bad_name = piece.is_empty() || piece.starts_with('=');
-        if bad_name && !params.is_empty() {
-            return Err(ParseError::new("tel parameter: expected a name", number.len()));
+    let params = tail.strip_prefix(';').unwrap_or("");
+    for piece in params.split(';').filter(|_| !tail.is_empty()) {
+        if piece.is_empty() || piece.starts_with('=') {
+            return Err(ParseError::new("tel parameter: expected a name after `;`", number.len()));
         }
         escape::check(piece, lex::is_uri_param_byte, "tel parameter").map_err(|e| e.moved(number.len()))?;
     }
