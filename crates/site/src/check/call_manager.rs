@@ -121,6 +121,9 @@ fn trunk(
             "write the peer's address",
         );
     }
+    if check.unknown(path, &["srtp_allowed", "dangerous_plain_rtp"]) {
+        return;
+    }
     if !trunk.srtp_allowed && !trunk.dangerous_plain_rtp {
         let what = format!(
             "trunk `{name}` has `srtp_allowed = false`: its calls can be listened to by anybody on the way"

@@ -66,6 +66,13 @@ impl Check<'_, '_, '_> {
         );
     }
 
+    /// Whether one of these fields of the table at `path` could not be read, so that what follows from it is unknown.
+    pub(super) fn unknown(&self, path: &str, fields: &[&str]) -> bool {
+        fields
+            .iter()
+            .any(|field| self.places.is_mended(&format!("{path}.{field}")))
+    }
+
     /// Each of `names` is there once and not empty. `rows` is the path of the list, `field` what holds the name.
     pub(super) fn unique<K: Ord + Display + Clone>(
         &mut self,

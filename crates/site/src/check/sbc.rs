@@ -61,6 +61,9 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
         ),
         Ok(_) => {}
     }
+    if check.unknown(path, &["session_transport"]) {
+        return;
+    }
     if peer.is_tls() {
         check.subjects(
             format!("{path}.secure_certificate_subject"),
@@ -98,7 +101,9 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
             );
         }
     }
-    media(check, peer, path);
+    if !check.unknown(path, &["srtp", "dangerous_plain_rtp"]) {
+        media(check, peer, path);
+    }
 }
 
 fn media(check: &mut Check<'_, '_, '_>, peer: &DialPeer, path: &str) {
