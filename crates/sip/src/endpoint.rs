@@ -5,9 +5,23 @@
 //! retransmission until ACK, CANCEL matching, 100 Trying, 481, 482, 408, CSeq order, route sets, session-timer
 //! refresh and expiry are done here and not seen above.
 //!
-//! Skeleton: helper B owns this file and splits it into `transaction/{client,client_invite,server,server_invite}.rs`,
-//! `dialog.rs`, `session_timer.rs`, `endpoint/…`.
+//! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` (requests we sent),
+//! `servers` (requests we got), `inside` (requests within dialogs), `answers` (what we reply), `sessions` (RFC 4028),
+//! `compose` (the messages), `ways` (where they go), `mint` and `timers`.
 
+mod answers;
+mod calls;
+mod clients;
+mod compose;
+pub(crate) mod glance;
+mod inside;
+mod mint;
+mod servers;
+mod sessions;
+mod timers;
+mod ways;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +29,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Body, Headers, Message, Method, NameAddr, Request, Response, Status};
+use self::clients::Client;
+use self::mint::Mint;
+use self::servers::Server;
+use self::timers::{Timer, Timers};
+use crate::dialog::{Dialog, Phase};
+
+use crate::message::{Body, Headers, Message, Method, NameAddr, Request, Response};
+use crate::transaction::Timing;
+use crate::transaction::key::Index;
 use crate::transport::{Flow, FlowId, Hop, Target, Transport};
 use crate::uri::Uri;
 
@@ -50,7 +72,7 @@ pub struct Config {
 }
 
 /// What wants to leave the node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Output {
     Send { hop: Hop, bytes: Bytes },
     Event(Event),
@@ -68,7 +90,7 @@ pub enum Failure {
 }
 
 /// What happened, for the user of the endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// A request outside any dialog (INVITE, OPTIONS, REGISTER, …). Answer it with [`Endpoint::respond`].
     /// For an INVITE `dialog` is the dialog it would make.
@@ -135,54 +157,177 @@ pub struct Outside {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     config: Config,
+    /// Option tags that a `Require` may name, besides `timer`.
+    supported: Vec<String>,
+    mint: Mint,
+    timers: Timers,
+    clients: BTreeMap<u64, Client>,
+    /// From an INVITE's transaction to that of its CANCEL, which shares the branch.
+    cancels: BTreeMap<u64, u64>,
+    servers: BTreeMap<ServerId, Server>,
+    /// From what a retransmission, an ACK or a CANCEL is matched by (RFC 3261 §17.2.3).
+    by_key: Index<ServerId>,
+    /// From what makes two requests one that came on two ways (RFC 3261 §8.2.2.2).
+    by_origin: Index<ServerId>,
+    dialogs: BTreeMap<DialogId, Dialog>,
+    /// Open streams. UDP "flows" have no end and are not kept.
+    streams: BTreeMap<FlowId, Flow>,
+    out: VecDeque<Output>,
+}
+
+impl Default for Config {
+    /// RFC 3261 and RFC 4028 values; no local address.
+    fn default() -> Config {
+        Config {
+            local: Vec::new(),
+            product: "Ringfence".into(),
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            ring: Duration::from_secs(180),
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            max_transactions: 65_536,
+        }
+    }
 }
 
 impl Endpoint {
-    pub fn new(_seed: [u8; 32], config: Config, _now: Duration) -> Endpoint { Endpoint { config } }
-    pub fn config(&self) -> &Config { &self.config }
+    /// `seed` must come from the operating system in production: tags and branches are as hard to guess as it is.
+    pub fn new(seed: [u8; 32], config: Config, _now: Duration) -> Endpoint {
+        Endpoint {
+            config,
+            supported: Vec::new(),
+            mint: Mint::new(seed),
+            timers: Timers::default(),
+            clients: BTreeMap::new(),
+            cancels: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            by_key: Index::default(),
+            by_origin: Index::default(),
+            dialogs: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Names an extension that the user of the endpoint implements: a `Require` of it is no longer refused by 420
+    /// (RFC 3261 §8.2.2.3). `timer` is always understood. Announcing it in `Supported` is the user's.
+    pub fn understand(&mut self, option: &str) {
+        self.supported.push(option.to_owned());
+    }
 
     // --- from the connection layer
+
     /// A framed message from a flow.
-    pub fn receive(&mut self, _flow: Flow, _message: Message, _now: Duration) { todo!() }
+    pub fn receive(&mut self, flow: Flow, message: Message, now: Duration) {
+        if flow.transport.is_reliable() && !self.streams.contains_key(&flow.id) {
+            self.streams.insert(flow.id, flow);
+        }
+        if message.is_request() {
+            self.request_in(flow, message, now);
+        } else {
+            self.response_in(flow, message, now);
+        }
+    }
+
     /// The connection to `target` could not be made or verified (words say why); every request waiting for it fails.
-    pub fn unreachable(&mut self, _target: &Target, _why: &str, _now: Duration) { todo!() }
+    pub fn unreachable(&mut self, target: &Target, why: &str, now: Duration) {
+        let waits = |client: &Client| {
+            client.is_open() && client.flow.is_none() && matches!(&client.hop, Hop::Target(hop) if hop == target)
+        };
+        let failed: Vec<u64> = self.clients.iter().filter(|(_, client)| waits(client)).map(|(id, _)| *id).collect();
+        for id in failed {
+            self.fail(id, Failure::Transport(why.to_owned()), now);
+        }
+    }
+
     /// A stream ended. Client transactions on it fail; dialogs stay (their next request may open a new connection).
-    pub fn closed(&mut self, _flow: FlowId, _now: Duration) { todo!() }
-
-    // --- requests of ours
-    pub fn invite(&mut self, _invite: Invite, _now: Duration) -> (DialogId, ClientId) { todo!() }
-    /// CANCEL, as soon as RFC 3261 §9.1 allows (after a provisional); BYE if a 2xx crosses it.
-    pub fn cancel(&mut self, _dialog: DialogId, _headers: Headers, _now: Duration) { todo!() }
-    pub fn request(&mut self, _request: Outside, _now: Duration) -> ClientId { todo!() }
-    /// re-INVITE. Glare (491) is retried by the endpoint after the RFC 3261 §14.1 pause.
-    pub fn reinvite(&mut self, _dialog: DialogId, _headers: Headers, _body: Option<Body>, _now: Duration) -> ClientId { todo!() }
-    /// INFO, REFER, NOTIFY, OPTIONS, UPDATE, MESSAGE inside a dialog.
-    pub fn in_dialog(&mut self, _dialog: DialogId, _method: Method, _headers: Headers, _body: Option<Body>, _now: Duration) -> ClientId { todo!() }
-    /// ACK for the 2xx last reported by [`Event::Accepted`] on this dialog.
-    pub fn ack(&mut self, _dialog: DialogId, _headers: Headers, _body: Option<Body>, _now: Duration) { todo!() }
-    /// Ends the dialog: BYE when confirmed, CANCEL when we are calling and early, 487 (or `Status`) when we are called
-    /// and have not answered. Later answers are absorbed. Idempotent.
-    pub fn end(&mut self, _dialog: DialogId, _headers: Headers, _now: Duration) { todo!() }
-
-    // --- answers of ours
-    /// Provisional or final answer. The endpoint writes Via, From, To (with our tag), Call-ID, CSeq, Record-Route,
-    /// Contact, Session-Expires. A second final answer is ignored.
-    pub fn respond(&mut self, _server: ServerId, _status: Status, _headers: Headers, _body: Option<Body>, _now: Duration) { todo!() }
+    ///
+    /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
+    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. The connection
+    /// layer calls this too when it is asked to send over a flow that it does not know; and when the stream was
+    /// opened for a target and ended before anything came back on it, it calls [`Endpoint::unreachable`] as well.
+    pub fn closed(&mut self, flow: FlowId, now: Duration) {
+        self.streams.remove(&flow);
+        let rode = |client: &Client| client.is_open() && client.flow == Some(flow);
+        let broken: Vec<u64> = self.clients.iter().filter(|(_, client)| rode(client)).map(|(id, _)| *id).collect();
+        for id in broken {
+            if !self.moved(id) {
+                self.fail(id, Failure::Transport("the connection was closed before an answer came".into()), now);
+            }
+        }
+    }
 
     // --- dialogs
+
     /// Where requests of this dialog go when the flow that made it is gone: the trunk's own target.
-    pub fn set_target(&mut self, _dialog: DialogId, _target: Target) { todo!() }
-    pub fn call_id(&self, _dialog: DialogId) -> Option<&str> { todo!() }
+    pub fn set_target(&mut self, dialog: DialogId, target: Target) {
+        if let Some(dialog) = self.dialogs.get_mut(&dialog) {
+            dialog.path.fallback = Some(target);
+        }
+    }
+
+    pub fn call_id(&self, dialog: DialogId) -> Option<&str> {
+        self.dialogs.get(&dialog).map(|dialog| dialog.parties.call_id.as_str())
+    }
+
     /// The flow that carried the last message of this dialog.
-    pub fn flow(&self, _dialog: DialogId) -> Option<FlowId> { todo!() }
-    pub fn is_confirmed(&self, _dialog: DialogId) -> bool { todo!() }
-    pub fn dialogs(&self) -> usize { todo!() }
-    pub fn transactions(&self) -> usize { todo!() }
+    pub fn flow(&self, dialog: DialogId) -> Option<FlowId> {
+        self.dialogs.get(&dialog)?.path.flow.map(|flow| flow.id)
+    }
+
+    /// A 2xx came or went.
+    pub fn is_confirmed(&self, dialog: DialogId) -> bool {
+        matches!(self.dialogs.get(&dialog), Some(Dialog { phase: Phase::Confirmed | Phase::Leaving { .. }, .. }))
+    }
+
+    /// Dialogs that have not ended, those that are only being called included.
+    pub fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// Transactions, those included that only linger to absorb what is sent again.
+    pub fn transactions(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
 
     // --- machine
-    pub fn poll(&mut self) -> Option<Output> { todo!() }
-    pub fn deadline(&self) -> Option<Duration> { todo!() }
-    pub fn tick(&mut self, _now: Duration) { todo!() }
+
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Endpoint::tick`] wants to be called next.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    pub fn tick(&mut self, now: Duration) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Client(id) => self.client_due(id, now),
+                Timer::Server(id) => self.server_due(id, now),
+                Timer::Dialog(id) => self.dialog_due(id, now),
+            }
+        }
+    }
+
+    fn timing(&self) -> Timing {
+        Timing { t1: self.config.t1, t2: self.config.t2, t4: self.config.t4, ring: self.config.ring }
+    }
+
+    fn report(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn send(&mut self, hop: Hop, bytes: Bytes) {
+        self.out.push_back(Output::Send { hop, bytes });
+    }
 }
 
 /// Kept so that a peer's name stays with the flow it was verified on.

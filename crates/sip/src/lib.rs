@@ -4,13 +4,16 @@
 //! origin that the caller chose; bytes come in framed, bytes go out framed.
 
 pub mod auth;
+mod dialog;
 pub mod endpoint;
 pub mod frame;
 pub mod message;
+mod session_timer;
+mod transaction;
 pub mod transport;
 pub mod uri;
 
-pub use endpoint::{ClientId, Config, DialogId, Endpoint, Event, Failure, Output, ServerId};
+pub use endpoint::{ClientId, Config, DialogId, Endpoint, Event, Failure, Invite, Outside, Output, ServerId};
 pub use message::{Body, Headers, Message, Method, Name, NameAddr, Request, Response, Status};
 pub use transport::{FlowId, Flow, Hop, Target, Transport};
 pub use uri::Uri;

@@ -1,0 +1,91 @@
+//! Writing requests and answers: the fields that the endpoint owns, then those of its user, then the body.
+
+use super::Endpoint;
+use crate::message::{Body, Builder, Headers, Message, Method, Name, Status};
+use crate::transport::Transport;
+
+/// Fields that only the endpoint writes; a second one would make the message ambiguous, so the user's are dropped.
+const OURS: [Name; 7] = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq, Name::SessionExpires, Name::MinSe];
+
+/// A request about to be written.
+pub(super) struct Draft<'a> {
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a str,
+    pub(super) transport: Transport,
+    pub(super) branch: &'a str,
+    pub(super) max_forwards: u8,
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) call_id: &'a str,
+    pub(super) cseq: u32,
+    pub(super) contact: Option<&'a str>,
+    /// More fields of the endpoint.
+    pub(super) own: &'a [(Name, String)],
+    pub(super) headers: &'a Headers,
+    pub(super) body: Option<Body>,
+}
+
+impl Endpoint {
+    pub(super) fn compose<'a>(&self, draft: Draft<'a>, routes: impl Iterator<Item = &'a str>) -> Message {
+        let sent_by = self.local(draft.transport);
+        let rport = if draft.transport == Transport::Udp { ";rport" } else { "" };
+        let (protocol, branch) = (draft.transport.as_str(), draft.branch);
+        let mut text = Builder::request(draft.method, draft.uri)
+            .header(&Name::Via, format_args!("SIP/2.0/{protocol} {sent_by};branch={branch}{rport}"))
+            .header(&Name::MaxForwards, draft.max_forwards);
+        for route in routes {
+            text = text.header(&Name::Route, route);
+        }
+        text = text
+            .header(&Name::From, draft.from)
+            .header(&Name::To, draft.to)
+            .header(&Name::CallId, draft.call_id)
+            .header(&Name::CSeq, format_args!("{} {}", draft.cseq, draft.method));
+        if let Some(contact) = draft.contact {
+            text = text.header(&Name::Contact, contact);
+        }
+        text = text.header(&Name::UserAgent, &self.config.product);
+        for (name, value) in draft.own {
+            text = text.header(name, value);
+        }
+        for (name, value) in draft.headers {
+            let taken = OURS.contains(name) || matches!(name, Name::Contact | Name::MaxForwards | Name::UserAgent);
+            if !taken {
+                text = text.header(name, value);
+            }
+        }
+        text.body(draft.body).build()
+    }
+
+    /// An answer to `request`, of which Via, From, To, Call-ID, CSeq and, where a dialog is made, Record-Route are.
+    pub(super) fn compose_answer(
+        &self,
+        request: &Message,
+        tag: &str,
+        status: Status,
+        contact: Option<&str>,
+        own: &[(Name, String)],
+        headers: &Headers,
+        body: Option<Body>,
+    ) -> Message {
+        let mut text = Builder::response(request, status, (status.0 > 100).then_some(tag));
+        if (101..300).contains(&status.0) && request.is(&Method::Invite) {
+            text = text.copy(request, &Name::RecordRoute);
+        }
+        if let Some(contact) = contact {
+            text = text.header(&Name::Contact, contact);
+        }
+        text = text.header(&Name::Server, &self.config.product);
+        for (name, value) in own {
+            text = text.header(name, value);
+        }
+        for (name, value) in headers {
+            // A redirection's Contact is the user's own (RFC 3261 §21.3).
+            let taken = OURS.contains(name) || *name == Name::Server || (*name == Name::Contact && contact.is_some());
+            if !taken {
+                text = text.header(name, value);
+            }
+        }
+        text.body(body).build()
+    }
+}
