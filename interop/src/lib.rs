@@ -3,13 +3,14 @@
 //!
 //! [`lab`] is the network, [`program`] a process in it, [`capture`] and [`packets`] what was seen on
 //! the wire, [`verdict`] whether that was secure, [`audio`] whether people heard one another. The
-//! strangers themselves are in [`carrier`] (sipp), [`phone`] (baresip, linphonec), [`stand_in`]
+//! strangers themselves are in [`carrier`] (sipp), [`phone`] (baresip), [`linphone`], [`stand_in`]
 //! (kamailio) and [`probe`] (openssl); [`estate`] is Ringfence itself.
 
 pub mod audio;
 pub mod capture;
 pub mod carrier;
 pub mod lab;
+pub mod linphone;
 pub mod packets;
 pub mod papers;
 pub mod phone;

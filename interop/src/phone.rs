@@ -26,8 +26,10 @@ pub struct Line {
     pub number: String,
     /// The user and password of digest, when it registers.
     pub login: Option<Login>,
-    /// The registrar's host name or address; the phone's own host when it does not register.
+    /// The registrar's host name; the phone's own address when it does not register.
     pub registrar: String,
+    /// Where that is: baresip asks DNS alone, and the lab has none.
+    pub through: Option<Ipv4Addr>,
     /// Whether it answers by itself.
     pub answers: bool,
 }
@@ -212,13 +214,16 @@ fn configuration(address: Ipv4Addr, directory: &Path, authority: &Path) -> Strin
 }
 
 fn account(line: &Line) -> String {
-    let Line { number, login, registrar, answers } = line;
+    let Line { number, login, registrar, through, answers } = line;
     let mut text = format!("<sip:{number}@{registrar}:5061;transport=tls>");
     match login {
         Some(Login { user, password }) => {
             text.push_str(&format!(";auth_user={user};auth_pass={password};regint=120"));
         }
         None => text.push_str(";regint=0"),
+    }
+    if let Some(address) = through {
+        text.push_str(&format!(";outbound=\"sip:{address}:5061;transport=tls\""));
     }
     let mode = if *answers { "auto" } else { "manual" };
     text.push_str(&format!(";mediaenc=srtp-mand;answermode={mode};audio_codecs=PCMU\n"));

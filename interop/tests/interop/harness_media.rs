@@ -71,6 +71,7 @@ fn a_call_between_two_secure_phones_is_called_protected() -> Result<()> {
         number: number.to_owned(),
         login: None,
         registrar: host.address.to_string(),
+        through: None,
         answers: true,
     };
     let phone = |number: &str, host: &interop::lab::Host, said: &[i16]| -> Result<Baresip> {
