@@ -7,7 +7,7 @@ mod content_type;
 mod cseq;
 mod error;
 pub(crate) mod lex;
-mod list;
+pub(crate) mod list;
 mod method;
 mod name;
 pub(crate) mod name_addr;
