@@ -5,6 +5,11 @@
 //! says. Skeleton of the public face: helper C owns the crate and splits it: rtp.rs, srtp/{context,aes_cm,gcm,replay},
 //! g711.rs, dtmf.rs, wav.rs, prompt.rs (sources), engine/{stream,relay,play,record}.rs, facts.rs.
 
+pub mod rtp;
+pub mod srtp;
+#[cfg(test)]
+mod test_hex;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,7 +19,11 @@ use serde::{Deserialize, Serialize};
 /// An open port pair lent to a node: which media thread, which of its slots, and how many times that slot was lent
 /// (a late command for an earlier lease is ignored).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct LeaseId { pub thread: u16, pub slot: u16, pub generation: u32 }
+pub struct LeaseId {
+    pub thread: u16,
+    pub slot: u16,
+    pub generation: u32,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -37,48 +46,107 @@ pub struct Play {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
     /// More leases, please, on this local address.
-    Lend { local: std::net::IpAddr, count: u16 },
+    Lend {
+        local: std::net::IpAddr,
+        count: u16,
+    },
     /// Media as agreed: starts the stream, or re-keys and redirects it (hold, new party). Packets under the old remote
     /// key are accepted for 2 s after a re-key.
-    Set { lease: LeaseId, negotiated: Box<Negotiated>, latch: Latch },
+    Set {
+        lease: LeaseId,
+        negotiated: Box<Negotiated>,
+        latch: Latch,
+    },
     /// Relay packets between two streams of the same thread, decrypted and encrypted on the way, until either closes.
-    Bridge { a: LeaseId, b: LeaseId },
-    Unbridge { lease: LeaseId },
+    Bridge {
+        a: LeaseId,
+        b: LeaseId,
+    },
+    Unbridge {
+        lease: LeaseId,
+    },
     /// Replaces what is being played.
-    Play { lease: LeaseId, play: Play },
-    Silence { lease: LeaseId },
+    Play {
+        lease: LeaseId,
+        play: Play,
+    },
+    Silence {
+        lease: LeaseId,
+    },
     /// Send RFC 4733 digits one after another: 100 ms each, 100 ms apart.
-    Dial { lease: LeaseId, digits: String },
+    Dial {
+        lease: LeaseId,
+        digits: String,
+    },
     /// Keep what is heard (received) and said (sent) as two WAVs at these paths, written when the stream closes.
-    Record { lease: LeaseId, heard: String, said: String },
+    Record {
+        lease: LeaseId,
+        heard: String,
+        said: String,
+    },
     /// Ask for facts now.
-    Report { lease: LeaseId },
+    Report {
+        lease: LeaseId,
+    },
     /// End the stream; final facts follow, the port goes into quarantine.
-    Close { lease: LeaseId },
+    Close {
+        lease: LeaseId,
+    },
 }
 
 /// Whether packets from another address than the negotiated one are taken (NAT): only where the leg's profile allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Latch { Never, FirstAuthentic }
+pub enum Latch {
+    Never,
+    FirstAuthentic,
+}
 
 /// What a media thread tells a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
     Leased(Vec<Lease>),
     /// One whole key press (end seen), RFC 4733.
-    Digit { lease: LeaseId, digit: char, duration_ms: u16 },
-    Played { lease: LeaseId, id: u64 },
-    Facts { lease: LeaseId, facts: Box<Facts> },
-    Closed { lease: LeaseId, facts: Box<Facts> },
+    Digit {
+        lease: LeaseId,
+        digit: char,
+        duration_ms: u16,
+    },
+    Played {
+        lease: LeaseId,
+        id: u64,
+    },
+    Facts {
+        lease: LeaseId,
+        facts: Box<Facts>,
+    },
+    Closed {
+        lease: LeaseId,
+        facts: Box<Facts>,
+    },
     /// Nothing authentic received for this long on a stream that should carry audio.
-    Silent { lease: LeaseId, seconds: u32 },
+    Silent {
+        lease: LeaseId,
+        seconds: u32,
+    },
     /// One finished recording as a whole WAV file (mono, 8 kHz, 16 bit), before [`Event::Closed`]: who runs the engine
     /// writes it to `path`.
-    Recording { lease: LeaseId, path: String, wav: Vec<u8> },
+    Recording {
+        lease: LeaseId,
+        path: String,
+        wav: Vec<u8>,
+    },
     /// Said by who runs the engine once both files of a [`Command::Record`] are written; the engine itself never does.
-    Recorded { lease: LeaseId, heard: String, said: String },
+    Recorded {
+        lease: LeaseId,
+        heard: String,
+        said: String,
+    },
     /// The prompt of [`Command::Play`] is in no catalogue; nothing is played. No [`Event::Played`] follows.
-    Unplayable { lease: LeaseId, id: u64, prompt: String },
+    Unplayable {
+        lease: LeaseId,
+        id: u64,
+        prompt: String,
+    },
 }
 
 /// What media itself saw of one stream: the only source of what the security record says of media.
@@ -110,43 +178,80 @@ pub struct Facts {
 
 /// Packets and payload octets, apart by whether they travelled protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters { pub protected: u64, pub clear: u64, pub octets: u64 }
+pub struct Counters {
+    pub protected: u64,
+    pub clear: u64,
+    pub octets: u64,
+}
 
 /// One datagram to send from a slot's RTP or RTCP socket. The bytes are in the buffer given to the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transmit { pub slot: u16, pub rtcp: bool, pub to: SocketAddr, pub len: usize }
+pub struct Transmit {
+    pub slot: u16,
+    pub rtcp: bool,
+    pub to: SocketAddr,
+    pub len: usize,
+}
 
 /// Room that a packet needs behind it for the largest tag (RFC 7714: 16; AES-CM: 10) plus the SRTCP index.
 pub const TAG_ROOM: usize = 32;
 
 /// The media of one thread.
-pub struct Engine { /* private */ }
+pub struct Engine {/* private */}
 
 impl Engine {
     /// `prompts` is shared by all engines of the process.
-    pub fn new(_thread: u16, _seed: [u8; 32], _prompts: std::sync::Arc<Prompts>) -> Engine { todo!() }
+    pub fn new(_thread: u16, _seed: [u8; 32], _prompts: std::sync::Arc<Prompts>) -> Engine {
+        todo!()
+    }
     /// Tells of an open port pair; it is free to be leased.
-    pub fn add_slot(&mut self, _slot: u16, _addr: SocketAddr) { todo!() }
+    pub fn add_slot(&mut self, _slot: u16, _addr: SocketAddr) {
+        todo!()
+    }
     /// Leases up to `count` free slots on `local` (least recently used first, past their quarantine).
-    pub fn lend(&mut self, _local: std::net::IpAddr, _count: u16, _now: Duration) -> Vec<Lease> { todo!() }
+    pub fn lend(&mut self, _local: std::net::IpAddr, _count: u16, _now: Duration) -> Vec<Lease> {
+        todo!()
+    }
     /// Any command but `Lend`.
-    pub fn command(&mut self, _command: Command, _now: Duration) { todo!() }
+    pub fn command(&mut self, _command: Command, _now: Duration) {
+        todo!()
+    }
     /// A datagram of `len` octets at the front of `buffer` (at least `len + TAG_ROOM` long). When it is to be passed on
     /// it is transformed in place and the answer says where to: no copy, no allocation.
-    pub fn receive(&mut self, _slot: u16, _rtcp: bool, _from: SocketAddr, _buffer: &mut [u8], _len: usize, _now: Duration) -> Option<Transmit> { todo!() }
+    pub fn receive(
+        &mut self,
+        _slot: u16,
+        _rtcp: bool,
+        _from: SocketAddr,
+        _buffer: &mut [u8],
+        _len: usize,
+        _now: Duration,
+    ) -> Option<Transmit> {
+        todo!()
+    }
     /// Paced sending (prompts, DTMF, RTCP): calls `send` for each datagram due. Call it at [`Engine::deadline`].
-    pub fn tick(&mut self, _now: Duration, _send: &mut dyn FnMut(Transmit, &[u8])) { todo!() }
-    pub fn deadline(&self) -> Option<Duration> { todo!() }
+    pub fn tick(&mut self, _now: Duration, _send: &mut dyn FnMut(Transmit, &[u8])) {
+        todo!()
+    }
+    pub fn deadline(&self) -> Option<Duration> {
+        todo!()
+    }
     /// Events for nodes.
-    pub fn poll(&mut self) -> Option<Event> { todo!() }
+    pub fn poll(&mut self) -> Option<Event> {
+        todo!()
+    }
 }
 
 /// Prompts in memory, encoded once (G.711), by name.
-pub struct Prompts { /* private */ }
+pub struct Prompts {/* private */}
 
 impl Prompts {
     /// Those that ship with the project: synthesised speech-like and musical audio of its own making.
-    pub fn built_in() -> Prompts { todo!() }
+    pub fn built_in() -> Prompts {
+        todo!()
+    }
     /// Adds a WAV (mono, 8 or 16 kHz, 16-bit PCM).
-    pub fn add_wav(&mut self, _name: &str, _wav: &[u8]) -> Result<(), String> { todo!() }
+    pub fn add_wav(&mut self, _name: &str, _wav: &[u8]) -> Result<(), String> {
+        todo!()
+    }
 }
