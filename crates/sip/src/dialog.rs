@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::endpoint::{ClientId, ServerId, glance};
 use crate::message::{Body, Headers, Message, Method, Name};
 use crate::session_timer::SessionTimer;
-use crate::transport::{Flow, Hop, Target};
+use crate::transport::{Flow, Target};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Phase {
@@ -52,13 +52,6 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    pub(crate) fn hop(&self) -> Option<Hop> {
-        match &self.flow {
-            Some(flow) => Some(Hop::Flow(flow.id)),
-            None => self.fallback.clone().map(Hop::Target),
-        }
-    }
-
     /// Request-URI and Route values: with a loose router first, the target and all routes; with a strict one
     /// (RFC 2543), that router and the rest, the target last (RFC 3261 §12.2.1.1).
     pub(crate) fn request_line(&self) -> (&str, impl Iterator<Item = &str>) {

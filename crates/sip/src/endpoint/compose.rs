@@ -5,7 +5,7 @@ use crate::message::{Body, Builder, Headers, Message, Method, Name, Status};
 use crate::transport::Transport;
 
 /// Fields that only the endpoint writes; a second one would make the message ambiguous, so the user's are dropped.
-const OURS: [Name; 7] = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq, Name::SessionExpires, Name::MinSe];
+const OURS: [Name; 6] = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq, Name::SessionExpires];
 
 /// A request about to be written.
 pub(super) struct Draft<'a> {
@@ -49,7 +49,8 @@ impl Endpoint {
             text = text.header(name, value);
         }
         for (name, value) in draft.headers {
-            let taken = OURS.contains(name) || matches!(name, Name::Contact | Name::MaxForwards | Name::UserAgent);
+            let more = matches!(name, Name::Contact | Name::MaxForwards | Name::UserAgent | Name::MinSe);
+            let taken = more || OURS.contains(name);
             if !taken {
                 text = text.header(name, value);
             }

@@ -145,9 +145,6 @@ impl<T: Copy> Index<T> {
     pub(crate) fn remove(&mut self, key: Key) {
         self.0.remove(&key);
     }
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl<T> Default for Index<T> {

@@ -3,4 +3,8 @@
 #![allow(unreachable_pub, reason = "one binary; its modules share a rig")]
 
 mod calls;
+mod cancels;
+mod glare;
 mod pair;
+mod peers;
+mod sessions;
