@@ -135,9 +135,10 @@ impl<'a> NameAddrView<'a> {
         let (display, rest) = match lex::quoted_len(whole) {
             Some(len) => whole.split_at(len),
             None if whole.starts_with('"') => return Err(ParseError::new("display name: expected a closing quote", 0)),
-            None => match whole.find('<') {
-                Some(at) => whole.split_at(at),
-                None => return NameAddrView::bare(whole),
+            // Without brackets, the first of these is a parameter's or a stray quote.
+            None => match whole.find(['<', ';', '"']) {
+                Some(at) if whole.as_bytes().get(at) == Some(&b'<') => whole.split_at(at),
+                _ => return NameAddrView::bare(whole),
             },
         };
         let display = lex::trim(display);
@@ -213,6 +214,8 @@ mod tests {
             "<sip:a@b> x",
             "<sip:a@b>;;",
             "\"a\" sip:a@b",
+            "a \"b\" <sip:a@b>",
+            "a;b <sip:a@b>",
             "<>",
             "*",
         ] {
