@@ -164,11 +164,16 @@ impl Endpoint {
             return self.reinvite(dialog_id, headers, body, now);
         }
         let client = ClientId(self.mint.id());
-        let sent = self.send_inside(dialog_id, &method, client, Purpose::User, &headers, body, now);
+        let is_bye = method == Method::Bye;
+        let sent = match is_bye && !self.may_bye(dialog_id) {
+            true => Err("BYE needs an answered and acknowledged call: use `end`, which waits or cancels as it must"),
+            false => self.send_inside(dialog_id, &method, client, Purpose::User, &headers, body, now),
+        };
         if let Err(why) = sent {
             let failure = Failure::Transport(why.into());
             self.report(Event::Failed { client, dialog: Some(dialog_id), failure });
-        } else if method == Method::Bye {
+        } else if is_bye {
+            self.answer_pending(dialog_id, now);
             self.drop_dialog(dialog_id);
         }
         client
@@ -213,6 +218,13 @@ impl Endpoint {
                 self.leave(dialog_id, headers, now);
             }
         }
+    }
+
+    /// RFC 3261 §15: not before a 2xx, and not by the callee before its ACK.
+    fn may_bye(&self, dialog_id: DialogId) -> bool {
+        let Some(dialog) = self.dialogs.get(&dialog_id) else { return false };
+        let unacked = dialog.invites.theirs.and_then(|id| self.servers.get(&id)).is_some_and(|server| !server.is_open());
+        matches!(dialog.phase, Phase::Confirmed) && !unacked
     }
 
     /// BYE, now or when the ACK of our 2xx has come.

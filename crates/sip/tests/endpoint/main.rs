@@ -4,6 +4,7 @@
 
 mod calls;
 mod cancels;
+mod chaos;
 mod glare;
 mod pair;
 mod peers;

@@ -60,6 +60,8 @@ pub struct Pair {
     stream: Option<u64>,
     last_arrival: [Duration; 2],
     random: ChaCha8Rng,
+    /// Apart from `random`, so that a run with snapshots can be compared with one without.
+    photographer: ChaCha8Rng,
     /// Drops what it says true to: (sender, start line).
     pub censor: fn(usize, &str) -> bool,
 }
@@ -91,6 +93,7 @@ impl Pair {
             stream: None,
             last_arrival: [Duration::ZERO; 2],
             random: ChaCha8Rng::seed_from_u64(seed),
+            photographer: ChaCha8Rng::seed_from_u64(!seed),
             censor: |_, _| false,
         }
     }
@@ -120,7 +123,7 @@ impl Pair {
                 Output::Send { hop, bytes } => self.transmit(from, hop, bytes),
             }
         }
-        if self.chance(self.link.snapshot) {
+        if self.link.snapshot > 0 && self.photographer.next_u32() % 1000 < self.link.snapshot {
             let bytes = postcard::to_allocvec(&self.ends[from].endpoint).unwrap();
             let back: Endpoint = postcard::from_bytes(&bytes).unwrap();
             assert_eq!(postcard::to_allocvec(&back).unwrap(), bytes, "a snapshot reads back as itself");
