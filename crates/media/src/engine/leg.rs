@@ -1,0 +1,313 @@
+//! What a lease holds: its stream once agreed, and what is to be done with it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::record::Recorder;
+use super::stream::{Heard, Kind, Stream};
+use super::voice::{Frame, Voice};
+use crate::command::{Event, LeaseId, Transmit};
+use crate::dtmf;
+use crate::facts::Facts;
+use crate::g711;
+use crate::rtp;
+
+/// Frames are due on this grid, so that many streams share one wake-up.
+const GRID_MS: u128 = 5;
+/// What is later than this is left out rather than sent in a burst.
+const CATCH_UP: Duration = Duration::from_millis(100);
+
+pub(super) struct Leg {
+    pub(super) id: LeaseId,
+    local: SocketAddr,
+    pub(super) stream: Option<Stream>,
+    pub(super) bridge: Option<LeaseId>,
+    pub(super) voice: Voice,
+    /// When the next frame of the voice is due.
+    pace: Option<Duration>,
+    /// Of the event under way.
+    event_timestamp: u32,
+    digits: dtmf::Receiver,
+    recorder: Option<Recorder>,
+}
+
+impl Leg {
+    pub(super) fn new(id: LeaseId, local: SocketAddr) -> Leg {
+        Leg {
+            id,
+            local,
+            stream: None,
+            bridge: None,
+            voice: Voice::default(),
+            pace: None,
+            event_timestamp: 0,
+            digits: dtmf::Receiver::default(),
+            recorder: None,
+        }
+    }
+
+    /// When something is to be done.
+    pub(super) fn due(&self) -> Option<Duration> {
+        let stream = self.stream.as_ref()?;
+        [
+            self.pace,
+            self.digits.deadline(),
+            stream.quiet_check(),
+            Some(stream.rtcp.next),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Begins or ends the pacing, after anything changed in what there is to say.
+    pub(super) fn settle(&mut self, now: Duration) {
+        if !self.voice.speaks() || self.stream.is_none() {
+            self.pace = None;
+        } else if self.pace.is_none() {
+            self.pace = Some(on_grid(now));
+        }
+    }
+
+    /// Starts recording; a recording under way ends and is handed out.
+    pub(super) fn record(
+        &mut self,
+        heard: String,
+        said: String,
+        now: Duration,
+        events: &mut VecDeque<Event>,
+    ) {
+        self.finish_recording(now, events);
+        self.recorder = Some(Recorder::new(heard, said, now));
+    }
+
+    /// Takes a packet off the wire.
+    pub(super) fn hear(
+        &mut self,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+        now: Duration,
+    ) -> Option<Heard> {
+        let heard = self.stream.as_mut()?.hear(from, buffer, len, now)?;
+        if let (Kind::Audio, Some(recorder)) = (heard.kind, &mut self.recorder) {
+            let payload = buffer.get(rtp::HEADER..heard.len)?;
+            recorder.heard.take(
+                heard.codec,
+                heard.header.ssrc,
+                heard.header.timestamp,
+                payload,
+                now,
+            );
+        }
+        Some(heard)
+    }
+
+    /// Takes a digit's packet of a stream that nobody is bridged to.
+    pub(super) fn hear_digit(
+        &mut self,
+        heard: &Heard,
+        packet: &[u8],
+        now: Duration,
+        events: &mut VecDeque<Event>,
+    ) {
+        let payload = packet
+            .get(rtp::HEADER..heard.len)
+            .and_then(dtmf::Payload::parse);
+        let Some(payload) = payload.filter(|_| heard.kind == Kind::Event) else {
+            return;
+        };
+        let pressed = self.digits.take(heard.header.timestamp, payload, now);
+        events.extend(pressed.into_iter().flatten().map(|press| self.digit(press)));
+    }
+
+    /// Passes a packet of the other leg on, in place. None while we speak ourselves, or when it has no place here.
+    pub(super) fn pass(
+        &mut self,
+        slot: u16,
+        heard: &Heard,
+        buffer: &mut [u8],
+        now: Duration,
+    ) -> Option<Transmit> {
+        let stream = self.stream.as_mut()?;
+        if self.voice.speaks() || !stream.may_speak() {
+            return None;
+        }
+        if heard.kind == Kind::Event {
+            stream.terms.telephone_event?;
+        }
+        let place = stream.outgoing.relayed(
+            heard.header.ssrc,
+            heard.header.sequence,
+            heard.header.timestamp,
+            now,
+        )?;
+        if heard.kind == Kind::Audio {
+            let payload = buffer.get_mut(rtp::HEADER..heard.len)?;
+            g711::translate(heard.codec, stream.terms.codec, payload);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.said.take(
+                    stream.terms.codec,
+                    stream.outgoing.ssrc,
+                    place.timestamp,
+                    payload,
+                    now,
+                );
+            }
+        }
+        stream.say(
+            slot,
+            heard.kind,
+            place,
+            heard.header.marker,
+            buffer,
+            heard.len,
+        )
+    }
+
+    /// Everything that is due by `now`.
+    pub(super) fn tick(
+        &mut self,
+        slot: u16,
+        now: Duration,
+        scratch: &mut [u8],
+        random: &mut ChaCha12Rng,
+        events: &mut VecDeque<Event>,
+        send: &mut dyn FnMut(Transmit, &[u8]),
+    ) {
+        if let Some(press) = self.digits.tick(now) {
+            events.push_back(self.digit(press));
+        }
+        while let Some(due) = self.pace.filter(|due| *due <= now) {
+            let due = if due + CATCH_UP < now {
+                on_grid_before(now)
+            } else {
+                due
+            };
+            self.pace = self
+                .speak(slot, due, scratch, events, send)
+                .map(|step| due + step);
+            self.settle(now);
+        }
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        if stream.rtcp.next <= now
+            && let Some(transmit) = stream.report(slot, scratch, now, random)
+            && let Some(packet) = scratch.get(..transmit.len)
+        {
+            send(transmit, packet);
+        }
+        if let Some(seconds) = stream.quiet(now) {
+            events.push_back(Event::Silent {
+                lease: self.id,
+                seconds,
+            });
+        }
+    }
+
+    pub(super) fn facts(&self) -> Box<Facts> {
+        let facts = self
+            .stream
+            .as_ref()
+            .map_or_else(Facts::default, Stream::facts);
+        Box::new(Facts {
+            local: Some(self.local),
+            ..facts
+        })
+    }
+
+    /// Recordings and final facts.
+    pub(super) fn close(mut self: Box<Self>, now: Duration, events: &mut VecDeque<Event>) {
+        self.finish_recording(now, events);
+        events.push_back(Event::Closed {
+            lease: self.id,
+            facts: self.facts(),
+        });
+    }
+
+    /// One frame of ours; how long it lasts, or none when there was nothing to say.
+    fn speak(
+        &mut self,
+        slot: u16,
+        due: Duration,
+        scratch: &mut [u8],
+        events: &mut VecDeque<Event>,
+        send: &mut dyn FnMut(Transmit, &[u8]),
+    ) -> Option<Duration> {
+        let stream = self.stream.as_mut()?;
+        let codec = stream.terms.codec;
+        let samples = usize::from(stream.terms.ptime_ms) * 8;
+        let said = self.voice.next(
+            codec,
+            stream.terms.telephone_event.is_some(),
+            samples,
+            scratch.get_mut(rtp::HEADER..)?,
+        )?;
+        // On hold the prompt goes on unheard, as music does.
+        if stream.may_speak() && said.frame != Frame::Pause {
+            let mut place = stream.outgoing.own(due);
+            let (kind, marker, len) = match said.frame {
+                Frame::Event { first, payload } => {
+                    if first {
+                        self.event_timestamp = place.timestamp;
+                    }
+                    place.timestamp = self.event_timestamp;
+                    scratch
+                        .get_mut(rtp::HEADER..rtp::HEADER + 4)?
+                        .copy_from_slice(&payload.octets());
+                    (Kind::Event, first, 4)
+                }
+                Frame::Audio(len) => (Kind::Audio, false, len),
+                Frame::Pause => return None,
+            };
+            let len = rtp::HEADER + len;
+            if let (Kind::Audio, Some(recorder)) = (kind, &mut self.recorder) {
+                let payload = scratch.get(rtp::HEADER..len)?;
+                recorder
+                    .said
+                    .take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
+            }
+            if let Some(transmit) = stream.say(slot, kind, place, marker, scratch, len)
+                && let Some(packet) = scratch.get(..transmit.len)
+            {
+                send(transmit, packet);
+            }
+        }
+        events.extend(said.finished.map(|id| Event::Played { lease: self.id, id }));
+        Some(Duration::from_micros(said.samples as u64 * 125))
+    }
+
+    fn digit(&self, press: dtmf::Press) -> Event {
+        Event::Digit {
+            lease: self.id,
+            digit: press.digit,
+            duration_ms: press.duration_ms,
+        }
+    }
+
+    fn finish_recording(&mut self, now: Duration, events: &mut VecDeque<Event>) {
+        let Some(recorder) = self.recorder.take() else {
+            return;
+        };
+        for (path, wav) in [recorder.heard.finish(now), recorder.said.finish(now)] {
+            events.push_back(Event::Recording {
+                lease: self.id,
+                path,
+                wav,
+            });
+        }
+    }
+}
+
+fn on_grid(now: Duration) -> Duration {
+    Duration::from_millis((now.as_nanos().div_ceil(GRID_MS * 1_000_000) * GRID_MS) as u64)
+}
+
+/// The last moment of the grid that is not after `now`.
+fn on_grid_before(now: Duration) -> Duration {
+    Duration::from_millis((now.as_millis() / GRID_MS * GRID_MS) as u64)
+}

@@ -1,0 +1,402 @@
+//! The media of one thread: slots that are lent, the legs that use them, and the packets between.
+//!
+//! `receive` is the hot path: open in place, write the header anew, seal in place. `tick` does what is due by time:
+//! prompts, digits, reports. Deadlines are kept in order, so neither looks at streams that have nothing to do.
+
+mod carrier;
+mod incoming;
+mod leg;
+mod outgoing;
+mod record;
+mod rtcp;
+mod stream;
+mod voice;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+use sdp::Negotiated;
+
+use self::leg::Leg;
+use self::stream::Stream;
+use crate::command::{Command, Event, Latch, Lease, LeaseId, Play, Transmit};
+use crate::prompt::Prompts;
+use crate::rtp;
+
+/// Room that a packet needs behind it for the largest tag (RFC 7714: 16; AES-CM: 10) plus the SRTCP index.
+pub const TAG_ROOM: usize = 32;
+
+/// How long a closed port rests, so that late packets of one call never meet the next.
+pub const QUARANTINE: Duration = Duration::from_secs(5);
+
+/// Header, 60 ms of G.711 and the tag, or an RTCP compound.
+const SCRATCH: usize = 1024;
+
+/// The media of one thread.
+pub struct Engine {
+    thread: u16,
+    random: ChaCha12Rng,
+    prompts: Arc<Prompts>,
+    /// By slot number.
+    slots: Vec<Option<Slot>>,
+    due: BTreeSet<(Duration, u16)>,
+    events: VecDeque<Event>,
+    /// BYEs of closed streams, for the next tick.
+    farewells: VecDeque<(Duration, Transmit, Vec<u8>)>,
+    scratch: Box<[u8; SCRATCH]>,
+}
+
+struct Slot {
+    addr: SocketAddr,
+    generation: u32,
+    state: State,
+    /// As it stands in [`Engine::due`].
+    due: Option<Duration>,
+}
+
+enum State {
+    /// Free from then on.
+    Free {
+        from: Duration,
+    },
+    Leased(Box<Leg>),
+}
+
+impl Engine {
+    /// `prompts` is shared by all engines of the process.
+    pub fn new(thread: u16, seed: [u8; 32], prompts: Arc<Prompts>) -> Engine {
+        Engine {
+            thread,
+            random: ChaCha12Rng::from_seed(seed),
+            prompts,
+            slots: Vec::new(),
+            due: BTreeSet::new(),
+            events: VecDeque::new(),
+            farewells: VecDeque::new(),
+            scratch: Box::new([0; SCRATCH]),
+        }
+    }
+
+    /// Another catalogue; what is being played goes on.
+    pub fn set_prompts(&mut self, prompts: Arc<Prompts>) {
+        self.prompts = prompts;
+    }
+
+    /// Tells of an open port pair; it is free to be leased. A slot that is known already stays as it is.
+    pub fn add_slot(&mut self, slot: u16, addr: SocketAddr) {
+        let at = usize::from(slot);
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, || None);
+        }
+        let state = State::Free {
+            from: Duration::ZERO,
+        };
+        self.slots[at].get_or_insert(Slot {
+            addr,
+            generation: 0,
+            state,
+            due: None,
+        });
+    }
+
+    /// Leases up to `count` free slots on `local` (least recently used first, past their quarantine).
+    pub fn lend(&mut self, local: IpAddr, count: u16, now: Duration) -> Vec<Lease> {
+        let mut free: Vec<(Duration, u16)> = (0u16..)
+            .zip(&self.slots)
+            .filter_map(|(number, slot)| match slot {
+                Some(Slot {
+                    addr,
+                    state: State::Free { from },
+                    ..
+                }) if addr.ip() == local && *from <= now => Some((*from, number)),
+                _ => None,
+            })
+            .collect();
+        free.sort_unstable();
+        free.truncate(usize::from(count));
+        let thread = self.thread;
+        let lend = |(_, number): (Duration, u16)| {
+            let slot = self.slots.get_mut(usize::from(number))?.as_mut()?;
+            slot.generation = slot.generation.wrapping_add(1);
+            let id = LeaseId {
+                thread,
+                slot: number,
+                generation: slot.generation,
+            };
+            slot.state = State::Leased(Box::new(Leg::new(id, slot.addr)));
+            Some(Lease {
+                id,
+                addr: slot.addr,
+            })
+        };
+        free.into_iter().filter_map(lend).collect()
+    }
+
+    /// Any command. One for a lease that has ended is ignored.
+    pub fn command(&mut self, command: Command, now: Duration) {
+        let mut also = None;
+        let lease = match command {
+            Command::Lend { local, count } => {
+                let leases = self.lend(local, count, now);
+                self.events.push_back(Event::Leased(leases));
+                return;
+            }
+            Command::Set {
+                lease,
+                negotiated,
+                latch,
+            } => {
+                self.set(lease, &negotiated, latch, now);
+                lease
+            }
+            Command::Bridge { a, b } => {
+                self.bridge(a, b);
+                also = Some(b);
+                a
+            }
+            Command::Unbridge { lease } => {
+                self.unbridge(lease);
+                lease
+            }
+            Command::Play { lease, play } => {
+                self.play(lease, play);
+                lease
+            }
+            Command::Silence { lease } => {
+                self.with(lease, |leg| leg.voice.silence());
+                lease
+            }
+            Command::Dial { lease, digits } => {
+                self.with(lease, |leg| leg.voice.dial(&digits));
+                lease
+            }
+            Command::Record { lease, heard, said } => {
+                if let Some(leg) = leg_of(&mut self.slots, lease) {
+                    leg.record(heard, said, now, &mut self.events);
+                }
+                lease
+            }
+            Command::Report { lease } => {
+                if let Some(leg) = leg_of(&mut self.slots, lease) {
+                    self.events.push_back(Event::Facts {
+                        lease,
+                        facts: leg.facts(),
+                    });
+                }
+                lease
+            }
+            Command::Close { lease } => {
+                self.close(lease, now);
+                lease
+            }
+        };
+        for lease in also.into_iter().chain([lease]) {
+            self.with(lease, |leg| leg.settle(now));
+            self.schedule(lease.slot);
+        }
+    }
+
+    /// A datagram of `len` octets at the front of `buffer` (at least `len + TAG_ROOM` long). When it is to be passed on
+    /// it is transformed in place and the answer says where to: no copy, no allocation.
+    pub fn receive(
+        &mut self,
+        slot: u16,
+        rtcp: bool,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+        now: Duration,
+    ) -> Option<Transmit> {
+        let leg = leg_at(&mut self.slots, slot)?;
+        if rtcp || rtp::is_rtcp(buffer.get(..len)?) {
+            leg.stream.as_mut()?.hear_rtcp(from, buffer, len, now);
+            return None;
+        }
+        let heard = leg.hear(from, buffer, len, now)?;
+        match leg.bridge {
+            Some(other) => leg_of(&mut self.slots, other)?.pass(other.slot, &heard, buffer, now),
+            None => {
+                if heard.kind == stream::Kind::Event {
+                    leg.hear_digit(&heard, buffer, now, &mut self.events);
+                    self.schedule(slot);
+                }
+                None
+            }
+        }
+    }
+
+    /// Paced sending (prompts, DTMF, RTCP): calls `send` for each datagram due. Call it at [`Engine::deadline`].
+    pub fn tick(&mut self, now: Duration, send: &mut dyn FnMut(Transmit, &[u8])) {
+        for (_, transmit, packet) in self.farewells.drain(..) {
+            send(transmit, &packet);
+        }
+        while let Some((_, number)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
+            if let Some(leg) = leg_at(&mut self.slots, number) {
+                leg.tick(
+                    number,
+                    now,
+                    &mut *self.scratch,
+                    &mut self.random,
+                    &mut self.events,
+                    send,
+                );
+            }
+            self.schedule(number);
+        }
+    }
+
+    /// When [`Engine::tick`] has something to do next.
+    pub fn deadline(&self) -> Option<Duration> {
+        let farewell = self.farewells.front().map(|(since, _, _)| *since);
+        let due = self.due.first().map(|(due, _)| *due);
+        farewell.into_iter().chain(due).min()
+    }
+
+    /// Events for nodes.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}
+
+impl Engine {
+    fn with(&mut self, lease: LeaseId, act: impl FnOnce(&mut Leg)) {
+        if let Some(leg) = leg_of(&mut self.slots, lease) {
+            act(leg);
+        }
+    }
+
+    fn set(&mut self, lease: LeaseId, agreed: &Negotiated, latch: Latch, now: Duration) {
+        let Some(leg) = leg_of(&mut self.slots, lease) else {
+            return;
+        };
+        match &mut leg.stream {
+            // Keys of a wrong length, which `sdp` never negotiates: fail closed, the stream stays as it was.
+            Some(stream) => {
+                let _ = stream.change(agreed, latch, now, &mut self.random);
+            }
+            // Or never begins.
+            None => leg.stream = Stream::start(agreed, latch, now, &mut self.random).ok(),
+        }
+    }
+
+    fn bridge(&mut self, a: LeaseId, b: LeaseId) {
+        if a.slot == b.slot
+            || leg_of(&mut self.slots, a).is_none()
+            || leg_of(&mut self.slots, b).is_none()
+        {
+            return;
+        }
+        for (this, other) in [(a, b), (b, a)] {
+            if leg_of(&mut self.slots, this)
+                .is_some_and(|leg| leg.bridge.is_some_and(|before| before != other))
+            {
+                self.unbridge(this);
+            }
+            self.with(this, |leg| {
+                leg.bridge = Some(other);
+                leg.voice.silence();
+                if let Some(stream) = &mut leg.stream {
+                    stream.outgoing.forgive();
+                }
+            });
+        }
+    }
+
+    fn unbridge(&mut self, lease: LeaseId) {
+        let other = leg_of(&mut self.slots, lease).and_then(|leg| leg.bridge.take());
+        if let Some(other) = other {
+            self.with(other, |leg| {
+                leg.bridge.take_if(|bridged| *bridged == lease);
+            });
+        }
+    }
+
+    fn play(&mut self, lease: LeaseId, play: Play) {
+        let Some(leg) = leg_of(&mut self.slots, lease) else {
+            return;
+        };
+        match self.prompts.clip(&play.prompt) {
+            Some(clip) => leg.voice.play(play.id, clip.clone(), play.repeat),
+            None => {
+                leg.voice.silence();
+                self.events.push_back(Event::Unplayable {
+                    lease,
+                    id: play.id,
+                    prompt: play.prompt,
+                });
+            }
+        }
+    }
+
+    fn close(&mut self, lease: LeaseId, now: Duration) {
+        self.unbridge(lease);
+        let Some(slot) = self
+            .slots
+            .get_mut(usize::from(lease.slot))
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        if !matches!(&slot.state, State::Leased(leg) if leg.id == lease) {
+            return;
+        }
+        let state = std::mem::replace(
+            &mut slot.state,
+            State::Free {
+                from: now + QUARANTINE,
+            },
+        );
+        let State::Leased(mut leg) = state else {
+            return;
+        };
+        if let Some(stream) = &mut leg.stream
+            && let Some(transmit) = stream.farewell(lease.slot, &mut *self.scratch, now)
+            && let Some(packet) = self.scratch.get(..transmit.len)
+        {
+            self.farewells.push_back((now, transmit, packet.to_vec()));
+        }
+        leg.close(now, &mut self.events);
+    }
+
+    /// Puts a slot's deadline where it belongs.
+    fn schedule(&mut self, number: u16) {
+        let Some(slot) = self
+            .slots
+            .get_mut(usize::from(number))
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        let due = match &slot.state {
+            State::Leased(leg) => leg.due(),
+            State::Free { .. } => None,
+        };
+        if slot.due == due {
+            return;
+        }
+        if let Some(before) = slot.due {
+            self.due.remove(&(before, number));
+        }
+        slot.due = due;
+        self.due.extend(due.map(|due| (due, number)));
+    }
+}
+
+fn leg_at(slots: &mut [Option<Slot>], number: u16) -> Option<&mut Leg> {
+    match slots.get_mut(usize::from(number))? {
+        Some(Slot {
+            state: State::Leased(leg),
+            ..
+        }) => Some(leg),
+        _ => None,
+    }
+}
+
+/// The leg of a lease that still runs.
+fn leg_of(slots: &mut [Option<Slot>], lease: LeaseId) -> Option<&mut Leg> {
+    leg_at(slots, lease.slot).filter(|leg| leg.id == lease)
+}
