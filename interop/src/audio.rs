@@ -26,7 +26,10 @@ pub struct Match {
 /// Normalising is by the energy of each stretch that `said` would lie over, so a loud stranger nearby
 /// does not hide a quiet match, and silence matches nothing.
 pub fn find(said: &[i16], heard: &[i16]) -> Match {
-    let nothing = Match { at: 0, correlation: 0.0 };
+    let nothing = Match {
+        at: 0,
+        correlation: 0.0,
+    };
     let said_energy: f64 = said.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     if said.is_empty() || heard.len() < said.len() || said_energy == 0.0 {
         return nothing;
@@ -44,7 +47,11 @@ pub fn find(said: &[i16], heard: &[i16]) -> Match {
     (0..=heard.len() - said.len())
         .map(|at| {
             let energy = energies[at + said.len()] - energies[at];
-            let correlation = if energy < floor { 0.0 } else { products[at] / (said_energy * energy).sqrt() };
+            let correlation = if energy < floor {
+                0.0
+            } else {
+                products[at] / (said_energy * energy).sqrt()
+            };
             Match { at, correlation }
         })
         .max_by(|a, b| a.correlation.total_cmp(&b.correlation))
@@ -54,7 +61,10 @@ pub fn find(said: &[i16], heard: &[i16]) -> Match {
 /// How much of `said` was heard: each window of one second that is not silent is looked for by itself,
 /// so a jitter buffer that slipped in between does not matter. The median of the windows.
 pub fn heard_well(said: &[i16], heard: &[i16]) -> f64 {
-    let mut found: Vec<f64> = said.chunks_exact(RATE).map(|window| find(window, heard).correlation).collect();
+    let mut found: Vec<f64> = said
+        .chunks_exact(RATE)
+        .map(|window| find(window, heard).correlation)
+        .collect();
     found.sort_by(f64::total_cmp);
     found.get(found.len() / 2).copied().unwrap_or(0.0)
 }
@@ -71,10 +81,40 @@ pub fn demand(who: &str, said: &[i16], heard: &[i16]) -> Result<f64> {
     Ok(correlation)
 }
 
+/// Fails unless what was `heard` is, second by second where it is not silent, part of what was `said`: for
+/// somebody who came in the middle.
+pub fn demand_part(who: &str, heard: &[i16], said: &[i16]) -> Result<f64> {
+    let loud: Vec<i16> = heard
+        .chunks_exact(RATE)
+        .filter(|second| loudness(second) > 300.0)
+        .flatten()
+        .copied()
+        .collect();
+    ensure!(
+        loud.len() >= 2 * RATE,
+        "{who}: only {} s are not silent of {} s heard",
+        loud.len() / RATE,
+        heard.len() / RATE
+    );
+    demand(who, &loud, said)
+}
+
+/// Root of the mean square.
+fn loudness(samples: &[i16]) -> f64 {
+    let sum: f64 = samples
+        .iter()
+        .map(|sample| f64::from(*sample).powi(2))
+        .sum();
+    (sum / samples.len().max(1) as f64).sqrt()
+}
+
 /// Fails if `said` can be found in `heard`: the two have nothing to do with each other.
 pub fn deny(who: &str, said: &[i16], heard: &[i16]) -> Result<()> {
     let correlation = heard_well(said, heard);
-    ensure!(correlation < 0.5, "{who}: was heard (correlation {correlation:.3}) and should not have been");
+    ensure!(
+        correlation < 0.5,
+        "{who}: was heard (correlation {correlation:.3}) and should not have been"
+    );
     Ok(())
 }
 
@@ -85,7 +125,10 @@ pub fn decode_pcmu(datagrams: &[Datagram]) -> Vec<i16> {
     const LEAP: i64 = 10 * RATE as i64;
     let mut samples: Vec<i16> = Vec::new();
     let mut base: Option<(u32, u32, usize)> = None;
-    for packet in datagrams.iter().filter_map(|datagram| Rtp::parse(&datagram.payload)) {
+    for packet in datagrams
+        .iter()
+        .filter_map(|datagram| Rtp::parse(&datagram.payload))
+    {
         if packet.payload_type != 0 {
             continue;
         }
@@ -138,7 +181,10 @@ pub fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
 }
 
 fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
-    ensure!(bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE"), "not a WAV file");
+    ensure!(
+        bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE"),
+        "not a WAV file"
+    );
     let mut rest = bytes.get(12..).unwrap_or_default();
     let mut format: Option<(u16, usize, u16)> = None;
     while let Some(header) = rest.get(..8) {
@@ -149,19 +195,31 @@ fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
                 ensure!(body.len() >= 16, "a format chunk of {} octets", body.len());
                 let word = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
                 let rate = u32::from(word(4)) | u32::from(word(6)) << 16;
-                ensure!(rate as usize == RATE, "{rate} samples a second; expected {RATE}");
+                ensure!(
+                    rate as usize == RATE,
+                    "{rate} samples a second; expected {RATE}"
+                );
                 format = Some((word(0), usize::from(word(2)).max(1), word(14)));
             }
             b"data" => {
                 let (kind, channels, bits) = format.context("data before the format")?;
                 return match (kind, bits) {
-                    (7, 8) => Ok(body.iter().step_by(channels).copied().map(from_ulaw).collect()),
+                    (7, 8) => Ok(body
+                        .iter()
+                        .step_by(channels)
+                        .copied()
+                        .map(from_ulaw)
+                        .collect()),
                     // 0xfffe is "extensible"; every writer here means PCM by it.
                     (1 | 0xfffe, 16) => {
                         let samples = body.chunks_exact(2).step_by(channels);
-                        Ok(samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+                        Ok(samples
+                            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+                            .collect())
                     }
-                    _ => bail!("format {kind} with {bits} bits a sample; expected PCM 16 or µ-law 8"),
+                    _ => {
+                        bail!("format {kind} with {bits} bits a sample; expected PCM 16 or µ-law 8")
+                    }
                 };
             }
             _ => {}
@@ -189,11 +247,17 @@ fn cross_correlate(said: &[i16], heard: &[i16]) -> Vec<f64> {
         let heard = ((a.0 + b.0) / 2.0, (a.1 - b.1) / 2.0);
         let said = ((a.1 + b.1) / 2.0, (b.0 - a.0) / 2.0);
         // heard · conj(said), conjugated once more so that the forward transform inverts it.
-        product[at] = (heard.0 * said.0 + heard.1 * said.1, heard.0 * said.1 - heard.1 * said.0);
+        product[at] = (
+            heard.0 * said.0 + heard.1 * said.1,
+            heard.0 * said.1 - heard.1 * said.0,
+        );
     }
     transform(&mut product);
     product.truncate(heard.len());
-    product.into_iter().map(|(real, _)| real / size as f64).collect()
+    product
+        .into_iter()
+        .map(|(real, _)| real / size as f64)
+        .collect()
 }
 
 /// Radix-2 fast Fourier transform in place; the length is a power of two.
@@ -211,8 +275,10 @@ fn transform(values: &mut [(f64, f64)]) {
     }
     let mut half = 1;
     while half < size {
-        let turns: Vec<(f64, f64)> =
-            (0..half).map(|k| (-TAU * k as f64 / (2 * half) as f64).sin_cos()).map(|(sin, cos)| (cos, sin)).collect();
+        let turns: Vec<(f64, f64)> = (0..half)
+            .map(|k| (-TAU * k as f64 / (2 * half) as f64).sin_cos())
+            .map(|(sin, cos)| (cos, sin))
+            .collect();
         for block in values.chunks_exact_mut(2 * half) {
             let (low, high) = block.split_at_mut(half);
             for ((a, b), turn) in low.iter_mut().zip(high).zip(&turns) {
@@ -251,8 +317,16 @@ mod tests {
         let (said, heard) = (&voice(5, 1)[400..700], &voice(6, 1)[..1000]);
         let fast = cross_correlate(said, heard);
         for at in [0, 1, 333, 700] {
-            let slow: f64 = said.iter().zip(&heard[at..]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            assert!((fast[at] - slow).abs() < 1.0, "{at}: {} and {slow}", fast[at]);
+            let slow: f64 = said
+                .iter()
+                .zip(&heard[at..])
+                .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                .sum();
+            assert!(
+                (fast[at] - slow).abs() < 1.0,
+                "{at}: {} and {slow}",
+                fast[at]
+            );
         }
     }
 

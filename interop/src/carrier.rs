@@ -47,7 +47,14 @@ pub struct Carrier {
 impl Order {
     /// One call from [`CALLER`] to [`CALLED`] that follows `script`.
     pub fn one(script: Vec<Act>) -> Self {
-        Self { called: CALLED.to_owned(), script, calls: 1, rate: 1, hold: None, profile: "RTP/AVP" }
+        Self {
+            called: CALLED.to_owned(),
+            script,
+            calls: 1,
+            rate: 1,
+            hold: None,
+            profile: "RTP/AVP",
+        }
     }
 }
 
@@ -65,23 +72,54 @@ impl Carrier {
         let messages = messages_file(directory)?;
         let target = format!("{target}:5060");
         let mut arguments = vec![
-            "-sf", "caller.xml", "-i", &address, "-p", &sip_port, "-mp", &rtp_port, "-s", &order.called,
-            "-m", &calls, "-l", &calls, "-r", &rate, "-cid_str", "interop-%u@carrier.example", "-nostdin",
+            "-sf",
+            "caller.xml",
+            "-i",
+            &address,
+            "-p",
+            &sip_port,
+            "-mp",
+            &rtp_port,
+            "-s",
+            &order.called,
+            "-m",
+            &calls,
+            "-l",
+            &calls,
+            "-r",
+            &rate,
+            "-cid_str",
+            "interop-%u@carrier.example",
+            "-nostdin",
             // The screen is of no use in a log, so it is printed once an hour.
-            "-f", "3600", "-trace_logs", "-log_file", "/dev/stderr", "-trace_err", "-error_file", "/dev/stderr",
-            "-timeout", "240s", "-timeout_error",
+            "-f",
+            "3600",
+            "-trace_logs",
+            "-log_file",
+            "/dev/stderr",
+            "-trace_err",
+            "-error_file",
+            "/dev/stderr",
+            "-timeout",
+            "240s",
+            "-timeout_error",
         ];
         if order.calls == 1 {
             arguments.extend(["-trace_msg", "-message_file", &messages]);
         }
         arguments.push(&target);
         let program = host.start("sipp", &arguments)?;
-        Ok(Self { program, host, _ports: ports })
+        Ok(Self {
+            program,
+            host,
+            _ports: ports,
+        })
     }
 
     /// Waits until call number `call` (from 1) is answered.
     pub fn answered(&self, call: u32, within: Duration) -> Result<()> {
-        self.program.expect(&format!("interop: call {call} is answered"), within)?;
+        self.program
+            .expect(&format!("interop: call {call} is answered"), within)?;
         Ok(())
     }
 
@@ -122,14 +160,20 @@ impl Carrier {
 }
 
 fn messages_file(directory: &Path) -> Result<String> {
-    Ok(directory.join("carrier-messages.txt").to_str().context("the path is not text")?.to_owned())
+    Ok(directory
+        .join("carrier-messages.txt")
+        .to_str()
+        .context("the path is not text")?
+        .to_owned())
 }
 
 /// Opens the RTP port of every call but the first, whose port sipp opens.
 fn media_ports(host: &Host, calls: u32) -> Result<Vec<UdpSocket>> {
     host.inside(|| {
         let ports = (1..calls).map(|call| RTP_PORT + 4 * call as u16);
-        ports.map(|port| Ok(UdpSocket::bind((host.address, port))?)).collect()
+        ports
+            .map(|port| Ok(UdpSocket::bind((host.address, port))?))
+            .collect()
     })
 }
 
@@ -137,8 +181,7 @@ fn scenario(order: &Order) -> String {
     let profile = order.profile;
     let until = match order.hold {
         Some(time) => format!(r#"<pause milliseconds="{}"/>"#, time.as_millis()),
-        None => r#"<label id="1"/>
-  <recv request="BYE" optional="true" next="2"/>
+        None => r#"<recv request="BYE" optional="true" next="2"/>
   <recv request="INVITE" optional="true" next="3"/>
   <recv request="UPDATE" optional="true" next="4"/>
   <recv request="MESSAGE"/>"#
@@ -193,6 +236,7 @@ Content-Length: 0
 
 ]]></send>
   <nop><action><exec play_pcap_audio="script.pcap"/></action></nop>
+  <label id="1"/>
   {until}
   <send retrans="500"><![CDATA[
 BYE [next_url] SIP/2.0
@@ -264,8 +308,20 @@ Content-Length: 0
 /// A plain trunk's other end, for proofs of the harness itself: answers any call, echoes its media.
 pub fn answer_in_clear(host: &Host) -> Result<Program> {
     let address = host.address.to_string();
-    let arguments =
-        ["-sn", "uas", "-i", &address, "-p", "5060", "-mp", "16384", "-rtp_echo", "-nostdin", "-f", "3600"];
+    let arguments = [
+        "-sn",
+        "uas",
+        "-i",
+        &address,
+        "-p",
+        "5060",
+        "-mp",
+        "16384",
+        "-rtp_echo",
+        "-nostdin",
+        "-f",
+        "3600",
+    ];
     let program = host.start("sipp", &arguments)?;
     Ok(program)
 }

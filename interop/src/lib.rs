@@ -9,6 +9,7 @@
 pub mod audio;
 pub mod capture;
 pub mod carrier;
+pub mod estate;
 pub mod lab;
 pub mod linphone;
 pub mod packets;

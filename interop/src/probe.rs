@@ -1,6 +1,7 @@
 //! Strangers at the door: `openssl s_client` with papers that are right, wrong or missing.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,22 +38,69 @@ impl Visit {
 
     /// The TLS alert that the server sent, in OpenSSL's words (`certificate required`, `unknown ca`, …).
     pub fn alert(&self) -> Option<&str> {
-        let line = self.transcript.lines().find(|line| line.contains("alert") && line.contains("error:"))?;
+        let line = self
+            .transcript
+            .lines()
+            .find(|line| line.contains("alert") && line.contains("error:"))?;
         // error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../ssl/…
         line.split(':').find(|part| part.contains("alert"))
     }
 
     /// The TLS version agreed on.
     pub fn version(&self) -> Option<&str> {
-        let line = self.transcript.lines().find(|line| line.starts_with("New, TLSv"))?;
+        let line = self
+            .transcript
+            .lines()
+            .find(|line| line.starts_with("New, TLSv"))?;
         line.split(", ").nth(1)
     }
 }
 
 /// Connects from `host`, sends one OPTIONS, and waits for a SIP answer or for the end of the connection.
-pub fn visit(host: &Host, server: SocketAddr, visitor: &Visitor<'_>, within: Duration) -> Result<Visit> {
+pub fn visit(
+    host: &Host,
+    server: SocketAddr,
+    visitor: &Visitor<'_>,
+    within: Duration,
+) -> Result<Visit> {
+    ask(
+        host,
+        server,
+        visitor,
+        &Request {
+            method: "OPTIONS",
+            target: format!("sip:probe@{server}"),
+            body: None,
+        },
+        within,
+    )
+}
+
+/// A request to be asked of a server.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub target: String,
+    /// A session description.
+    pub body: Option<&'a str>,
+}
+
+/// The same with any request. A provisional answer is not yet an answer.
+pub fn ask(
+    host: &Host,
+    server: SocketAddr,
+    visitor: &Visitor<'_>,
+    request: &Request<'_>,
+    within: Duration,
+) -> Result<Visit> {
     let server_text = server.to_string();
-    let mut arguments = vec!["s_client", "-connect", &server_text, "-nocommands", "-ign_eof"];
+    let mut arguments = vec![
+        "s_client",
+        "-connect",
+        &server_text,
+        "-nocommands",
+        "-ign_eof",
+    ];
     if let Some((key, chain)) = visitor.papers {
         let (key, chain) = (path(key)?, path(chain)?);
         arguments.extend(["-key", key, "-cert", chain, "-cert_chain", chain]);
@@ -67,31 +115,84 @@ pub fn visit(host: &Host, server: SocketAddr, visitor: &Visitor<'_>, within: Dur
     let mut program = host.start("openssl", &arguments)?;
     // TLS 1.3 lets a client speak before the server has looked at its certificate, so only an answer to a
     // request shows that the visitor was let in.
-    let address = host.address;
-    for line in [
-        format!("OPTIONS sip:probe@{server} SIP/2.0"),
-        format!("Via: SIP/2.0/TLS {address}:5061;branch=z9hG4bK-probe-{}", program.id()),
-        format!("From: <sip:probe@{address}>;tag=probe"),
-        format!("To: <sip:probe@{server}>"),
-        format!("Call-ID: probe-{}@{address}", program.id()),
-        "CSeq: 1 OPTIONS".to_owned(),
-        "Max-Forwards: 70".to_owned(),
-        "Content-Length: 0".to_owned(),
-        String::new(),
-    ] {
+    for line in request.lines(host, program.id()) {
         // A server that has already refused closes the pipe: its alert is in the transcript.
         if program.type_line(&format!("{line}\r")).is_err() {
             break;
         }
     }
-    let answer = program.wait_for(Default::default(), "a SIP answer", within, |line| line.starts_with("SIP/2.0 "));
-    if answer.is_err() && program.is_running() {
-        program.kill();
-        return Ok(Visit { transcript: format!("{}\n(nothing came within {within:?})", program.output()), answer: None });
-    }
-    program.end_input();
+    let answer = program.wait_for(Default::default(), "a SIP answer", within, |line| {
+        line.starts_with("SIP/2.0 ") && !line.starts_with("SIP/2.0 1")
+    });
+    let open = program.is_running();
     program.kill();
-    Ok(Visit { transcript: program.output(), answer: answer.ok() })
+    let mut transcript = program.output();
+    if answer.is_err() && open {
+        transcript.push_str(&format!(
+            "\n(nothing came within {within:?}, and the connection stayed open)"
+        ));
+    }
+    Ok(Visit {
+        transcript,
+        answer: answer.ok(),
+    })
+}
+
+/// Says something in clear to a secure port, from `host`; what came back before the server closed.
+///
+/// # Errors
+/// When the server neither closes nor answers in time: then something is half open.
+pub fn say_in_clear(host: &Host, server: SocketAddr, within: Duration) -> Result<Vec<u8>> {
+    let request = Request {
+        method: "OPTIONS",
+        target: format!("sip:probe@{server}"),
+        body: None,
+    };
+    let text = request.lines(host, std::process::id()).join("\r\n");
+    host.inside(|| {
+        let mut stream = TcpStream::connect_timeout(&server, within)?;
+        stream.set_read_timeout(Some(within))?;
+        stream.write_all(text.as_bytes())?;
+        stream.write_all(b"\r\n")?;
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(answer),
+            Err(error) => Err(error).context("the server neither answered nor closed"),
+            Ok(_) => Ok(answer),
+        }
+    })
+}
+
+impl Request<'_> {
+    fn lines(&self, host: &Host, id: u32) -> Vec<String> {
+        let Self {
+            method,
+            target,
+            body,
+        } = self;
+        let address = host.address;
+        let mut lines = vec![
+            format!("{method} {target} SIP/2.0"),
+            format!("Via: SIP/2.0/TLS {address}:5061;branch=z9hG4bK-probe-{id}"),
+            format!("From: <sip:probe@{address}>;tag=probe"),
+            format!("To: <{target}>"),
+            format!("Call-ID: probe-{id}@{address}"),
+            format!("CSeq: 1 {method}"),
+            format!("Contact: <sip:probe@{address}:5061;transport=tls>"),
+            "Max-Forwards: 70".to_owned(),
+        ];
+        let body: Vec<&str> = body.map(|body| body.lines().collect()).unwrap_or_default();
+        if !body.is_empty() {
+            lines.push("Content-Type: application/sdp".to_owned());
+        }
+        lines.push(format!(
+            "Content-Length: {}",
+            body.iter().map(|line| line.len() + 2).sum::<usize>()
+        ));
+        lines.push(String::new());
+        lines.extend(body.into_iter().map(str::to_owned));
+        lines
+    }
 }
 
 fn path(path: &Path) -> Result<&str> {
@@ -107,7 +208,10 @@ mod tests {
         let transcript = "CONNECTED(00000003)\n\
             40A7E2D37F7F0000:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../ssl/record/rec_layer_s3.c:1584:SSL alert number 116"
             .to_owned();
-        let visit = Visit { transcript, answer: None };
+        let visit = Visit {
+            transcript,
+            answer: None,
+        };
         assert_eq!(visit.alert(), Some("tlsv13 alert certificate required"));
         assert!(!visit.was_served());
     }

@@ -1,5 +1,11 @@
 //! Ringfence against programs that others wrote. Needs root; see `interop::requirements`.
 
+mod crowd;
+mod flow;
 mod harness;
 mod harness_media;
 mod harness_strangers;
+mod kills;
+mod refusals;
+mod scene;
+mod strangers;
