@@ -3,18 +3,27 @@
 //! Pure. Skeleton of the public face. `record.rs`, `statement.rs`, `passport.rs` belong to helper F;
 //! `leg.rs`, `session_id.rs`, `pair.rs`, … to helper E.
 
+pub mod leg;
 pub mod passport;
 pub mod record;
 pub mod session_id;
 pub mod statement;
+pub mod verdict;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use leg::Leg;
 
 use serde::{Deserialize, Serialize};
 
 /// Monotonic and wall time together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now { pub mono: Duration, pub wall: SystemTime }
+
+/// Milliseconds since 1970, as records have them; 0 for a clock before that.
+pub fn ms(now: Now) -> u64 {
+    now.wall.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
 
 /// Personal data: numbers and names of people. `Debug` and `Display` show `…` and the last two characters only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

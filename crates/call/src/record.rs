@@ -27,6 +27,10 @@ pub struct LegRecord {
     /// Who ended it and why, in words.
     pub ended_because: Option<String>,
     pub signalling: Signalling,
+    /// Loud words of the administrator in force on this leg: `dangerous_plain_sip`, `dangerous_plain_rtp`. Where one
+    /// is missing, what is not protected is a breach and not an exception.
+    #[serde(default)]
+    pub dangerous: Vec<String>,
     /// Media that this node ends or relays on this leg; `None` where media never visits (call server, call manager).
     pub media: Option<media_facts::MediaRecord>,
     /// For a node that only passes SDP on: what was offered and agreed, and that this node saw the SDES keys.
@@ -36,10 +40,19 @@ pub struct LegRecord {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction { Answer, Originate }
+pub enum Direction {
+    Answer,
+    Originate,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LegState { Calling, Ringing, Active, Connected, Ended }
+pub enum LegState {
+    Calling,
+    Ringing,
+    Active,
+    Connected,
+    Ended,
+}
 
 /// Written by the connection layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,10 +69,18 @@ pub struct Signalling {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Passed { pub profile: String, pub suites: Vec<String>, pub sdes_key_seen: bool, pub remote_media: Option<std::net::SocketAddr> }
+pub struct Passed {
+    pub profile: String,
+    pub suites: Vec<String>,
+    pub sdes_key_seen: bool,
+    pub remote_media: Option<std::net::SocketAddr>,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LegEvent { pub at_ms: u64, pub what: String }
+pub struct LegEvent {
+    pub at_ms: u64,
+    pub what: String,
+}
 
 /// Media facts as they stand in a record (a plain copy of what the media engine counted; `call` knows no media crate).
 pub mod media_facts {
@@ -91,5 +112,67 @@ pub mod media_facts {
 
 impl LegRecord {
     /// Signalling was mutual TLS.
-    pub fn signalling_secure(&self) -> bool { self.signalling.tls.as_ref().is_some_and(|t| t.mutual) }
+    pub fn signalling_secure(&self) -> bool {
+        self.signalling.tls.as_ref().is_some_and(|t| t.mutual)
+    }
+
+    /// Every packet of this leg's media that we ended or relayed was protected, both ways, and the stream is keyed.
+    /// `None` where media never visits this node.
+    pub fn media_secure(&self) -> Option<bool> {
+        self.media
+            .as_ref()
+            .map(media_facts::MediaRecord::is_protected)
+    }
+
+    /// Why this leg may not show a lock (contract 92); `None`: it may.
+    pub fn unlocked_because(&self) -> Option<String> {
+        let Some(tls) = &self.signalling.tls else {
+            return Some(format!(
+                "signalling is {} in clear",
+                self.signalling.transport
+            ));
+        };
+        if !tls.mutual && self.signalling.admitted_by != "digest" {
+            return Some("the other end of the TLS connection proved nothing".into());
+        }
+        match (&self.media, &self.passed) {
+            (Some(media), _) if media.suite.is_empty() => Some("media is RTP in clear".into()),
+            (Some(media), _) if !media.is_protected() => {
+                Some(format!("{} packets of media went in clear", media.clear()))
+            }
+            (None, Some(passed)) if !passed.is_secure() => {
+                Some(format!("media is {} in clear", passed.profile))
+            }
+            (None, None) => Some("no media is agreed".into()),
+            _ => None,
+        }
+    }
+
+    pub fn allows(&self, dangerous_word: &str) -> bool {
+        self.dangerous.iter().any(|word| word == dangerous_word)
+    }
+
+    pub fn note(&mut self, at_ms: u64, what: impl Into<String>) {
+        self.events.push(LegEvent {
+            at_ms,
+            what: what.into(),
+        });
+    }
+}
+
+impl Passed {
+    /// The profile is one of SRTP (`RTP/SAVP`, `RTP/SAVPF`, `UDP/TLS/RTP/SAVP…`).
+    pub fn is_secure(&self) -> bool {
+        self.profile.contains("SAVP")
+    }
+}
+
+impl media_facts::MediaRecord {
+    pub fn clear(&self) -> u64 {
+        self.tx_clear + self.rx_clear
+    }
+
+    pub fn is_protected(&self) -> bool {
+        !self.suite.is_empty() && self.clear() == 0
+    }
 }
