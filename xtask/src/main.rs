@@ -1,1 +1,43 @@
-fn main() {}
+//! `cargo xtask`: the project's own commands.
+//!
+//! `demo [--stay]`, `test [--quick]`, `tidy`, `programs`. Each is one file here.
+
+mod demo;
+mod programs;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "cargo xtask COMMAND
+
+  demo [--stay]   build, start the lab, place a call, narrate it, prove it; leaves its findings in demo/
+  test [--quick]  every check of the project; --quick leaves out the runs against other programs
+  tidy            checks of the house: layout, sizes, contract rows, what must be absent
+  programs        install (as root on Debian) or name the programs that the interop runs need
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["demo"] => demo::run(false),
+        ["demo", "--stay"] => demo::run(true),
+        ["test"] => test::run(false),
+        ["test", "--quick"] => test::run(true),
+        ["tidy"] => tidy::run(),
+        ["programs"] => programs::ensure(),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(64);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,13 @@
-//! admin
+//! Administration: every way to look at a running site and to change it.
+//!
+//! [`link`] is the control link (REST over mutual TLS, one listener a node) and its client; [`show`] writes what border
+//! controllers' and call managers' engineers know; [`ladder`] draws a call; [`estate`] is the way to all nodes of a site;
+//! [`cli`] is the grammar of the command line.
+
+pub mod api;
+pub mod cli;
+pub mod estate;
+pub mod ladder;
+pub mod link;
+
+pub mod show;

@@ -1,1 +1,32 @@
-fn main() {}
+//! The binary: arguments in, one command done, an exit status out.
+//!
+//! 0 done · 1 it could not be done, or a passport is wrong · 2 the command line is wrong · 64 the site is wrong.
+
+mod command;
+
+use std::process::ExitCode;
+
+use admin::cli::{Cli, Command};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let data = cli.data;
+    let outcome = match cli.command {
+        Command::Init { site } => command::init::run(&data, &site),
+        Command::Check { site } => command::check::run(&site),
+        Command::Run { site, only } => command::run::run(&data, site.as_deref(), &only),
+        Command::Cert(cert) => command::cert::run(&data, cert),
+        Command::Data(admin::cli::Data::Export { nodes, to }) => command::cert::export(&data, &nodes, &to),
+        Command::Agent(agent) => command::agent::run(&data, agent),
+        Command::Show(show) => command::show::run(&data, &show),
+        Command::Passport(passport) => command::passport::run(&data, passport),
+        Command::Ladder { caller, output, names } => command::ladder::run(&data, &caller, &output, &names),
+        Command::Drain { node } => command::agent::drain(&data, &node),
+        Command::Phone(phone) => command::phone::run(phone),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("ringfence: {error:#}");
+        ExitCode::FAILURE
+    })
+}

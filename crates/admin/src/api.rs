@@ -1,0 +1,42 @@
+//! The words of the REST interface (`/api/v1`): what is sent and what comes back, as JSON.
+
+use call::record::LegRecord;
+use serde::{Deserialize, Serialize};
+
+/// Live legs of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Calls {
+    pub node: String,
+    /// When the node started and when this was said, ms since 1970.
+    pub started_ms: u64,
+    pub now_ms: u64,
+    pub legs: Vec<LegRecord>,
+}
+
+/// A finished call of which the node keeps a signed statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    pub caller: String,
+    pub made_ms: u64,
+}
+
+/// `POST /api/v1/agents/{id}/state`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentState {
+    pub state: Availability,
+    #[serde(default)]
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Availability {
+    Ready,
+    NotReady,
+}
+
+/// Body of every answer that is not 2xx.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub error: String,
+}

@@ -1,0 +1,245 @@
+//! The grammar of the command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A secure contact centre and phone system in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Data directory: PKI, store, and the site as it was last taken in.
+    #[arg(long, global = true, default_value = "data", env = "RINGFENCE_DATA")]
+    pub data: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the data directory for a site: private CA, an identity for each node, the store. Again: only what is missing.
+    Init { site: PathBuf },
+    /// Check a site file: all problems at once, with places. Exit status 64 if there are any.
+    Check { site: PathBuf },
+    /// Start the site's nodes in this process, until SIGTERM or Ctrl-C; SIGHUP reads the site file again.
+    Run {
+        /// Site file; default: the one in the data directory.
+        site: Option<PathBuf>,
+        /// Start these nodes only.
+        #[arg(long, num_args = 1.., value_name = "NODE")]
+        only: Vec<String>,
+    },
+    /// Certificates by the site's own CA.
+    #[command(subcommand)]
+    Cert(Cert),
+    /// Data directories.
+    #[command(subcommand)]
+    Data(Data),
+    /// Agents' states.
+    #[command(subcommand)]
+    Agent(Agent),
+    /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
+    /// `registrations`, `status`. Words may be shortened as on IOS.
+    Show(Show),
+    /// A call's proof.
+    #[command(subcommand)]
+    Passport(Passport),
+    /// Draw a call's ladder as one HTML page.
+    Ladder {
+        /// The caller's Session-ID UUID, or `last`.
+        caller: String,
+        #[arg(short, long, default_value = "ladder.html")]
+        output: PathBuf,
+        /// Names for addresses that are not nodes of the site, e.g. `127.18.133.76=carrier`.
+        #[arg(long = "name", value_name = "ADDRESS=NAME")]
+        names: Vec<String>,
+    },
+    /// Let a node's calls end and take no new ones; returns when the last has ended.
+    Drain { node: String },
+    /// A headless phone on the terminal: type `dial NUMBER`, `press DIGITS`, `answer`, `hangup`, `quit`.
+    Phone(Phone),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cert {
+    /// Issue a certificate: for a phone, or for a box of another make in this estate.
+    Issue {
+        /// Subject CN; also the first DNS name.
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        dns: Vec<String>,
+        #[arg(long)]
+        ip: Vec<IpAddr>,
+        /// Days of validity from now; negative makes one that has expired (for tests of refusal).
+        #[arg(long, default_value_t = 365, allow_negative_numbers = true)]
+        days: i64,
+        /// `p256`, `p384` or `rsa2048`
+        #[arg(long, default_value = "p256")]
+        key: String,
+        /// Folder for chain.pem, key.pem and root.pem; made if missing.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Print the identities of the data directory.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// A data directory that holds these nodes' identities and no CA key: for another process or host.
+    Export {
+        #[arg(required = true)]
+        nodes: Vec<String>,
+        #[arg(long)]
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Agent {
+    Ready {
+        id: String,
+    },
+    NotReady {
+        id: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[arg(required = true, num_args = 1..)]
+    pub words: Vec<String>,
+    /// Ask this node only; default: every node to which the question applies.
+    #[arg(long)]
+    pub node: Option<String>,
+    /// The same as data.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Passport {
+    /// Gather all nodes' signed statements of a call.
+    Get {
+        /// The caller's Session-ID UUID, or `last`.
+        caller: String,
+        #[arg(short, long, default_value = "passport.json")]
+        output: PathBuf,
+    },
+    /// Verify a passport, offline. Exit status 1 names the first thing that is wrong.
+    Verify {
+        file: PathBuf,
+        /// Root certificate that you trust (PEM); default: the data directory's, if there is one.
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Phone {
+    /// Address to listen and call from.
+    #[arg(long)]
+    pub address: IpAddr,
+    /// Local SIP port; 0 lets the system choose.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// The number of this phone.
+    #[arg(long)]
+    pub line: String,
+    /// Where calls go and, with `--secret`, where the phone registers.
+    #[arg(long)]
+    pub server: SocketAddr,
+    /// Name in the server's certificate.
+    #[arg(long)]
+    pub server_name: Option<String>,
+    /// Digest secret; registers when given. Also read from RINGFENCE_SECRET.
+    #[arg(long, env = "RINGFENCE_SECRET", hide_env_values = true)]
+    pub secret: Option<String>,
+    /// Folder with chain.pem, key.pem and root.pem (see `ringfence cert issue`).
+    #[arg(long)]
+    pub identity: Option<PathBuf>,
+    /// UDP and RTP in clear: for playing a carrier in a lab.
+    #[arg(long)]
+    pub dangerous_plain: bool,
+    /// Answer by itself after so many seconds; default: `answer` is typed.
+    #[arg(long)]
+    pub answer_after: Option<f32>,
+    /// What the phone says: a built-in prompt or a WAV file.
+    #[arg(long, default_value = "agent")]
+    pub say: String,
+    /// Folder for heard.wav and said.wav.
+    #[arg(long)]
+    pub record: Option<PathBuf>,
+}
+
+/// The questions of `show`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    Calls,
+    Connections,
+    Refusals,
+    Agents,
+    Queues,
+    Registrations,
+    Status,
+}
+
+const QUESTIONS: [(&str, Question); 7] = [
+    ("call active voice brief", Question::Calls),
+    ("sip-ua connections tcp tls detail", Question::Connections),
+    ("refusals", Question::Refusals),
+    ("agents", Question::Agents),
+    ("queues", Question::Queues),
+    ("registrations", Question::Registrations),
+    ("status", Question::Status),
+];
+
+impl Question {
+    /// Words as typed: each a prefix of its keyword, without case, as on IOS.
+    ///
+    /// # Errors
+    /// Nothing or more than one thing begins so; the words list what there is.
+    pub fn parse(words: &[String]) -> Result<Question, String> {
+        let typed: Vec<String> = words.iter().flat_map(|w| w.split_whitespace()).map(str::to_ascii_lowercase).collect();
+        let fits = |command: &str| {
+            let keywords: Vec<&str> = command.split(' ').collect();
+            typed.len() == keywords.len() && keywords.iter().zip(&typed).all(|(k, t)| k.starts_with(t.as_str()))
+        };
+        let found: Vec<&(&str, Question)> = QUESTIONS.iter().filter(|(command, _)| fits(command)).collect();
+        match found.as_slice() {
+            [(_, question)] => Ok(*question),
+            [] => Err(format!("expected one of: {}", QUESTIONS.map(|(command, _)| command).join("; "))),
+            several => {
+                let names: Vec<&str> = several.iter().map(|(command, _)| *command).collect();
+                Err(format!("ambiguous: {}", names.join("; ")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn show_takes_the_words_of_ios_whole_or_shortened() {
+        let parse = |text: &str| Question::parse(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(parse("call active voice brief"), Ok(Question::Calls));
+        assert_eq!(parse("CALL act voi br"), Ok(Question::Calls));
+        assert_eq!(parse("sip-ua conn tcp tls det"), Ok(Question::Connections));
+        assert_eq!(parse("q"), Ok(Question::Queues));
+        assert!(parse("r").unwrap_err().starts_with("ambiguous: refusals; registrations"));
+        assert!(parse("moon").unwrap_err().starts_with("expected one of: call active voice brief"));
+    }
+}

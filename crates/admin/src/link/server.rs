@@ -1,0 +1,218 @@
+//! The control link's server: one listener a node.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use net::NodeHandle;
+use roles::{Control, Reply};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use trust::VerifiedPeer;
+use trust::tls::{ClientCertificate, Versions};
+
+use crate::api::{AgentState, Availability, Calls, Finished, Problem};
+
+/// A peer that has not finished its handshake by now is let go.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Connections of the control link at once; more wait in the kernel's backlog.
+const CONNECTIONS: usize = 256;
+
+/// Binds the node's control address and serves it until the runtime ends.
+///
+/// # Errors
+/// The address cannot be bound, or the node's identity makes no TLS configuration.
+pub async fn serve(node: NodeHandle) -> anyhow::Result<SocketAddr> {
+    let address = node.control_address();
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("control link of {}: cannot listen on {address}", node.name()))?;
+    let (identity, roots) = node.identity();
+    let versions = Versions { tls12: false, tls13: true };
+    let config = trust::tls::server(&identity, &roots, versions, ClientCertificate::Required)?;
+    let bound = listener.local_addr()?;
+    tokio::spawn(accept(listener, TlsAcceptor::from(config), node));
+    Ok(bound)
+}
+
+async fn accept(listener: TcpListener, tls: TlsAcceptor, node: NodeHandle) {
+    let app = routes(node.clone());
+    let room = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
+    loop {
+        // The semaphore is never closed, so a permit always comes.
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(node = node.name(), %error, "control link: accept failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (tls, app, name) = (tls.clone(), app.clone(), node.name().to_owned());
+        tokio::spawn(async move {
+            let _permit = permit;
+            if let Err(error) = connection(stream, tls, app).await {
+                tracing::warn!(node = name, %remote, error = %format!("{error:#}"), "control link: connection refused");
+            }
+        });
+    }
+}
+
+async fn connection(stream: tokio::net::TcpStream, tls: TlsAcceptor, app: Router) -> anyhow::Result<()> {
+    let stream = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.context("handshake took too long")??;
+    let peer = VerifiedPeer::of(stream.get_ref().1).context("no verified certificate")?;
+    let certificate = peer.certificate();
+    anyhow::ensure!(
+        super::may_administer(certificate),
+        "expected a certificate of a node or an administrator (URI urn:ringfence:node:… or urn:ringfence:admin:…), \
+         presented {}; issue one with `ringfence init`",
+        certificate.names().join(", ")
+    );
+    hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        .await
+        .context("HTTP")
+}
+
+fn routes(node: NodeHandle) -> Router {
+    Router::new()
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/calls", get(calls))
+        .route("/api/v1/connections", get(async |State(n): State<NodeHandle>| Json(n.connections())))
+        .route("/api/v1/refusals", get(async |State(n): State<NodeHandle>| Json(n.refusals())))
+        .route("/api/v1/trace", get(trace))
+        .route("/api/v1/registrations", get(registrations))
+        .route("/api/v1/agents", get(agents))
+        .route("/api/v1/agents/{id}/state", post(agent_state))
+        .route("/api/v1/queues", get(queues))
+        .route("/api/v1/statements", get(statements))
+        .route("/api/v1/statements/{caller}", get(statement))
+        .route("/api/v1/drain", post(drain))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "no such resource; see /api/v1 in docs/control-link.md"))
+        .with_state(node)
+}
+
+/// An answer that says what is wrong, in words.
+fn problem(status: StatusCode, words: impl Into<String>) -> Response {
+    (status, Json(Problem { error: words.into() })).into_response()
+}
+
+/// What a role says when the question is not for it, or cannot be answered now.
+fn sorry(reply: Reply) -> Response {
+    match reply {
+        Reply::Sorry(words) => problem(StatusCode::CONFLICT, words),
+        Reply::Done => StatusCode::NO_CONTENT.into_response(),
+        other => problem(StatusCode::INTERNAL_SERVER_ERROR, format!("the node answered another question: {other:?}")),
+    }
+}
+
+async fn status(State(node): State<NodeHandle>) -> Response {
+    match node.control(Control::Status).await {
+        Reply::Status(status) => Json(status).into_response(),
+        other => sorry(other),
+    }
+}
+
+async fn calls(State(node): State<NodeHandle>) -> Response {
+    match node.control(Control::Calls).await {
+        Reply::Calls(legs) => Json(Calls {
+            node: node.name().to_owned(),
+            started_ms: node.started_ms(),
+            now_ms: now_ms(),
+            legs,
+        })
+        .into_response(),
+        other => sorry(other),
+    }
+}
+
+#[derive(Deserialize)]
+struct TraceQuery {
+    caller: Option<String>,
+}
+
+async fn trace(State(node): State<NodeHandle>, Query(query): Query<TraceQuery>) -> Response {
+    let entries = node.trace();
+    Json(match query.caller {
+        Some(caller) => crate::ladder::of_call(entries, &caller),
+        None => entries,
+    })
+    .into_response()
+}
+
+async fn registrations(State(node): State<NodeHandle>) -> Response {
+    match node.control(Control::Registrations).await {
+        Reply::Registrations(list) => Json(list).into_response(),
+        other => sorry(other),
+    }
+}
+
+async fn agents(State(node): State<NodeHandle>) -> Response {
+    match node.control(Control::Agents).await {
+        Reply::Agents(list) => Json(list).into_response(),
+        other => sorry(other),
+    }
+}
+
+async fn queues(State(node): State<NodeHandle>) -> Response {
+    match node.control(Control::Queues).await {
+        Reply::Queues(list) => Json(list).into_response(),
+        other => sorry(other),
+    }
+}
+
+async fn agent_state(
+    State(node): State<NodeHandle>,
+    Path(agent): Path<String>,
+    body: Result<Json<AgentState>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    let wanted = match body {
+        Ok(Json(wanted)) => wanted,
+        Err(rejection) => {
+            let words = format!("expected {{\"state\":\"READY\"}} or {{\"state\":\"NOT_READY\",\"reason\":\"…\"}}: {rejection}");
+            return problem(StatusCode::BAD_REQUEST, words);
+        }
+    };
+    let control = match wanted.state {
+        Availability::Ready => Control::AgentReady { agent },
+        Availability::NotReady => Control::AgentNotReady { agent, reason: wanted.reason },
+    };
+    sorry(node.control(control).await)
+}
+
+async fn statements(State(node): State<NodeHandle>) -> Response {
+    let list: Vec<Finished> =
+        node.statements().into_iter().map(|(caller, made_ms)| Finished { caller, made_ms }).collect();
+    Json(list).into_response()
+}
+
+/// The stored statement of a finished call; of a live one, the statement as it stands.
+async fn statement(State(node): State<NodeHandle>, Path(caller): Path<String>) -> Response {
+    if let Some(signed) = node.statement(&caller) {
+        return Json(signed).into_response();
+    }
+    match node.control(Control::Statement { caller: call::session_id::Uuid(caller) }).await {
+        Reply::Statement(signed) => Json(signed).into_response(),
+        Reply::Sorry(words) => problem(StatusCode::NOT_FOUND, words),
+        other => sorry(other),
+    }
+}
+
+async fn drain(State(node): State<NodeHandle>) -> Response {
+    sorry(node.control(Control::Drain).await)
+}
+
+pub(crate) fn now_ms() -> u64 {
+    // A clock before 1970 shows as 0 rather than as a panic.
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}

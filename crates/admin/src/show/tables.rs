@@ -1,0 +1,133 @@
+//! The other `show` commands: agents, queues, registrations, refusals, status, as plain tables.
+
+use std::fmt::Write;
+
+use roles::{AgentView, QueueView, RefusalRecord, Registration, Status};
+
+use super::time::{clock, rfc3339};
+
+/// Rows under a header, columns as wide as their widest cell.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        let text: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        out.push_str(text.join("  ").trim_end());
+        out.push('\n');
+    };
+    line(&mut header.iter().copied());
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    out
+}
+
+pub fn agents(agents: &[AgentView]) -> String {
+    let rows: Vec<_> = agents
+        .iter()
+        .map(|a| vec![a.id.clone(), a.extension.clone(), a.state.clone(), a.reason.clone(), clock(a.for_s)])
+        .collect();
+    table(&["AGENT", "EXTENSION", "STATE", "REASON", "FOR"], &rows)
+}
+
+pub fn queues(queues: &[QueueView]) -> String {
+    let rows: Vec<_> =
+        queues.iter().map(|q| vec![q.name.clone(), q.waiting.to_string(), clock(q.longest_wait_s)]).collect();
+    table(&["QUEUE", "WAITING", "LONGEST"], &rows)
+}
+
+pub fn registrations(registrations: &[Registration]) -> String {
+    let rows: Vec<_> = registrations
+        .iter()
+        .map(|r| {
+            vec![
+                r.line.clone(),
+                r.device.clone(),
+                format!("{} {}", r.transport.as_str(), r.remote),
+                format!("{}s", r.expires_s),
+                r.certificate.clone().unwrap_or_else(|| "digest only".into()),
+            ]
+        })
+        .collect();
+    table(&["LINE", "DEVICE", "FROM", "EXPIRES", "CERTIFICATE"], &rows)
+}
+
+pub fn status(nodes: &[Status]) -> String {
+    let rows: Vec<_> = nodes
+        .iter()
+        .map(|s| {
+            vec![
+                s.node.clone(),
+                s.role.clone(),
+                if s.draining { "draining".into() } else { "in service".into() },
+                s.calls.to_string(),
+                s.legs.to_string(),
+                s.transactions.to_string(),
+                s.leases_free.to_string(),
+                s.panics.to_string(),
+                s.plan_generation.to_string(),
+            ]
+        })
+        .collect();
+    table(&["NODE", "ROLE", "STATE", "CALLS", "LEGS", "TRANSACTIONS", "FREE PORTS", "PANICS", "PLAN"], &rows)
+}
+
+/// Refusals in words, newest last: what happened, what was expected, what came, and what to do.
+pub fn refusals(refusals: &[RefusalRecord]) -> String {
+    if refusals.is_empty() {
+        return "No refusals.\n".into();
+    }
+    let mut out = String::new();
+    for r in refusals {
+        let remote = r.remote.map_or_else(|| "unknown".into(), |a| a.to_string());
+        let transport = r.transport.map_or("", |t| t.as_str());
+        let _ = writeln!(out, "{}  {} refused {remote} {transport}: {}", rfc3339(r.at_ms), r.node, r.refusal.cause);
+        let lines = [
+            ("rule", &r.refusal.rule),
+            ("expected", &r.refusal.expected),
+            ("presented", &r.refusal.presented),
+            ("answered", &r.answered),
+            ("to do", &r.refusal.remedy),
+        ];
+        for (name, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
+            let _ = writeln!(out, "    {name:<10}{value}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let text = table(&["A", "B"], &[vec!["long cell".into(), "x".into()], vec!["y".into(), "z".into()]]);
+        assert_eq!(text, "A          B\nlong cell  x\ny          z\n");
+    }
+
+    #[test]
+    fn a_refusal_names_expected_and_presented() {
+        let text = refusals(&[RefusalRecord {
+            at_ms: 0,
+            node: "cucm1".into(),
+            remote: Some("127.18.133.226:4000".parse().unwrap()),
+            transport: Some(sip::Transport::Tls),
+            answered: "SIP 403 Forbidden".into(),
+            refusal: trust::Refusal {
+                cause: "wrong_subject".into(),
+                rule: "Secure Certificate Subject or Subject Alternate Name".into(),
+                expected: "cube1.lab.example".into(),
+                presented: "evil.lab.example".into(),
+                remedy: "name it in the profile".into(),
+            },
+        }]);
+        assert!(text.contains("cucm1 refused 127.18.133.226:4000 TLS: wrong_subject"));
+        assert!(text.contains("    expected  cube1.lab.example\n    presented evil.lab.example\n"));
+    }
+}

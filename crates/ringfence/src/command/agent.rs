@@ -1,0 +1,36 @@
+//! `ringfence agent …`, `ringfence drain NODE`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use admin::api::{AgentState, Availability};
+use admin::cli::Agent;
+use anyhow::Context;
+
+use super::{Outcome, estate, wait_for};
+
+pub(crate) fn run(data: &Path, agent: Agent) -> Outcome {
+    let estate = estate(data)?;
+    let (id, wanted) = match agent {
+        Agent::Ready { id } => (id, AgentState { state: Availability::Ready, reason: String::new() }),
+        Agent::NotReady { id, reason } => (id, AgentState { state: Availability::NotReady, reason }),
+    };
+    let servers = estate.call_servers()?;
+    let server = servers.first().context("this site has no call server, so it has no agents")?;
+    wait_for(async { Ok(server.post(&format!("/api/v1/agents/{id}/state"), &wanted).await?) })?;
+    let state = match wanted.state {
+        Availability::Ready => "ready",
+        Availability::NotReady => "not ready",
+    };
+    println!("agent {id} is {state}");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn drain(data: &Path, node: &str) -> Outcome {
+    let estate = estate(data)?;
+    let client = estate.client(node)?;
+    println!("{node} takes no new calls; waiting for the last one to end …");
+    wait_for(async { Ok(client.post("/api/v1/drain", &()).await?) })?;
+    println!("{node} has no calls: it may be stopped.");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,27 @@
+//! `ringfence check SITE`: all problems at once, with places.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use site::Site;
+
+use super::Outcome;
+
+pub(crate) fn run(site: &Path) -> Outcome {
+    let text = std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
+    if !report(site, &text) {
+        return Ok(ExitCode::from(super::BAD_SITE));
+    }
+    println!("{}: good", site.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints errors and warnings; whether the site can be used.
+pub(crate) fn report(site: &Path, text: &str) -> bool {
+    let checked = Site::check(text);
+    for problem in &checked.problems {
+        eprintln!("{}:{}:{}: {problem}", site.display(), problem.line, problem.column);
+    }
+    checked.site.is_some()
+}

@@ -1,0 +1,88 @@
+//! `ringfence run [SITE] [--only NODE…]`: start, serve, reload, stop.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use net::Process;
+use roles::Control;
+use site::Site;
+use store::DataDir;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Outcome, check, wait_for};
+
+pub(crate) fn run(data: &Path, site: Option<&Path>, only: &[String]) -> Outcome {
+    log();
+    let data = DataDir::open(data)?;
+    let Some(site) = load(&data, site)? else { return Ok(ExitCode::from(super::BAD_SITE)) };
+    let mut process = Process::start(&site, data.path(), only)?;
+    wait_for(serve(&mut process, &data))?;
+    process.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// To standard error; `RUST_LOG` says how much, `info` by default.
+pub(crate) fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// The site file named, taken into the data directory; or the one that is there. `None` when it has problems (told).
+fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
+    let Some(file) = file else { return data.site().map(Some) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
+    if !check::report(file, &text) {
+        return Ok(None);
+    }
+    data.replace_site(&text)?;
+    data.site().map(Some)
+}
+
+/// Control links up, `ready` said, signals obeyed; returns when the process is to end.
+async fn serve(process: &mut Process, data: &DataDir) -> anyhow::Result<()> {
+    let mut names = Vec::new();
+    for node in process.nodes() {
+        names.push(node.name().to_owned());
+        admin::link::serve(node).await?;
+    }
+    println!("ready: {}", names.join(", "));
+    let (mut hangup, mut terminate, mut interrupt) =
+        (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => reload(process, data),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    println!("letting calls end; signal again to stop at once");
+    tokio::select! {
+        () = drained(process) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn drained(process: &Process) {
+    // All nodes stop taking calls at once; then each is waited for.
+    let drains: Vec<_> = process
+        .nodes()
+        .into_iter()
+        .map(|node| tokio::spawn(async move { node.control(Control::Drain).await }))
+        .collect();
+    for drain in drains {
+        // A node whose drain cannot be awaited has no calls to wait for.
+        let _ = drain.await;
+    }
+}
+
+/// A site that does not pass is reported and changes nothing.
+fn reload(process: &mut Process, data: &DataDir) {
+    let outcome = data.site().and_then(|site| process.reload(&site));
+    match outcome {
+        Ok(()) => tracing::info!("site reloaded: new calls follow it, calls that are up keep theirs"),
+        Err(error) => tracing::warn!(error = %format!("{error:#}"), "site not reloaded; the one in force stays"),
+    }
+}

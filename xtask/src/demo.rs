@@ -1,0 +1,220 @@
+//! `cargo xtask demo`: the lab in one process, one real call through it, narrated and proved.
+//!
+//! Everything is done with the commands that a user has; nothing here knows the inside of Ringfence.
+
+mod cast;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{cargo, root};
+use cast::Player;
+
+const SITE: &str = "examples/lab.toml";
+/// Longest that any single step may take before the demo gives up and says which it was.
+const STEP: Duration = Duration::from_secs(20);
+
+pub(crate) fn run(stay: bool) -> Result<()> {
+    cargo(&["build", "--release", "--quiet", "-p", "ringfence"])?;
+    let stage = Stage::set()?;
+    let mut lab = stage.lab()?;
+    let mut agent = stage.agent()?;
+    let caller = call(&stage, &mut agent)?;
+    let good = stage.prove(&caller)?;
+    if stay {
+        stage.how_to_call();
+        lab.wait_until_interrupted()?;
+    }
+    agent.leave();
+    lab.leave();
+    if !good {
+        bail!("the call was not secure on every hop: see the verdict above");
+    }
+    Ok(())
+}
+
+/// The call itself, told as it happens; gives the caller's UUID.
+fn call(stage: &Stage, agent: &mut Player) -> Result<String> {
+    let mut carrier = stage.carrier()?;
+    say("The carrier calls 6016 from 3227046971: plain SIP over UDP, plain RTP, as carriers do.");
+    carrier.tell("dial 6016")?;
+    carrier.hear("connected", STEP)?;
+    say("The voice browser has answered through sbc and call server; the caller hears the prompt.");
+    pause(4.0);
+    stage.show(&["call", "active", "voice", "brief"])?;
+    stage.show(&["sip-ua", "connections", "tcp", "tls", "detail"])?;
+
+    say("The caller presses 1: into the queue `sales`. No agent is ready, so there is music.");
+    carrier.tell("press 1")?;
+    stage.until(&["queues"], |v| v.to_string().contains("\"waiting\":1"))?;
+    pause(4.0);
+    stage.show(&["queues"])?;
+
+    say("Agent 1001 becomes ready and is reserved; the phone rings over TLS.");
+    stage.ringfence(&["agent", "ready", "1001"])?;
+    agent.hear("ringing", STEP)?;
+    let answered = agent.hear("connected", STEP)?;
+    say(&format!("The agent has answered. The agent's phone says: {answered}"));
+    pause(6.0);
+    stage.show(&["call", "active", "voice", "brief"])?;
+    stage.show(&["sip-ua", "connections", "tcp", "tls", "detail"])?;
+
+    say("The caller hangs up.");
+    carrier.tell("hangup")?;
+    carrier.hear("recorded", STEP)?;
+    agent.hear("recorded", STEP)?;
+    carrier.leave();
+    stage.last_call()
+}
+
+/// Folders, the binary, and the site.
+struct Stage {
+    binary: String,
+    data: String,
+    out: std::path::PathBuf,
+}
+
+impl Stage {
+    /// An empty `demo/`, a data directory made by `ringfence init`, an identity for the agent's phone.
+    fn set() -> Result<Stage> {
+        let out = root().join("demo");
+        if out.exists() {
+            std::fs::remove_dir_all(&out).context("cannot empty demo/")?;
+        }
+        std::fs::create_dir_all(&out)?;
+        let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| root().join("target").display().to_string());
+        let stage = Stage { binary: format!("{target}/release/ringfence"), data: out.join("data").display().to_string(), out };
+        say("ringfence init: a private CA, and an identity for each node.");
+        stage.ringfence(&["init", SITE])?;
+        let phone = stage.path("agent");
+        let identity = ["cert", "issue", "--name", "phone1001.lab.example", "--out", &phone];
+        stage.ringfence(&identity)?;
+        Ok(stage)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.out.join(name).display().to_string()
+    }
+
+    fn lab(&self) -> Result<Player> {
+        say("ringfence run: sbc, call server, voice browsers and call manager, each on its own address.");
+        let mut lab = Player::start("lab", &self.binary, &["--data", &self.data, "run"])?;
+        lab.hear("ready", STEP)?;
+        Ok(lab)
+    }
+
+    fn agent(&self) -> Result<Player> {
+        let identity = self.path("agent");
+        let mut agent = Player::start(
+            "agent's phone",
+            &self.binary,
+            &[
+                "phone", "--address", "127.18.133.75", "--line", "1001", "--server", "127.18.133.3:5061",
+                "--server-name", "cucm1.lab.example", "--secret", "lab-secret-1001", "--identity", &identity,
+                "--answer-after", "2", "--say", "agent", "--record", &identity,
+            ],
+        )?;
+        agent.hear("registered", STEP)?;
+        say("The agent's phone has registered at the call manager: TLS with its own certificate, and digest.");
+        Ok(agent)
+    }
+
+    fn carrier(&self) -> Result<Player> {
+        let record = self.path("carrier");
+        Player::start(
+            "carrier",
+            &self.binary,
+            &[
+                "phone", "--address", "127.18.133.76", "--port", "5062", "--line", "3227046971",
+                "--server", "127.18.133.226:5060", "--dangerous-plain", "--say", "caller", "--record", &record,
+            ],
+        )
+    }
+
+    fn ringfence(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(&self.binary).args(["--data", &self.data]).args(arguments).current_dir(root()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            bail!("ringfence {} ended with {}: {text}{words}", arguments.join(" "), output.status);
+        }
+        Ok(text)
+    }
+
+    fn show(&self, words: &[&str]) -> Result<()> {
+        println!("\n  $ ringfence show {}", words.join(" "));
+        let text = self.ringfence(&[&["show", "--node", "cube1"], words].concat()).or_else(|_| self.ringfence(&[&["show"], words].concat()))?;
+        for line in text.lines() {
+            println!("  {line}");
+        }
+        Ok(())
+    }
+
+    /// Asks until the answer is as wanted.
+    fn until(&self, question: &[&str], wanted: impl Fn(&serde_json::Value) -> bool) -> Result<()> {
+        let deadline = std::time::Instant::now() + STEP;
+        while std::time::Instant::now() < deadline {
+            let json = self.ringfence(&[&["show", "--json"], question].concat())?;
+            if wanted(&serde_json::from_str(&json)?) {
+                return Ok(());
+            }
+            pause(0.1);
+        }
+        bail!("`show {}` did not become as expected within {} s", question.join(" "), STEP.as_secs())
+    }
+
+    fn last_call(&self) -> Result<String> {
+        let file = self.path("passport.json");
+        let words = self.ringfence(&["passport", "get", "last", "-o", &file])?;
+        words.split_whitespace().find(|w| w.len() == 32).map(str::to_owned).context("no finished call to be found")
+    }
+
+    /// Passport, verdict and ladder; whether all is as it should be.
+    fn prove(&self, caller: &str) -> Result<bool> {
+        say("Every node has signed its part. The verdict, hop by hop:");
+        let passport = self.path("passport.json");
+        let verdict = Command::new(&self.binary)
+            .args(["--data", &self.data, "passport", "verify", &passport])
+            .current_dir(root())
+            .output()?;
+        println!("{}", String::from_utf8_lossy(&verdict.stdout));
+        let ladder = self.path("ladder.html");
+        self.ringfence(&[
+            "ladder", caller, "-o", &ladder, "--name", "127.18.133.76=carrier", "--name", "127.18.133.75=agent's phone",
+        ])?;
+        for (from, to) in [("carrier/heard.wav", "caller-heard.wav"), ("agent/heard.wav", "agent-heard.wav")] {
+            std::fs::rename(self.out.join(from), self.out.join(to)).with_context(|| format!("{from} was not written"))?;
+        }
+        println!("Left in demo/:");
+        for name in ["caller-heard.wav", "agent-heard.wav", "ladder.html", "passport.json"] {
+            println!("  {name:<18} {} octets", size(&self.out.join(name))?);
+        }
+        Ok(verdict.status.success())
+    }
+
+    fn how_to_call(&self) {
+        println!(
+            "\nThe lab stays up. Call in from any SIP phone on this machine whose address is 127.18.133.76, UDP, no registration:\n  \
+             sip:6016@127.18.133.226:5060\nor with the phone in the box:\n  \
+             {} phone --address 127.18.133.76 --port 5062 --line 3227046971 --server 127.18.133.226:5060 --dangerous-plain --say caller\n\
+             then type `dial 6016`, `press 1`, `hangup`. Agent: {} --data {} agent ready 1001\nCtrl-C ends the lab.",
+            self.binary, self.binary, self.data
+        );
+    }
+}
+
+fn size(path: &Path) -> Result<u64> {
+    Ok(std::fs::metadata(path).with_context(|| path.display().to_string())?.len())
+}
+
+fn say(words: &str) {
+    println!("\n● {words}");
+}
+
+/// Lets the story be heard: what plays meanwhile is real time.
+fn pause(seconds: f64) {
+    std::thread::sleep(Duration::from_secs_f64(seconds));
+}

@@ -1,0 +1,38 @@
+//! The programs that others wrote and our interop runs drive: there, installed now, or named in one command.
+
+use anyhow::{Result, bail};
+
+use crate::run::{command, have, output};
+
+/// Program and the Debian package that brings it.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("sipp", "sip-tester"),
+    ("baresip", "baresip-core"),
+    ("kamailio", "kamailio"),
+    ("linphonec", "linphone-cli"),
+    ("tshark", "tshark"),
+    ("dumpcap", "wireshark-common"),
+    ("openssl", "openssl"),
+    ("ip", "iproute2"),
+    ("sox", "sox"),
+];
+/// Packages without a program of their own.
+const COMPANIONS: [&str; 1] = ["kamailio-tls-modules"];
+
+pub(crate) fn ensure() -> Result<()> {
+    let mut missing: Vec<&str> = PROGRAMS.iter().filter(|(program, _)| !have(program)).map(|(_, p)| *p).collect();
+    let tls_modules = output("dpkg-query", &["-W", "-f=${Status}", "kamailio-tls-modules"]);
+    if !tls_modules.is_ok_and(|status| status.contains("ok installed")) {
+        missing.extend(COMPANIONS);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = missing.join(" ");
+    let by_hand = format!("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {wanted}");
+    let root = output("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
+    if !root || !have("apt-get") {
+        bail!("the interop runs need {wanted}. As root: {by_hand}\nor leave them out: cargo xtask test --quick");
+    }
+    command("sh", &["-c", &by_hand])
+}
