@@ -9,7 +9,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 pub use call::Now;
@@ -20,7 +19,17 @@ use serde::{Deserialize, Serialize};
 use sip::{Flow, FlowId, Hop, Message, Target, Transport};
 use trust::{Peer, Refusal};
 
-// pub mod shell; pub mod sbc; pub mod call_server; pub mod voice_browser; pub mod call_manager; pub mod phone; pub mod plan;
+pub use node::Node;
+pub use plan::{Kind, Plan};
+
+pub mod call_manager;
+pub mod call_server;
+mod node;
+pub mod phone;
+pub mod plan;
+pub mod sbc;
+pub mod shell;
+pub mod voice_browser;
 
 /// Who may be at the other end of a connection that this node makes, and whom it lets in: the connection layer
 /// verifies outbound connections to `Target { peer: name }` against `names` before a byte of SIP is sent.
@@ -31,28 +40,6 @@ pub struct PeerPlan {
     pub addr: SocketAddr,
     /// Accepted certificate names (CN or SAN). Empty only for plain transports.
     pub names: Vec<String>,
-}
-
-/// What a node routes by: compiled from the site, immutable, swapped whole. A call keeps the plan it began with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Counts up with each reload.
-    pub generation: u64,
-    pub site: String,
-    pub node: String,
-    /// `sbc`, `call_server`, …
-    pub role: String,
-    /// Listening addresses, one a transport.
-    pub local: Vec<(Transport, SocketAddr)>,
-    pub peers: Vec<PeerPlan>,
-    pub session_expires: Duration,
-    pub min_se: Duration,
-    // pub kind: Kind  (sbc::Plan, call_server::Plan, …)
-}
-
-impl Plan {
-    /// The plan of one node of a validated site.
-    pub fn compile(_site: &site::Site, _node: &str, _generation: u64) -> Result<Plan, String> { todo!() }
 }
 
 /// A question to the slow or outside world; the answer comes as [`Input::Told`] with the same number.
@@ -193,11 +180,3 @@ pub enum Output {
     Reply(ControlId, Reply),
     Journal(Journal),
 }
-
-// pub struct Node — one struct with an enum of roles inside:
-//   Node::new(seed: [u8; 32], plan: Arc<Plan>, now: Now) -> Node
-//   handle(&mut self, Input, Now); poll(&mut self) -> Option<Output>; deadline(&self) -> Option<Duration>; tick(&mut self, Now)
-//   abandon(&mut self, Now)      after a panic was caught in handle/tick: ends the call that was being handled (500 or
-//                                BYE, media closed, journal), leaves the rest untouched
-//   snapshot(&self) -> Vec<u8>; restore(&[u8]) -> Result<Node, String>   whole node, postcard
-//   adopt(&mut self, call_state: &[u8], Now)   a call persisted by the previous process (Persist::Call)

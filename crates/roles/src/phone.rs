@@ -1,0 +1,27 @@
+//! Headless phone: helper F writes it on the shell; this is only its face for the compiler.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sip::Status;
+
+use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Phone {}
+
+impl Phone {
+    pub(crate) fn new(_shell: &mut Shell) -> Phone { Phone {} }
+}
+
+impl Role for Phone {
+    fn invited(&mut self, shell: &mut Shell, invited: Invited) { shell.refuse(invited.leg, Status(480), Vec::new(), "not yet"); }
+    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
+    fn reinvited(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn reaccepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn gone(&mut self, _: &mut Shell, _: LegNo, _: String) {}
+    fn over(&mut self, _: &mut Shell, _: CallNo) {}
+}

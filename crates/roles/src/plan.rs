@@ -1,0 +1,113 @@
+//! Plans: what a node routes by, compiled from the site, immutable, swapped whole. A call keeps the plan it began with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sip::Transport;
+
+use crate::{PeerPlan, call_manager, call_server, phone, sbc, voice_browser};
+
+/// What a node routes by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Counts up with each reload.
+    pub generation: u64,
+    pub site: String,
+    pub node: String,
+    /// `sbc`, `call_server`, …
+    pub role: String,
+    /// Listening addresses, one a transport.
+    pub local: Vec<(Transport, SocketAddr)>,
+    pub peers: Vec<PeerPlan>,
+    /// Peers that are sent OPTIONS, and how often.
+    pub heartbeats: Vec<(Arc<str>, Duration)>,
+    pub session_expires: Duration,
+    pub min_se: Duration,
+    pub kind: Kind,
+}
+
+/// The role's own part of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Kind {
+    Sbc(sbc::Plan),
+    CallServer(call_server::Plan),
+    VoiceBrowser(voice_browser::Plan),
+    CallManager(call_manager::Plan),
+    Phone(phone::Plan),
+}
+
+impl Plan {
+    /// The plan of one node of a validated site. Words say what the site lacks.
+    pub fn compile(site: &site::Site, node: &str, generation: u64) -> Result<Plan, String> {
+        let found = site.node(node).ok_or_else(|| format!("the site has no node `{node}`"))?;
+        let mut local = vec![(Transport::Tls, SocketAddr::new(found.address, found.secure_port))];
+        if let Some(port) = found.port.filter(|_| found.dangerous_plain_sip) {
+            let addr = SocketAddr::new(found.address, port);
+            local.extend([(Transport::Udp, addr), (Transport::Tcp, addr)]);
+        }
+        let mut peers = Peers::default();
+        let kind = match &found.role {
+            site::Role::Sbc(role) => Kind::Sbc(sbc::Plan::compile(role, &mut peers)?),
+            site::Role::CallServer(role) => Kind::CallServer(call_server::Plan::compile(role, &mut peers)?),
+            site::Role::VoiceBrowser(role) => Kind::VoiceBrowser(voice_browser::Plan::compile(role, &mut peers)?),
+            site::Role::CallManager(role) => {
+                Kind::CallManager(call_manager::Plan::compile(role, &site.domain, &mut peers)?)
+            }
+        };
+        Ok(Plan {
+            generation,
+            site: site.name.clone(),
+            node: found.name.clone(),
+            role: found.role.word().into(),
+            local,
+            peers: peers.peers,
+            heartbeats: peers.heartbeats,
+            session_expires: Duration::from_secs(found.session_expires().into()),
+            min_se: Duration::from_secs(found.min_se().into()),
+            kind,
+        })
+    }
+}
+
+/// The peers of a plan as they are found: the same address and names are one peer, so that they share connections.
+#[derive(Debug, Default)]
+pub struct Peers {
+    peers: Vec<PeerPlan>,
+    heartbeats: Vec<(Arc<str>, Duration)>,
+}
+
+impl Peers {
+    /// Finds or makes the peer. `name` is what records and logs will call it; an address of `0.0.0.0:0` is any.
+    pub fn add(&mut self, name: &str, transport: Transport, addr: SocketAddr, names: &[String]) -> Arc<str> {
+        let same = |p: &&PeerPlan| p.transport == transport && p.addr == addr && p.names == names;
+        if let Some(found) = self.peers.iter().find(same) {
+            return found.name.clone();
+        }
+        let taken = |name: &str| self.peers.iter().any(|p| &*p.name == name);
+        let mut unique = name.to_owned();
+        let mut n = 2;
+        while taken(&unique) {
+            unique = format!("{name}#{n}");
+            n += 1;
+        }
+        let name: Arc<str> = unique.into();
+        self.peers.push(PeerPlan { name: name.clone(), transport, addr, names: names.to_vec() });
+        name
+    }
+
+    /// OPTIONS to this peer; of several wishes the most frequent counts.
+    pub fn heartbeat(&mut self, peer: &Arc<str>, seconds: Option<u32>) {
+        let Some(every) = seconds.filter(|s| *s > 0).map(|s| Duration::from_secs(s.into())) else { return };
+        match self.heartbeats.iter_mut().find(|(name, _)| name == peer) {
+            Some((_, old)) => *old = every.min(*old),
+            None => self.heartbeats.push((peer.clone(), every)),
+        }
+    }
+
+    /// Done: the peers, and the heartbeats among them.
+    pub fn into_parts(self) -> (Vec<PeerPlan>, Vec<(Arc<str>, Duration)>) {
+        (self.peers, self.heartbeats)
+    }
+}

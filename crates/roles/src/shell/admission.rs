@@ -1,0 +1,122 @@
+//! Admission: who may speak to this node. An inbound flow is matched to a peer of the plan by the certificate's name and
+//! the source address; what matches none is refused in words.
+
+use std::sync::Arc;
+
+use call::record::Signalling;
+use sip::{Flow, Transport};
+use trust::{Peer, Refusal};
+
+use crate::{PeerPlan, Plan};
+
+/// Proof that a message's sender was let in. Only admission makes one; it cannot be deserialised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    peer: Arc<str>,
+    by: &'static str,
+}
+
+impl Admitted {
+    /// Name of the peer in the plan, or of the device.
+    pub fn peer(&self) -> &Arc<str> {
+        &self.peer
+    }
+
+    pub fn by(&self) -> &'static str {
+        self.by
+    }
+
+    /// A device that proved itself by digest, or whose registration holds this flow (call manager).
+    pub(crate) fn by_digest(device: &str) -> Admitted {
+        Admitted { peer: device.into(), by: "digest" }
+    }
+}
+
+/// A flow as the connection layer described it with a message, and what admission made of it.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    pub flow: Flow,
+    pub peer: Arc<Peer>,
+    pub admitted: Result<Admitted, Refusal>,
+}
+
+impl Sight {
+    /// For the record: what was proved, and how its sender was let in.
+    pub fn signalling(&self) -> Signalling {
+        Signalling::of(&self.flow, &self.peer, self.admitted.as_ref().map_or("", Admitted::by))
+    }
+
+    /// TLS, whoever is at the other end.
+    pub fn is_tls(&self) -> bool {
+        self.flow.transport == Transport::Tls && !matches!(*self.peer, Peer::Plain)
+    }
+}
+
+/// Matches a flow to a peer of the plan.
+pub(super) fn admit(plan: &Plan, flow: &Flow, peer: &Peer) -> Result<Admitted, Refusal> {
+    let from_here: Vec<&PeerPlan> =
+        plan.peers.iter().filter(|p| p.transport == flow.transport && is_from(p, flow)).collect();
+    match peer {
+        Peer::Verified(verified) => {
+            let named = |p: &&&PeerPlan| p.names.iter().any(|name| verified.certificate().is_named(name));
+            match from_here.iter().find(named) {
+                Some(found) => Ok(Admitted { peer: found.name.clone(), by: "certificate" }),
+                None => Err(unexpected(plan, &from_here, flow, verified)),
+            }
+        }
+        Peer::Anonymous(_) => Err(Refusal {
+            cause: "no_client_certificate".into(),
+            rule: "a trunk shows a certificate of its own".into(),
+            expected: expected(&from_here),
+            presented: "no certificate".into(),
+            remedy: "give the peer an identity that this site's roots know, and have it shown to us".into(),
+        }),
+        Peer::Plain => match from_here.first() {
+            Some(found) => Ok(Admitted { peer: found.name.clone(), by: "address only (dangerous_plain_sip)" }),
+            None => Err(Refusal {
+                cause: "unknown_source".into(),
+                rule: "plain SIP is taken from the addresses of loudly named peers only".into(),
+                expected: addresses(plan, flow.transport),
+                presented: format!("{} over {}", flow.remote.ip(), flow.transport.as_str()),
+                remedy: "use TLS; or name this address in a dial-peer with dangerous_plain_rtp and plain transport".into(),
+            }),
+        },
+    }
+}
+
+fn unexpected(plan: &Plan, from_here: &[&PeerPlan], flow: &Flow, verified: &trust::VerifiedPeer) -> Refusal {
+    let presented = verified.certificate().names().join(", ");
+    if from_here.is_empty() {
+        return Refusal {
+            cause: "unknown_source".into(),
+            rule: "calls are taken from the addresses of configured peers".into(),
+            expected: addresses(plan, flow.transport),
+            presented: format!("{} ({presented})", flow.remote.ip()),
+            remedy: "configure this address as a peer, or have the peer dial from its configured address".into(),
+        };
+    }
+    Refusal {
+        cause: "wrong_subject".into(),
+        rule: "the certificate's subject CN or a SAN is one that the peer's security profile names".into(),
+        expected: expected(from_here),
+        presented,
+        remedy: "correct secure_certificate_subject, or give the peer the certificate that it names".into(),
+    }
+}
+
+fn expected(peers: &[&PeerPlan]) -> String {
+    let names: Vec<&str> = peers.iter().flat_map(|p| p.names.iter().map(String::as_str)).collect();
+    if names.is_empty() { "no peer at this address".into() } else { names.join(", ") }
+}
+
+fn addresses(plan: &Plan, transport: Transport) -> String {
+    let found: Vec<String> =
+        plan.peers.iter().filter(|p| p.transport == transport).map(|p| p.addr.ip().to_string()).collect();
+    if found.is_empty() { format!("nobody over {}", transport.as_str()) } else { found.join(", ") }
+}
+
+/// A peer of the plan whose address is unspecified is known by its certificate alone.
+fn is_from(peer: &PeerPlan, flow: &Flow) -> bool {
+    let anywhere = peer.addr.ip().is_unspecified() && peer.transport == Transport::Tls;
+    anywhere || peer.addr.ip() == flow.remote.ip()
+}

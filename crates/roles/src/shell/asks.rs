@@ -1,0 +1,84 @@
+//! Questions under way to the slow world, and what their answers are for.
+
+use std::collections::BTreeMap;
+
+use call::session_id::Uuid;
+use call::statement::Signed;
+use serde::{Deserialize, Serialize};
+
+use super::Shell;
+use crate::{Ask, AskId, ControlId, Output, Persist, Reply, Told};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Purpose {
+    /// A call is over: its statement is signed, then kept.
+    Statement { caller: Uuid, payload: Vec<u8> },
+    /// A live call's statement as it stands, for administration.
+    Shown { control: ControlId, payload: Vec<u8> },
+    /// Nobody waits for it; only a failure is worth a word.
+    Kept,
+    /// The role's own.
+    Role,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Asks {
+    next: u64,
+    waiting: BTreeMap<AskId, Purpose>,
+}
+
+impl Asks {
+    /// Statements not yet kept.
+    pub(super) fn statements(&self) -> usize {
+        self.waiting.values().filter(|purpose| matches!(purpose, Purpose::Statement { .. } | Purpose::Kept)).count()
+    }
+}
+
+impl Shell {
+    fn ask_for(&mut self, ask: Ask, purpose: Purpose) -> AskId {
+        self.asks.next += 1;
+        let id = AskId(self.asks.next);
+        self.asks.waiting.insert(id, purpose);
+        self.outputs.push_back(Output::Ask(id, ask));
+        id
+    }
+
+    /// A question of the role's: the answer comes by [`super::Role::told`].
+    pub fn ask(&mut self, ask: Ask) -> AskId {
+        self.ask_for(ask, Purpose::Role)
+    }
+
+    /// Keeps something that nobody waits for.
+    pub fn persist(&mut self, persist: Persist) {
+        self.ask_for(Ask::Persist(persist), Purpose::Kept);
+    }
+
+    pub(super) fn sign_statement(&mut self, caller: Uuid, payload: Vec<u8>) {
+        self.ask_for(Ask::Sign { payload: payload.clone() }, Purpose::Statement { caller, payload });
+    }
+
+    pub(super) fn show_statement(&mut self, control: ControlId, payload: Vec<u8>) {
+        self.ask_for(Ask::Sign { payload: payload.clone() }, Purpose::Shown { control, payload });
+    }
+
+    /// An answer. Given back when it is the role's.
+    pub(crate) fn told(&mut self, id: AskId, told: Told) -> Option<Told> {
+        let purpose = self.asks.waiting.remove(&id)?;
+        match (purpose, told) {
+            (Purpose::Role, told) => return Some(told),
+            (Purpose::Statement { caller, payload }, Told::Signed { signature, chain_der }) => {
+                let signed = Signed::new(&payload, &signature, &chain_der);
+                self.persist(Persist::Statement { caller, signed });
+            }
+            (Purpose::Shown { control, payload }, Told::Signed { signature, chain_der }) => {
+                self.reply(control, Reply::Statement(Signed::new(&payload, &signature, &chain_der)));
+            }
+            (Purpose::Shown { control, .. }, Told::Failed(why)) => self.reply(control, Reply::Sorry(why)),
+            (Purpose::Statement { .. }, Told::Failed(why)) => tracing::error!(%why, "a call's statement was not signed"),
+            (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
+            (Purpose::Kept, Told::Persisted | Told::Signed { .. }) => {}
+            (Purpose::Statement { .. } | Purpose::Shown { .. }, Told::Persisted) => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,308 @@
+//! The shell: the part of a node that is the same in every role. Peers and admission, OPTIONS, legs with their records,
+//! leased ports, asks, the journal, control, drain and the signing of statements.
+//!
+//! A role ([`Role`]) is told what happened to its legs and acts through the methods of [`Shell`]; it never sees a
+//! transaction, a flow that was not admitted, or a leg that is over. All state is data.
+
+mod acts;
+mod admission;
+mod asks;
+mod book;
+mod closing;
+mod control;
+mod health;
+mod hear;
+mod pool;
+mod role;
+mod timers;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use call::session_id::Uuid;
+use call::{Leg, Now};
+use media::{Lease, LeaseId};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use sdp::{MasterKey, Suite};
+use serde::{Deserialize, Serialize};
+use sip::{ClientId, DialogId, Endpoint, FlowId, Hop, Method, Target, Transport};
+
+pub use acts::Outgoing;
+pub use admission::{Admitted, Sight};
+pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
+pub use role::{Invited, Outcome, Refused, Role};
+pub use timers::Timers;
+pub(crate) use hear::why_refused;
+pub(crate) use role::reason;
+pub use words::{rejection, warning};
+
+use crate::{ControlId, Journal, Output, PeerPlan, Plan};
+
+/// Server transactions under way beyond which new calls are answered 503.
+const MOST_TRANSACTIONS: usize = 4096;
+/// Flows of datagram peers remembered; of streams as many as there are.
+const MOST_SIGHTS: usize = 4096;
+
+/// One node but for its role.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Shell {
+    pub(crate) sip: Endpoint,
+    now: Now,
+    plan: Arc<Plan>,
+    /// Earlier plans that calls still use.
+    plans: BTreeMap<u64, Arc<Plan>>,
+    book: Book,
+    health: health::Health,
+    pool: pool::Pool,
+    asks: asks::Asks,
+    control: control::Controls,
+    /// Requests other than INVITE inside legs, under way.
+    methods: BTreeMap<ClientId, Method>,
+    /// Calls that may have ended.
+    ending: BTreeSet<CallNo>,
+    /// The call that the input under way is about: what a panic costs.
+    current: Option<CallNo>,
+    panics: u64,
+    rng: ChaCha20Rng,
+    /// Who is at the other end of each flow. Proofs are not data: the next message of the flow brings them again.
+    #[serde(skip)]
+    sights: BTreeMap<FlowId, Sight>,
+    /// Flows of strangers, closed once they have their answer.
+    #[serde(skip)]
+    closing_flows: Vec<FlowId>,
+    #[serde(skip)]
+    outputs: VecDeque<Output>,
+}
+
+impl Shell {
+    pub(crate) fn new(seed: [u8; 32], plan: Arc<Plan>, ends_media: bool, now: Now) -> Shell {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut sip_seed = [0; 32];
+        rng.fill_bytes(&mut sip_seed);
+        let config = sip::Config {
+            local: plan.local.clone(),
+            product: concat!("Ringfence/", env!("CARGO_PKG_VERSION")).into(),
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            ring: Duration::from_secs(180),
+            session_expires: plan.session_expires,
+            min_se: plan.min_se,
+            max_transactions: MOST_TRANSACTIONS,
+        };
+        let mut health = health::Health::default();
+        health.set_plan(&plan.heartbeats, now.mono);
+        let media_ip = plan.local.first().map(|(_, addr)| addr.ip());
+        Shell {
+            sip: Endpoint::new(sip_seed, config, now.mono),
+            now,
+            plans: BTreeMap::new(),
+            book: Book::default(),
+            health,
+            pool: pool::Pool::new(media_ip.filter(|_| ends_media)),
+            asks: asks::Asks::default(),
+            control: control::Controls::default(),
+            methods: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            current: None,
+            panics: 0,
+            rng,
+            sights: BTreeMap::new(),
+            closing_flows: Vec::new(),
+            outputs: VecDeque::new(),
+            plan,
+        }
+    }
+
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    pub(crate) fn set_now(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// The plan that new calls route by.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The plan that this call began with.
+    pub fn plan_of(&self, call: CallNo) -> Arc<Plan> {
+        let generation = self.book.call(call).map(|entry| entry.plan);
+        generation.and_then(|generation| self.plans.get(&generation)).unwrap_or(&self.plan).clone()
+    }
+
+    pub(crate) fn set_plan(&mut self, plan: Arc<Plan>) {
+        let old = std::mem::replace(&mut self.plan, plan);
+        if self.book.uses_plan(old.generation) {
+            self.plans.insert(old.generation, old);
+        }
+        self.health.set_plan(&self.plan.heartbeats, self.now.mono);
+        // Everybody is looked at again with the new plan's eyes.
+        self.sights.clear();
+    }
+
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// A leg's own state; `None` once its call is over.
+    pub fn leg(&self, no: LegNo) -> Option<&Leg> {
+        self.book.leg(no).map(|entry| &entry.leg)
+    }
+
+    pub fn leg_mut(&mut self, no: LegNo) -> Option<&mut Leg> {
+        self.book.leg_mut(no).map(|entry| &mut entry.leg)
+    }
+
+    /// Whether the leg is there and not over.
+    pub fn is_live(&self, no: LegNo) -> bool {
+        self.leg(no).is_some_and(|leg| !leg.is_ended())
+    }
+
+    pub fn is_answered(&self, no: LegNo) -> bool {
+        self.leg(no).is_some_and(Leg::is_answered)
+    }
+
+    /// Writes into the leg's record what happened to it (re-keying, change of party, hold), in words.
+    pub fn note(&mut self, no: LegNo, what: impl Into<String>) {
+        let now = self.now;
+        if let Some(leg) = self.leg_mut(no) {
+            leg.event(what, now);
+        }
+    }
+
+    /// Whether calls should go to this peer.
+    pub fn is_up(&self, peer: &str) -> bool {
+        self.health.is_up(peer, self.now.mono)
+    }
+
+    /// Where requests to a peer of the plan go.
+    pub fn hop_to(peer: &PeerPlan) -> Hop {
+        Hop::Target(Target { transport: peer.transport, addr: peer.addr, peer: peer.name.clone() })
+    }
+
+    /// The address that this node has for a transport: the host part of what we say of ourselves.
+    pub fn local(&self, transport: Transport) -> Option<std::net::SocketAddr> {
+        self.plan.local.iter().find(|(t, _)| *t == transport).or(self.plan.local.first()).map(|(_, addr)| *addr)
+    }
+
+    /// A fresh UUID for a party that has none (RFC 7989 §4.1, §6).
+    pub fn mint_uuid(&mut self) -> Uuid {
+        let mut octets = [0; 16];
+        self.rng.fill_bytes(&mut octets);
+        Uuid::random(octets)
+    }
+
+    /// A random number, e.g. for an `o=` line.
+    pub fn random(&mut self) -> u64 {
+        // SDP readers of the field keep 63 bits.
+        self.rng.next_u64() >> 2
+    }
+
+    /// The source of fresh SRTP master keys for [`sdp::offer`] and [`sdp::answer`].
+    pub fn keys(&mut self) -> impl FnMut(Suite) -> MasterKey {
+        let rng = &mut self.rng;
+        move |suite: Suite| {
+            let (key, salt) = suite.key_salt_len();
+            let mut bytes = vec![0; key + salt];
+            rng.fill_bytes(&mut bytes);
+            MasterKey::new(bytes)
+        }
+    }
+
+    /// Two open ports of one media thread for two legs of one call.
+    pub fn lend_pair(&mut self) -> Option<(Lease, Lease)> {
+        self.pool.pair()
+    }
+
+    /// An open port for a leg.
+    pub fn lend(&mut self) -> Option<Lease> {
+        self.pool.one()
+    }
+
+    /// The leg has this port until it is over.
+    pub fn give(&mut self, leg: LegNo, lease: Lease) {
+        self.book.lend(leg, lease);
+    }
+
+    pub fn lease_of(&self, leg: LegNo) -> Option<LeaseId> {
+        self.book.leg(leg)?.lease.map(|lease| lease.id)
+    }
+
+    /// A lease that no leg has got: its port is closed and comes back.
+    pub fn give_back(&mut self, lease: Lease) {
+        self.media(media::Command::Close { lease: lease.id });
+    }
+
+    pub fn media(&mut self, command: media::Command) {
+        self.outputs.push_back(Output::Media(command));
+    }
+
+    pub fn journal(&mut self, journal: Journal) {
+        self.outputs.push_back(Output::Journal(journal));
+    }
+
+    /// A decision in words, filed under the caller's UUID.
+    pub fn decided(&mut self, call: CallNo, words: impl Into<String>) {
+        let caller = self.book.call(call).map_or_else(Uuid::nil, |entry| entry.caller.clone());
+        self.journal(Journal::Decision { caller, words: words.into() });
+    }
+
+    pub fn reply(&mut self, control: ControlId, reply: crate::Reply) {
+        self.outputs.push_back(Output::Reply(control, reply));
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn sight(&self, flow: FlowId) -> Option<&Sight> {
+        self.sights.get(&flow)
+    }
+
+    /// Looks at who sent a message; remembers it for as long as the flow lives.
+    pub(crate) fn see(&mut self, flow: sip::Flow, peer: Arc<trust::Peer>) -> &Sight {
+        if !self.sights.contains_key(&flow.id) && self.sights.len() >= MOST_SIGHTS {
+            let datagram = self.sights.iter().find(|(_, sight)| sight.flow.transport == Transport::Udp);
+            if let Some(id) = datagram.map(|(id, _)| *id) {
+                self.sights.remove(&id);
+            }
+        }
+        let plan = &self.plan;
+        self.sights.entry(flow.id).or_insert_with(|| {
+            let admitted = admission::admit(plan, &flow, &peer);
+            Sight { flow, peer, admitted }
+        })
+    }
+
+    pub(crate) fn forget_flow(&mut self, flow: FlowId) {
+        self.sights.remove(&flow);
+    }
+
+    pub(crate) fn dialogs_on(&self, flow: FlowId) -> Vec<(LegNo, DialogId)> {
+        let live = self.book.legs().filter(|(_, entry)| !entry.leg.is_ended());
+        live.map(|(no, entry)| (no, entry.leg.dialog)).filter(|(_, dialog)| self.sip.flow(*dialog) == Some(flow)).collect()
+    }
+
+    pub(crate) fn set_current(&mut self, call: Option<CallNo>) {
+        self.current = call;
+    }
+
+    pub(crate) fn take_current(&mut self) -> Option<CallNo> {
+        self.panics += 1;
+        self.current.take()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let finish = self.ending.iter().filter_map(|call| self.book.call(*call)?.finish_by).min();
+        [self.sip.deadline(), self.health.deadline(), self.pool.deadline(), self.control.deadline(), finish]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

@@ -1,0 +1,36 @@
+//! Voice browser: helper F writes it on the shell; this is only its face for the compiler.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sip::Status;
+
+use crate::plan::Peers;
+use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan { pub browser: site::VoiceBrowser }
+
+impl Plan {
+    pub(crate) fn compile(role: &site::VoiceBrowser, peers: &mut Peers) -> Result<Plan, String> {
+        let anywhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        peers.add("callers", sip::Transport::Tls, anywhere, &role.secure_certificate_subject);
+        Ok(Plan { browser: role.clone() })
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct VoiceBrowser {}
+
+impl VoiceBrowser {
+    pub(crate) fn new(_shell: &mut Shell) -> VoiceBrowser { VoiceBrowser {} }
+}
+
+impl Role for VoiceBrowser {
+    fn invited(&mut self, shell: &mut Shell, invited: Invited) { shell.refuse(invited.leg, Status(480), Vec::new(), "not yet"); }
+    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
+    fn reinvited(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn reaccepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn gone(&mut self, _: &mut Shell, _: LegNo, _: String) {}
+    fn over(&mut self, _: &mut Shell, _: CallNo) {}
+}
