@@ -1,0 +1,259 @@
+//! The private certificate authority: a root, and certificates for nodes, phones and administrators (RFC 5280).
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType, SerialNumber,
+};
+use zeroize::Zeroizing;
+
+use crate::facts::{CertificateFacts, NODE_URI, hex};
+use crate::{Error, Identity};
+
+/// Issues certificates. Private key in memory only while needed.
+pub struct Ca {
+    certificate_pem: String,
+    certificate: CertificateFacts,
+    key_pem: Zeroizing<String>,
+    /// The organisation that every subject carries: the site's name.
+    organisation: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// What to put into a certificate.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub common_name: String,
+    pub dns_names: Vec<String>,
+    pub ip_addresses: Vec<IpAddr>,
+    /// Adds `urn:ringfence:node:<name>`.
+    pub node: Option<String>,
+    /// Any other URIs, such as `urn:ringfence:admin:<name>`.
+    pub uris: Vec<String>,
+    pub key: KeyKind,
+    pub not_before: SystemTime,
+    pub not_after: SystemTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    P256,
+    P384,
+    Rsa2048,
+}
+
+/// How long a root lives: ten years.
+const ROOT_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// Clocks of a site differ; a certificate is good from an hour before it was made.
+const CLOCK_SKEW: Duration = Duration::from_secs(3600);
+
+impl Ca {
+    /// A new self-signed root (P-256, 10 years). Two roots of one name differ in the last word of theirs, so that a
+    /// refusal "issued by … , trusted is …" can be read.
+    pub fn create(name: &str, now: SystemTime) -> Result<Ca, Error> {
+        let mut id = [0u8; 4];
+        aws_lc_rs::rand::fill(&mut id)
+            .map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name =
+            distinguished_name(name, &format!("{name} root CA {}", hex(&id)));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        params.not_before = (now - CLOCK_SKEW).into();
+        params.not_after = (now + ROOT_LIFE).into();
+        params.serial_number = Some(serial()?);
+        let key = generate(KeyKind::P256)?;
+        let certificate = params.self_signed(&key).map_err(|error| {
+            Error::Certificate(format!("the root certificate cannot be made: {error}"))
+        })?;
+        Ca::from_pem(&certificate.pem(), &key.serialize_pem())
+    }
+
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Ca, Error> {
+        // An identity checks that certificate and key belong together.
+        let identity = Identity::from_pem(certificate, key)?;
+        let pair = KeyPair::from_pem(key)
+            .map_err(|error| Error::Key(format!("the CA's private key cannot be read: {error}")))?;
+        let issuer = Issuer::from_ca_cert_pem(certificate, pair).map_err(|error| {
+            Error::Certificate(format!("the CA's certificate cannot be read: {error}"))
+        })?;
+        if !issuer.key_usages().contains(&KeyUsagePurpose::KeyCertSign) {
+            return Err(Error::Certificate(format!(
+                "`{}` is not a certificate authority: its key usage does not allow to sign certificates",
+                identity.facts().subject
+            )));
+        }
+        let facts = identity.facts().clone();
+        let organisation = facts
+            .subject
+            .rsplit_once(",O=")
+            .map_or(facts.subject.as_str(), |(_, organisation)| organisation)
+            .to_owned();
+        Ok(Ca {
+            certificate_pem: certificate.to_owned(),
+            certificate: facts,
+            key_pem: Zeroizing::new(key.to_owned()),
+            organisation,
+            issuer,
+        })
+    }
+
+    /// Issues under another's name from now on, as a forger would.
+    #[cfg(test)]
+    pub(crate) fn rename_for_test(&mut self, subject: &str) {
+        let common_name = subject
+            .trim_start_matches("CN=")
+            .split(',')
+            .next()
+            .unwrap_or_default();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = distinguished_name(&self.organisation, common_name);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        // The key pair is read again because an issuer keeps its own.
+        self.issuer = Issuer::new(
+            params,
+            KeyPair::from_pem(&self.key_pem).expect("its own key"),
+        );
+    }
+
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    pub fn facts(&self) -> &CertificateFacts {
+        &self.certificate
+    }
+
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
+    /// A new key and a certificate for it, good for both ends of a TLS connection: every node listens and dials.
+    pub fn issue(&self, request: &Request) -> Result<Identity, Error> {
+        let bad = |what: &str, error: rcgen::Error| {
+            Error::Certificate(format!("`{what}` cannot stand in a certificate: {error}"))
+        };
+        let mut params = CertificateParams::default();
+        params.distinguished_name = distinguished_name(&self.organisation, &request.common_name);
+        for name in &request.dns_names {
+            params.subject_alt_names.push(SanType::DnsName(
+                name.as_str().try_into().map_err(|error| bad(name, error))?,
+            ));
+        }
+        params.subject_alt_names.extend(
+            request
+                .ip_addresses
+                .iter()
+                .map(|address| SanType::IpAddress(*address)),
+        );
+        for uri in request
+            .node
+            .iter()
+            .map(|node| format!("{NODE_URI}{node}"))
+            .chain(request.uris.iter().cloned())
+        {
+            params.subject_alt_names.push(SanType::URI(
+                uri.as_str().try_into().map_err(|error| bad(&uri, error))?,
+            ));
+        }
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = request.not_before.into();
+        params.not_after = request.not_after.into();
+        params.serial_number = Some(serial()?);
+        let key = generate(request.key)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(|error| {
+            Error::Certificate(format!(
+                "the certificate of {} cannot be made: {error}",
+                request.common_name
+            ))
+        })?;
+        Identity::from_pem(&certificate.pem(), &key.serialize_pem())
+    }
+}
+
+fn distinguished_name(organisation: &str, common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, organisation);
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+/// RFC 5280 §4.1.2.2: positive, at most 20 octets; random, so that nobody can foresee what is signed.
+fn serial() -> Result<SerialNumber, Error> {
+    let mut octets = [0u8; 16];
+    aws_lc_rs::rand::fill(&mut octets)
+        .map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
+    octets[0] = octets[0] & 0x7f | 0x40;
+    Ok(SerialNumber::from_slice(&octets))
+}
+
+fn generate(kind: KeyKind) -> Result<KeyPair, Error> {
+    match kind {
+        KeyKind::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+        KeyKind::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
+        KeyKind::Rsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+    }
+    .map_err(|error| Error::Key(format!("no {kind:?} key can be made: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_pki::{ca, now, request};
+
+    #[test]
+    fn a_root_survives_its_pem() {
+        let root = ca("lab");
+        let again = Ca::from_pem(root.certificate_pem(), root.key_pem()).unwrap();
+        let identity = again.issue(&request("vvb1")).unwrap();
+        assert_eq!(identity.facts().issuer, root.facts().subject);
+        assert_eq!(identity.facts().subject, "CN=vvb1.lab.example,O=lab");
+        assert_ne!(
+            ca("lab").facts().subject,
+            root.facts().subject,
+            "two roots of one name can be told apart"
+        );
+    }
+
+    #[test]
+    fn a_leaf_is_no_authority_and_keys_must_fit() {
+        let root = ca("lab");
+        let leaf = root.issue(&request("vvb1")).unwrap();
+        let error = Ca::from_pem(&leaf.chain_pem(), &leaf.key_pem())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("is not a certificate authority"), "{error}");
+        let other = Ca::create("lab", now()).unwrap();
+        let error = Ca::from_pem(root.certificate_pem(), other.key_pem())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("does not belong"), "{error}");
+    }
+
+    #[test]
+    fn administrators_have_their_own_uri() {
+        let identity = ca("lab")
+            .issue(&Request {
+                node: None,
+                uris: vec!["urn:ringfence:admin:root".into()],
+                ..request("admin")
+            })
+            .unwrap();
+        assert_eq!(identity.facts().node(), None);
+        assert!(identity.facts().is_named("urn:ringfence:admin:root"));
+    }
+}

@@ -1,0 +1,134 @@
+//! The dialling side: the peer must be who we mean; our certificate is shown when it asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::chain::{Roots, Usage};
+use super::{Versions, provider, settings, signature_algorithms, signature_schemes, versions};
+use crate::facts::CertificateFacts;
+use crate::{Error, Identity, words};
+
+/// For connections to a peer that must be one of `names` (CN or SAN). Without a name nothing could be verified, so none
+/// is an error. The server name given to rustls is sent (SNI) and keys resumption; it is not what is verified.
+pub fn client(
+    identity: &Identity,
+    roots_pem: &[String],
+    on: Versions,
+    names: &[String],
+) -> Result<Arc<ClientConfig>, Error> {
+    client_witnessed(identity, roots_pem, on, names).map(|(config, _)| config)
+}
+
+/// As [`client`], with a witness of whether the peer asks for our certificate: rustls does not tell, and a record must
+/// not say "mutual" of a connection where only one side showed itself.
+pub fn client_witnessed(
+    identity: &Identity,
+    roots_pem: &[String],
+    on: Versions,
+    names: &[String],
+) -> Result<(Arc<ClientConfig>, Witness), Error> {
+    if names.is_empty() || names.iter().any(String::is_empty) {
+        return Err(Error::Certificate("no certificate name is expected of the peer, so nobody could be verified: write `secure_certificate_subject` (or a member's `host`)".into()));
+    }
+    let witness = Witness(Arc::new(AtomicBool::new(false)));
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&versions(on)?)
+        .map_err(settings)?
+        .dangerous() // rustls's word for a verifier of one's own; ours is stricter than its own about names
+        .with_custom_certificate_verifier(Arc::new(Called {
+            roots: Roots::from_pem(roots_pem)?,
+            names: names.to_vec(),
+        }))
+        .with_client_cert_resolver(Arc::new(Shown {
+            key: identity.certified(),
+            witness: witness.clone(),
+        }));
+    Ok((Arc::new(config), witness))
+}
+
+/// Whether the peer of a client configuration has asked for our certificate and was shown it.
+#[derive(Clone, Debug)]
+pub struct Witness(Arc<AtomicBool>);
+
+impl Witness {
+    pub fn was_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+struct Shown {
+    key: Arc<CertifiedKey>,
+    witness: Witness,
+}
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.witness.0.store(true, Ordering::Relaxed);
+        Some(self.key.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct Called {
+    roots: Roots,
+    names: Vec<String>,
+}
+
+impl ServerCertVerifier for Called {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.roots
+            .verify(end_entity, intermediates, now, Usage::Listens)
+            .map_err(|error| words::note(error, end_entity, &self.roots))?;
+        let facts = CertificateFacts::from_der(end_entity)
+            .map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
+        if self.names.iter().any(|name| facts.is_named(name)) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let error = CertificateError::NotValidForNameContext {
+            expected: server_name.to_owned(),
+            presented: facts.names(),
+        };
+        Err(words::note(error.into(), end_entity, &self.roots))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &signature_algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &signature_algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        signature_schemes()
+    }
+}

@@ -1,0 +1,97 @@
+//! The listening side: our certificate shown, the caller's asked for and verified.
+
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ServerSessionMemoryCache;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+use super::chain::{Roots, Usage};
+use super::{
+    ClientCertificate, Versions, provider, settings, signature_algorithms, signature_schemes,
+    versions,
+};
+use crate::{Error, Identity, words};
+
+/// Sessions that a listener remembers, so that a peer that comes back costs half a handshake.
+const SESSIONS: usize = 4096;
+
+/// For listeners. `Required`: no certificate, no connection. A chain that fails is a TLS alert of the right kind.
+pub fn server(
+    identity: &Identity,
+    roots_pem: &[String],
+    on: Versions,
+    client: ClientCertificate,
+) -> Result<Arc<ServerConfig>, Error> {
+    let roots = Roots::from_pem(roots_pem)?;
+    let callers = Callers {
+        hints: roots.hints(),
+        roots,
+        mandatory: client == ClientCertificate::Required,
+    };
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&versions(on)?)
+        .map_err(settings)?
+        .with_client_cert_verifier(Arc::new(callers))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    Ok(Arc::new(config))
+}
+
+#[derive(Debug)]
+struct Callers {
+    roots: Roots,
+    hints: Vec<DistinguishedName>,
+    mandatory: bool,
+}
+
+impl ClientCertVerifier for Callers {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        match self
+            .roots
+            .verify(end_entity, intermediates, now, Usage::Dials)
+        {
+            Ok(()) => Ok(ClientCertVerified::assertion()),
+            Err(error) => Err(words::note(error, end_entity, &self.roots)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &signature_algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &signature_algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        signature_schemes()
+    }
+}
