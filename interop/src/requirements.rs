@@ -90,6 +90,30 @@ pub fn namespaces() -> Result<()> {
         return Ok(());
     }
     bail!(
-        "making network namespaces needs root; run the tests as root:\n  sudo --preserve-env cargo xtask interop"
+        "making network namespaces needs root; run the tests as root:\n  sudo --preserve-env cargo xtask test"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_answered_with_the_one_command_that_installs_it() {
+        let told = find("no-such-telephone").unwrap_err().to_string();
+        assert!(
+            told.contains("no-such-telephone is not installed"),
+            "{told}"
+        );
+        assert!(
+            told.contains("apt-get install") && told.contains("sip-tester"),
+            "{told}"
+        );
+        assert!(
+            find("/no/such/ringfence")
+                .unwrap_err()
+                .to_string()
+                .contains("cargo build")
+        );
+    }
 }

@@ -57,3 +57,19 @@ fn every_host_reaches_every_other_by_name_and_from_its_own_address() -> Result<(
     assert_eq!(captured.dropped, 0);
     Ok(())
 }
+
+#[test]
+fn what_a_killed_run_left_is_swept_by_the_next() -> Result<()> {
+    // No process has this id: the kernel's largest is 4,194,304.
+    let stale = format!("rfit-4999999-1-{}-cube", std::process::id());
+    assert!(
+        Command::new("ip")
+            .args(["netns", "add", &stale])
+            .status()?
+            .success()
+    );
+    let lab = Lab::new(&[])?;
+    assert!(!namespaces()?.contains(&stale));
+    drop(lab);
+    Ok(())
+}
