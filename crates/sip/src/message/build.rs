@@ -134,10 +134,10 @@ impl Builder {
         for byte in self.buffer.iter_mut().skip(from).filter(|byte| matches!(byte, b'\r' | b'\n')) {
             *byte = b' ';
         }
-        while self.buffer.len() > from && self.buffer.last() == Some(&b' ') {
+        while self.buffer.len() > from && matches!(self.buffer.last(), Some(b' ' | b'\t')) {
             self.buffer.pop();
         }
-        let blanks = self.buffer.iter().skip(from).take_while(|byte| **byte == b' ').count();
+        let blanks = self.buffer.iter().skip(from).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         self.index.push(Field {
             name: start as u32,
             value: (from + blanks) as u32,
