@@ -1,0 +1,134 @@
+//! A running node as other threads see it. Everything is a letter to its loop and an answer: there is no shared state.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use roles::{Control, Journal, RefusalRecord, Reply};
+use tokio::sync::oneshot;
+
+use crate::keep::Reader;
+use crate::mailbox::Sender;
+use crate::node::Letter;
+use crate::{Connections, TraceEntry};
+
+/// A running node, from other threads. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeHandle {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) letters: Sender<Letter>,
+}
+
+/// What does not change while the node runs.
+pub(crate) struct Facts {
+    pub name: String,
+    pub control_address: SocketAddr,
+    pub local: Vec<(sip::Transport, SocketAddr)>,
+    pub started_ms: u64,
+    pub identity: Option<trust::Identity>,
+    pub roots_pem: Vec<String>,
+    pub statements: Reader,
+}
+
+const GONE: &str = "the node has stopped";
+
+impl NodeHandle {
+    pub fn name(&self) -> &str {
+        &self.facts.name
+    }
+
+    pub fn control_address(&self) -> SocketAddr {
+        self.facts.control_address
+    }
+
+    /// Addresses that the node listens on, as the system gave them.
+    pub fn local(&self) -> &[(sip::Transport, SocketAddr)] {
+        &self.facts.local
+    }
+
+    /// Asks the role; waits without blocking a runtime.
+    pub async fn control(&self, control: Control) -> Reply {
+        let (reply, waiting) = oneshot::channel();
+        match self.letters.send(Letter::Control(control, reply)) {
+            Ok(()) => waiting.await.unwrap_or_else(|_| Reply::Sorry(GONE.into())),
+            Err(refused) => Reply::Sorry(why(&refused).into()),
+        }
+    }
+
+    /// The same for plain threads; never call it from a runtime's.
+    pub fn control_blocking(&self, control: Control) -> Reply {
+        let (reply, waiting) = oneshot::channel();
+        match self.letters.send(Letter::Control(control, reply)) {
+            Ok(()) => waiting
+                .blocking_recv()
+                .unwrap_or_else(|_| Reply::Sorry(GONE.into())),
+            Err(refused) => Reply::Sorry(why(&refused).into()),
+        }
+    }
+
+    pub fn connections(&self) -> Connections {
+        self.ask(Letter::Connections).unwrap_or_default()
+    }
+
+    /// The last messages, oldest first (bounded).
+    pub fn trace(&self) -> Vec<TraceEntry> {
+        self.ask(Letter::Trace).unwrap_or_default()
+    }
+
+    pub fn refusals(&self) -> Vec<RefusalRecord> {
+        self.ask(Letter::Refusals).unwrap_or_default()
+    }
+
+    /// What this node writes down from now on, as it happens (bounded; what a slow watcher has no room for is lost to it).
+    /// Disconnected when the node stops.
+    pub fn watch(&self) -> std::sync::mpsc::Receiver<Journal> {
+        // A node that is gone: a receiver whose sender is gone too.
+        self.ask(Letter::Watch)
+            .unwrap_or_else(|| std::sync::mpsc::channel().1)
+    }
+
+    /// Finished calls of which the store holds this node's statement, newest last: caller's UUID, made (ms since 1970).
+    pub fn statements(&self) -> Vec<(String, u64)> {
+        self.facts.statements.list(&self.facts.name)
+    }
+
+    /// A stored statement.
+    pub fn statement(&self, caller: &str) -> Option<call::statement::Signed> {
+        self.facts.statements.get(&self.facts.name, caller)
+    }
+
+    /// When the node started, ms since 1970.
+    pub fn started_ms(&self) -> u64 {
+        self.facts.started_ms
+    }
+
+    /// Identity and roots, for the control listener; `None` for one without (the lab's carrier).
+    pub fn identity(&self) -> Option<(trust::Identity, Vec<String>)> {
+        self.facts
+            .identity
+            .clone()
+            .map(|identity| (identity, self.facts.roots_pem.clone()))
+    }
+
+    /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.
+    fn ask<T>(&self, letter: impl FnOnce(oneshot::Sender<T>) -> Letter) -> Option<T> {
+        let (answer, mut waiting) = oneshot::channel();
+        self.letters.send(letter(answer)).ok()?;
+        loop {
+            match waiting.try_recv() {
+                Ok(value) => return Some(value),
+                Err(oneshot::error::TryRecvError::Closed) => return None,
+                // `blocking_recv` panics on a runtime's thread, where administration calls this too.
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    std::thread::sleep(std::time::Duration::from_micros(100))
+                }
+            }
+        }
+    }
+}
+
+fn why<T>(refused: &crate::mailbox::Refused<T>) -> &'static str {
+    match refused {
+        crate::mailbox::Refused::Full(_) => "the node is overloaded: try again",
+        crate::mailbox::Refused::Gone(_) => GONE,
+    }
+}

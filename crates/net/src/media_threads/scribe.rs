@@ -1,0 +1,102 @@
+//! Writes finished recordings away from the media thread: a disk may take longer than a packet.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use media::{Event, LeaseId};
+
+use super::Deliver;
+
+/// Recordings that may wait for the disk.
+const WAITING: usize = 64;
+
+struct Job {
+    deliver: Deliver,
+    lease: LeaseId,
+    /// Path and WAV of what was heard and of what was said.
+    files: [(String, Vec<u8>); 2],
+}
+
+/// One a media thread.
+pub(crate) struct Scribe {
+    jobs: mpsc::SyncSender<Job>,
+    thread: JoinHandle<()>,
+    /// Paths of [`media::Command::Record`], and the file that came first.
+    open: BTreeMap<LeaseId, (String, String, Option<(String, Vec<u8>)>)>,
+}
+
+impl Scribe {
+    pub(crate) fn start() -> std::io::Result<Scribe> {
+        let (jobs, inbox) = mpsc::sync_channel::<Job>(WAITING);
+        let thread = std::thread::Builder::new()
+            .name("media-scribe".into())
+            .spawn(move || {
+                while let Ok(job) = inbox.recv() {
+                    write(job);
+                }
+            })?;
+        Ok(Scribe {
+            jobs,
+            thread,
+            open: BTreeMap::new(),
+        })
+    }
+
+    pub(crate) fn expect(&mut self, lease: LeaseId, heard: String, said: String) {
+        self.open.insert(lease, (heard, said, None));
+    }
+
+    /// Takes one finished file; with the second of a stream both go to the disk.
+    pub(crate) fn take(&mut self, deliver: &Deliver, lease: LeaseId, path: String, wav: Vec<u8>) {
+        let Some((heard, _, first)) = self.open.get_mut(&lease) else {
+            return;
+        };
+        let Some(other) = first.take() else {
+            *first = Some((path, wav));
+            return;
+        };
+        let files = if path == *heard {
+            [(path, wav), other]
+        } else {
+            [other, (path, wav)]
+        };
+        self.open.remove(&lease);
+        if self
+            .jobs
+            .try_send(Job {
+                deliver: deliver.clone(),
+                lease,
+                files,
+            })
+            .is_err()
+        {
+            tracing::error!(
+                ?lease,
+                "a recording was lost: {WAITING} others wait for the disk"
+            );
+        }
+    }
+
+    /// Writes what is left.
+    pub(crate) fn stop(self) {
+        drop(self.jobs);
+        let _ = self.thread.join();
+    }
+}
+
+fn write(job: Job) {
+    for (path, wav) in &job.files {
+        if let Err(error) = std::fs::write(path, wav) {
+            tracing::error!(path, %error, "a recording could not be written");
+            return;
+        }
+    }
+    let [(heard, _), (said, _)] = job.files;
+    // A node that is gone or swamped will not miss the news: the files are there.
+    let _ = (job.deliver)(Event::Recorded {
+        lease: job.lease,
+        heard,
+        said,
+    });
+}

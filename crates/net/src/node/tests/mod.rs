@@ -1,0 +1,8 @@
+//! A node's loop over real sockets: a puppet in the role's place says what it is told and shows what it hears.
+
+mod puppet;
+mod strangers;
+mod streams;
+mod udp;
+
+use puppet::{Lab, NodeOptions, Puppet, options_to, request, response};

@@ -1,0 +1,414 @@
+//! A process: the nodes of a site that run here, started together and stopped together.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use roles::{PeerPlan, Plan};
+use sip::Transport;
+use site::{Role, Site};
+use trust::tls::{ClientCertificate, Versions};
+
+use crate::asks::{AskThreads, Keeper};
+use crate::clock::{Clock, millis};
+use crate::handle::{Facts, NodeHandle};
+use crate::mailbox::mailbox;
+use crate::media_threads::{self, MediaThreads, Owner};
+use crate::node::{self, Letter, Machine, Node};
+use crate::wire::{Setup, tls};
+use crate::{MediaCounts, keep};
+
+/// Media threads of a process, at most: one core each carries about 1,000 calls (ADR 0002).
+const MEDIA_THREADS: usize = 2;
+
+/// A running process: all nodes started here.
+pub struct Process {
+    clock: Clock,
+    media: MediaThreads,
+    asks: AskThreads,
+    statements: keep::Reader,
+    nodes: Vec<Running>,
+    next_owner: Owner,
+    generation: u64,
+}
+
+struct Running {
+    handle: NodeHandle,
+    thread: JoinHandle<()>,
+    /// One of the site's, which a reload concerns.
+    of_site: bool,
+}
+
+/// What [`Process::start_phone`] needs.
+pub struct PhoneStart {
+    pub address: IpAddr,
+    /// Local SIP ports; 0 lets the system choose.
+    pub listen: Vec<(Transport, u16)>,
+    pub plan: Arc<Plan>,
+    pub peers: Vec<PeerPlan>,
+    pub identity: Option<trust::Identity>,
+    pub roots_pem: Vec<String>,
+    pub media_ports: (u16, u16),
+}
+
+/// What every node is started from, the site's and the phones.
+struct Start {
+    name: String,
+    listen: Vec<(Transport, SocketAddr)>,
+    source: IpAddr,
+    peers: Vec<PeerPlan>,
+    tls: Option<tls::Settings>,
+    media_ports: (u16, u16),
+    control_address: SocketAddr,
+    of_site: bool,
+}
+
+impl Process {
+    /// Starts the nodes of `site` named in `only` (all if empty) with the identities in `data`. When it returns, every
+    /// listener is open.
+    ///
+    /// # Errors
+    /// `only` names a node that the site does not have, the data directory lacks an identity, an address cannot be bound.
+    pub fn start(site: &Site, data: &Path, only: &[String]) -> anyhow::Result<Process> {
+        for name in only {
+            let known = || {
+                site.nodes
+                    .iter()
+                    .map(|n| n.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            anyhow::ensure!(
+                site.node(name).is_some(),
+                "there is no node `{name}` in the site; it has {}",
+                known()
+            );
+        }
+        let _ = data;
+        anyhow::bail!("the store is not there yet")
+    }
+
+    /// No node yet: what phones and tests start in.
+    pub(crate) fn bare(keeper: impl Keeper, statements: keep::Reader) -> anyhow::Result<Process> {
+        let clock = Clock::start();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // MEDIA_THREADS is 2, so it fits.
+        let count = cores.min(MEDIA_THREADS) as u16;
+        let prompts = Arc::new(media::Prompts::built_in());
+        let media = MediaThreads::start(count, clock, prompts, seed)?;
+        let asks = AskThreads::start(keeper)?;
+        Ok(Process {
+            clock,
+            media,
+            asks,
+            statements,
+            nodes: Vec::new(),
+            next_owner: 0,
+            generation: 1,
+        })
+    }
+
+    /// A process that has only phones: nothing is stored.
+    pub fn phones_only() -> anyhow::Result<Process> {
+        Process::bare(keep::Nothing, keep::Reader::nothing())
+    }
+
+    fn start_node(
+        &mut self,
+        site: &Site,
+        node: &site::Node,
+        settings: tls::Settings,
+    ) -> anyhow::Result<()> {
+        let plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
+        let start = Start {
+            name: node.name.clone(),
+            listen: plan.local.clone(),
+            source: node.address,
+            peers: plan.peers.clone(),
+            tls: Some(settings),
+            media_ports: node.media_ports.unwrap_or(media_threads::RANGE),
+            control_address: SocketAddr::new(node.address, node.control_port),
+            of_site: true,
+        };
+        let mut machine = roles::Node::new(seed(), Arc::new(plan), self.clock.now());
+        self.statements
+            .adopt(&node.name, &mut machine, self.clock.now());
+        self.run(machine, start)?;
+        Ok(())
+    }
+
+    /// A headless phone (or the lab's carrier): the same loop, with its own identity (PEM chain and key) or none.
+    pub fn start_phone(&mut self, phone: PhoneStart) -> anyhow::Result<NodeHandle> {
+        let PhoneStart {
+            address,
+            listen,
+            plan,
+            peers,
+            identity,
+            roots_pem,
+            media_ports,
+        } = phone;
+        let settings = identity.map(|identity| tls::Settings {
+            identity,
+            roots_pem,
+            versions: Versions {
+                tls12: true,
+                tls13: true,
+            },
+            clients: ClientCertificate::Required,
+            dangerous_keylog: false,
+        });
+        let start = Start {
+            name: plan.node.clone(),
+            listen: listen
+                .into_iter()
+                .map(|(transport, port)| (transport, SocketAddr::new(address, port)))
+                .collect(),
+            source: address,
+            peers,
+            tls: settings,
+            media_ports,
+            control_address: SocketAddr::new(address, 0),
+            of_site: false,
+        };
+        self.run(roles::Node::new(seed(), plan, self.clock.now()), start)
+    }
+
+    /// Opens a node's sockets, joins it to the media threads and starts its thread.
+    pub(crate) fn run_machine<M: Machine + 'static>(
+        &mut self,
+        machine: M,
+        start: StartMachine,
+    ) -> anyhow::Result<NodeHandle> {
+        let StartMachine {
+            name,
+            listen,
+            source,
+            peers,
+            tls,
+            media_ports,
+        } = start;
+        let control_address = SocketAddr::new(source, 0);
+        self.run(
+            machine,
+            Start {
+                name,
+                listen,
+                source,
+                peers,
+                tls,
+                media_ports,
+                control_address,
+                of_site: false,
+            },
+        )
+    }
+
+    fn run<M: Machine + 'static>(
+        &mut self,
+        machine: M,
+        start: Start,
+    ) -> anyhow::Result<NodeHandle> {
+        let Start {
+            name,
+            listen,
+            source,
+            peers,
+            tls,
+            media_ports,
+            control_address,
+            of_site,
+        } = start;
+        let (letters, inbox) = mailbox(node::LETTERS)?;
+        self.next_owner += 1;
+        let owner = self.next_owner;
+        let deliver = letters.clone();
+        let deliver: media_threads::Deliver = Arc::new(move |event| {
+            deliver.send(Letter::Media(event)).map_err(|refused| {
+                refused.map(|letter| match letter {
+                    Letter::Media(event) => event,
+                    // What is refused is what was sent.
+                    _ => media::Event::Leased(Vec::new()),
+                })
+            })
+        });
+        for media in self.media.senders() {
+            let join = media_threads::Letter::Join {
+                owner,
+                deliver: deliver.clone(),
+                local: source,
+                range: media_ports,
+            };
+            media
+                .send(join)
+                .map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
+        }
+        let identity = tls.as_ref().map(|tls| tls.identity.clone());
+        let roots_pem = tls
+            .as_ref()
+            .map(|tls| tls.roots_pem.clone())
+            .unwrap_or_default();
+        let setup = Setup {
+            node: name.clone(),
+            listen,
+            source,
+            peers,
+            tls,
+        };
+        let around = node::Surroundings {
+            owner,
+            clock: self.clock,
+            letters: inbox,
+            media: self.media.senders(),
+            asks: self
+                .asks
+                .asks(name.clone(), identity.clone(), letters.clone()),
+        };
+        let node = Node::new(machine, setup, around)?;
+        let facts = Facts {
+            name: name.clone(),
+            control_address,
+            local: node.wire().local(),
+            started_ms: millis(self.clock.now().wall),
+            identity,
+            roots_pem,
+            statements: self.statements.clone(),
+        };
+        let handle = NodeHandle {
+            facts: Arc::new(facts),
+            letters,
+        };
+        for (transport, addr) in handle.local() {
+            tracing::info!(node = name, transport = transport.as_str(), %addr, "listening");
+        }
+        let thread = std::thread::Builder::new()
+            .name(format!("node-{name}"))
+            .spawn(move || node.run())?;
+        self.nodes.push(Running {
+            handle: handle.clone(),
+            thread,
+            of_site,
+        });
+        Ok(handle)
+    }
+
+    pub fn nodes(&self) -> Vec<NodeHandle> {
+        self.nodes.iter().map(|node| node.handle.clone()).collect()
+    }
+
+    pub fn node(&self, name: &str) -> Option<NodeHandle> {
+        self.nodes
+            .iter()
+            .map(|node| &node.handle)
+            .find(|handle| handle.name() == name)
+            .cloned()
+    }
+
+    /// What passed the media threads' sockets, kernel drops apart.
+    pub fn media(&self) -> MediaCounts {
+        self.media.counts()
+    }
+
+    /// Swaps the plans; calls up keep theirs. Listeners stay as they are: an address that changed needs a restart, and
+    /// that is an error here, with nothing swapped.
+    pub fn reload(&mut self, site: &Site) -> anyhow::Result<()> {
+        let generation = self.generation + 1;
+        let mut plans = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.of_site) {
+            let name = node.handle.name();
+            let plan = Plan::compile(site, name, generation)
+                .map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
+            anyhow::ensure!(
+                plan.local == node.handle.local(),
+                "node {name}: its addresses change from {:?} to {:?}, which needs a restart of the node",
+                node.handle.local(),
+                plan.local
+            );
+            plans.push((node.handle.clone(), Arc::new(plan)));
+        }
+        for (handle, plan) in plans {
+            let sent = handle.letters.send(Letter::Plan(plan));
+            sent.map_err(|_| {
+                anyhow::anyhow!(
+                    "node {} is overloaded or gone: its plan was not swapped",
+                    handle.name()
+                )
+            })?;
+        }
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Ends loops, closes sockets, joins threads.
+    pub fn stop(self) {
+        for node in &self.nodes {
+            let _ = node.handle.letters.send(Letter::Stop);
+        }
+        for node in self.nodes {
+            let _ = node.thread.join();
+        }
+        self.media.stop();
+        self.asks.stop();
+    }
+}
+
+/// A node whose machine is not a role's.
+pub(crate) struct StartMachine {
+    pub name: String,
+    pub listen: Vec<(Transport, SocketAddr)>,
+    pub source: IpAddr,
+    pub peers: Vec<PeerPlan>,
+    pub tls: Option<tls::Settings>,
+    pub media_ports: (u16, u16),
+}
+
+/// Every node asks for a certificate. Only a call manager whose plan lets a phone in by digest alone takes a connection
+/// without one, and its role then admits by digest or refuses.
+fn client_certificates(role: &Role) -> ClientCertificate {
+    match role {
+        Role::CallManager(manager)
+            if manager
+                .phones
+                .iter()
+                .any(|phone| phone.secure_certificate_subject.is_none()) =>
+        {
+            ClientCertificate::Optional
+        }
+        Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => {
+            ClientCertificate::Required
+        }
+    }
+}
+
+/// From the operating system's generator, by way of TLS's provider.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    // The system's generator fails on no system that we run on, and without randomness nothing here may start.
+    #[allow(clippy::expect_used)]
+    provider
+        .secure_random
+        .fill(&mut seed)
+        .expect("the operating system gives randomness");
+    seed
+}
+
+impl Machine for roles::Node {
+    fn handle(&mut self, input: roles::Input, now: roles::Now) {
+        roles::Node::handle(self, input, now);
+    }
+    fn tick(&mut self, now: roles::Now) {
+        roles::Node::tick(self, now);
+    }
+    fn poll(&mut self) -> Option<roles::Output> {
+        roles::Node::poll(self)
+    }
+    fn deadline(&self) -> Option<std::time::Duration> {
+        roles::Node::deadline(self)
+    }
+    fn abandon(&mut self, now: roles::Now) {
+        roles::Node::abandon(self, now);
+    }
+}

@@ -1,0 +1,52 @@
+//! What a node shows of its wire: connections and the trace.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use sip::Transport;
+
+/// One live connection, as `show sip-ua connections tcp tls detail` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    pub id: u64,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    /// We opened it.
+    pub outbound: bool,
+    /// Octets waiting to be written.
+    pub write_queue: usize,
+    pub tls: Option<trust::TlsFacts>,
+    pub peer: Option<trust::CertificateFacts>,
+    /// Milliseconds since 1970.
+    pub opened_ms: u64,
+}
+
+/// Connections of a node and what became of earlier ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connections {
+    pub open: Vec<Connection>,
+    pub send_failures: u64,
+    pub remote_closures: u64,
+    pub connect_failures: u64,
+    pub idle_ageouts: u64,
+    /// Largest write queue seen and towards whom.
+    pub max_write_queue: Option<(usize, SocketAddr)>,
+    pub tls_client_handshake_failures: u64,
+    pub tls_server_handshake_failures: u64,
+}
+
+/// One SIP message as it passed the endpoint, after decryption; keys in `a=crypto` are already redacted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceEntry {
+    /// Microseconds since 1970.
+    pub at_us: u64,
+    pub node: String,
+    /// We sent it.
+    pub sent: bool,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub tls: Option<trust::TlsFacts>,
+    pub text: String,
+}

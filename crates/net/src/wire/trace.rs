@@ -1,0 +1,169 @@
+//! The trace tap: the last messages of a node as they passed, after decryption. Keys are redacted when it is read.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sip::Transport;
+use trust::Peer;
+
+use crate::TraceEntry;
+
+/// Messages and octets that are kept; the oldest go first.
+const MESSAGES: usize = 8192;
+const OCTETS: usize = 8 << 20;
+
+#[derive(Default)]
+pub(crate) struct Trace {
+    entries: VecDeque<Passed>,
+    octets: usize,
+}
+
+/// One message, kept as bytes: it becomes text when somebody asks.
+pub(crate) struct Passed {
+    pub at: SystemTime,
+    pub sent: bool,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub peer: Arc<Peer>,
+    pub bytes: Box<[u8]>,
+}
+
+impl Trace {
+    pub(crate) fn note(&mut self, passed: Passed) {
+        self.octets += passed.bytes.len();
+        self.entries.push_back(passed);
+        while self.entries.len() > MESSAGES || self.octets > OCTETS {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.octets -= oldest.bytes.len();
+        }
+    }
+
+    /// Oldest first.
+    pub(crate) fn read(&self, node: &str) -> Vec<TraceEntry> {
+        self.entries
+            .iter()
+            .map(|passed| passed.entry(node))
+            .collect()
+    }
+}
+
+impl Passed {
+    fn entry(&self, node: &str) -> TraceEntry {
+        let at_us = self
+            .at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |d| d.as_micros());
+        TraceEntry {
+            at_us: u64::try_from(at_us).unwrap_or(u64::MAX),
+            node: node.into(),
+            sent: self.sent,
+            transport: self.transport,
+            local: self.local,
+            remote: self.remote,
+            tls: tls(&self.peer).cloned(),
+            text: redact(&String::from_utf8_lossy(&self.bytes)),
+        }
+    }
+}
+
+/// TLS facts of a peer, if it speaks TLS.
+pub(crate) fn tls(peer: &Peer) -> Option<&trust::TlsFacts> {
+    match peer {
+        Peer::Verified(peer) => Some(peer.tls()),
+        Peer::Anonymous(facts) => Some(facts),
+        Peer::Plain => None,
+    }
+}
+
+/// SDES keys (RFC 4568 §9.1), SDP's old `k=` line and digest answers become `…`; the rest stays as it was.
+fn redact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let lower = line.to_ascii_lowercase();
+        if lower.starts_with("a=crypto:") {
+            redact_after(
+                line,
+                &lower,
+                "inline:",
+                &[' ', '|', '\r', '\n', ';'],
+                &mut out,
+            );
+        } else if lower.starts_with("k=") {
+            out.push_str("k=…\r\n");
+        } else if lower.starts_with("authorization:") || lower.starts_with("proxy-authorization:") {
+            redact_after(line, &lower, "response=\"", &['"'], &mut out);
+        } else {
+            out.push_str(line);
+        }
+    }
+    out
+}
+
+/// Copies `line`, putting `…` for what stands between each `mark` and the next of `ends`. `lower` has the same length as
+/// `line`: ASCII case only was folded.
+fn redact_after(line: &str, lower: &str, mark: &str, ends: &[char], out: &mut String) {
+    let mut at = 0;
+    while let Some(found) = lower.get(at..).and_then(|rest| rest.find(mark)) {
+        let from = at + found + mark.len();
+        out.push_str(line.get(at..from).unwrap_or_default());
+        out.push('…');
+        at = line
+            .get(from..)
+            .and_then(|rest| rest.find(ends))
+            .map_or(line.len(), |end| from + end);
+    }
+    out.push_str(line.get(at..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_digest_answers_are_redacted_and_nothing_else() {
+        let text = "INVITE sip:a SIP/2.0\r\nAuthorization: Digest username=\"1001\", response=\"abcdef\", uri=\"x\"\r\n\r\nv=0\r\n\
+                    a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:SECRETSECRET|2^20 inline:OTHERKEY\r\n\
+                    A=CRYPTO:2 AEAD_AES_128_GCM INLINE:third\r\na=ptime:20\r\nk=clear:PASSWORD\r\n";
+        let clean = redact(text);
+        for secret in ["SECRET", "OTHERKEY", "third", "abcdef", "PASSWORD"] {
+            assert!(!clean.contains(secret), "{secret} in {clean}");
+        }
+        assert!(
+            clean.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:…|2^20 inline:…\r\n"),
+            "{clean}"
+        );
+        assert!(
+            clean.contains("A=CRYPTO:2 AEAD_AES_128_GCM INLINE:…\r\na=ptime:20\r\n"),
+            "{clean}"
+        );
+        assert!(
+            clean.contains("username=\"1001\", response=\"…\", uri=\"x\"\r\n"),
+            "{clean}"
+        );
+    }
+
+    #[test]
+    fn the_ring_is_bounded() {
+        let mut trace = Trace::default();
+        let addr = "127.0.0.1:5061".parse().unwrap();
+        for n in 0..MESSAGES + 10 {
+            trace.note(Passed {
+                at: SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(n as u64),
+                sent: true,
+                transport: Transport::Tls,
+                local: addr,
+                remote: addr,
+                peer: Arc::new(Peer::Plain),
+                bytes: vec![b'x'; 2000].into(),
+            });
+        }
+        let kept = trace.read("n");
+        assert_eq!(kept.len(), OCTETS / 2000);
+        assert_eq!(kept.last().unwrap().at_us, MESSAGES as u64 + 9);
+    }
+}
