@@ -36,7 +36,7 @@ pub async fn serve(node: NodeHandle) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("control link of {}: cannot listen on {address}", node.name()))?;
-    let (identity, roots) = node.identity();
+    let (identity, roots) = node.identity().context("a node without an identity has no control link")?;
     let versions = Versions { tls12: false, tls13: true };
     let config = trust::tls::server(&identity, &roots, versions, ClientCertificate::Required)?;
     let bound = listener.local_addr()?;
