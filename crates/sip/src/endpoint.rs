@@ -5,9 +5,9 @@
 //! retransmission until ACK, CANCEL matching, 100 Trying, 481, 482, 408, CSeq order, route sets, session-timer
 //! refresh and expiry are done here and not seen above.
 //!
-//! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` (requests we sent),
-//! `servers` (requests we got), `inside` (requests within dialogs), `answers` (what we reply), `sessions` (RFC 4028),
-//! `compose` (the messages), `ways` (where they go), `mint` and `timers`.
+//! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` and `outcomes`
+//! (requests we sent and what became of them), `servers` (requests we got), `inside` (those within dialogs), `answers`
+//! (what we reply), `sessions` (RFC 4028), `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
 
 mod answers;
 mod calls;
@@ -16,8 +16,10 @@ mod compose;
 pub(crate) mod glance;
 mod inside;
 mod mint;
+mod outcomes;
 mod servers;
 mod sessions;
+mod table;
 mod timers;
 mod ways;
 
@@ -32,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use self::clients::Client;
 use self::mint::Mint;
 use self::servers::Server;
+use self::table::Table;
 use self::timers::{Timer, Timers};
 use crate::dialog::{Dialog, Phase};
 
@@ -72,6 +75,7 @@ pub struct Config {
 }
 
 /// What wants to leave the node.
+#[allow(clippy::large_enum_variant, reason = "moved out of the queue once; a box each would cost more")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Output {
     Send { hop: Hop, bytes: Bytes },
@@ -161,15 +165,15 @@ pub struct Endpoint {
     supported: Vec<String>,
     mint: Mint,
     timers: Timers,
-    clients: BTreeMap<u64, Client>,
+    clients: Table<u64, Client>,
     /// From an INVITE's transaction to that of its CANCEL, which shares the branch.
     cancels: BTreeMap<u64, u64>,
-    servers: BTreeMap<ServerId, Server>,
+    servers: Table<ServerId, Server>,
     /// From what a retransmission, an ACK or a CANCEL is matched by (RFC 3261 §17.2.3).
     by_key: Index<ServerId>,
     /// From what makes two requests one that came on two ways (RFC 3261 §8.2.2.2).
     by_origin: Index<ServerId>,
-    dialogs: BTreeMap<DialogId, Dialog>,
+    dialogs: Table<DialogId, Dialog>,
     /// Open streams. UDP "flows" have no end and are not kept.
     streams: BTreeMap<FlowId, Flow>,
     out: VecDeque<Output>,
@@ -200,12 +204,12 @@ impl Endpoint {
             supported: Vec::new(),
             mint: Mint::new(seed),
             timers: Timers::default(),
-            clients: BTreeMap::new(),
+            clients: Table::default(),
             cancels: BTreeMap::new(),
-            servers: BTreeMap::new(),
+            servers: Table::default(),
             by_key: Index::default(),
             by_origin: Index::default(),
-            dialogs: BTreeMap::new(),
+            dialogs: Table::default(),
             streams: BTreeMap::new(),
             out: VecDeque::new(),
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::compose::Answer;
 use super::servers::Machine;
 use super::{DialogId, Endpoint, Event, ServerId};
 use crate::dialog::Phase;
@@ -31,7 +32,8 @@ impl Endpoint {
         let contact = dialog_id.filter(|_| with_contact(&method, status)).and_then(|dialog_id| {
             self.dialogs.get(&dialog_id).map(|dialog| user_contact(&headers).unwrap_or(&dialog.contact).to_owned())
         });
-        let answer = self.compose_answer(&request, &tag, status, contact.as_deref(), &own, &headers, body);
+        let answer = Answer { tag: &tag, contact: contact.as_deref(), own: &own, headers: &headers, body };
+        let answer = self.compose_answer(&request, status, answer);
         let timing = self.timing();
         if let Some(server) = self.servers.get_mut(&id) {
             server.last = Some(answer.bytes().clone());

@@ -12,6 +12,13 @@ use crate::session_timer::LEAST;
 use crate::transport::Hop;
 use crate::uri::Scheme;
 
+/// What goes into a request within a dialog.
+pub(super) struct Ask<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a Headers,
+    pub(super) body: Option<Body>,
+}
+
 impl Endpoint {
     // --- requests of ours
 
@@ -167,7 +174,10 @@ impl Endpoint {
         let is_bye = method == Method::Bye;
         let sent = match is_bye && !self.may_bye(dialog_id) {
             true => Err("BYE needs an answered and acknowledged call: use `end`, which waits or cancels as it must"),
-            false => self.send_inside(dialog_id, &method, client, Purpose::User, &headers, body, now),
+            false => {
+                let ask = Ask { method: &method, headers: &headers, body };
+                self.send_inside(dialog_id, client, Purpose::User, ask, now)
+            }
         };
         if let Err(why) = sent {
             let failure = Failure::Transport(why.into());
@@ -186,9 +196,8 @@ impl Endpoint {
         let tag = dialog.parties.remote_tag.clone().unwrap_or_default();
         let id = self.mint.id();
         let branch = self.mint.branch(id);
-        if let Some((message, hop)) =
-            self.write_inside(dialog_id, &Method::Ack, unacked.cseq, &branch, false, &[], &headers, body)
-        {
+        let ask = Ask { method: &Method::Ack, headers: &headers, body };
+        if let Some((message, hop)) = self.write_inside(dialog_id, ask, unacked.cseq, &branch, &[]) {
             self.acknowledge(unacked.invite, &tag, hop, &message);
         }
         self.next_invite(dialog_id, now);
@@ -242,7 +251,8 @@ impl Endpoint {
     pub(super) fn bye(&mut self, dialog_id: DialogId, headers: &Headers, now: Duration) {
         let client = ClientId(self.mint.id());
         // Without a way to the peer there is nobody to tell.
-        let _ = self.send_inside(dialog_id, &Method::Bye, client, Purpose::Nobody, headers, None, now);
+        let ask = Ask { method: &Method::Bye, headers, body: None };
+        let _ = self.send_inside(dialog_id, client, Purpose::Nobody, ask, now);
         self.drop_dialog(dialog_id);
     }
 
@@ -252,11 +262,9 @@ impl Endpoint {
     pub(super) fn send_inside(
         &mut self,
         dialog_id: DialogId,
-        method: &Method,
         request: ClientId,
         purpose: Purpose,
-        headers: &Headers,
-        body: Option<Body>,
+        ask: Ask<'_>,
         now: Duration,
     ) -> Result<(), &'static str> {
         let Some(dialog) = self.dialogs.get_mut(&dialog_id) else { return Err("the dialog has ended") };
@@ -264,13 +272,12 @@ impl Endpoint {
             return Err("the peer has not answered yet, so there is no dialog to send in");
         }
         let cseq = dialog.next_cseq();
-        let own = match method {
+        let own = match ask.method {
             Method::Update => self.session_fields(dialog_id),
             _ => Vec::new(),
         };
         let branch = self.mint.branch(request.0);
-        let refreshes = matches!(method, Method::Update | Method::Refer | Method::Subscribe | Method::Notify);
-        let written = self.write_inside(dialog_id, method, cseq, &branch, refreshes, &own, headers, body);
+        let written = self.write_inside(dialog_id, ask, cseq, &branch, &own);
         let Some((message, hop)) = written else { return Err("no open flow, and no target set to connect to") };
         if let (Some(dialog), Purpose::User) = (self.dialogs.get_mut(&dialog_id), purpose) {
             dialog.clients.push(request.0);
@@ -280,19 +287,17 @@ impl Endpoint {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what a request is made of")]
     fn write_inside(
         &self,
         dialog_id: DialogId,
-        method: &Method,
+        ask: Ask<'_>,
         cseq: u32,
         branch: &str,
-        with_contact: bool,
         own: &[(Name, String)],
-        headers: &Headers,
-        body: Option<Body>,
     ) -> Option<(Message, Hop)> {
         let dialog = self.dialogs.get(&dialog_id)?;
+        let Ask { method, headers, body } = ask;
+        let with_contact = with_contact(method);
         let (hop, transport) = self.hop_of(&dialog.path)?;
         let (uri, routes) = dialog.path.request_line();
         let draft = Draft {
@@ -326,10 +331,9 @@ impl Endpoint {
         let fresh = self.mint.id();
         let id = if self.clients.contains_key(&waiting.client.0) { fresh } else { waiting.client.0 };
         let branch = self.mint.branch(id);
-        let Waiting { client, headers, body } = &waiting;
-        let request = *client;
-        let written =
-            self.write_inside(dialog_id, &Method::Invite, cseq, &branch, true, &own, headers, body.clone());
+        let request = waiting.client;
+        let ask = Ask { method: &Method::Invite, headers: &waiting.headers, body: waiting.body.clone() };
+        let written = self.write_inside(dialog_id, ask, cseq, &branch, &own);
         let Some((message, hop)) = written else {
             let failure = Failure::Transport("no open flow, and no target set to connect to".into());
             return self.report(Event::Failed { client: request, dialog: Some(dialog_id), failure });
@@ -363,6 +367,11 @@ impl Endpoint {
             self.timers.arm(Timer::Dialog(dialog_id), &mut dialog.armed, due);
         }
     }
+}
+
+/// Requests that may move our end of the dialog say where it is (RFC 3261 §12.2.1.1, RFC 3311 §5.1).
+fn with_contact(method: &Method) -> bool {
+    matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify)
 }
 
 pub(super) fn seconds(duration: Duration) -> u32 {

@@ -1,7 +1,7 @@
 //! Writing requests and answers: the fields that the endpoint owns, then those of its user, then the body.
 
 use super::Endpoint;
-use crate::message::{Body, Builder, Headers, Message, Method, Name, Status};
+use crate::message::{Body, Builder, Headers, Message, Method, Name, Response, Status};
 use crate::transport::Transport;
 
 /// Fields that only the endpoint writes; a second one would make the message ambiguous, so the user's are dropped.
@@ -20,6 +20,15 @@ pub(super) struct Draft<'a> {
     pub(super) cseq: u32,
     pub(super) contact: Option<&'a str>,
     /// More fields of the endpoint.
+    pub(super) own: &'a [(Name, String)],
+    pub(super) headers: &'a Headers,
+    pub(super) body: Option<Body>,
+}
+
+/// What goes into an answer besides what the request gives.
+pub(super) struct Answer<'a> {
+    pub(super) tag: &'a str,
+    pub(super) contact: Option<&'a str>,
     pub(super) own: &'a [(Name, String)],
     pub(super) headers: &'a Headers,
     pub(super) body: Option<Body>,
@@ -62,13 +71,10 @@ impl Endpoint {
     pub(super) fn compose_answer(
         &self,
         request: &Message,
-        tag: &str,
         status: Status,
-        contact: Option<&str>,
-        own: &[(Name, String)],
-        headers: &Headers,
-        body: Option<Body>,
+        answer: Answer<'_>,
     ) -> Message {
+        let Answer { tag, contact, own, headers, body } = answer;
         let mut text = Builder::response(request, status, (status.0 > 100).then_some(tag));
         if (101..300).contains(&status.0) && request.is(&Method::Invite) {
             text = text.copy(request, &Name::RecordRoute);
@@ -89,4 +95,29 @@ impl Endpoint {
         }
         text.body(body).build()
     }
+}
+
+/// RFC 3261 §17.1.1.3: the INVITE's Request-URI, top Via, Route, From, Call-ID; the answer's To.
+pub(super) fn ack_of_failure(invite: &Message, response: &Response) -> Message {
+    hop_by_hop(invite, &Method::Ack, response.header(&Name::To)).build()
+}
+
+/// RFC 3261 §9.1: all of it from the INVITE.
+pub(super) fn cancel_of(invite: &Message, headers: &Headers) -> Message {
+    let kept = headers.iter().filter(|(name, _)| matches!(name, Name::Reason | Name::SessionId | Name::Other(_)));
+    kept.fold(hop_by_hop(invite, &Method::Cancel, None), |text, (name, value)| text.header(name, value)).build()
+}
+
+fn hop_by_hop(invite: &Message, method: &Method, to: Option<&str>) -> Builder {
+    let (number, _) = invite.cseq().unwrap_or((0, Method::Invite));
+    let text = Builder::request(method, invite.request_uri_text().unwrap_or_default())
+        .copy_top_via(invite)
+        .header(&Name::MaxForwards, 70)
+        .copy(invite, &Name::Route)
+        .copy(invite, &Name::From);
+    let text = match to {
+        Some(to) => text.header(&Name::To, to),
+        None => text.copy(invite, &Name::To),
+    };
+    text.copy(invite, &Name::CallId).header(&Name::CSeq, format_args!("{number} {method}"))
 }

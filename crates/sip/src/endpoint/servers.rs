@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::compose::Answer;
 use super::timers::Timer;
 use super::{DialogId, Endpoint, Event, ServerId, calls, glance, ways};
 use crate::dialog::{Dialog, Invites, Parties, Path, Phase};
@@ -295,7 +296,8 @@ impl Endpoint {
     }
 
     pub(super) fn reply(&mut self, incoming: &Incoming, tag: &str, status: Status, headers: &Headers) {
-        let answer = self.compose_answer(&incoming.request, tag, status, None, &[], headers, None);
+        let answer = Answer { tag, contact: None, own: &[], headers, body: None };
+        let answer = self.compose_answer(&incoming.request, status, answer);
         self.send(incoming.back.clone(), answer.bytes().clone());
     }
 

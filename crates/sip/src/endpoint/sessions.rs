@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::calls::seconds;
+use super::calls::{Ask, seconds};
 use super::clients::{Again, Purpose};
 use super::{ClientId, DialogId, Endpoint, Event};
 use crate::dialog::{Dialog, Phase};
@@ -191,8 +191,8 @@ impl Endpoint {
         match self.dialogs.get(&dialog_id) {
             Some(Dialog { takes_update: true, .. }) => {
                 let client = ClientId(self.mint.id());
-                let (purpose, headers) = (Purpose::Refresh, Headers::new());
-                if self.send_inside(dialog_id, &Method::Update, client, purpose, &headers, None, now).is_err() {
+                let ask = Ask { method: &Method::Update, headers: &Headers::new(), body: None };
+                if self.send_inside(dialog_id, client, Purpose::Refresh, ask, now).is_err() {
                     self.refresh_later(dialog_id, now);
                 }
             }

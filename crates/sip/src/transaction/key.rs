@@ -60,7 +60,7 @@ impl Fold {
     }
 
     fn bytes(&mut self, mut bytes: &[u8]) -> &mut Fold {
-        while self.length % 8 != 0 {
+        while !self.length.is_multiple_of(8) {
             let Some((first, rest)) = bytes.split_first() else { return self };
             self.byte(*first);
             bytes = rest;
@@ -79,7 +79,7 @@ impl Fold {
     fn byte(&mut self, byte: u8) {
         self.tail |= u64::from(byte) << (8 * (self.length % 8));
         self.length += 1;
-        if self.length % 8 == 0 {
+        if self.length.is_multiple_of(8) {
             let word = std::mem::take(&mut self.tail);
             self.word(word);
         }
