@@ -1,0 +1,121 @@
+//! Anything may arrive, in any order, and nothing breaks.
+
+use media::{Command, Latch, TAG_ROOM};
+use proptest::prelude::*;
+use sdp::Suite;
+
+use crate::rig::{Rig, address, ms, plain, secure};
+
+fn packet() -> impl Strategy<Value = Vec<u8>> {
+    let rtp_like = (
+        any::<[u8; 12]>(),
+        proptest::collection::vec(any::<u8>(), 0..200),
+    )
+        .prop_map(|(mut header, body)| {
+            header[0] = 0x80 | header[0] & 0x3f;
+            header[1] &= 0x8f;
+            [header.to_vec(), body].concat()
+        });
+    let rtcp_like = (
+        0u8..32,
+        192u8..=223,
+        proptest::collection::vec(any::<u8>(), 0..120),
+    )
+        .prop_map(|(count, kind, body)| {
+            [vec![0x80 | count, kind, 0, (body.len() / 4) as u8], body].concat()
+        });
+    prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..1500),
+        rtp_like,
+        rtcp_like
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Packet {
+        slot: u16,
+        rtcp: bool,
+        foreign: bool,
+        bytes: Vec<u8>,
+    },
+    Mutated {
+        nth: usize,
+        at: usize,
+        with: u8,
+    },
+    Run(u64),
+    Rekey(usize),
+    Play(usize, bool),
+    Dial(usize, String),
+    Bridge(usize, usize),
+    Unbridge(usize),
+    Record(usize),
+    Close(usize),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => (0u16..10, any::<bool>(), any::<bool>(), packet())
+            .prop_map(|(slot, rtcp, foreign, bytes)| Act::Packet { slot, rtcp, foreign, bytes }),
+        4 => (any::<usize>(), any::<usize>(), any::<u8>()).prop_map(|(nth, at, with)| Act::Mutated { nth, at, with }),
+        4 => (1u64..400).prop_map(Act::Run),
+        1 => (0usize..4).prop_map(Act::Rekey),
+        1 => (0usize..4, any::<bool>()).prop_map(|(end, repeat)| Act::Play(end, repeat)),
+        1 => (0usize..4, "[0-9A-D*#x]{0,5}").prop_map(|(end, digits)| Act::Dial(end, digits)),
+        1 => (0usize..4, 0usize..4).prop_map(|(a, b)| Act::Bridge(a, b)),
+        1 => (0usize..4).prop_map(Act::Unbridge),
+        1 => (0usize..4).prop_map(Act::Record),
+        1 => (0usize..4).prop_map(Act::Close),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_breaks_and_nothing_forged_is_heard(acts in proptest::collection::vec(act(), 1..60)) {
+        let mut rig = Rig::new(2);
+        let ends = [rig.lend(0), rig.lend(1), rig.lend(0), rig.lend(1)];
+        rig.connect(ends[0], ends[1], &secure(Suite::AeadAes128Gcm));
+        rig.connect(ends[2], ends[3], &plain());
+        for act in acts {
+            match act {
+                Act::Packet { slot, rtcp, foreign, mut bytes } => {
+                    let len = bytes.len();
+                    bytes.resize(len + TAG_ROOM, 0);
+                    let from = if foreign { address(7, slot, rtcp) } else { address(1, 0, rtcp) };
+                    let before = rig.facts_or_default(ends[0]).rx;
+                    rig.engines[0].receive(slot, rtcp, from, &mut bytes, len, rig.now);
+                    prop_assert_eq!(rig.facts_or_default(ends[0]).rx, before, "a forgery was heard");
+                }
+                Act::Mutated { nth, at, with } => {
+                    if let Some(mut t) = rig.tapped.get(nth % rig.tapped.len().max(1)).cloned() {
+                        let at = at % t.bytes.len();
+                        t.bytes[at] ^= with;
+                        rig.inject(t.from, t.to, t.bytes);
+                    }
+                }
+                Act::Run(time) => rig.run(ms(time)),
+                Act::Rekey(n) => {
+                    let (a, b) = (ends[n], ends[n ^ 1]);
+                    let policy = if n < 2 { secure(Suite::ALL[n * 2]) } else { plain() };
+                    let (at_a, at_b) = rig.agree(a, b, &policy);
+                    rig.set_latched(a, at_a, if n % 2 == 0 { Latch::Never } else { Latch::FirstAuthentic });
+                    rig.set(b, at_b);
+                }
+                Act::Play(n, repeat) => rig.play(ends[n], "invalid", repeat),
+                Act::Dial(n, digits) => rig.tell(ends[n], |lease| Command::Dial { lease, digits }),
+                Act::Bridge(a, b) => rig.bridge(ends[a], ends[b]),
+                Act::Unbridge(n) => rig.tell(ends[n], |lease| Command::Unbridge { lease }),
+                Act::Record(n) => rig.record(ends[n]),
+                Act::Close(n) => rig.tell(ends[n], |lease| Command::Close { lease }),
+            }
+        }
+        rig.run(ms(1000));
+        for end in &ends[..2] {
+            let facts = rig.facts_or_default(*end);
+            prop_assert_eq!((facts.tx.clear, facts.rx.clear), (0, 0));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine over a virtual wire: what one end says is what the other hears, protected as agreed and not otherwise.
+
+mod digits;
+mod hostile;
+mod keys;
+mod leases;
+mod long;
+mod play;
+mod relay;
+mod rig;

@@ -1,0 +1,287 @@
+//! SRTP contexts as two ends use them: rollover, replay, reordering, wrong keys, re-keying.
+
+use media::rtp::Header;
+use media::srtp::{Failure, Inbound, Outbound};
+use sdp::{MasterKey, Suite};
+
+const SSRC: u32 = 0xcafe_babe;
+
+fn key(suite: Suite, fill: u8) -> MasterKey {
+    let (key, salt) = suite.key_salt_len();
+    MasterKey::new((0..key + salt).map(|n| n as u8 ^ fill).collect())
+}
+
+fn pair(suite: Suite) -> (Outbound, Inbound) {
+    (
+        Outbound::new(suite, &key(suite, 1), SSRC).unwrap(),
+        Inbound::new(suite, &key(suite, 1)).unwrap(),
+    )
+}
+
+fn clear(sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x55; 172];
+    let header = Header {
+        marker: false,
+        payload_type: 0,
+        sequence,
+        timestamp: u32::from(sequence) * 160,
+        ssrc: SSRC,
+        padding: false,
+        len: 12,
+    };
+    header.write(&mut packet).unwrap();
+    packet
+}
+
+fn sealed(out: &mut Outbound, sequence: u16) -> Vec<u8> {
+    let mut packet = clear(sequence);
+    packet.resize(172 + media::TAG_ROOM, 0);
+    let len = out.seal(&mut packet, 172).unwrap();
+    packet.truncate(len);
+    packet
+}
+
+fn open(inbound: &mut Inbound, packet: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut packet = packet.to_vec();
+    let len = packet.len();
+    let len = inbound.open(&mut packet, len)?;
+    packet.truncate(len);
+    Ok(packet)
+}
+
+/// A packet that libsrtp's own test suite has carried for twenty years.
+#[test]
+fn a_known_packet_of_aes_cm_80() {
+    let hex = |text: &str| -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    };
+    let master = MasterKey::new(hex(
+        "e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6",
+    ));
+    let mut out = Outbound::new(Suite::AesCm128HmacSha1_80, &master, SSRC).unwrap();
+    let mut packet = hex("800f1234decafbadcafebabeabababababababababababababababab");
+    packet.resize(28 + 10, 0);
+    assert_eq!(out.seal(&mut packet, 28), Ok(38));
+    assert_eq!(
+        packet,
+        hex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb")
+    );
+}
+
+#[test]
+fn tags_are_as_long_as_their_suite_says() {
+    for (suite, tag) in Suite::ALL.into_iter().zip([16, 16, 10, 4]) {
+        let (mut out, mut inbound) = pair(suite);
+        let packet = sealed(&mut out, 7);
+        assert_eq!(packet.len(), 172 + tag);
+        assert_ne!(packet[12..172], clear(7)[12..]);
+        assert_eq!(open(&mut inbound, &packet), Ok(clear(7)));
+    }
+}
+
+#[test]
+fn the_counter_rolls_over_without_a_gap() {
+    for suite in Suite::ALL {
+        let (mut out, mut inbound) = pair(suite);
+        for n in 65_500u32..65_536 * 2 + 50 {
+            let packet = sealed(&mut out, n as u16);
+            // Every 7th is lost, but the rollover is kept.
+            if n % 7 != 0 {
+                assert_eq!(
+                    open(&mut inbound, &packet),
+                    Ok(clear(n as u16)),
+                    "{suite} {n}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn reordering_across_the_rollover_is_taken() {
+    let (mut out, mut inbound) = pair(Suite::AesCm128HmacSha1_80);
+    let packets: Vec<Vec<u8>> = (65_530u32..65_545)
+        .map(|n| sealed(&mut out, n as u16))
+        .collect();
+    for at in [0, 1, 8, 4, 7, 2, 14, 3, 5, 6, 13, 12, 9, 11, 10] {
+        assert!(open(&mut inbound, &packets[at]).is_ok(), "{at}");
+    }
+    for packet in &packets {
+        assert_eq!(open(&mut inbound, packet), Err(Failure::Replayed));
+    }
+}
+
+#[test]
+fn the_window_is_128_packets() {
+    for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm] {
+        let (mut out, mut inbound) = pair(suite);
+        let packets: Vec<Vec<u8>> = (1000..1300).map(|n| sealed(&mut out, n)).collect();
+        assert!(open(&mut inbound, &packets[0]).is_ok());
+        assert!(open(&mut inbound, &packets[200]).is_ok());
+        assert_eq!(
+            open(&mut inbound, &packets[200 - 128]),
+            Err(Failure::TooOld)
+        );
+        assert!(open(&mut inbound, &packets[200 - 127]).is_ok());
+        assert_eq!(
+            open(&mut inbound, &packets[200 - 127]),
+            Err(Failure::Replayed)
+        );
+        assert_eq!(open(&mut inbound, &packets[0]), Err(Failure::TooOld));
+    }
+}
+
+#[test]
+fn every_changed_octet_is_noticed_and_moves_nothing() {
+    for suite in Suite::ALL {
+        let (mut out, mut inbound) = pair(suite);
+        let packet = sealed(&mut out, 9);
+        for at in 0..packet.len() {
+            let mut changed = packet.clone();
+            changed[at] ^= 1;
+            assert!(open(&mut inbound, &changed).is_err(), "{suite} {at}");
+        }
+        for len in 0..packet.len() {
+            assert!(open(&mut inbound, &packet[..len]).is_err(), "{suite} {len}");
+        }
+        assert_eq!(
+            open(&mut inbound, &packet),
+            Ok(clear(9)),
+            "a forgery must not use the index up"
+        );
+    }
+}
+
+#[test]
+fn another_key_opens_nothing() {
+    for suite in Suite::ALL {
+        let (mut out, _) = pair(suite);
+        let mut other = Inbound::new(suite, &key(suite, 2)).unwrap();
+        assert_eq!(
+            open(&mut other, &sealed(&mut out, 9)),
+            Err(Failure::Authentication)
+        );
+    }
+    assert!(Inbound::new(Suite::AeadAes256Gcm, &key(Suite::AeadAes128Gcm, 1)).is_err());
+}
+
+#[test]
+fn an_index_is_never_used_twice() {
+    for suite in Suite::ALL {
+        let (mut out, _) = pair(suite);
+        for n in [10, 12, 11, 65_535u16] {
+            let mut packet = clear(n);
+            packet.resize(172 + media::TAG_ROOM, 0);
+            let first = out.seal(&mut packet, 172);
+            // 65,535 is behind 12 by more than half: it would be an index before the stream's begin.
+            assert_eq!(first.is_ok(), n != 65_535, "{n}");
+            assert_eq!(out.seal(&mut packet, 172), Err(Failure::IndexReused), "{n}");
+        }
+        let mut foreign = clear(13);
+        foreign[8] ^= 1;
+        foreign.resize(172 + media::TAG_ROOM, 0);
+        assert_eq!(out.seal(&mut foreign, 172), Err(Failure::Malformed));
+        assert_eq!(
+            out.seal(&mut clear(14), 172),
+            Err(Failure::Malformed),
+            "no room for the tag"
+        );
+        assert!(
+            out.seal(&mut [clear(14), vec![0; 16]].concat(), 172)
+                .is_ok(),
+            "and the index not spent"
+        );
+    }
+}
+
+/// A sender that goes on with its counter, and one that begins again at zero, both after 65,536 packets and more.
+#[test]
+fn the_next_key_finds_the_counter_either_way() {
+    for suite in Suite::ALL {
+        let (mut out, mut before) = pair(suite);
+        for n in 0..65_600u32 {
+            let packet = sealed(&mut out, n as u16);
+            open(&mut before, &packet).unwrap();
+        }
+        let next = key(suite, 3);
+        let mut begun_again = Outbound::new(suite, &next, SSRC).unwrap();
+        let mut inbound = Inbound::rekeyed(suite, &next, &before).unwrap();
+        assert_eq!(
+            open(&mut inbound, &sealed(&mut out, 64)),
+            Err(Failure::Authentication),
+            "the key before"
+        );
+        for n in 64..200 {
+            let packet = sealed(&mut begun_again, n);
+            assert_eq!(open(&mut inbound, &packet), Ok(clear(n)), "{suite} {n}");
+            assert_eq!(open(&mut inbound, &packet), Err(Failure::Replayed));
+        }
+
+        let mut going_on = Outbound::new(suite, &next, SSRC).unwrap();
+        for n in 0..65_600u32 {
+            sealed(&mut going_on, n as u16);
+        }
+        let mut inbound = Inbound::rekeyed(suite, &next, &before).unwrap();
+        for n in 64..200 {
+            assert_eq!(
+                open(&mut inbound, &sealed(&mut going_on, n)),
+                Ok(clear(n)),
+                "{suite} {n}"
+            );
+        }
+    }
+}
+
+#[test]
+fn srtcp_round_trip_replay_and_clear() {
+    for suite in Suite::ALL {
+        let (mut out, mut inbound) = pair(suite);
+        let mut report = vec![0x80, 201, 0, 1, 0xca, 0xfe, 0xba, 0xbe];
+        report.extend([0x81, 202, 0, 1, 0xca, 0xfe, 0xba, 0xbe]);
+        let mut packet = report.clone();
+        packet.resize(16 + media::TAG_ROOM, 0);
+        let len = out.seal_rtcp(&mut packet, 16).unwrap();
+        packet.truncate(len);
+        assert_ne!(packet[8..16], report[8..]);
+        for at in 0..len {
+            let mut changed = packet.clone();
+            changed[at] ^= 1;
+            assert!(
+                inbound.open_rtcp(&mut changed, len).is_err(),
+                "{suite} {at}"
+            );
+        }
+        let mut opened = packet.clone();
+        assert_eq!(inbound.open_rtcp(&mut opened, len), Ok(16));
+        assert_eq!(opened[..16], report);
+        assert_eq!(
+            inbound.open_rtcp(&mut packet.clone(), len),
+            Err(Failure::Replayed)
+        );
+        // The flag "encrypted" taken away: never taken, whatever the tag says.
+        let word = if matches!(suite, Suite::AeadAes128Gcm | Suite::AeadAes256Gcm) {
+            len - 4
+        } else {
+            16
+        };
+        packet[word] &= 0x7f;
+        assert_eq!(inbound.open_rtcp(&mut packet, len), Err(Failure::Clear));
+    }
+}
+
+#[test]
+fn sources_under_one_key_are_bounded() {
+    let suite = Suite::AesCm128HmacSha1_80;
+    let mut inbound = Inbound::new(suite, &key(suite, 1)).unwrap();
+    for ssrc in 0..70u32 {
+        let mut out = Outbound::new(suite, &key(suite, 1), ssrc).unwrap();
+        let mut packet = clear(1);
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        packet.resize(172 + media::TAG_ROOM, 0);
+        let len = out.seal(&mut packet, 172).unwrap();
+        assert_eq!(inbound.open(&mut packet, len).is_ok(), ssrc < 64);
+    }
+}
