@@ -1,36 +1,362 @@
-//! Sbc: under way; this is only its face for the compiler.
+//! Session border controller (CUBE): dial-peers in and out, each side with its own signalling, keys and address; media
+//! is relayed between them, SRTP to RTP where an administrator said so in loud words, and nothing is transcoded.
+//!
+//! Offers and answers end here: a re-INVITE from one side re-keys or moves that side's stream and leaves the other
+//! side's leg in peace, unless the stream was put on hold or taken off it.
+
+mod plan;
+mod side;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use media::Command;
+use sdp::{Codec, Direction, Reject};
 use serde::{Deserialize, Serialize};
-use sip::Status;
+use sip::{Status, Uri};
 
-use crate::plan::Peers;
-use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell};
+pub use plan::{DialPeer, Plan};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {}
+use self::side::{Side, spoken};
+use crate::plan::Kind;
+use crate::shell::{CallNo, Invited, LegNo, Outgoing, Refused, Role, Shell, warning};
 
-impl Plan {
-    pub(crate) fn compile(_role: &site::Sbc, _peers: &mut Peers) -> Result<Plan, String> {
-        
-        
-        Ok(Plan {})
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Sbc {
+    calls: BTreeMap<CallNo, Call>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Call {
+    stage: Stage,
+    caller: Side,
+    callee: Option<Side>,
+    /// Tags of outbound dial-peers not tried yet.
+    rest: Vec<u32>,
+    calling: String,
+    called: String,
+    max_forwards: u8,
+    codecs: Vec<Codec>,
+    telephone_event: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Stage {
+    /// The callee's side rings. The caller's offer waits; none means that we will make one.
+    Calling { offer: Option<Bytes> },
+    /// Media flows already, the caller has our answer, the callee has not picked up (183).
+    Early { answer: Bytes },
+    Up,
+}
+
+impl Call {
+    fn side(&mut self, leg: LegNo) -> Option<&mut Side> {
+        if self.caller.leg == leg {
+            return Some(&mut self.caller);
+        }
+        self.callee.as_mut().filter(|side| side.leg == leg)
+    }
+
+    fn other(&self, leg: LegNo) -> Option<LegNo> {
+        match self.caller.leg == leg {
+            true => self.callee.as_ref().map(|side| side.leg),
+            false => Some(self.caller.leg),
+        }
+    }
+
+    /// Both sides agreed: packets go through.
+    fn bridge(&self, shell: &mut Shell) {
+        if let Some(callee) = &self.callee {
+            shell.media(Command::Bridge { a: self.caller.lease.id, b: callee.lease.id });
+        }
+    }
+
+    /// The callee's description has come: media on its side, and our answer or offer for the caller.
+    fn answered(&mut self, sdp: &[u8], shell: &mut Shell) -> Result<Bytes, Reject> {
+        // Asked for only by those who have a callee.
+        let Some(callee) = &mut self.callee else { return Ok(Bytes::new()) };
+        callee.accept(sdp, shell)?;
+        let direction = callee.direction().mirrored();
+        if let Some(agreed) = &callee.agreed {
+            self.codecs = vec![agreed.codec];
+            self.telephone_event &= agreed.telephone_event.is_some();
+        }
+        let event = self.telephone_event;
+        callee.limit(&self.codecs, event);
+        self.caller.limit(&self.codecs, event);
+        let ours = match &self.stage {
+            Stage::Calling { offer: Some(offer) } => self.caller.answer(offer, shell)?,
+            Stage::Calling { offer: None } => self.caller.offer(direction, shell),
+            Stage::Early { answer } => answer.clone(),
+            Stage::Up => Bytes::new(),
+        };
+        self.bridge(shell);
+        Ok(ours)
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Sbc {}
-
 impl Sbc {
-    pub(crate) fn new(_shell: &mut Shell) -> Sbc { Sbc {} }
+    fn call(&mut self, shell: &Shell, leg: LegNo) -> Option<&mut Call> {
+        let call = shell.book().leg(leg)?.call;
+        self.calls.get_mut(&call)
+    }
+
+    /// INVITE by the next dial-peer, or the end when none is left.
+    fn place(&mut self, no: CallNo, shell: &mut Shell, last: (Status, String)) {
+        let plan = shell.plan_of(no);
+        let Kind::Sbc(dial_peers) = &plan.kind else { return };
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        let next = (!call.rest.is_empty()).then(|| call.rest.remove(0)).and_then(|tag| dial_peers.dial_peer(tag));
+        let found = next.and_then(|dial_peer| Some((dial_peer, plan.peers.iter().find(|p| p.name == dial_peer.peer)?)));
+        let Some((dial_peer, peer)) = found else {
+            let headers = vec![warning(&plan.node, &last.1)];
+            return shell.refuse(call.caller.leg, last.0, headers, last.1);
+        };
+        let Some(lease) = shell.lend_beside(call.caller.lease) else {
+            return shell.refuse(call.caller.leg, Status(503), Vec::new(), "no media port is free");
+        };
+        // The leg's number comes with the INVITE, which comes with the offer.
+        let mut side = Side::new(call.caller.leg, lease, dial_peer, shell);
+        side.limit(&call.codecs, call.telephone_event);
+        let sdp = side.offer(Direction::SendRecv, shell);
+        side.leg = shell.call(Outgoing {
+            call: no,
+            peer: peer.name.clone(),
+            hop: Shell::hop_to(peer),
+            uri: Uri::sip(Some(&call.called), peer.addr.ip(), Some(peer.addr.port())),
+            calling: call.calling.clone(),
+            called: call.called.clone(),
+            mate: Some(call.caller.leg),
+            dial_peer: Some(dial_peer.tag),
+            max_forwards: call.max_forwards,
+            headers: Vec::new(),
+            sdp: Some(sdp),
+            dangerous: dial_peer.dangerous(),
+        });
+        shell.give(side.leg, lease);
+        shell.decided(no, format!("dial-peer {} leads to {}", dial_peer.tag, peer.name));
+        call.callee = Some(side);
+    }
+
+    /// Their description cannot be had: the callee is let go, the caller told why.
+    fn misfit(&mut self, no: CallNo, reject: &Reject, shell: &mut Shell) {
+        let Some(call) = self.calls.get(&no) else { return };
+        if let Some(callee) = &call.callee {
+            shell.rejected(callee.leg, Status(488), crate::shell::rejection(reject));
+            shell.end(callee.leg, reject.to_string());
+        }
+        shell.reject(call.caller.leg, reject);
+        shell.end(call.caller.leg, reject.to_string());
+    }
+
+    /// The other side learns that the stream was held, or taken off hold.
+    fn pass_hold(call: &mut Call, from: LegNo, before: Direction, shell: &mut Shell) {
+        let Some(now) = call.side(from).map(|side| side.direction()) else { return };
+        let Some(other) = call.other(from).and_then(|leg| call.side(leg)) else { return };
+        if now != before && !other.is_offering() {
+            let sdp = other.offer(now.mirrored(), shell);
+            shell.reinvite(other.leg, Some(sdp));
+        }
+    }
 }
 
 impl Role for Sbc {
-    fn invited(&mut self, shell: &mut Shell, invited: Invited) { shell.refuse(invited.leg, Status(480), Vec::new(), "not yet"); }
-    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
-    fn reinvited(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn reaccepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn gone(&mut self, _: &mut Shell, _: LegNo, _: String) {}
-    fn over(&mut self, _: &mut Shell, _: CallNo) {}
+    fn invited(&mut self, shell: &mut Shell, invited: Invited) {
+        let (leg, no) = (invited.leg, invited.call);
+        let plan = shell.plan_of(no);
+        let Kind::Sbc(dial_peers) = &plan.kind else { return };
+        let peer = invited.admitted.peer();
+        let Some(inbound) = dial_peers.inbound(peer, &invited.called) else {
+            let why = format!("no inbound dial-peer of {peer} takes the number called");
+            return shell.refuse(leg, Status(404), vec![warning(&plan.node, &why)], why);
+        };
+        if let Some(leg) = shell.leg_mut(leg) {
+            leg.record.dial_peer = Some(inbound.tag);
+            leg.record.dangerous = inbound.dangerous();
+        }
+        let rest = dial_peers.outbound(peer, &invited.called);
+        if rest.is_empty() {
+            let why = "no outbound dial-peer has a destination_pattern for the number called";
+            return shell.refuse(leg, Status(404), vec![warning(&plan.node, why)], why);
+        }
+        let mut codecs = (Vec::new(), true);
+        if let Some(offer) = &invited.sdp {
+            match sdp::inspect(&inbound.policy(), offer) {
+                Ok(seen) => codecs = spoken(&seen.codecs, offer),
+                Err(reject) => return shell.reject(leg, &reject),
+            }
+            if codecs.0.is_empty() {
+                let why = "none of PCMU and PCMA is offered, and nothing is transcoded";
+                return shell.refuse(leg, Status(488), vec![warning(&plan.node, why)], why);
+            }
+        }
+        let Some(lease) = shell.lend() else {
+            return shell.refuse(leg, Status(503), Vec::new(), "no media port is free");
+        };
+        let caller = Side::new(leg, lease, inbound, shell);
+        shell.give(leg, lease);
+        let call = Call {
+            stage: Stage::Calling { offer: invited.sdp },
+            caller,
+            callee: None,
+            rest,
+            calling: invited.calling,
+            called: invited.called,
+            max_forwards: invited.max_forwards,
+            codecs: codecs.0,
+            telephone_event: codecs.1,
+        };
+        self.calls.insert(no, call);
+        self.place(no, shell, (Status(500), "no way out".into()));
+    }
+
+    fn provisional(&mut self, shell: &mut Shell, leg: LegNo, status: Status, sdp: Option<Bytes>) {
+        let Some(no) = shell.book().leg(leg).map(|entry| entry.call) else { return };
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        let caller = call.caller.leg;
+        match (sdp, &call.stage) {
+            (Some(sdp), Stage::Calling { offer: Some(_) }) => match call.answered(&sdp, shell) {
+                Ok(answer) => {
+                    call.stage = Stage::Early { answer: answer.clone() };
+                    shell.respond(caller, Status(183), Vec::new(), Some(answer));
+                }
+                Err(reject) => self.misfit(no, &reject, shell),
+            },
+            _ => shell.respond(caller, status, Vec::new(), None),
+        }
+    }
+
+    fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        shell.ack(leg, None);
+        let Some(no) = shell.book().leg(leg).map(|entry| entry.call) else { return };
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        let caller = call.caller.leg;
+        let ours = match (sdp, &call.stage) {
+            // The answer was in a provisional already; what the 2xx repeats is the same (RFC 3261 §13.2.1).
+            (_, Stage::Early { answer }) => Ok(answer.clone()),
+            (Some(sdp), _) => call.answered(&sdp, shell),
+            (None, _) => Err(no_description("200 OK")),
+        };
+        match ours {
+            Ok(ours) => {
+                call.stage = Stage::Up;
+                shell.respond(caller, Status(200), Vec::new(), Some(ours));
+            }
+            Err(reject) => self.misfit(no, &reject, shell),
+        }
+    }
+
+    fn refused(&mut self, shell: &mut Shell, leg: LegNo, refused: Refused) {
+        let Some(no) = shell.book().leg(leg).map(|entry| entry.call) else { return };
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        call.callee = None;
+        let again = refused.unreachable || (500..600).contains(&refused.status.0);
+        if !again || matches!(call.stage, Stage::Early { .. }) {
+            call.rest.clear();
+        }
+        self.place(no, shell, (mapped(&refused), refused.why));
+    }
+
+    fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) else { return };
+        if !side.is_offering() {
+            return;
+        }
+        let accepted = match sdp {
+            Some(sdp) => side.accept(&sdp, shell),
+            None => Err(no_description("ACK")),
+        };
+        if let Err(reject) = accepted {
+            // A confirmed session without media as required is ended (RFC 3261 §13.2.2.4).
+            shell.rejected(leg, Status(488), crate::shell::rejection(&reject));
+            let call = shell.book().leg(leg).map(|entry| entry.call);
+            if let Some(call) = call {
+                shell.end_call(call, &reject.to_string());
+            }
+        }
+    }
+
+    fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(call) = self.call(shell, leg) else { return };
+        let Some(side) = call.side(leg) else { return };
+        if side.is_offering() {
+            // Ours is under way (RFC 3261 §14.2).
+            return shell.refuse(leg, Status(491), Vec::new(), "glare");
+        }
+        let before = side.direction();
+        let Some(offer) = sdp else {
+            let ours = side.offer(Direction::SendRecv, shell);
+            return shell.respond(leg, Status(200), Vec::new(), Some(ours));
+        };
+        match side.answer(&offer, shell) {
+            Ok(answer) => {
+                shell.respond(leg, Status(200), Vec::new(), Some(answer));
+                Sbc::pass_hold(call, leg, before, shell);
+            }
+            Err(reject) => shell.reject(leg, &reject),
+        }
+    }
+
+    fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        shell.ack(leg, None);
+        let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) else { return };
+        if let Some(Err(reject)) = sdp.map(|sdp| side.accept(&sdp, shell)) {
+            side.forget_offer();
+            shell.rejected(leg, Status(488), crate::shell::rejection(&reject));
+            shell.note(leg, format!("their answer to our offer was refused: {reject}"));
+        }
+    }
+
+    fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
+        if let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) {
+            side.forget_offer();
+            shell.note(leg, format!("our offer was refused: {} {why}", status.0));
+        }
+    }
+
+    fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        if let Some(other) = self.call(shell, leg).and_then(|call| call.other(leg)) {
+            shell.end(other, format!("the other side: {why}"));
+        }
+    }
+
+    fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
+        let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) else { return };
+        if !side.is_offering() {
+            let direction = side.direction();
+            let sdp = side.offer(direction, shell);
+            shell.reinvite(leg, Some(sdp));
+        }
+    }
+
+    fn media(&mut self, shell: &mut Shell, leg: LegNo, event: media::Event) {
+        if let media::Event::Silent { seconds, .. } = event {
+            shell.note(leg, format!("no media received for {seconds} s"));
+        }
+    }
+
+    fn over(&mut self, _: &mut Shell, call: CallNo) {
+        self.calls.remove(&call);
+    }
+}
+
+/// What the caller is told of a refusal beyond us: nobody is asked for our credentials, and an element behind us that is
+/// out of order is no reason to think so of us (RFC 3261 §16.7).
+fn mapped(refused: &Refused) -> Status {
+    match refused.status.0 {
+        408 => Status(504),
+        503 => Status(502),
+        401 | 407 => Status(403),
+        300..=399 => Status(480),
+        _ => refused.status,
+    }
+}
+
+fn no_description(of: &str) -> Reject {
+    Reject {
+        status: 488,
+        rule: "an INVITE with an offer is answered with a description (RFC 3264)".into(),
+        offered: format!("{of} without one"),
+        required: "application/sdp".into(),
+    }
 }

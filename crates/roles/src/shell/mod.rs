@@ -220,6 +220,11 @@ impl Shell {
         self.pool.pair()
     }
 
+    /// An open port of the same media thread, so that packets can be relayed between the two.
+    pub fn lend_beside(&mut self, lease: Lease) -> Option<Lease> {
+        self.pool.beside(lease.id.thread)
+    }
+
     /// An open port for a leg.
     pub fn lend(&mut self) -> Option<Lease> {
         self.pool.one()

@@ -61,7 +61,12 @@ impl Pool {
         fullest.pop_front()
     }
 
-    /// Two of one thread, which alone can relay between them.
+    /// One of this thread, which alone can relay between its own.
+    pub(super) fn beside(&mut self, thread: u16) -> Option<Lease> {
+        self.free.get_mut(&thread)?.pop_front()
+    }
+
+    /// Two of one thread.
     pub(super) fn pair(&mut self) -> Option<(Lease, Lease)> {
         let fullest = self.free.values_mut().filter(|leases| leases.len() >= 2).max_by_key(|leases| leases.len())?;
         Some((fullest.pop_front()?, fullest.pop_front()?))

@@ -1,0 +1,123 @@
+//! Dial-peers: which calls come in, where they go, how each side is protected. Selection is that of IOS: the longest
+//! explicit match, then the lowest tag.
+
+use std::sync::Arc;
+
+use sdp::{Policy, Protection};
+use serde::{Deserialize, Serialize};
+use site::Pattern;
+use sip::Transport;
+
+use crate::plan::Peers;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub dial_peers: Vec<DialPeer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DialPeer {
+    pub tag: u32,
+    /// Name of the peer in the node's plan.
+    pub peer: Arc<str>,
+    pub incoming: Option<Pattern>,
+    pub destination: Option<Pattern>,
+    pub dangerous_plain_rtp: bool,
+    pub latch: bool,
+}
+
+impl Plan {
+    pub(crate) fn compile(role: &site::Sbc, peers: &mut Peers) -> Result<Plan, String> {
+        let mut dial_peers = Vec::new();
+        for from in &role.dial_peers {
+            let addr = site::session_target(&from.session_target)?;
+            let transport = match from.session_transport.as_str() {
+                "tcp tls" => Transport::Tls,
+                "tcp" => Transport::Tcp,
+                "udp" => Transport::Udp,
+                other => return Err(format!("dial-peer {}: session_transport `{other}`", from.tag)),
+            };
+            let name = from.secure_certificate_subject.first().cloned().unwrap_or_else(|| addr.to_string());
+            let peer = peers.add(&name, transport, addr, &from.secure_certificate_subject);
+            peers.heartbeat(&peer, from.options_keepalive_s);
+            let pattern = |text: &Option<String>| text.as_deref().map(Pattern::parse).transpose();
+            dial_peers.push(DialPeer {
+                tag: from.tag,
+                peer,
+                incoming: pattern(&from.incoming_called_number)?,
+                destination: pattern(&from.destination_pattern)?,
+                dangerous_plain_rtp: !from.srtp && from.dangerous_plain_rtp,
+                latch: from.latch,
+            });
+        }
+        Ok(Plan { dial_peers })
+    }
+
+    pub(super) fn dial_peer(&self, tag: u32) -> Option<&DialPeer> {
+        self.dial_peers.iter().find(|dial_peer| dial_peer.tag == tag)
+    }
+
+    /// The dial-peer that a call of this peer to this number comes in by.
+    pub(super) fn inbound(&self, peer: &str, called: &str) -> Option<&DialPeer> {
+        let of_peer = self.dial_peers.iter().filter(|dial_peer| &*dial_peer.peer == peer);
+        best(of_peer, |dial_peer| dial_peer.incoming.as_ref()?.matches(called)).into_iter().next()
+    }
+
+    /// Tags of the dial-peers that lead to this number, best first; never back to where the call came from.
+    pub(super) fn outbound(&self, from: &str, called: &str) -> Vec<u32> {
+        let others = self.dial_peers.iter().filter(|dial_peer| &*dial_peer.peer != from);
+        let found = best(others, |dial_peer| dial_peer.destination.as_ref()?.matches(called));
+        found.into_iter().map(|dial_peer| dial_peer.tag).collect()
+    }
+}
+
+fn best<'a>(
+    among: impl Iterator<Item = &'a DialPeer>,
+    explicit: impl Fn(&DialPeer) -> Option<usize>,
+) -> Vec<&'a DialPeer> {
+    let mut found: Vec<(usize, &DialPeer)> = among.filter_map(|peer| Some((explicit(peer)?, peer))).collect();
+    found.sort_by_key(|(digits, peer)| (std::cmp::Reverse(*digits), peer.tag));
+    found.into_iter().map(|(_, peer)| peer).collect()
+}
+
+impl DialPeer {
+    pub(super) fn policy(&self) -> Policy {
+        let protection = match self.dangerous_plain_rtp {
+            true => Protection::DangerousPlainRtp,
+            false => Protection::Secure,
+        };
+        Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
+    }
+
+    pub(super) fn dangerous(&self) -> Vec<String> {
+        if self.dangerous_plain_rtp { vec!["dangerous_plain_rtp".into()] } else { Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(tag: u32, name: &str, incoming: Option<&str>, destination: Option<&str>) -> DialPeer {
+        let pattern = |text: Option<&str>| text.map(|text| Pattern::parse(text).unwrap());
+        let (incoming, destination) = (pattern(incoming), pattern(destination));
+        DialPeer { tag, peer: name.into(), incoming, destination, dangerous_plain_rtp: false, latch: false }
+    }
+
+    #[test]
+    fn longest_explicit_match_then_lowest_tag_and_never_back() {
+        let plan = Plan {
+            dial_peers: vec![
+                peer(30, "b", None, Some("6...")),
+                peer(20, "c", None, Some("60..")),
+                peer(10, "d", None, Some("6...")),
+                peer(5, "carrier", Some("6..."), Some("6016")),
+            ],
+        };
+        assert_eq!(plan.outbound("carrier", "6016"), [20, 10, 30]);
+        assert_eq!(plan.outbound("b", "6016"), [5, 20, 10]);
+        assert_eq!(plan.inbound("carrier", "6016").map(|found| found.tag), Some(5));
+        assert_eq!(plan.inbound("b", "6016"), None, "b sends no calls in");
+        assert_eq!(plan.inbound("carrier", "7000"), None);
+    }
+}
