@@ -29,6 +29,7 @@ pub mod phone;
 pub mod plan;
 pub mod sbc;
 pub mod shell;
+mod terminal;
 pub mod voice_browser;
 
 /// Who may be at the other end of a connection that this node makes, and whom it lets in: the connection layer
@@ -125,6 +126,9 @@ pub enum Control {
     Dial { number: String },
     Press { digits: String },
     HangUp,
+    /// Phone role only: take the call that rings; may a lock be shown (contract 92)?
+    Answer,
+    Lock,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,10 +140,15 @@ pub enum Reply {
     Agents(Vec<AgentView>),
     Queues(Vec<QueueView>),
     Status(Status),
+    Lock(Lock),
     Done,
     /// Cannot: in words.
     Sorry(String),
 }
+
+/// Whether a phone may show a lock: every part of its call is secure, or why not, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock { pub locked: bool, pub why: Option<String> }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Registration { pub line: String, pub device: String, pub contact: String, pub remote: SocketAddr, pub transport: Transport, pub expires_s: u64, pub certificate: Option<String> }

@@ -1,36 +1,272 @@
-//! Voice browser: helper F writes it on the shell; this is only its face for the compiler.
+//! The voice browser (CVVB): answers calls of the call server, plays prompts, hears digits, and transfers the caller to
+//! a queue by REFER in the dialog (RFC 5552 §6 blind transfer, RFC 3515), where it goes on playing until the call server
+//! takes the caller away. SRTP or nothing.
+
+pub mod dialogue;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
+use media::Play;
+use sdp::{Policy, Protection};
 use serde::{Deserialize, Serialize};
-use sip::Status;
+use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport, Uri};
 
-use crate::plan::Peers;
-use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell};
+use self::dialogue::{Ask, Progress, Session, Told};
+use crate::plan::{Kind, Peers};
+use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
+use crate::terminal::Terminal;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan { pub browser: site::VoiceBrowser }
+pub struct Plan {
+    pub browser: site::VoiceBrowser,
+}
 
 impl Plan {
     pub(crate) fn compile(role: &site::VoiceBrowser, peers: &mut Peers) -> Result<Plan, String> {
-        let anywhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        peers.add("callers", sip::Transport::Tls, anywhere, &role.secure_certificate_subject);
+        let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        peers.add("callers", Transport::Tls, anywhere, &role.secure_certificate_subject);
         Ok(Plan { browser: role.clone() })
+    }
+
+    /// The application of a dialled number, or of the name that the call server gave instead.
+    fn application(&self, called: &str) -> Option<&site::Application> {
+        self.browser.applications.iter().find(|application| application.number == called)
     }
 }
 
+/// All callers of one voice browser.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct VoiceBrowser {}
+pub struct VoiceBrowser {
+    visits: BTreeMap<LegNo, Visit>,
+    timers: Timers<Alarm>,
+}
+
+/// One caller.
+#[derive(Debug, Serialize, Deserialize)]
+struct Visit {
+    terminal: Terminal,
+    session: Session,
+    started: bool,
+    /// Where to refer to: the call server as it named itself in Contact.
+    server: Uri,
+}
+
+/// A session's waiting, by its own number.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Alarm {
+    leg: LegNo,
+    id: u64,
+}
+
+/// When everything is in use: try another browser of the group, and this one after so many seconds.
+const RETRY_AFTER: &str = "5";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, NOTIFY";
+
+fn policy() -> Policy {
+    Policy { protection: Protection::Secure, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
+}
 
 impl VoiceBrowser {
-    pub(crate) fn new(_shell: &mut Shell) -> VoiceBrowser { VoiceBrowser {} }
+    pub(crate) fn new(_shell: &mut Shell) -> VoiceBrowser {
+        VoiceBrowser::default()
+    }
+
+    /// Answers an INVITE: their offer, or our own where they made none.
+    fn answer(&mut self, shell: &mut Shell, invited: Invited, application: site::Application) {
+        let leg = invited.leg;
+        let Some(mut terminal) = Terminal::open(shell, policy()) else {
+            let headers = vec![(Name::RetryAfter, RETRY_AFTER.into()), warning(&shell.plan().node, "no media port is free")];
+            return shell.refuse(leg, Status(503), headers, "no media port is free");
+        };
+        terminal.belongs_to(shell, leg);
+        let described = match &invited.sdp {
+            Some(offer) => match terminal.answer(shell, leg, offer) {
+                Ok(answer) => answer,
+                Err(reject) => return shell.reject(leg, &reject),
+            },
+            None => terminal.offer(shell),
+        };
+        let server = match invited.request.contact() {
+            Some(Ok(contact)) => contact.uri,
+            _ => Uri::sip(None, shell.leg(leg).and_then(|leg| leg.record.signalling.remote).map_or_else(String::new, |a| a.ip().to_string()), None),
+        };
+        let uuid = shell.mint_uuid();
+        shell.is_party(leg, uuid);
+        let session = Session::new(application);
+        self.visits.insert(leg, Visit { terminal, session, started: false, server });
+        shell.respond(leg, Status(200), Vec::new(), Some(described));
+    }
+
+    /// Tells the session and does what it asks then.
+    fn tell(&mut self, shell: &mut Shell, leg: LegNo, told: Told) {
+        let Some(visit) = self.visits.get_mut(&leg) else { return };
+        visit.session.tell(told);
+        while let Some(ask) = visit.session.ask() {
+            match ask {
+                Ask::Play { id, prompt, repeat } => visit.terminal.play(shell, Play { id, prompt, repeat }),
+                Ask::Silence => visit.terminal.silence(shell),
+                Ask::Wait { id, within } => self.timers.set(shell.now().mono + within, Alarm { leg, id }),
+                Ask::Transfer { queue } => {
+                    let target = NameAddr::new(Uri { user: Some(queue.clone()), ..visit.server.clone() });
+                    shell.note(leg, format!("transfer to queue {queue}"));
+                    shell.request(leg, Method::Refer, vec![(Name::ReferTo, target.to_string())], None);
+                }
+                Ask::HangUp { why } => {
+                    shell.end(leg, why);
+                    self.forget(leg);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, leg: LegNo) {
+        self.visits.remove(&leg);
+        self.timers.drop_where(|alarm| alarm.leg == leg);
+    }
+
+    /// How the transfer goes, as a NOTIFY tells it (RFC 3515 §2.4.4).
+    fn notified(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: &Request) {
+        let event = request.header(&Name::Event).unwrap_or_default();
+        if !event.split(';').next().is_some_and(|package| package.trim().eq_ignore_ascii_case("refer")) {
+            let headers = vec![(Name::AllowEvents, "refer".into())];
+            return shell.answer(leg, server, Status(489), headers, None);
+        }
+        let Some(status) = request.body().and_then(|body| body.sipfrag_status()) else {
+            let words = warning(&shell.plan().node, "a NOTIFY of refer carries message/sipfrag (RFC 3515 2.4.5)");
+            return shell.answer(leg, server, Status(400), vec![words], None);
+        };
+        shell.answer(leg, server, Status(200), Vec::new(), None);
+        let over = matches!(request.typed::<sip::message::SubscriptionState>(), Some(Ok(state)) if state.is_terminated());
+        let progress = match status.0 {
+            200..300 => Progress::Done,
+            300.. => Progress::Failed(status.0),
+            // Nobody will tell how it ends: for the caller it has.
+            _ if over => Progress::Failed(408),
+            182 => Progress::Queued,
+            _ => Progress::Trying,
+        };
+        shell.note(leg, format!("transfer: {} {}", status.0, status.reason()));
+        self.tell(shell, leg, Told::Transfer(progress));
+    }
 }
 
 impl Role for VoiceBrowser {
-    fn invited(&mut self, shell: &mut Shell, invited: Invited) { shell.refuse(invited.leg, Status(480), Vec::new(), "not yet"); }
-    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
-    fn reinvited(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn reaccepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn gone(&mut self, _: &mut Shell, _: LegNo, _: String) {}
+    fn invited(&mut self, shell: &mut Shell, invited: Invited) {
+        let plan = shell.plan_of(invited.call);
+        let found = match &plan.kind {
+            Kind::VoiceBrowser(plan) => plan.application(&invited.called).cloned(),
+            _ => None,
+        };
+        match found {
+            Some(application) => self.answer(shell, invited, application),
+            None => {
+                let headers = vec![warning(&plan.node, "no application has this number")];
+                shell.refuse(invited.leg, Status(404), headers, "no application has this number");
+            }
+        }
+    }
+
+    fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(visit) = self.visits.get_mut(&leg) else { return };
+        if visit.terminal.is_offering() {
+            let agreed = match &sdp {
+                Some(answer) => visit.terminal.accept(shell, leg, answer, false).map_err(|reject| reject.to_string()),
+                None => Err("our offer was acknowledged without an answer".to_owned()),
+            };
+            if let Err(why) = agreed {
+                self.forget(leg);
+                return shell.end(leg, why);
+            }
+        }
+        if let Some(visit) = self.visits.get_mut(&leg)
+            && !std::mem::replace(&mut visit.started, true)
+        {
+            self.tell(shell, leg, Told::Started);
+        }
+    }
+
+    fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(visit) = self.visits.get_mut(&leg) else { return };
+        let described = match &sdp {
+            Some(offer) => visit.terminal.answer(shell, leg, offer),
+            None => Ok(visit.terminal.offer(shell)),
+        };
+        match described {
+            Ok(described) => shell.respond(leg, Status(200), Vec::new(), Some(described)),
+            Err(reject) => shell.reject(leg, &reject),
+        }
+    }
+
+    fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
+        if let Some(visit) = self.visits.get_mut(&leg) {
+            let offer = visit.terminal.offer(shell);
+            shell.reinvite(leg, Some(offer));
+        }
+    }
+
+    fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        shell.ack(leg, None);
+        let Some(visit) = self.visits.get_mut(&leg) else { return };
+        let agreed = visit.terminal.accept(shell, leg, sdp.as_deref().unwrap_or_default(), false);
+        if let Err(reject) = agreed {
+            self.forget(leg);
+            shell.end(leg, reject.to_string());
+        }
+    }
+
+    fn rerefused(&mut self, _: &mut Shell, leg: LegNo, _: Status, _: String) {
+        if let Some(visit) = self.visits.get_mut(&leg) {
+            visit.terminal.withdraw();
+        }
+    }
+
+    fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
+        match request.method() {
+            Method::Notify => self.notified(shell, leg, server, &request),
+            _ => shell.answer(leg, server, Status(405), vec![(Name::Allow, ALLOW.into())], None),
+        }
+    }
+
+    fn outcome(&mut self, shell: &mut Shell, leg: LegNo, _: ClientId, method: Method, outcome: Outcome) {
+        if method == Method::Refer && !outcome.status().is_success() {
+            self.tell(shell, leg, Told::Transfer(Progress::Failed(outcome.status().0)));
+        }
+    }
+
+    fn media(&mut self, shell: &mut Shell, leg: LegNo, event: media::Event) {
+        match event {
+            media::Event::Digit { digit, .. } => self.tell(shell, leg, Told::Digit(digit)),
+            media::Event::Played { id, .. } => self.tell(shell, leg, Told::Played(id)),
+            media::Event::Unplayable { id, prompt, .. } => {
+                tracing::warn!(%prompt, "there is no such prompt: the caller heard nothing");
+                self.tell(shell, leg, Told::Played(id));
+            }
+            _ => {}
+        }
+    }
+
+    fn gone(&mut self, _: &mut Shell, leg: LegNo, _: String) {
+        self.forget(leg);
+    }
+
     fn over(&mut self, _: &mut Shell, _: CallNo) {}
+
+    /// A voice browser calls nobody.
+    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+
+    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
+
+    fn deadline(&self) -> Option<Duration> {
+        self.timers.deadline()
+    }
+
+    fn tick(&mut self, shell: &mut Shell) {
+        while let Some(alarm) = self.timers.due(shell.now().mono) {
+            self.tell(shell, alarm.leg, Told::TimedOut(alarm.id));
+        }
+    }
 }

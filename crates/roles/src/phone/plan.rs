@@ -1,0 +1,126 @@
+//! What a phone is: its line, its server, how it is protected, what it does by itself.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sdp::{Policy, Protection, Suite};
+use serde::{Deserialize, Serialize};
+use sip::Transport;
+
+use crate::PeerPlan;
+use crate::plan::Kind;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Number of the line: user part of its addresses.
+    pub line: String,
+    /// Name shown to others; empty for none.
+    pub display: String,
+    /// Name of the peer in the plan to which calls go and, if so, where the phone registers.
+    pub server: Arc<str>,
+    /// Host part of the line's address; empty: the server's IP address.
+    pub domain: String,
+    pub registration: Option<Registration>,
+    pub protection: Protection,
+    /// In order of preference; empty for all.
+    pub suites: Vec<Suite>,
+    /// Answers by itself after ringing so long; `None` waits for [`crate::Control::Answer`].
+    pub answer_after: Option<Duration>,
+    pub say: Option<Say>,
+    pub record: Option<Record>,
+    /// Calls that it has at once; one more meets 486.
+    pub calls: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Asked for; the server may grant less.
+    pub expires: Duration,
+    /// Digest user, as a rule the line.
+    pub user: String,
+    pub secret: Secret,
+}
+
+/// A digest secret. `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(secret: impl Into<String>) -> Secret {
+        Secret(secret.into())
+    }
+
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What the phone says once it is connected: a prompt of the catalogue, or a WAV that was added to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Say {
+    pub prompt: String,
+    pub repeat: bool,
+}
+
+/// Paths of WAV files: what was received and what was sent. A later call overwrites an earlier one's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub heard: String,
+    pub said: String,
+}
+
+impl Plan {
+    /// A secure phone that registers nowhere, says nothing and answers when it is told to.
+    pub fn new(line: &str, server: &PeerPlan) -> Plan {
+        Plan {
+            line: line.into(),
+            display: String::new(),
+            server: server.name.clone(),
+            domain: String::new(),
+            registration: None,
+            protection: Protection::Secure,
+            suites: Vec::new(),
+            answer_after: None,
+            say: None,
+            record: None,
+            calls: 1,
+        }
+    }
+
+    /// The plan of the node that is this phone and nothing else. `local`: its addresses, as Via and Contact name them.
+    pub fn of_node(self, site: &str, node: &str, local: Vec<(Transport, SocketAddr)>, server: PeerPlan) -> crate::Plan {
+        crate::Plan {
+            generation: 1,
+            site: site.into(),
+            node: node.into(),
+            role: "phone".into(),
+            local,
+            peers: vec![server],
+            heartbeats: Vec::new(),
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            kind: Kind::Phone(self),
+        }
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        Policy { protection: self.protection, suites: self.suites.clone(), codecs: Vec::new(), telephone_event: true }
+    }
+
+    /// The administrator's loud words for media on this phone's legs.
+    pub(super) fn dangerous(&self) -> Vec<String> {
+        match self.protection {
+            Protection::Secure => Vec::new(),
+            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
+        }
+    }
+}

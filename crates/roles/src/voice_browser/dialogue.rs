@@ -1,0 +1,265 @@
+//! What is said to a caller and what is made of the answer, apart from SIP and media: the door through which a VoiceXML
+//! interpreter comes in.
+//!
+//! A [`Session`] asks ([`Ask`]: play, wait, transfer, hang up) and is told ([`Told`]: played, a digit, time is up, how
+//! the transfer goes). This one asks a single question; an interpreter that asks and is told the same takes its place.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use site::Application;
+
+/// What a session wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Play this prompt instead of what is being played; [`Told::Played`] with this number when it ends by itself.
+    Play { id: u64, prompt: String, repeat: bool },
+    /// Stop playing (barge-in).
+    Silence,
+    /// [`Told::TimedOut`] with this number after so long.
+    Wait { id: u64, within: Duration },
+    /// Blind transfer to this queue (RFC 5552 §6); the session stays with the caller until it has succeeded.
+    Transfer { queue: String },
+    HangUp { why: String },
+}
+
+/// What a session hears.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Told {
+    /// The caller is there and can hear.
+    Started,
+    Played(u64),
+    Digit(char),
+    TimedOut(u64),
+    Transfer(Progress),
+}
+
+/// How a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Something is being tried.
+    Trying,
+    /// The caller waits in a queue (182).
+    Queued,
+    /// The caller talks with somebody else now.
+    Done,
+    /// It came to nothing; the status says why.
+    Failed(u16),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    Fresh,
+    /// The question is being played. A digit is taken at once.
+    Asking(u64),
+    /// The question was asked; an answer is waited for.
+    Listening(u64),
+    /// The caller is told that this was no answer, or that the transfer failed; the question follows.
+    Correcting(u64),
+    Transferring { music: bool },
+    /// The caller is with somebody else; our leg should be ended by whoever transferred.
+    Transferred(u64),
+    /// Goodbye is being played.
+    Leaving(u64),
+    Over,
+}
+
+/// One caller's dialogue with one application.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Session {
+    application: Application,
+    state: State,
+    /// Questions that met silence or a wrong digit.
+    misses: u32,
+    next: u64,
+    asks: VecDeque<Ask>,
+}
+
+/// How long a browser that was told of a transfer's success waits for its own leg to be ended.
+const OVERSTAY: Duration = Duration::from_secs(10);
+/// What is played before a caller is let go.
+const GOODBYE: &str = "goodbye";
+
+impl Session {
+    pub fn new(application: Application) -> Session {
+        Session { application, state: State::Fresh, misses: 0, next: 0, asks: VecDeque::new() }
+    }
+
+    pub fn ask(&mut self) -> Option<Ask> {
+        self.asks.pop_front()
+    }
+
+    pub fn tell(&mut self, told: Told) {
+        match (&self.state, told) {
+            (State::Over, _) => {}
+            (State::Fresh, Told::Started) => self.question(),
+            (State::Asking(id), Told::Played(played)) if *id == played => {
+                let id = self.wait(Duration::from_secs(self.application.timeout_s.into()));
+                self.state = State::Listening(id);
+            }
+            (State::Correcting(id), Told::Played(played)) if *id == played => self.question(),
+            (State::Leaving(id), Told::Played(played)) if *id == played => self.hang_up("no choice was made"),
+            (State::Listening(id), Told::TimedOut(timed)) if *id == timed => self.missed(),
+            (State::Transferred(id), Told::TimedOut(timed)) if *id == timed => self.hang_up("transferred"),
+            (State::Asking(_) | State::Listening(_) | State::Correcting(_), Told::Digit(digit)) => self.pressed(digit),
+            (State::Transferring { .. }, Told::Transfer(progress)) => self.transfer(progress),
+            // A digit while music plays, the end of a prompt that was barged into, a timer that nobody waits for.
+            _ => {}
+        }
+    }
+
+    fn pressed(&mut self, digit: char) {
+        let choice = self.application.choices.iter().find(|choice| choice.digit == digit);
+        match choice.map(|choice| choice.queue.clone()) {
+            Some(queue) => {
+                self.asks.push_back(Ask::Silence);
+                self.asks.push_back(Ask::Transfer { queue });
+                self.state = State::Transferring { music: false };
+            }
+            None => self.missed(),
+        }
+    }
+
+    /// Silence, or a digit that is no choice.
+    fn missed(&mut self) {
+        self.misses += 1;
+        if self.misses >= self.application.tries {
+            let id = self.play(GOODBYE.into(), false);
+            self.state = State::Leaving(id);
+        } else {
+            self.correct();
+        }
+    }
+
+    fn correct(&mut self) {
+        let id = self.play(self.application.invalid_prompt.clone(), false);
+        self.state = State::Correcting(id);
+    }
+
+    fn question(&mut self) {
+        let id = self.play(self.application.prompt.clone(), false);
+        self.state = State::Asking(id);
+    }
+
+    fn transfer(&mut self, progress: Progress) {
+        match progress {
+            Progress::Trying => {}
+            Progress::Queued => {
+                if self.state == (State::Transferring { music: false }) {
+                    self.play(self.application.queue_music.clone(), true);
+                    self.state = State::Transferring { music: true };
+                }
+            }
+            Progress::Done => {
+                self.asks.push_back(Ask::Silence);
+                let id = self.wait(OVERSTAY);
+                self.state = State::Transferred(id);
+            }
+            // The caller did nothing wrong: an apology in the words that there are, and the question again.
+            Progress::Failed(_) => self.correct(),
+        }
+    }
+
+    fn hang_up(&mut self, why: &str) {
+        self.asks.push_back(Ask::HangUp { why: why.into() });
+        self.state = State::Over;
+    }
+
+    fn play(&mut self, prompt: String, repeat: bool) -> u64 {
+        self.next += 1;
+        self.asks.push_back(Ask::Play { id: self.next, prompt, repeat });
+        self.next
+    }
+
+    fn wait(&mut self, within: Duration) -> u64 {
+        self.next += 1;
+        self.asks.push_back(Ask::Wait { id: self.next, within });
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session::new(Application {
+            number: "6016".into(),
+            prompt: "welcome".into(),
+            invalid_prompt: "invalid".into(),
+            queue_music: "moh".into(),
+            timeout_s: 5,
+            tries: 3,
+            choices: vec![site::Choice { digit: '1', queue: "sales".into() }],
+        })
+    }
+
+    /// Tells, and gives what is asked then in short words: `play welcome 1`, `wait 5 2`, …
+    fn after(session: &mut Session, told: Told) -> Vec<String> {
+        session.tell(told);
+        let short = |ask| match ask {
+            Ask::Play { id, prompt, repeat: false } => format!("play {prompt} {id}"),
+            Ask::Play { id, prompt, repeat: true } => format!("loop {prompt} {id}"),
+            Ask::Silence => "silence".into(),
+            Ask::Wait { id, within } => format!("wait {} {id}", within.as_secs()),
+            Ask::Transfer { queue } => format!("transfer {queue}"),
+            Ask::HangUp { why } => format!("hang up: {why}"),
+        };
+        std::iter::from_fn(|| session.ask()).map(short).collect()
+    }
+
+    #[test]
+    fn a_choice_after_the_question_leads_to_the_queue_and_music() {
+        let mut s = session();
+        assert_eq!(after(&mut s, Told::Started), ["play welcome 1"]);
+        assert_eq!(after(&mut s, Told::Played(1)), ["wait 5 2"]);
+        assert_eq!(after(&mut s, Told::Digit('1')), ["silence", "transfer sales"]);
+        assert!(after(&mut s, Told::TimedOut(2)).is_empty(), "the answer came first");
+        assert!(after(&mut s, Told::Transfer(Progress::Trying)).is_empty());
+        assert_eq!(after(&mut s, Told::Transfer(Progress::Queued)), ["loop moh 3"]);
+        assert!(after(&mut s, Told::Transfer(Progress::Queued)).is_empty(), "the music goes on");
+        assert!(after(&mut s, Told::Digit('1')).is_empty(), "pressed in the queue");
+        assert_eq!(after(&mut s, Told::Transfer(Progress::Done)), ["silence", "wait 10 4"]);
+        assert_eq!(after(&mut s, Told::TimedOut(4)), ["hang up: transferred"]);
+    }
+
+    #[test]
+    fn a_digit_barges_into_the_question_and_into_the_correction() {
+        let mut s = session();
+        after(&mut s, Told::Started);
+        assert_eq!(after(&mut s, Told::Digit('9')), ["play invalid 2"]);
+        assert!(after(&mut s, Told::Played(1)).is_empty(), "the question was cut off");
+        assert_eq!(after(&mut s, Told::Digit('1')), ["silence", "transfer sales"]);
+    }
+
+    #[test]
+    fn silence_and_wrong_digits_are_counted_together_and_then_goodbye() {
+        let mut s = session();
+        after(&mut s, Told::Started);
+        after(&mut s, Told::Played(1));
+        assert_eq!(after(&mut s, Told::TimedOut(2)), ["play invalid 3"]);
+        assert_eq!(after(&mut s, Told::Played(3)), ["play welcome 4"]);
+        assert_eq!(after(&mut s, Told::Digit('7')), ["play invalid 5"]);
+        assert_eq!(after(&mut s, Told::Played(5)), ["play welcome 6"]);
+        after(&mut s, Told::Played(6));
+        assert_eq!(after(&mut s, Told::TimedOut(7)), ["play goodbye 8"]);
+        assert!(after(&mut s, Told::Digit('1')).is_empty(), "too late");
+        assert_eq!(after(&mut s, Told::Played(8)), ["hang up: no choice was made"]);
+        assert!(after(&mut s, Told::Started).is_empty());
+    }
+
+    #[test]
+    fn a_failed_transfer_asks_again_and_counts_as_no_miss() {
+        let mut s = session();
+        after(&mut s, Told::Started);
+        for _ in 0..5 {
+            after(&mut s, Told::Digit('1'));
+            after(&mut s, Told::Transfer(Progress::Queued));
+            let apology = after(&mut s, Told::Transfer(Progress::Failed(503)));
+            assert!(apology[0].starts_with("play invalid"), "{apology:?}");
+            let id = apology[0].rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(after(&mut s, Told::Played(id))[0].starts_with("play welcome"));
+        }
+    }
+}
