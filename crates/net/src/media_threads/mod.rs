@@ -3,6 +3,8 @@
 
 mod ports;
 mod scribe;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::io;
