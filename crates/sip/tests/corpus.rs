@@ -9,8 +9,12 @@ use std::path::Path;
 fn every_input_holds() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for folder in [root.join("../../fuzz/corpus/sip_message"), root.join("tests/torture")] {
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for folder in [
+        root.join("../../fuzz/corpus/sip_message"),
+        root.join("tests/torture"),
+    ] {
+        let entries =
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for entry in entries {
             let path = entry.unwrap().path();
             let bytes = fs::read(&path).unwrap();

@@ -27,7 +27,8 @@ impl Algorithm {
     /// `None` for the session variants (`MD5-sess`), which SIP does not use, and for what is not known.
     pub fn parse(text: &str) -> Option<Algorithm> {
         let all = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256];
-        all.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+        all.into_iter()
+            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
     }
 
     /// Hash of the parts joined by colons, in lower-case hexadecimal.
@@ -59,18 +60,24 @@ fn joined<D: Digest>(parts: &[&[u8]]) -> String {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    }).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
 }
 
 /// H(user:realm:password) in lower-case hexadecimal: what a store keeps in place of the password.

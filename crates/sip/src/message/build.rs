@@ -28,11 +28,22 @@ impl Builder {
         let from = buffer.len();
         append(&mut buffer, uri);
         // A space would end the URI early.
-        let uri = buffer.split_off(from).into_iter().filter(|b| b.is_ascii_graphic());
+        let uri = buffer
+            .split_off(from)
+            .into_iter()
+            .filter(|b| b.is_ascii_graphic());
         buffer.extend(uri);
-        let start = Start::Request { uri: from as u32..buffer.len() as u32 };
+        let start = Start::Request {
+            uri: from as u32..buffer.len() as u32,
+        };
         buffer.extend_from_slice(b" SIP/2.0\r\n");
-        Builder { buffer, start, method: method.clone(), index: Index::new(), body: None }
+        Builder {
+            buffer,
+            start,
+            method: method.clone(),
+            index: Index::new(),
+            body: None,
+        }
     }
 
     /// An answer with the registered reason phrase; Via, From, To, Call-ID and CSeq (for 100 also Timestamp) are the
@@ -42,15 +53,24 @@ impl Builder {
     }
 
     /// The same with other words in the status line.
-    pub fn response_with_reason(request: &Message, status: Status, reason: &str, to_tag: Option<&str>) -> Builder {
+    pub fn response_with_reason(
+        request: &Message,
+        status: Status,
+        reason: &str,
+        to_tag: Option<&str>,
+    ) -> Builder {
         let mut builder = Builder::status_line(status, reason, request.method());
         builder = builder.copy(request, &Name::Via).copy(request, &Name::From);
         let to = request.header_bytes(&Name::To).unwrap_or(b"");
         builder = match to_tag {
-            Some(tag) if request.to_tag().is_none() => builder.raw(Name::To.as_str(), &[to, b";tag=", tag.as_bytes()]),
+            Some(tag) if request.to_tag().is_none() => {
+                builder.raw(Name::To.as_str(), &[to, b";tag=", tag.as_bytes()])
+            }
             _ => builder.raw(Name::To.as_str(), &[to]),
         };
-        builder = builder.copy(request, &Name::CallId).copy(request, &Name::CSeq);
+        builder = builder
+            .copy(request, &Name::CallId)
+            .copy(request, &Name::CSeq);
         match status {
             Status(100) => builder.copy(request, &Name::Timestamp),
             _ => builder,
@@ -62,9 +82,18 @@ impl Builder {
         append(&mut buffer, format_args!("SIP/2.0 {status} "));
         let from = buffer.len();
         append(&mut buffer, reason);
-        let start = Start::Response { status, reason: from as u32..buffer.len() as u32 };
+        let start = Start::Response {
+            status,
+            reason: from as u32..buffer.len() as u32,
+        };
         buffer.extend_from_slice(b"\r\n");
-        Builder { buffer, start, method, index: Index::new(), body: None }
+        Builder {
+            buffer,
+            start,
+            method,
+            index: Index::new(),
+            body: None,
+        }
     }
 
     /// Adds a field. Line ends in the value become spaces, so that no value can end its field. Content-Type and
@@ -78,7 +107,9 @@ impl Builder {
 
     /// Adds these fields in their order.
     pub fn headers(self, headers: &Headers) -> Builder {
-        headers.iter().fold(self, |builder, (name, value)| builder.header(name, value))
+        headers
+            .iter()
+            .fold(self, |builder, (name, value)| builder.header(name, value))
     }
 
     /// Adds every field of that name of another message, byte by byte.
@@ -107,23 +138,42 @@ impl Builder {
     pub fn build(mut self) -> Message {
         let body = self.body.take();
         if let Some(body) = &body {
-            self = self.field(Name::ContentType.as_str(), |buffer| append(buffer, &body.content_type));
+            self = self.field(Name::ContentType.as_str(), |buffer| {
+                append(buffer, &body.content_type)
+            });
         }
         let content = body.as_ref().map_or(&[][..], |body| &body.bytes);
-        self = self.field(Name::ContentLength.as_str(), |buffer| append(buffer, content.len()));
+        self = self.field(Name::ContentLength.as_str(), |buffer| {
+            append(buffer, content.len())
+        });
         self.buffer.extend_from_slice(b"\r\n");
         let head = self.buffer.len();
         self.buffer.extend_from_slice(content);
-        Message::assemble(Bytes::from(self.buffer), None, self.start, self.method, self.index, head)
+        Message::assemble(
+            Bytes::from(self.buffer),
+            None,
+            self.start,
+            self.method,
+            self.index,
+            head,
+        )
     }
 
     fn raw(self, name: &str, pieces: &[&[u8]]) -> Builder {
-        self.field(name, |buffer| pieces.iter().for_each(|piece| buffer.extend_from_slice(piece)))
+        self.field(name, |buffer| {
+            pieces
+                .iter()
+                .for_each(|piece| buffer.extend_from_slice(piece))
+        })
     }
 
     fn field(mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Builder {
         let start = self.buffer.len();
-        self.buffer.extend(name.bytes().filter(|b| lex::is_token_byte(*b)).take(usize::from(u8::MAX)));
+        self.buffer.extend(
+            name.bytes()
+                .filter(|b| lex::is_token_byte(*b))
+                .take(usize::from(u8::MAX)),
+        );
         let name_len = self.buffer.len() - start;
         if name_len == 0 {
             return self;
@@ -131,13 +181,23 @@ impl Builder {
         self.buffer.extend_from_slice(b": ");
         let from = self.buffer.len();
         value(&mut self.buffer);
-        for byte in self.buffer.iter_mut().skip(from).filter(|byte| matches!(byte, b'\r' | b'\n')) {
+        for byte in self
+            .buffer
+            .iter_mut()
+            .skip(from)
+            .filter(|byte| matches!(byte, b'\r' | b'\n'))
+        {
             *byte = b' ';
         }
         while self.buffer.len() > from && matches!(self.buffer.last(), Some(b' ' | b'\t')) {
             self.buffer.pop();
         }
-        let blanks = self.buffer.iter().skip(from).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let blanks = self
+            .buffer
+            .iter()
+            .skip(from)
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
         self.index.push(Field {
             name: start as u32,
             value: (from + blanks) as u32,

@@ -17,7 +17,8 @@ impl Typed for CSeq {
 
     fn read(text: &str) -> Result<CSeq, ParseError> {
         let (number, method) = split(text)?;
-        let method = Method::parse(method).ok_or_else(|| ParseError::new("expected a method after the number", 0))?;
+        let method = Method::parse(method)
+            .ok_or_else(|| ParseError::new("expected a method after the number", 0))?;
         Ok(CSeq { number, method })
     }
 }
@@ -38,7 +39,10 @@ pub(crate) fn split(text: &str) -> Result<(u32, &str), ParseError> {
         _ => return Err(ParseError::new("expected a number below 2147483648", 0)),
     };
     if !method.starts_with([' ', '\t', '\r', '\n']) {
-        return Err(ParseError::new("expected white space and a method after the number", len));
+        return Err(ParseError::new(
+            "expected white space and a method after the number",
+            len,
+        ));
     }
     Ok((number, lex::trim(method)))
 }
@@ -50,14 +54,30 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         let cseq = CSeq::read("0009\r\n  INVITE").unwrap();
-        assert_eq!(cseq, CSeq { number: 9, method: Method::Invite });
+        assert_eq!(
+            cseq,
+            CSeq {
+                number: 9,
+                method: Method::Invite
+            }
+        );
         assert_eq!(cseq.to_string(), "9 INVITE");
         assert_eq!(CSeq::read("2147483647 X").unwrap().number, 2147483647);
     }
 
     #[test]
     fn what_is_not_one_is_refused() {
-        for text in ["", "1", "1 ", "INVITE", "2147483648 INVITE", "36893488147419103232 REGISTER", "-1 ACK", "1 IN VITE", "1INVITE"] {
+        for text in [
+            "",
+            "1",
+            "1 ",
+            "INVITE",
+            "2147483648 INVITE",
+            "36893488147419103232 REGISTER",
+            "-1 ACK",
+            "1 IN VITE",
+            "1INVITE",
+        ] {
             assert!(CSeq::read(text).is_err(), "{text}");
         }
     }

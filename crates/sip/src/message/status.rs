@@ -100,11 +100,17 @@ impl Status {
             606 => "Not Acceptable",
             607 => "Unwanted",
             608 => "Rejected",
-            0..=199 => "Session Progress",
-            200..=299 => "OK",
-            300..=399 => "Multiple Choices",
-            400..=499 => "Bad Request",
-            500..=599 => "Server Internal Error",
+            _ => self.class(),
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self.0 {
+            0..200 => "Session Progress",
+            200..300 => "OK",
+            300..400 => "Multiple Choices",
+            400..500 => "Bad Request",
+            500..600 => "Server Internal Error",
             600.. => "Busy Everywhere",
         }
     }
