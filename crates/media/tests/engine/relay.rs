@@ -188,7 +188,7 @@ fn no_keystream_twice_whatever_the_outside_sends() {
                 payload_type: 0,
                 sequence,
                 timestamp: u32::from(sequence) * 160,
-                ssrc: 77 + (n as u32 % 5) / 4,
+                ssrc: 77 + n as u32 / 12,
                 padding: false,
                 len: 12,
             };

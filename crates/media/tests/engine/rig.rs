@@ -8,32 +8,32 @@ use std::time::Duration;
 use media::{Command, Engine, Event, Facts, Latch, Lease, LeaseId, Play, Prompts, TAG_ROOM};
 use sdp::{Codec, Direction, Local, MasterKey, Negotiated, Policy, Protection, Suite};
 
-pub const WAY: Duration = Duration::from_millis(10);
+pub(crate) const WAY: Duration = Duration::from_millis(10);
 
-pub fn ms(n: u64) -> Duration {
+pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
 /// What went over the wire.
 #[derive(Clone)]
-pub struct Tapped {
-    pub at: Duration,
-    pub from: SocketAddr,
-    pub to: SocketAddr,
-    pub bytes: Vec<u8>,
+pub(crate) struct Tapped {
+    pub(crate) at: Duration,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
 }
 
-pub struct Rig {
-    pub now: Duration,
-    pub engines: Vec<Engine>,
-    pub events: Vec<(usize, Event)>,
-    pub prompts: Arc<Prompts>,
-    pub tapped: Vec<Tapped>,
+pub(crate) struct Rig {
+    pub(crate) now: Duration,
+    pub(crate) engines: Vec<Engine>,
+    pub(crate) events: Vec<(usize, Event)>,
+    pub(crate) prompts: Arc<Prompts>,
+    pub(crate) tapped: Vec<Tapped>,
     /// Whether `tapped` is filled; long runs look with `watch` alone.
-    pub tap: bool,
-    pub watch: Box<dyn FnMut(&Tapped)>,
+    pub(crate) tap: bool,
+    pub(crate) watch: Box<dyn FnMut(&Tapped)>,
     /// Says whether a datagram is lost.
-    pub lose: Box<dyn FnMut(&Tapped) -> bool>,
+    pub(crate) lose: Box<dyn FnMut(&Tapped) -> bool>,
     wire: BTreeMap<(Duration, u64), Tapped>,
     serial: u64,
     keys: u8,
@@ -41,14 +41,14 @@ pub struct Rig {
 
 /// A lease and the engine it belongs to.
 #[derive(Clone, Copy)]
-pub struct End {
-    pub engine: usize,
-    pub lease: Lease,
+pub(crate) struct End {
+    pub(crate) engine: usize,
+    pub(crate) lease: Lease,
 }
 
 impl Rig {
     /// So many engines, each with 8 slots on 127.0.0.(1 + its number).
-    pub fn new(engines: usize) -> Rig {
+    pub(crate) fn new(engines: usize) -> Rig {
         let prompts = Arc::new(Prompts::built_in());
         let engine = |n: usize| {
             let mut engine = Engine::new(n as u16, [n as u8 + 1; 32], prompts.clone());
@@ -72,18 +72,18 @@ impl Rig {
         }
     }
 
-    pub fn lend(&mut self, engine: usize) -> End {
+    pub(crate) fn lend(&mut self, engine: usize) -> End {
         let local = address(engine, 0, false).ip();
         let lease = self.engines[engine].lend(local, 1, self.now)[0];
         End { engine, lease }
     }
 
     /// Offer and answer between two ends, as their call control would do it.
-    pub fn agree(&mut self, a: End, b: End, policy: &Policy) -> (Negotiated, Negotiated) {
+    pub(crate) fn agree(&mut self, a: End, b: End, policy: &Policy) -> (Negotiated, Negotiated) {
         self.agree_as(a, b, policy, policy, Direction::SendRecv)
     }
 
-    pub fn agree_as(
+    pub(crate) fn agree_as(
         &mut self,
         a: End,
         b: End,
@@ -111,17 +111,17 @@ impl Rig {
     }
 
     /// Agreed and set at both ends.
-    pub fn connect(&mut self, a: End, b: End, policy: &Policy) {
+    pub(crate) fn connect(&mut self, a: End, b: End, policy: &Policy) {
         let (at_a, at_b) = self.agree(a, b, policy);
         self.set(a, at_a);
         self.set(b, at_b);
     }
 
-    pub fn set(&mut self, end: End, negotiated: Negotiated) {
+    pub(crate) fn set(&mut self, end: End, negotiated: Negotiated) {
         self.set_latched(end, negotiated, Latch::Never);
     }
 
-    pub fn set_latched(&mut self, end: End, negotiated: Negotiated, latch: Latch) {
+    pub(crate) fn set_latched(&mut self, end: End, negotiated: Negotiated, latch: Latch) {
         self.tell(end, |lease| Command::Set {
             lease,
             negotiated: Box::new(negotiated),
@@ -129,11 +129,11 @@ impl Rig {
         });
     }
 
-    pub fn bridge(&mut self, a: End, b: End) {
+    pub(crate) fn bridge(&mut self, a: End, b: End) {
         self.tell(a, |a| Command::Bridge { a, b: b.lease.id });
     }
 
-    pub fn play(&mut self, end: End, prompt: &str, repeat: bool) {
+    pub(crate) fn play(&mut self, end: End, prompt: &str, repeat: bool) {
         let play = Play {
             id: 7,
             prompt: prompt.to_owned(),
@@ -143,7 +143,7 @@ impl Rig {
     }
 
     /// Recordings come out as `heard` and `said`, with the end's number in front.
-    pub fn record(&mut self, end: End) {
+    pub(crate) fn record(&mut self, end: End) {
         self.tell(end, |lease| Command::Record {
             lease,
             heard: "heard".into(),
@@ -151,12 +151,12 @@ impl Rig {
         });
     }
 
-    pub fn tell(&mut self, end: End, command: impl FnOnce(LeaseId) -> Command) {
+    pub(crate) fn tell(&mut self, end: End, command: impl FnOnce(LeaseId) -> Command) {
         self.engines[end.engine].command(command(end.lease.id), self.now);
         self.drain(end.engine);
     }
 
-    pub fn facts(&mut self, end: End) -> Facts {
+    pub(crate) fn facts(&mut self, end: End) -> Facts {
         self.tell(end, |lease| Command::Report { lease });
         match self.events.pop() {
             Some((_, Event::Facts { facts, .. })) => *facts,
@@ -165,7 +165,7 @@ impl Rig {
     }
 
     /// As [`Rig::facts`], also of a lease that has ended.
-    pub fn facts_or_default(&mut self, end: End) -> Facts {
+    pub(crate) fn facts_or_default(&mut self, end: End) -> Facts {
         let before = self.events.len();
         self.tell(end, |lease| Command::Report { lease });
         match self.events.drain(before..).next_back() {
@@ -175,7 +175,7 @@ impl Rig {
     }
 
     /// Closes and gives what was heard, what was said, and the final facts.
-    pub fn close(&mut self, end: End) -> (Vec<i16>, Vec<i16>, Facts) {
+    pub(crate) fn close(&mut self, end: End) -> (Vec<i16>, Vec<i16>, Facts) {
         let before = self.events.len();
         self.tell(end, |lease| Command::Close { lease });
         let (mut heard, mut said, mut facts) = (Vec::new(), Vec::new(), None);
@@ -193,7 +193,7 @@ impl Rig {
     }
 
     /// A datagram of nobody's.
-    pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    pub(crate) fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.wire.insert(
             (self.now + WAY, self.serial),
             Tapped {
@@ -206,7 +206,7 @@ impl Rig {
         self.serial += 1;
     }
 
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
             let due = self.engines.iter().filter_map(Engine::deadline).min();
@@ -284,7 +284,7 @@ impl Rig {
     }
 }
 
-pub fn address(engine: usize, slot: u16, rtcp: bool) -> SocketAddr {
+pub(crate) fn address(engine: usize, slot: u16, rtcp: bool) -> SocketAddr {
     SocketAddr::from((
         [127, 0, 0, engine as u8 + 1],
         16_384 + slot * 2 + u16::from(rtcp),
@@ -303,7 +303,7 @@ fn owner(addr: SocketAddr) -> Option<(usize, u16, bool)> {
     ))
 }
 
-pub fn secure(suite: Suite) -> Policy {
+pub(crate) fn secure(suite: Suite) -> Policy {
     Policy {
         protection: Protection::Secure,
         suites: vec![suite],
@@ -312,7 +312,7 @@ pub fn secure(suite: Suite) -> Policy {
     }
 }
 
-pub fn plain() -> Policy {
+pub(crate) fn plain() -> Policy {
     Policy {
         protection: Protection::DangerousPlainRtp,
         ..secure(Suite::AesCm128HmacSha1_80)
@@ -320,6 +320,6 @@ pub fn plain() -> Policy {
 }
 
 /// Where `part` lies in `whole`, sample by sample, or none.
-pub fn find(whole: &[i16], part: &[i16]) -> Option<usize> {
+pub(crate) fn find(whole: &[i16], part: &[i16]) -> Option<usize> {
     whole.windows(part.len()).position(|window| window == part)
 }
