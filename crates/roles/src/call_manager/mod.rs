@@ -1,36 +1,205 @@
-//! CallManager: under way; this is only its face for the compiler.
+//! Call manager (CUCM): phones register here over TLS, trunks lead to the other nodes, and calls between them pass
+//! through: signalling alone, descriptions inspected and untouched.
+
+mod plan;
+mod registrar;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
+use sdp::Protection;
 use serde::{Deserialize, Serialize};
-use sip::Status;
+use sip::{FlowId, Hop, Request, ServerId, Status};
 
-use crate::plan::Peers;
-use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell};
+pub use plan::{Plan, Trunk};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {}
+use self::registrar::Registrar;
+use crate::plan::Kind;
+use crate::shell::{Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, warning};
+use crate::{AskId, Control, ControlId, Reply, Told};
 
-impl Plan {
-    pub(crate) fn compile(_role: &site::CallManager, _domain: &str, _peers: &mut Peers) -> Result<Plan, String> {
-        
-        
-        Ok(Plan {})
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CallManager {
+    registrar: Registrar,
+    calls: BTreeMap<CallNo, Passage>,
+}
+
+impl CallManager {
+    pub(crate) fn new(shell: &mut Shell) -> CallManager {
+        let secret = shell.secret();
+        CallManager { registrar: Registrar::new(secret), calls: BTreeMap::new() }
+    }
+
+    fn passage(&mut self, shell: &Shell, leg: LegNo) -> Option<(CallNo, &mut Passage)> {
+        let call = shell.book().leg(leg)?.call;
+        Some((call, self.calls.get_mut(&call)?))
+    }
+
+    /// An exchange came to an end that matters.
+    fn progressed(shell: &mut Shell, call: CallNo, progress: Progress) {
+        match progress {
+            Progress::Going | Progress::Agreed => {}
+            Progress::Broken(why) => shell.end_call(call, &why),
+            Progress::Declined { status, why, waiting } => {
+                if let Some(leg) = waiting {
+                    shell.ack(leg, None);
+                    shell.end_call(call, &format!("{} {why}", status.0));
+                }
+            }
+        }
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct CallManager {}
-
-impl CallManager {
-    pub(crate) fn new(_shell: &mut Shell) -> CallManager { CallManager {} }
-}
-
 impl Role for CallManager {
-    fn invited(&mut self, shell: &mut Shell, invited: Invited) { shell.refuse(invited.leg, Status(480), Vec::new(), "not yet"); }
-    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
-    fn reinvited(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn reaccepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn gone(&mut self, _: &mut Shell, _: LegNo, _: String) {}
-    fn over(&mut self, _: &mut Shell, _: CallNo) {}
+    fn knows(&self, _: &Shell, sight: &Sight) -> Option<Admitted> {
+        self.registrar.device_on(sight.flow.id).map(Admitted::by_digest)
+    }
+
+    fn is_registrar(&self) -> bool {
+        true
+    }
+
+    fn register(&mut self, shell: &mut Shell, server: ServerId, request: Request, flow: FlowId) {
+        let plan = shell.plan().clone();
+        if let Kind::CallManager(plan) = &plan.kind {
+            self.registrar.register(shell, plan, server, &request, flow);
+        }
+    }
+
+    fn invited(&mut self, shell: &mut Shell, invited: Invited) {
+        let (leg, no) = (invited.leg, invited.call);
+        let node = shell.plan_of(no);
+        let Kind::CallManager(plan) = &node.kind else { return };
+        let Some(phone) = plan.phone_of_line(&invited.called) else {
+            let why = "no line has the number called";
+            return shell.refuse(leg, Status(404), vec![warning(&node.node, why)], why);
+        };
+        let from = invited.admitted.peer();
+        let protection = match plan.is_plain(from) && plan.is_plain(&phone.name) {
+            true => Protection::DangerousPlainRtp,
+            false => Protection::Secure,
+        };
+        let dangerous: Vec<String> = match protection {
+            Protection::Secure => Vec::new(),
+            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
+        };
+        if let Some(leg) = shell.leg_mut(leg) {
+            leg.record.dangerous = dangerous.clone();
+        }
+        if let Some(Err(reject)) = invited.sdp.as_ref().map(|sdp| shell.inspect(leg, protection, sdp)) {
+            return shell.reject(leg, &reject);
+        }
+        let Some(binding) = self.registrar.binding(&phone.line) else {
+            let why = format!("{} is not registered", phone.name);
+            return shell.refuse(leg, Status(480), vec![warning(&node.node, &why)], why);
+        };
+        let late = invited.sdp.is_none();
+        let to = shell.call(Outgoing {
+            call: no,
+            peer: phone.name.as_str().into(),
+            hop: Hop::Flow(binding.flow),
+            uri: binding.contact.clone(),
+            calling: invited.calling,
+            called: phone.line.clone(),
+            mate: Some(leg),
+            dial_peer: None,
+            max_forwards: invited.max_forwards,
+            headers: Vec::new(),
+            sdp: invited.sdp,
+            dangerous,
+        });
+        self.calls.insert(no, Passage::passing_on(leg, to, late, protection));
+    }
+
+    fn provisional(&mut self, shell: &mut Shell, leg: LegNo, status: Status, _: Option<Bytes>) {
+        // An early description is not passed on: ours are without RFC 3262, so nobody would know that it arrived.
+        let Some((_, passage)) = self.passage(shell, leg) else { return };
+        let caller = passage.other(leg);
+        let status = if status.0 == 183 { Status(180) } else { status };
+        shell.respond(caller, status, Vec::new(), None);
+    }
+
+    fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some((call, passage)) = self.passage(shell, leg) else { return };
+        let progress = passage.accepted(shell, leg, sdp);
+        CallManager::progressed(shell, call, progress);
+    }
+
+    fn refused(&mut self, shell: &mut Shell, leg: LegNo, refused: Refused) {
+        let Some((_, passage)) = self.passage(shell, leg) else { return };
+        let caller = passage.other(leg);
+        let status = match refused.status.0 {
+            _ if refused.unreachable => Status(480),
+            401 | 407 => Status(403),
+            300..=399 => Status(480),
+            _ => refused.status,
+        };
+        let why = format!("the phone: {}", refused.why);
+        let headers = vec![warning(&shell.plan().node, &why)];
+        shell.refuse(caller, status, headers, why);
+    }
+
+    fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some((call, passage)) = self.passage(shell, leg) else { return };
+        let progress = passage.acked(shell, leg, sdp);
+        CallManager::progressed(shell, call, progress);
+    }
+
+    fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        if let Some((_, passage)) = self.passage(shell, leg) {
+            passage.reinvited(shell, leg, sdp);
+        }
+    }
+
+    fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        self.accepted(shell, leg, sdp);
+    }
+
+    fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
+        let Some((call, passage)) = self.passage(shell, leg) else { return };
+        let progress = passage.declined(shell, leg, status, why);
+        CallManager::progressed(shell, call, progress);
+    }
+
+    fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        if let Some((_, passage)) = self.passage(shell, leg) {
+            let other = passage.other(leg);
+            shell.end(other, format!("the other side: {why}"));
+        }
+    }
+
+    fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
+        if let Some((_, passage)) = self.passage(shell, leg) {
+            passage.refresh(shell, leg);
+        }
+    }
+
+    fn over(&mut self, _: &mut Shell, call: CallNo) {
+        self.calls.remove(&call);
+    }
+
+    fn closed(&mut self, shell: &mut Shell, flow: FlowId) {
+        self.registrar.closed(shell, flow);
+    }
+
+    fn told(&mut self, shell: &mut Shell, ask: AskId, told: Told) {
+        self.registrar.told(shell, ask, told);
+    }
+
+    fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {
+        let reply = match request {
+            Control::Registrations => Reply::Registrations(self.registrar.list(shell)),
+            _ => Reply::Sorry("a call manager does not do that".into()),
+        };
+        shell.reply(control, reply);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.registrar.deadline()
+    }
+
+    fn tick(&mut self, shell: &mut Shell) {
+        self.registrar.tick(shell);
+    }
 }

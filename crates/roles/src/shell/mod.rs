@@ -12,6 +12,7 @@ mod closing;
 mod control;
 mod health;
 mod hear;
+mod pass;
 mod pool;
 mod role;
 mod timers;
@@ -33,10 +34,12 @@ use sip::{ClientId, DialogId, Endpoint, FlowId, Hop, Method, Target, Transport};
 pub use acts::Outgoing;
 pub use admission::{Admitted, Sight};
 pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
+pub use pass::{Passage, Progress};
 pub use role::{Invited, Outcome, Refused, Role};
 pub use timers::Timers;
 pub(crate) use hear::why_refused;
 pub(crate) use role::reason;
+pub(crate) use words::in_words;
 pub use words::{rejection, warning};
 
 use crate::{ControlId, Journal, Output, PeerPlan, Plan};
@@ -196,6 +199,13 @@ impl Shell {
         let mut octets = [0; 16];
         self.rng.fill_bytes(&mut octets);
         Uuid::random(octets)
+    }
+
+    /// A secret of this life of the node (nonces are proved with it).
+    pub(crate) fn secret(&mut self) -> [u8; 32] {
+        let mut octets = [0; 32];
+        self.rng.fill_bytes(&mut octets);
+        octets
     }
 
     /// A random number, e.g. for an `o=` line.

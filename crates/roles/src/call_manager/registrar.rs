@@ -1,0 +1,256 @@
+//! The registrar (RFC 3261 §10): digest over TLS, the certificate where a phone's profile names one, and a binding that
+//! belongs to the connection it came by (RFC 5626 in spirit: that flow is the way to the phone, and ends with it).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sip::auth::{Algorithm, Credentials, Verdict, Verifier, ha1};
+use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Transport, Uri};
+use trust::{Peer, Refusal};
+
+use super::plan::{ENCRYPTED, Plan};
+use crate::shell::{Shell, Sight};
+use crate::{Ask, AskId, Journal, Persist, Registration, Told};
+
+const SHORTEST: u32 = 30;
+const LONGEST: u32 = 3600;
+const NONCE_LIFE: Duration = Duration::from_secs(600);
+
+/// Where a line is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Binding {
+    pub(super) device: String,
+    /// The phone's Contact URI: Request-URI of what is sent to it.
+    pub(super) contact: Uri,
+    pub(super) flow: FlowId,
+    remote: SocketAddr,
+    transport: Transport,
+    until: Duration,
+    certificate: Option<String>,
+}
+
+/// A REGISTER whose effect is being made durable before it is acknowledged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pending {
+    server: ServerId,
+    line: String,
+    /// `None`: the phone takes itself off.
+    binding: Option<Binding>,
+    seconds: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Registrar {
+    verifier: Verifier,
+    bindings: BTreeMap<String, Binding>,
+    pending: BTreeMap<AskId, Pending>,
+}
+
+impl Registrar {
+    pub(super) fn new(secret: [u8; 32]) -> Registrar {
+        // baresip 1.0 gives up at a first challenge that is not MD5; over TLS the hash is not what protects the secret.
+        let verifier = Verifier::new(secret, NONCE_LIFE).offering(vec![Algorithm::Md5]);
+        Registrar { verifier, bindings: BTreeMap::new(), pending: BTreeMap::new() }
+    }
+
+    pub(super) fn binding(&self, line: &str) -> Option<&Binding> {
+        self.bindings.get(line)
+    }
+
+    /// The device whose registration holds this flow.
+    pub(super) fn device_on(&self, flow: FlowId) -> Option<&str> {
+        self.bindings.values().find(|binding| binding.flow == flow).map(|binding| binding.device.as_str())
+    }
+
+    pub(super) fn register(&mut self, shell: &mut Shell, plan: &Plan, server: ServerId, request: &Request, flow: FlowId) {
+        let now = shell.now().mono;
+        let fields: Vec<Credentials> =
+            request.headers(&Name::Authorization).filter_map(|field| Credentials::parse(field).ok()).collect();
+        let Some(given) = fields.iter().find(|credentials| credentials.realm == plan.realm) else {
+            return self.challenge(shell, plan, server, false);
+        };
+        let line = request.to().ok().and_then(|to| to.uri.user).unwrap_or_default();
+        let phone = plan.phone_of_line(&line).filter(|phone| given.user == phone.line || given.user == phone.name);
+        let secret = |algorithm| Some(ha1(algorithm, &given.user, &plan.realm, &phone?.digest_secret));
+        match self.verifier.check(given, &Method::Register, secret, now) {
+            Verdict::Good if is_of(request, given) => {}
+            Verdict::Stale => return self.challenge(shell, plan, server, true),
+            Verdict::Good | Verdict::Bad => {
+                let refusal = Refusal {
+                    cause: "digest".into(),
+                    rule: "a phone proves its line by digest".into(),
+                    expected: "user and secret of a configured line".into(),
+                    presented: "others".into(),
+                    remedy: "correct the phone's user, secret or line".into(),
+                };
+                return refuse(shell, server, flow, refusal);
+            }
+        }
+        // The verdict is good only with a phone's secret.
+        let Some(phone) = phone else { return };
+        let Some(sight) = shell.sight(flow) else { return };
+        if let Err(refusal) = profile(phone, sight) {
+            return refuse(shell, server, flow, refusal);
+        }
+        self.bind(shell, server, request, &line, phone, flow);
+    }
+
+    fn challenge(&mut self, shell: &mut Shell, plan: &Plan, server: ServerId, stale: bool) {
+        let challenges = self.verifier.challenge(&plan.realm, shell.now().mono);
+        let write = |mut challenge: sip::auth::Challenge| {
+            challenge.stale = stale;
+            (Name::WwwAuthenticate, challenge.to_string())
+        };
+        let headers: Headers = challenges.into_iter().map(write).collect();
+        shell.answer_outside(server, Status(401), headers);
+    }
+
+    /// Makes the binding durable; the 200 waits for that.
+    fn bind(&mut self, shell: &mut Shell, server: ServerId, request: &Request, line: &str, phone: &site::Phone, flow: FlowId) {
+        let Some(sight) = shell.sight(flow) else { return };
+        let off = request.header(&Name::Contact) == Some("*");
+        let contact = request.contact().and_then(Result::ok).filter(|_| !off);
+        let header = request.header(&Name::Expires).and_then(|text| text.trim().parse().ok());
+        let asked = contact.as_ref().and_then(|contact| contact.expires()).or(header).unwrap_or(LONGEST);
+        if contact.is_none() && !off {
+            // A query (RFC 3261 §10.2.3).
+            let headers = self.bindings.get(line).map(|binding| contact_header(&binding.contact, binding.left(shell)));
+            return shell.answer_outside(server, Status(200), headers.into_iter().collect());
+        }
+        if asked != 0 && !off && asked < SHORTEST {
+            return shell.answer_outside(server, Status(423), vec![(Name::MinExpires, SHORTEST.to_string())]);
+        }
+        let seconds = if off { 0 } else { asked.min(LONGEST) };
+        let certificate = match &*sight.peer {
+            Peer::Verified(verified) => Some(verified.certificate().subject.clone()),
+            Peer::Anonymous(_) | Peer::Plain => None,
+        };
+        let binding = contact.filter(|_| seconds > 0).map(|contact| Binding {
+            device: phone.name.clone(),
+            contact: contact.uri,
+            flow,
+            remote: sight.flow.remote,
+            transport: sight.flow.transport,
+            until: shell.now().mono + Duration::from_secs(seconds.into()),
+            certificate,
+        });
+        let state = binding.as_ref().and_then(|binding| postcard::to_stdvec(binding).ok());
+        let ask = shell.ask(Ask::Persist(Persist::Registration { line: line.to_owned(), state }));
+        self.pending.insert(ask, Pending { server, line: line.to_owned(), binding, seconds });
+    }
+
+    pub(super) fn told(&mut self, shell: &mut Shell, ask: AskId, told: Told) {
+        let Some(pending) = self.pending.remove(&ask) else { return };
+        if let Told::Failed(why) = told {
+            tracing::error!(%why, "a registration was not kept");
+            return shell.answer_outside(pending.server, Status(500), Vec::new());
+        }
+        let mut headers = Headers::new();
+        match pending.binding {
+            Some(binding) => {
+                headers.push(contact_header(&binding.contact, pending.seconds.into()));
+                let known = self.bindings.insert(pending.line.clone(), binding).is_some();
+                if !known {
+                    shell.journal(Journal::Registered { line: pending.line, registered: true });
+                }
+            }
+            None => {
+                if self.bindings.remove(&pending.line).is_some() {
+                    shell.journal(Journal::Registered { line: pending.line, registered: false });
+                }
+            }
+        }
+        shell.answer_outside(pending.server, Status(200), headers);
+    }
+
+    /// What was registered over a connection ends with it.
+    pub(super) fn closed(&mut self, shell: &mut Shell, flow: FlowId) {
+        self.drop_where(shell, |binding| binding.flow == flow);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.bindings.values().map(|binding| binding.until).min()
+    }
+
+    pub(super) fn tick(&mut self, shell: &mut Shell) {
+        let now = shell.now().mono;
+        self.drop_where(shell, |binding| binding.until <= now);
+    }
+
+    fn drop_where(&mut self, shell: &mut Shell, gone: impl Fn(&Binding) -> bool) {
+        let lines: Vec<String> =
+            self.bindings.iter().filter(|(_, binding)| gone(binding)).map(|(line, _)| line.clone()).collect();
+        for line in lines {
+            self.bindings.remove(&line);
+            shell.persist(Persist::Registration { line: line.clone(), state: None });
+            shell.journal(Journal::Registered { line, registered: false });
+        }
+    }
+
+    pub(super) fn list(&self, shell: &Shell) -> Vec<Registration> {
+        let show = |(line, binding): (&String, &Binding)| Registration {
+            line: line.clone(),
+            device: binding.device.clone(),
+            contact: binding.contact.to_string(),
+            remote: binding.remote,
+            transport: binding.transport,
+            expires_s: binding.left(shell),
+            certificate: binding.certificate.clone(),
+        };
+        self.bindings.iter().map(show).collect()
+    }
+}
+
+impl Binding {
+    /// Seconds until it ends.
+    fn left(&self, shell: &Shell) -> u64 {
+        self.until.saturating_sub(shell.now().mono).as_secs()
+    }
+}
+
+fn contact_header(contact: &Uri, seconds: u64) -> (Name, String) {
+    (Name::Contact, format!("<{contact}>;expires={seconds}"))
+}
+
+/// The credentials are for this request: their digest-uri names its Request-URI.
+fn is_of(request: &Request, credentials: &Credentials) -> bool {
+    let asked = request.request_uri().and_then(Result::ok);
+    let named = Uri::parse(&credentials.uri).ok();
+    asked.zip(named).is_some_and(|(asked, named)| asked.host.eq_ignore_ascii_case(&named.host))
+}
+
+/// What the phone's security profile asks of its connection.
+fn profile(phone: &site::Phone, sight: &Sight) -> Result<(), Refusal> {
+    if phone.device_security_mode == ENCRYPTED && !sight.is_tls() {
+        return Err(Refusal {
+            cause: "plain_sip".into(),
+            rule: "device_security_mode `encrypted` means SIP over TLS".into(),
+            expected: "TLS".into(),
+            presented: sight.flow.transport.as_str().into(),
+            remedy: "set the phone's transport to TLS".into(),
+        });
+    }
+    let Some(subject) = &phone.secure_certificate_subject else { return Ok(()) };
+    let presented = match &*sight.peer {
+        Peer::Verified(verified) if verified.certificate().is_named(subject) => return Ok(()),
+        Peer::Verified(verified) => verified.certificate().names().join(", "),
+        Peer::Anonymous(_) | Peer::Plain => "no certificate".into(),
+    };
+    Err(Refusal {
+        cause: if presented == "no certificate" { "no_client_certificate" } else { "wrong_subject" }.into(),
+        rule: "the phone shows the certificate that its profile names".into(),
+        expected: subject.clone(),
+        presented,
+        remedy: "install the phone's certificate, or correct secure_certificate_subject".into(),
+    })
+}
+
+fn refuse(shell: &mut Shell, server: ServerId, flow: FlowId, refusal: Refusal) {
+    let flow = shell.sight(flow).map(|sight| sight.flow);
+    let words = crate::shell::in_words(&refusal);
+    let headers = vec![crate::shell::warning(&shell.plan().node, &words)];
+    shell.refused(flow, Status(403), refusal);
+    shell.answer_outside(server, Status(403), headers);
+}

@@ -1,0 +1,196 @@
+//! Offers and answers carried from one leg to the other, untouched but inspected: what call server and call manager do
+//! instead of ending media (RFC 3264; RFC 3725 flow I where we ask one side for an offer and bring it to the other).
+//!
+//! A description that is not protected as required goes nowhere: the exchange is refused, or, where one side has agreed
+//! to it already, the call is over. There is no fallback.
+
+use bytes::Bytes;
+use sdp::{Policy, Protection, Reject};
+use serde::{Deserialize, Serialize};
+use sip::Status;
+
+use super::{LegNo, Shell, words};
+
+/// Two legs whose peers speak to each other, and the exchange under way between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    a: LegNo,
+    b: LegNo,
+    protection: Protection,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Step {
+    Idle,
+    /// `from`'s INVITE waits; the other was asked in turn. `late`: without an offer.
+    Asked { from: LegNo, late: bool },
+    /// The other's offer went to `from` in our 2xx; the answer comes in its ACK and goes on in ours.
+    Answering { from: LegNo },
+    /// We asked `from` for an offer.
+    Fetching { from: LegNo },
+    /// `from`'s offer, in a 2xx not acknowledged yet, went to the other.
+    Offering { from: LegNo },
+}
+
+/// How far an exchange came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Going,
+    /// Both sides agree.
+    Agreed,
+    /// One side did not want it. What was agreed before stands, except on a leg that waits for our ACK (`waiting`):
+    /// acknowledge it and end it.
+    Declined { status: Status, why: String, waiting: Option<LegNo> },
+    /// One side agreed to what the other cannot have: end the call.
+    Broken(String),
+}
+
+impl Passage {
+    /// `from` INVITEd and `to` is INVITEd in turn. `late`: without an offer.
+    pub fn passing_on(from: LegNo, to: LegNo, late: bool, protection: Protection) -> Passage {
+        Passage { a: from, b: to, protection, step: Step::Asked { from, late } }
+    }
+
+    /// `from` was INVITEd without an offer; what it offers will be brought to `to`, whose leg is up.
+    pub fn fetching(from: LegNo, to: LegNo, protection: Protection) -> Passage {
+        Passage { a: from, b: to, protection, step: Step::Fetching { from } }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.step == Step::Idle
+    }
+
+    pub fn has(&self, leg: LegNo) -> bool {
+        self.a == leg || self.b == leg
+    }
+
+    pub fn other(&self, leg: LegNo) -> LegNo {
+        if self.a == leg { self.b } else { self.a }
+    }
+
+    /// A re-INVITE of `from`: the other is asked in turn.
+    pub fn reinvited(&mut self, shell: &mut Shell, from: LegNo, sdp: Option<Bytes>) {
+        if !self.is_idle() {
+            return shell.refuse(from, Status(491), Vec::new(), "glare");
+        }
+        if let Some(reject) = sdp.as_ref().and_then(|sdp| shell.inspect(from, self.protection, sdp).err()) {
+            return shell.reject(from, &reject);
+        }
+        self.step = Step::Asked { from, late: sdp.is_none() };
+        shell.reinvite(self.other(from), sdp);
+    }
+
+    /// Asks `from` for an offer, to bring both sides together again (a session refresh where UPDATE is not taken).
+    pub fn refresh(&mut self, shell: &mut Shell, from: LegNo) {
+        if self.is_idle() {
+            self.step = Step::Fetching { from };
+            shell.reinvite(from, None);
+        }
+    }
+
+    /// 2xx to our INVITE or re-INVITE on `leg`.
+    pub fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) -> Progress {
+        let Some(sdp) = sdp else {
+            shell.ack(leg, None);
+            return self.broken("a 2xx came without a description");
+        };
+        if let Err(reject) = shell.inspect(leg, self.protection, &sdp) {
+            return self.misfit(shell, leg, &reject);
+        }
+        match self.step {
+            Step::Asked { from, late: false } if from != leg => {
+                shell.ack(leg, None);
+                shell.respond(from, Status(200), Vec::new(), Some(sdp));
+                self.step = Step::Idle;
+                Progress::Agreed
+            }
+            Step::Asked { from, late: true } if from != leg => {
+                shell.respond(from, Status(200), Vec::new(), Some(sdp));
+                self.step = Step::Answering { from };
+                Progress::Going
+            }
+            Step::Fetching { from } if from == leg => {
+                shell.reinvite(self.other(leg), Some(sdp));
+                self.step = Step::Offering { from };
+                Progress::Going
+            }
+            Step::Offering { from } if from != leg => {
+                shell.ack(leg, None);
+                shell.ack(from, Some(sdp));
+                self.step = Step::Idle;
+                Progress::Agreed
+            }
+            _ => {
+                shell.ack(leg, None);
+                Progress::Going
+            }
+        }
+    }
+
+    /// ACK of `leg`, with the answer if our 2xx made the offer.
+    pub fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) -> Progress {
+        let Step::Answering { from } = self.step else { return Progress::Going };
+        if from != leg {
+            return Progress::Going;
+        }
+        let other = self.other(from);
+        let Some(sdp) = sdp else {
+            shell.ack(other, None);
+            return self.broken("an ACK came without the answer to our offer");
+        };
+        if let Err(reject) = shell.inspect(leg, self.protection, &sdp) {
+            shell.ack(other, None);
+            shell.rejected(leg, Status(488), words::rejection(&reject));
+            return self.broken(&reject.to_string());
+        }
+        shell.ack(other, Some(sdp));
+        self.step = Step::Idle;
+        Progress::Agreed
+    }
+
+    /// Our re-INVITE on `leg` came to nothing.
+    pub fn declined(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) -> Progress {
+        let step = std::mem::replace(&mut self.step, Step::Idle);
+        let waiting = match step {
+            Step::Asked { from, .. } if from != leg => {
+                shell.refuse(from, status, Vec::new(), why.clone());
+                None
+            }
+            Step::Offering { from } if from != leg => Some(from),
+            _ => None,
+        };
+        Progress::Declined { status, why, waiting }
+    }
+
+    /// The 2xx's description may not pass.
+    fn misfit(&mut self, shell: &mut Shell, leg: LegNo, reject: &Reject) -> Progress {
+        shell.rejected(leg, Status(488), words::rejection(reject));
+        shell.ack(leg, None);
+        match self.step {
+            Step::Asked { from, .. } => shell.reject(from, reject),
+            Step::Offering { from } => shell.ack(from, None),
+            Step::Idle | Step::Answering { .. } | Step::Fetching { .. } => {}
+        }
+        self.broken(&reject.to_string())
+    }
+
+    fn broken(&mut self, why: &str) -> Progress {
+        self.step = Step::Idle;
+        Progress::Broken(why.to_owned())
+    }
+}
+
+impl Shell {
+    /// Looks at a description that `leg`'s peer sent and that we pass on: what it says goes into the record, and what is
+    /// not protected as required is refused.
+    pub fn inspect(&mut self, leg: LegNo, protection: Protection, sdp: &[u8]) -> Result<(), Reject> {
+        let policy = Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true };
+        let seen = sdp::inspect(&policy, sdp)?;
+        let now = self.now();
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.passed(&seen, now);
+        }
+        Ok(())
+    }
+}
