@@ -83,6 +83,8 @@ pub enum Journal {
     Changed(Box<LegRecord>),
     /// A phone registered (`true`) or is no longer: for those who watch. Written by phone and call manager.
     Registered { line: String, registered: bool },
+    /// A recording lies at these paths: what was heard, what was said.
+    Recorded { heard: String, said: String },
     /// A finished leg (CDR).
     Leg(Box<LegRecord>),
     /// A routing decision in words, by the caller's UUID.

@@ -203,6 +203,8 @@ impl Node {
                 self.shell.facts(lease, &facts, true);
                 self.shell.reported(lease);
             }
+            // The stream is closed by then, so the leg may be over: this is for those who watch.
+            E::Recorded { heard, said, .. } => self.shell.journal(crate::Journal::Recorded { heard, said }),
             other => {
                 let leg = lease_of(&other).and_then(|lease| self.shell.book().by_lease(lease));
                 if let Some(leg) = leg.filter(|leg| self.shell.is_live(*leg)) {

@@ -1,0 +1,184 @@
+//! `ringfence phone …`: a headless phone on the terminal. What is typed is done, what happens is said, a line each.
+
+use std::io::BufRead;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use admin::cli::Phone as Arguments;
+use anyhow::{Context, ensure};
+use call::record::{LegRecord, LegState};
+use net::{NodeHandle, PhoneStart, Process};
+use roles::phone::{Plan, Record, Registration, Say, Secret};
+use roles::{Control, Journal, PeerPlan, Reply};
+use sdp::Protection;
+use sip::Transport;
+
+use super::Outcome;
+
+/// Registrations are asked for this long; the phone refreshes them in time.
+const EXPIRES: Duration = Duration::from_secs(600);
+
+pub(crate) fn run(arguments: Arguments) -> Outcome {
+    super::run::log();
+    let mut process = Process::phones_only()?;
+    let phone = process.start_phone(start(&arguments)?)?;
+    let (happened, happenings) = channel();
+    watch(&phone, happened.clone());
+    listen(happened);
+    println!("phone {} is up; type dial NUMBER, press DIGITS, answer, hangup, quit", arguments.line);
+    for happening in happenings {
+        match happening {
+            Happening::Journal(entry) => say(&arguments.line, &phone, &entry),
+            Happening::Typed(line) if line.trim() == "quit" => break,
+            Happening::Typed(line) => obey(&phone, line.trim()),
+            Happening::InputEnded => break,
+        }
+    }
+    phone.control_blocking(Control::HangUp);
+    process.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+enum Happening {
+    Journal(Box<Journal>),
+    Typed(String),
+    InputEnded,
+}
+
+/// The phone's own journal and the keyboard meet in one channel, so that nothing is polled.
+fn watch(phone: &NodeHandle, to: Sender<Happening>) {
+    let journal = phone.watch();
+    std::thread::spawn(move || journal.into_iter().all(|entry| to.send(Happening::Journal(Box::new(entry))).is_ok()));
+}
+
+fn listen(to: Sender<Happening>) {
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines();
+        let heard = lines.map_while(Result::ok).all(|line| to.send(Happening::Typed(line)).is_ok());
+        // Whoever reads the channel may have left already.
+        let _ = to.send(Happening::InputEnded);
+        heard
+    });
+}
+
+fn start(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
+    let transport = if arguments.dangerous_plain { Transport::Udp } else { Transport::Tls };
+    ensure!(
+        !arguments.address.is_unspecified(),
+        "--address {}: expected the address that others reach this phone at: it stands in Contact and SDP",
+        arguments.address
+    );
+    ensure!(
+        arguments.dangerous_plain || (arguments.identity.is_some() && arguments.server_name.is_some()),
+        "a secure phone needs --identity and --server-name; for a carrier's plain leg in a lab say --dangerous-plain"
+    );
+    let server = PeerPlan {
+        name: "server".into(),
+        transport,
+        addr: arguments.server,
+        names: arguments.server_name.iter().cloned().collect(),
+    };
+    let (identity, roots_pem) = match &arguments.identity {
+        Some(folder) => identity(folder)?,
+        None => (None, Vec::new()),
+    };
+    let local = vec![(transport, SocketAddr::new(arguments.address, arguments.port))];
+    let plan = plan(arguments, &server)?.of_node("phone", &arguments.line, local, server.clone());
+    Ok(PhoneStart {
+        address: arguments.address,
+        listen: vec![(transport, arguments.port)],
+        plan: plan.into(),
+        peers: vec![server],
+        identity,
+        roots_pem,
+        media_ports: (16384, 32766),
+    })
+}
+
+fn plan(arguments: &Arguments, server: &PeerPlan) -> anyhow::Result<Plan> {
+    let mut plan = Plan::new(&arguments.line, server);
+    if arguments.dangerous_plain {
+        plan.protection = Protection::DangerousPlainRtp;
+    }
+    plan.registration = arguments.secret.as_ref().map(|secret| Registration {
+        expires: EXPIRES,
+        user: arguments.line.clone(),
+        secret: Secret::new(secret),
+    });
+    plan.answer_after = match arguments.answer_after {
+        Some(seconds) => {
+            Some(Duration::try_from_secs_f32(seconds).context("--answer-after: expected seconds, zero or more")?)
+        }
+        None => None,
+    };
+    plan.say = Some(Say { prompt: arguments.say.clone(), repeat: true });
+    if let Some(folder) = &arguments.record {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let file = |name: &str| folder.join(name).display().to_string();
+        plan.record = Some(Record { heard: file("heard.wav"), said: file("said.wav") });
+    }
+    Ok(plan)
+}
+
+fn identity(folder: &Path) -> anyhow::Result<(Option<trust::Identity>, Vec<String>)> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}; make it with `ringfence cert issue --out`", path.display()))
+    };
+    Ok((Some(trust::Identity::from_pem(&read("chain.pem")?, &read("key.pem")?)?), vec![read("root.pem")?]))
+}
+
+fn obey(phone: &NodeHandle, line: &str) {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let control = match verb {
+        "" => return,
+        "dial" => Control::Dial { number: rest.trim().into() },
+        "press" => Control::Press { digits: rest.trim().into() },
+        "answer" => Control::Answer,
+        "hangup" => Control::HangUp,
+        other => return println!("`{other}`: expected dial NUMBER, press DIGITS, answer, hangup or quit"),
+    };
+    if let Reply::Sorry(words) = phone.control_blocking(control) {
+        println!("{verb}: {words}");
+    }
+}
+
+/// One line for what happened.
+fn say(line: &str, phone: &NodeHandle, entry: &Journal) {
+    match entry {
+        Journal::Registered { registered: true, .. } => println!("{line} registered"),
+        Journal::Registered { registered: false, .. } => println!("{line} is not registered"),
+        Journal::Changed(leg) => println!("{line} {}", state(leg, phone)),
+        Journal::Leg(leg) => println!("{line} ended: {}", leg.ended_because.as_deref().unwrap_or("no reason given")),
+        Journal::Refused(refused) => println!("{line} refused {}: {}", refused.refusal.cause, refused.refusal),
+        Journal::Recorded { heard, said } => println!("{line} recorded {heard} {said}"),
+        Journal::Decision { .. } => {}
+    }
+}
+
+fn state(leg: &LegRecord, phone: &NodeHandle) -> String {
+    let word = match leg.state {
+        LegState::Calling => "calling",
+        LegState::Ringing => "ringing",
+        LegState::Active | LegState::Connected => "connected",
+        LegState::Ended => return "hung up".into(),
+    };
+    match (leg.state, phone.control_blocking(Control::Lock)) {
+        (LegState::Active | LegState::Connected, Reply::Lock(lock)) if lock.locked => format!("{word} 🔒 {}", proof(leg)),
+        (LegState::Active | LegState::Connected, Reply::Lock(lock)) => {
+            format!("{word}, not secure: {}", lock.why.unwrap_or_default())
+        }
+        _ => word.into(),
+    }
+}
+
+/// What the lock stands for.
+fn proof(leg: &LegRecord) -> String {
+    let tls = leg.signalling.tls.clone().unwrap_or_default();
+    let suite = leg.media.as_ref().map_or("", |media| media.suite.as_str());
+    format!("{} {} {}, SRTP {suite}", tls.version, tls.suite, tls.group)
+}
