@@ -7,6 +7,8 @@ use crate::transport::Transport;
 /// Fields that only the endpoint writes; a second one would make the message ambiguous, so the user's are dropped.
 const OURS: [Name; 6] = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq, Name::SessionExpires];
 
+const OURS_IN_REQUESTS: [Name; 4] = [Name::Contact, Name::MaxForwards, Name::UserAgent, Name::MinSe];
+
 /// A request about to be written.
 pub(super) struct Draft<'a> {
     pub(super) method: &'a Method,
@@ -39,29 +41,26 @@ impl Endpoint {
         let sent_by = self.local(draft.transport);
         let rport = if draft.transport == Transport::Udp { ";rport" } else { "" };
         let (protocol, branch) = (draft.transport.as_str(), draft.branch);
-        let mut text = Builder::request(draft.method, draft.uri)
-            .header(&Name::Via, format_args!("SIP/2.0/{protocol} {sent_by};branch={branch}{rport}"))
-            .header(&Name::MaxForwards, draft.max_forwards);
+        let mut text = Builder::request(draft.method, draft.uri);
+        text.put(&Name::Via, format_args!("SIP/2.0/{protocol} {sent_by};branch={branch}{rport}"));
+        text.put(&Name::MaxForwards, draft.max_forwards);
         for route in routes {
-            text = text.header(&Name::Route, route);
+            text.put_text(&Name::Route, route);
         }
-        text = text
-            .header(&Name::From, draft.from)
-            .header(&Name::To, draft.to)
-            .header(&Name::CallId, draft.call_id)
-            .header(&Name::CSeq, format_args!("{} {}", draft.cseq, draft.method));
+        text.put_text(&Name::From, draft.from);
+        text.put_text(&Name::To, draft.to);
+        text.put_text(&Name::CallId, draft.call_id);
+        text.put(&Name::CSeq, format_args!("{} {}", draft.cseq, draft.method));
         if let Some(contact) = draft.contact {
-            text = text.header(&Name::Contact, contact);
+            text.put_text(&Name::Contact, contact);
         }
-        text = text.header(&Name::UserAgent, &self.config.product);
+        text.put_text(&Name::UserAgent, &self.config.product);
         for (name, value) in draft.own {
-            text = text.header(name, value);
+            text.put_text(name, value);
         }
         for (name, value) in draft.headers {
-            let more = matches!(name, Name::Contact | Name::MaxForwards | Name::UserAgent | Name::MinSe);
-            let taken = more || OURS.contains(name);
-            if !taken {
-                text = text.header(name, value);
+            if !OURS.contains(name) && !OURS_IN_REQUESTS.contains(name) {
+                text.put_text(name, value);
             }
         }
         text.body(draft.body).build()
@@ -77,20 +76,20 @@ impl Endpoint {
         let Answer { tag, contact, own, headers, body } = answer;
         let mut text = Builder::response(request, status, (status.0 > 100).then_some(tag));
         if (101..300).contains(&status.0) && request.is(&Method::Invite) {
-            text = text.copy(request, &Name::RecordRoute);
+            text.put_copy(request, &Name::RecordRoute);
         }
         if let Some(contact) = contact {
-            text = text.header(&Name::Contact, contact);
+            text.put_text(&Name::Contact, contact);
         }
-        text = text.header(&Name::Server, &self.config.product);
+        text.put_text(&Name::Server, &self.config.product);
         for (name, value) in own {
-            text = text.header(name, value);
+            text.put_text(name, value);
         }
         for (name, value) in headers {
             // A redirection's Contact is the user's own (RFC 3261 §21.3).
-            let taken = OURS.contains(name) || *name == Name::Server || (*name == Name::Contact && contact.is_some());
-            if !taken {
-                text = text.header(name, value);
+            let taken = *name == Name::Server || (*name == Name::Contact && contact.is_some());
+            if !taken && !OURS.contains(name) {
+                text.put_text(name, value);
             }
         }
         text.body(body).build()

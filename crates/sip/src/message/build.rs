@@ -60,21 +60,21 @@ impl Builder {
         to_tag: Option<&str>,
     ) -> Builder {
         let mut builder = Builder::status_line(status, reason, request.method());
-        builder = builder.copy(request, &Name::Via).copy(request, &Name::From);
+        builder.put_copy(request, &Name::Via);
+        builder.put_copy(request, &Name::From);
         let to = request.header_bytes(&Name::To).unwrap_or(b"");
-        builder = match to_tag {
+        match to_tag {
             Some(tag) if request.to_tag().is_none() => {
-                builder.raw(Name::To.as_str(), &[to, b";tag=", tag.as_bytes()])
+                builder.raw(&Name::To, &[to, b";tag=", tag.as_bytes()]);
             }
-            _ => builder.raw(Name::To.as_str(), &[to]),
-        };
-        builder = builder
-            .copy(request, &Name::CallId)
-            .copy(request, &Name::CSeq);
-        match status {
-            Status(100) => builder.copy(request, &Name::Timestamp),
-            _ => builder,
+            _ => builder.raw(&Name::To, &[to]),
         }
+        builder.put_copy(request, &Name::CallId);
+        builder.put_copy(request, &Name::CSeq);
+        if status == Status(100) {
+            builder.put_copy(request, &Name::Timestamp);
+        }
+        builder
     }
 
     pub(super) fn status_line(status: Status, reason: &str, method: Method) -> Builder {
@@ -98,11 +98,9 @@ impl Builder {
 
     /// Adds a field. Line ends in the value become spaces, so that no value can end its field. Content-Type and
     /// Content-Length are not taken from here but from [`Builder::body`].
-    pub fn header(self, name: &Name, value: impl Display) -> Builder {
-        match name {
-            Name::ContentLength | Name::ContentType => self,
-            _ => self.field(name.as_str(), |buffer| append(buffer, value)),
-        }
+    pub fn header(mut self, name: &Name, value: impl Display) -> Builder {
+        self.put(name, value);
+        self
     }
 
     /// Adds these fields in their order.
@@ -114,18 +112,16 @@ impl Builder {
 
     /// Adds every field of that name of another message, byte by byte.
     pub fn copy(mut self, from: &Message, name: &Name) -> Builder {
-        for value in from.fields_bytes(name) {
-            self = self.raw(name.as_str(), &[value]);
-        }
+        self.put_copy(from, name);
         self
     }
 
     /// Adds the topmost Via value alone: for CANCEL and for the ACK of a failure (RFC 3261 §9.1, §17.1.1.3).
-    pub fn copy_top_via(self, from: &Message) -> Builder {
-        match from.values(&Name::Via).next() {
-            Some(via) => self.raw(Name::Via.as_str(), &[via.as_bytes()]),
-            None => self,
+    pub fn copy_top_via(mut self, from: &Message) -> Builder {
+        if let Some(via) = from.values(&Name::Via).next() {
+            self.raw(&Name::Via, &[via.as_bytes()]);
         }
+        self
     }
 
     /// The body; the last call counts.
@@ -138,76 +134,83 @@ impl Builder {
     pub fn build(mut self) -> Message {
         let body = self.body.take();
         if let Some(body) = &body {
-            self = self.field(Name::ContentType.as_str(), |buffer| {
-                append(buffer, &body.content_type)
-            });
+            self.raw(&Name::ContentType, &[body.content_type.as_bytes()]);
         }
         let content = body.as_ref().map_or(&[][..], |body| &body.bytes);
-        self = self.field(Name::ContentLength.as_str(), |buffer| {
-            append(buffer, content.len())
-        });
+        self.field(&Name::ContentLength, |buffer| append(buffer, content.len()));
         self.buffer.extend_from_slice(b"\r\n");
         let head = self.buffer.len();
         self.buffer.extend_from_slice(content);
-        Message::assemble(
-            Bytes::from(self.buffer),
-            None,
-            self.start,
-            self.method,
-            self.index,
-            head,
-        )
+        let buffer = Bytes::from(self.buffer);
+        Message::assemble(buffer, None, self.start, self.method, self.index, head)
     }
 
-    fn raw(self, name: &str, pieces: &[&[u8]]) -> Builder {
+    /// [`Builder::header`] in place: a builder is large, and moving it costs more than writing a field.
+    pub(crate) fn put(&mut self, name: &Name, value: impl Display) {
+        if *name != Name::ContentLength && *name != Name::ContentType {
+            self.field(name, |buffer| append(buffer, value));
+        }
+    }
+
+    /// [`Builder::put`] of what is text already.
+    pub(crate) fn put_text(&mut self, name: &Name, value: &str) {
+        if *name != Name::ContentLength && *name != Name::ContentType {
+            self.raw(name, &[value.as_bytes()]);
+        }
+    }
+
+    /// [`Builder::copy`] in place.
+    pub(crate) fn put_copy(&mut self, from: &Message, name: &Name) {
+        for value in from.fields_bytes(name) {
+            self.raw(name, &[value]);
+        }
+    }
+
+    fn raw(&mut self, name: &Name, pieces: &[&[u8]]) {
         self.field(name, |buffer| {
             pieces
                 .iter()
                 .for_each(|piece| buffer.extend_from_slice(piece))
-        })
+        });
     }
 
-    fn field(mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Builder {
+    fn field(&mut self, name: &Name, value: impl FnOnce(&mut Vec<u8>)) {
         let start = self.buffer.len();
-        self.buffer.extend(
-            name.bytes()
-                .filter(|b| lex::is_token_byte(*b))
-                .take(usize::from(u8::MAX)),
-        );
+        match name {
+            Name::Other(name) => {
+                let token = name.bytes().filter(|b| lex::is_token_byte(*b));
+                self.buffer.extend(token.take(usize::from(u8::MAX)));
+            }
+            known => self.buffer.extend_from_slice(known.as_str().as_bytes()),
+        }
         let name_len = self.buffer.len() - start;
         if name_len == 0 {
-            return self;
+            return;
         }
         self.buffer.extend_from_slice(b": ");
         let from = self.buffer.len();
         value(&mut self.buffer);
-        for byte in self
-            .buffer
-            .iter_mut()
-            .skip(from)
-            .filter(|byte| matches!(byte, b'\r' | b'\n'))
-        {
-            *byte = b' ';
+        let written = self.buffer.get_mut(from..).unwrap_or_default();
+        if memchr::memchr2(b'\r', b'\n', written).is_some() {
+            let breaks = written
+                .iter_mut()
+                .filter(|byte| matches!(byte, b'\r' | b'\n'));
+            breaks.for_each(|byte| *byte = b' ');
         }
-        while self.buffer.len() > from && matches!(self.buffer.last(), Some(b' ' | b'\t')) {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let blanks = written.iter().take_while(|byte| blank(byte)).count();
+        while self.buffer.len() > from && self.buffer.last().is_some_and(blank) {
             self.buffer.pop();
         }
-        let blanks = self
-            .buffer
-            .iter()
-            .skip(from)
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
         self.index.push(Field {
             name: start as u32,
-            value: (from + blanks) as u32,
+            value: (from + blanks).min(self.buffer.len()) as u32,
             end: self.buffer.len() as u32,
             // At most 255 were written above.
             name_len: name_len as u8,
-            code: super::name::code(name.as_bytes()),
+            code: name.code(),
         });
         self.buffer.extend_from_slice(b"\r\n");
-        self
     }
 }
 

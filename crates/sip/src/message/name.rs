@@ -33,12 +33,26 @@ macro_rules! names {
 
         const VARIANTS: &[Name] = &[$(Name::$variant),+];
 
+        /// The same rows by number.
+        #[derive(Clone, Copy)]
+        enum Row {
+            $($variant),+
+        }
+
         impl Name {
             /// The full name as the registry spells it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Name::$variant => $text,)+
                     Name::Other(name) => name,
+                }
+            }
+
+            /// Known without a look at the spelling, but for names that may be known ones in disguise.
+            pub(crate) fn code(&self) -> u8 {
+                match self {
+                    $(Name::$variant => Row::$variant as u8 + 1,)+
+                    Name::Other(name) => code(name.as_bytes()),
                 }
             }
         }
@@ -216,10 +230,6 @@ impl Name {
             .cloned()
             .unwrap_or_else(|| Name::Other(text.to_owned()))
     }
-
-    pub(crate) fn code(&self) -> u8 {
-        code(self.as_str().as_bytes())
-    }
 }
 
 impl fmt::Display for Name {
@@ -230,7 +240,8 @@ impl fmt::Display for Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Name) -> bool {
-        self.as_str().eq_ignore_ascii_case(other.as_str())
+        let code = self.code();
+        code == other.code() && (code != OTHER || self.as_str().eq_ignore_ascii_case(other.as_str()))
     }
 }
 
