@@ -85,6 +85,14 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// The certificates in a PEM text, as DER: for [`crate::verify_signature`], which takes no PEM.
+pub fn certificates_der(pem: &str) -> Result<Vec<Vec<u8>>, Error> {
+    Ok(certificates(pem)?
+        .into_iter()
+        .map(|der| der.to_vec())
+        .collect())
+}
+
 /// The certificates in a PEM text.
 pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     CertificateDer::pem_slice_iter(pem.as_bytes())

@@ -13,7 +13,7 @@ mod words;
 
 pub use ca::{Ca, KeyKind, Request};
 pub use facts::{CertificateFacts, NODE_URI};
-pub use identity::Identity;
+pub use identity::{Identity, certificates_der};
 pub use peer::{Peer, TlsFacts, VerifiedPeer};
 pub use sign::verify_signature;
 pub use words::Refusal;

@@ -1,0 +1,398 @@
+//! The data directory: one a process, all that a site's nodes on this host need.
+//!
+//! ```text
+//! DIR/site.toml                     the site in force
+//! DIR/ca/root.pem, ca/root.key      the private CA; an exported directory has no key
+//! DIR/roots/*.pem                   further roots that are trusted
+//! DIR/nodes/NAME/chain.pem, key.pem a node's identity
+//! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
+//! DIR/store.sqlite                  the store
+//! DIR/lock                          held while the directory is changed
+//! ```
+//!
+//! `init` makes it and later adds to it what a changed site needs; nothing that is there is overwritten, so it can be
+//! run again at any time. Folders are 0700, files 0600, and each file or pair of files is whole when it is there.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail, ensure};
+use site::Site;
+use trust::{Ca, CertificateFacts, Identity, KeyKind, Request};
+
+use crate::{Store, files};
+
+/// Life of a node's certificate: two years. Long enough to forget, so `init` says when one nears its end.
+const LIFE: Duration = Duration::from_secs(730 * 24 * 3600);
+const RENEW_WITHIN: i64 = 30 * 24 * 3600;
+/// Clocks of a site differ; a certificate is good from an hour before it was made.
+const CLOCK_SKEW: Duration = Duration::from_secs(3600);
+/// URI in the administrator's certificate.
+const ADMIN_URI: &str = "urn:ringfence:admin:local";
+
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+impl DataDir {
+    /// Makes the directory, or adds to one what this site lacks: the root, an identity for each node and for the
+    /// administrator, the store. Returns what was made, a line each; none if all was there.
+    ///
+    /// # Errors
+    /// The site has problems, the folder cannot be written, or what is there does not belong together.
+    pub fn init(
+        path: &Path,
+        site_text: &str,
+        now: SystemTime,
+    ) -> anyhow::Result<(DataDir, Vec<String>)> {
+        let site = parse(site_text)?;
+        files::create_folder(path)
+            .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
+        let dir = DataDir {
+            path: path.to_owned(),
+        };
+        let _lock = dir.lock()?;
+        let mut made = Vec::new();
+        let ca = dir.init_root(&site, now, &mut made)?;
+        for folder in ["roots", "nodes"] {
+            files::create_folder(&dir.path.join(folder))?;
+        }
+        for node in &site.nodes {
+            let host = site.host_name(node);
+            let request = Request {
+                common_name: host.clone(),
+                dns_names: vec![host],
+                ip_addresses: vec![node.address],
+                node: Some(node.name.clone()),
+                uris: Vec::new(),
+                key: KeyKind::P256,
+                not_before: now - CLOCK_SKEW,
+                not_after: now + LIFE,
+            };
+            dir.init_identity(&ca, &dir.node_folder(&node.name), &request, now, &mut made)?;
+        }
+        let admin = Request {
+            common_name: format!("administrator of {}", site.name),
+            dns_names: Vec::new(),
+            ip_addresses: Vec::new(),
+            node: None,
+            uris: vec![ADMIN_URI.to_owned()],
+            key: KeyKind::P256,
+            not_before: now - CLOCK_SKEW,
+            not_after: now + LIFE,
+        };
+        dir.init_identity(&ca, &dir.path.join("admin"), &admin, now, &mut made)?;
+        if !dir.store_file().exists() {
+            dir.store()?;
+            made.push("store.sqlite".to_owned());
+        }
+        // Last: a directory that was left half made is not taken for a whole one.
+        if fs::read_to_string(dir.site_file()).ok().as_deref() != Some(site_text) {
+            files::write_private(&dir.site_file(), site_text.as_bytes())?;
+            made.push("site.toml".to_owned());
+        }
+        Ok((dir, made))
+    }
+
+    /// # Errors
+    /// There is no data directory, or it is not whole.
+    pub fn open(path: &Path) -> anyhow::Result<DataDir> {
+        let dir = DataDir {
+            path: path.to_owned(),
+        };
+        for file in [dir.root_file(), dir.site_file()] {
+            ensure!(
+                file.exists(),
+                "{} is no data directory ({} is missing): make one with `ringfence --data {} init SITE`",
+                path.display(),
+                file.display(),
+                path.display()
+            );
+        }
+        Ok(dir)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The site in force.
+    pub fn site(&self) -> anyhow::Result<Site> {
+        let file = self.site_file();
+        parse(
+            &fs::read_to_string(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?,
+        )
+        .with_context(|| format!("in {}", file.display()))
+    }
+
+    /// Puts another site in force. Nodes that are new in it need `init` for their identities.
+    pub fn replace_site(&self, text: &str) -> anyhow::Result<()> {
+        parse(text)?;
+        let _lock = self.lock()?;
+        if fs::read_to_string(self.site_file()).ok().as_deref() != Some(text) {
+            files::write_private(&self.site_file(), text.as_bytes())
+                .with_context(|| format!("cannot write {}", self.site_file().display()))?;
+        }
+        Ok(())
+    }
+
+    pub fn identity(&self, node: &str) -> anyhow::Result<Identity> {
+        let folder = self.node_folder(node);
+        ensure!(
+            folder.exists(),
+            "node `{node}` has no identity in {}: run `ringfence --data {} init SITE`, or export it from where that was run",
+            self.path.display(),
+            self.path.display()
+        );
+        read_identity(&folder)
+    }
+
+    /// The administrator's identity, for the control link.
+    pub fn admin(&self) -> anyhow::Result<Identity> {
+        let folder = self.path.join("admin");
+        ensure!(
+            folder.exists(),
+            "{} has no administrator's identity (it was exported for nodes only): use the data directory where `ringfence init` was run",
+            self.path.display()
+        );
+        read_identity(&folder)
+    }
+
+    /// Every node's and the administrator's certificate, by name.
+    pub fn identities(&self) -> anyhow::Result<Vec<(String, CertificateFacts)>> {
+        let mut all = Vec::new();
+        for node in names_in(&self.path.join("nodes"))? {
+            all.push((node.clone(), self.identity(&node)?.facts().clone()));
+        }
+        if self.path.join("admin").exists() {
+            all.push(("admin".to_owned(), self.admin()?.facts().clone()));
+        }
+        Ok(all)
+    }
+
+    /// The roots that are trusted: our own first, then those in `roots/`.
+    pub fn roots_pem(&self) -> anyhow::Result<Vec<String>> {
+        let mut roots = vec![self.read(&self.root_file())?];
+        let folder = self.path.join("roots");
+        for name in names_in(&folder)?
+            .into_iter()
+            .filter(|name| name.ends_with(".pem"))
+        {
+            let pem = self.read(&folder.join(&name))?;
+            let found = trust::certificates_der(&pem).with_context(|| format!("roots/{name}"))?;
+            ensure!(
+                !found.is_empty(),
+                "roots/{name} holds no certificate: remove it, or put a root certificate in PEM there"
+            );
+            roots.push(pem);
+        }
+        Ok(roots)
+    }
+
+    /// The private CA.
+    ///
+    /// # Errors
+    /// An exported directory has no CA key.
+    pub fn ca(&self) -> anyhow::Result<Ca> {
+        let key = self.path.join("ca/root.key");
+        ensure!(
+            key.exists(),
+            "{} has no CA key (it was exported for nodes only): issue certificates where `ringfence init` was run",
+            self.path.display()
+        );
+        private(&key)?;
+        Ok(Ca::from_pem(
+            &self.read(&self.root_file())?,
+            &self.read(&key)?,
+        )?)
+    }
+
+    /// The store. Open one for each thread that uses it.
+    pub fn store(&self) -> Result<Store, crate::Error> {
+        Store::open(&self.store_file())
+    }
+
+    fn init_root(
+        &self,
+        site: &Site,
+        now: SystemTime,
+        made: &mut Vec<String>,
+    ) -> anyhow::Result<Ca> {
+        let folder = self.path.join("ca");
+        if !folder.exists() {
+            let ca = Ca::create(&site.name, now)?;
+            files::create_folder_with(
+                &folder,
+                &[
+                    ("root.pem", ca.certificate_pem()),
+                    ("root.key", ca.key_pem()),
+                ],
+            )?;
+            made.push(format!("ca: {}", ca.facts().subject));
+        }
+        self.ca()
+    }
+
+    fn init_identity(
+        &self,
+        ca: &Ca,
+        folder: &Path,
+        request: &Request,
+        now: SystemTime,
+        made: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
+        let shown = folder
+            .strip_prefix(&self.path)
+            .unwrap_or(folder)
+            .display()
+            .to_string();
+        if !folder.exists() {
+            let identity = ca.issue(request)?;
+            files::create_folder_with(
+                folder,
+                &[
+                    ("chain.pem", &identity.chain_pem()),
+                    ("key.pem", &identity.key_pem()),
+                ],
+            )?;
+            made.push(format!("{shown}: {}", identity.facts().subject));
+            return Ok(());
+        }
+        // What is there is never overwritten; what no longer fits is said.
+        let identity = read_identity(folder)?;
+        let facts = identity.facts();
+        let mut stale = Vec::new();
+        if facts.issuer != ca.facts().subject {
+            stale.push(format!(
+                "it was issued by `{}`, not by this CA",
+                facts.issuer
+            ));
+        }
+        let addresses = request.ip_addresses.iter().map(ToString::to_string);
+        for name in request
+            .dns_names
+            .iter()
+            .cloned()
+            .chain(addresses)
+            .filter(|name| !facts.is_named(name))
+        {
+            stale.push(format!("it does not name {name}"));
+        }
+        let seconds = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64);
+        if facts.not_after < seconds {
+            stale.push("it has expired".to_owned());
+        } else if facts.not_after - seconds < RENEW_WITHIN {
+            stale.push(format!(
+                "it expires within {} days",
+                (facts.not_after - seconds) / 86_400 + 1
+            ));
+        }
+        if !stale.is_empty() {
+            made.push(format!(
+                "{shown} is kept, but {}: remove the folder and run init again to have a new one",
+                stale.join(", and ")
+            ));
+        }
+        Ok(())
+    }
+
+    /// Held until dropped: one process changes the directory at a time.
+    fn lock(&self) -> anyhow::Result<File> {
+        let path = self.path.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        file.lock()
+            .with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(file)
+    }
+
+    fn read(&self, file: &Path) -> anyhow::Result<String> {
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    }
+
+    pub(crate) fn node_folder(&self, node: &str) -> PathBuf {
+        self.path.join("nodes").join(node)
+    }
+
+    pub(crate) fn root_file(&self) -> PathBuf {
+        self.path.join("ca/root.pem")
+    }
+
+    pub(crate) fn site_file(&self) -> PathBuf {
+        self.path.join("site.toml")
+    }
+
+    fn store_file(&self) -> PathBuf {
+        self.path.join("store.sqlite")
+    }
+}
+
+fn parse(text: &str) -> anyhow::Result<Site> {
+    match Site::parse(text) {
+        Ok(site) => Ok(site),
+        Err(problems) => bail!(
+            "the site has {} problems:\n{}",
+            problems.len(),
+            problems
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        ),
+    }
+}
+
+fn read_identity(folder: &Path) -> anyhow::Result<Identity> {
+    let key = folder.join("key.pem");
+    private(&key)?;
+    let read = |file: PathBuf| {
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+    };
+    Identity::from_pem(&read(folder.join("chain.pem"))?, &read(key)?)
+        .with_context(|| format!("in {}", folder.display()))
+}
+
+/// A private key that others on this host can read is nobody's identity.
+fn private(key: &Path) -> anyhow::Result<()> {
+    let open =
+        files::is_open_to_others(key).with_context(|| format!("cannot read {}", key.display()))?;
+    ensure!(
+        !open,
+        "others on this host may read the private key {}: run `chmod 600 {}`, and if they may have read it, issue another",
+        key.display(),
+        key.display()
+    );
+    Ok(())
+}
+
+/// What a folder has, sorted; temporary files left out. One that is not there has nothing.
+fn names_in(folder: &Path) -> anyhow::Result<Vec<String>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
+    {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Signed hop statements, found by the caller's UUID (RFC 7989): what a passport is made of.
+
+use rusqlite::params;
+
+use crate::sqlite::{from_sql, to_sql};
+use crate::{Error, Store};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    pub node: String,
+    /// The caller's UUID, lower-case hex.
+    pub caller: String,
+    /// Milliseconds since 1970.
+    pub made_ms: u64,
+    /// Statement, signature and chain, as JSON.
+    pub signed: String,
+}
+
+impl Store {
+    /// Keeps a node's statement on a call. A node that states again (it was restarted in mid-call) replaces what it said.
+    pub fn put_statement(&mut self, statement: &Statement) -> Result<(), Error> {
+        match self {
+            Store::Sqlite(sqlite) => {
+                let Statement {
+                    node,
+                    caller,
+                    made_ms,
+                    signed,
+                } = statement;
+                let sql = "INSERT INTO statement (node, caller, made_ms, signed) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET made_ms = ?3, signed = ?4";
+                sqlite.write(
+                    "keep a statement",
+                    sql,
+                    params![node, caller, to_sql(*made_ms), signed],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn statement(&self, node: &str, caller: &str) -> Result<Option<Statement>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => {
+                let sql = "SELECT node, caller, made_ms, signed FROM statement WHERE caller = ?2 AND node = ?1";
+                sqlite
+                    .read("read a statement", sql, params![node, caller], statement)
+                    .map(|rows| rows.into_iter().next())
+            }
+        }
+    }
+
+    /// What each node of this store said of a call, in the order of their names.
+    pub fn statements_of(&self, caller: &str) -> Result<Vec<Statement>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.read("read statements", "SELECT node, caller, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node", params![caller], statement),
+        }
+    }
+
+    /// Caller and time of a node's last `most` statements, newest first.
+    pub fn statement_list(&self, node: &str, most: u32) -> Result<Vec<(String, u64)>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.read("list statements", "SELECT caller, made_ms FROM statement WHERE node = ?1 ORDER BY made_ms DESC, caller LIMIT ?2", params![node, most], |row| {
+                Ok((row.get(0)?, from_sql(row.get(1)?)))
+            }),
+        }
+    }
+}
+
+fn statement(row: &rusqlite::Row<'_>) -> rusqlite::Result<Statement> {
+    Ok(Statement {
+        node: row.get(0)?,
+        caller: row.get(1)?,
+        made_ms: from_sql(row.get(2)?),
+        signed: row.get(3)?,
+    })
+}
