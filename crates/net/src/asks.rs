@@ -6,27 +6,23 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use roles::{Ask, AskId, Journal, Persist, Told};
+use roles::{Ask, AskId, Journal, Told};
 use trust::Identity;
 
+use crate::keep::{Keeper, Kept, What};
 use crate::mailbox::{Refused, Sender};
 use crate::node::Letter;
 
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
 
+/// Things that are kept by one write to the disk.
+const TOGETHER: usize = 255;
+
 /// What a node hands over.
 pub(crate) enum Job {
     Ask { id: AskId, ask: Ask },
     Journal(Box<Journal>),
-}
-
-/// Who makes things last: the store, and in tests something smaller.
-pub(crate) trait Keeper: Send + 'static {
-    /// Durable when it returns.
-    fn persist(&mut self, node: &str, what: &Persist) -> Result<(), String>;
-    /// Finished legs, refusals, decisions.
-    fn journal(&mut self, node: &str, line: &Journal) -> Result<(), String>;
 }
 
 /// A node's way to the threads.
@@ -56,31 +52,36 @@ pub(crate) struct AskThreads {
 impl AskThreads {
     pub(crate) fn start(keeper: impl Keeper) -> std::io::Result<AskThreads> {
         let (signer, to_sign) = mpsc::sync_channel::<Errand>(WAITING);
-        let (keep, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
+        let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
         let mut keeper = keeper;
         let signing = std::thread::Builder::new()
             .name("signer".into())
             .spawn(move || {
                 while let Ok((asker, job)) = to_sign.recv() {
-                    serve(&asker, job, |ask| sign(&asker, ask));
+                    if let Job::Ask {
+                        id,
+                        ask: Ask::Sign { payload },
+                    } = job
+                    {
+                        answer(&asker, id, sign(&asker, &payload));
+                    }
                 }
             })?;
-        let keeping = std::thread::Builder::new().name("store".into()).spawn(move || {
-            while let Ok((asker, job)) = to_keep.recv() {
-                match job {
-                    Job::Journal(line) => {
-                        if let Err(error) = keeper.journal(&asker.name, &line) {
-                            tracing::error!(node = %asker.name, error, "a journal line was not kept");
-                        }
-                    }
-                    job @ Job::Ask { .. } => serve(&asker, job, |ask| persist(&mut keeper, &asker, ask)),
+        let store = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                while let Ok(first) = to_keep.recv() {
+                    // What waits is kept together: one write to the disk, however many calls end at once.
+                    let batch: Vec<Errand> = std::iter::once(first)
+                        .chain(to_keep.try_iter().take(TOGETHER))
+                        .collect();
+                    keep(&mut keeper, batch);
                 }
-            }
-        })?;
+            })?;
         Ok(AskThreads {
             signer,
-            keeper: keep,
-            threads: [signing, keeping],
+            keeper: keeping,
+            threads: [signing, store],
         })
     }
 
@@ -141,9 +142,46 @@ impl Asks {
     }
 }
 
-fn serve(asker: &Asker, job: Job, answer: impl FnOnce(Ask) -> Told) {
-    let Job::Ask { id, ask } = job else { return };
-    let mut letter = Letter::Told(id, answer(ask));
+fn keep(keeper: &mut impl Keeper, batch: Vec<Errand>) {
+    let items: Vec<Kept<'_>> = batch.iter().filter_map(kept).collect();
+    let outcome = keeper.keep(&items);
+    drop(items);
+    if let Err(error) = &outcome {
+        tracing::error!(%error, lines = batch.len(), "the store kept nothing of this");
+    }
+    for (asker, job) in batch {
+        if let Job::Ask { id, .. } = job {
+            answer(
+                &asker,
+                id,
+                outcome
+                    .clone()
+                    .map_or_else(Told::Failed, |()| Told::Persisted),
+            );
+        }
+    }
+}
+
+fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
+    let what = match job {
+        Job::Ask {
+            ask: Ask::Persist(what),
+            ..
+        } => What::Persist(what),
+        Job::Journal(line) => What::Journal(line),
+        Job::Ask {
+            ask: Ask::Sign { .. },
+            ..
+        } => return None,
+    };
+    Some(Kept {
+        node: &asker.name,
+        what,
+    })
+}
+
+fn answer(asker: &Asker, id: AskId, told: Told) {
+    let mut letter = Letter::Told(id, told);
     // The node is swamped; this thread may wait for it. One that is gone needs no answer.
     while let Err(Refused::Full(back)) = asker.letters.send(letter) {
         letter = back;
@@ -151,26 +189,114 @@ fn serve(asker: &Asker, job: Job, answer: impl FnOnce(Ask) -> Told) {
     }
 }
 
-fn sign(asker: &Asker, ask: Ask) -> Told {
-    match (ask, &asker.identity) {
-        (Ask::Sign { payload }, Some(identity)) => match identity.sign(&payload) {
-            Ok(signature) => Told::Signed {
-                signature,
-                chain_der: identity.chain_der(),
-            },
-            Err(error) => Told::Failed(error.to_string()),
+fn sign(asker: &Asker, payload: &[u8]) -> Told {
+    let Some(identity) = &asker.identity else {
+        return Told::Failed("this node has no identity to sign with".into());
+    };
+    match identity.sign(payload) {
+        Ok(signature) => Told::Signed {
+            signature,
+            chain_der: identity.chain_der(),
         },
-        (Ask::Sign { .. }, None) => Told::Failed("this node has no identity to sign with".into()),
-        (Ask::Persist(_), _) => Told::Failed("the signer keeps nothing".into()),
+        Err(error) => Told::Failed(error.to_string()),
     }
 }
 
-fn persist(keeper: &mut impl Keeper, asker: &Asker, ask: Ask) -> Told {
-    match ask {
-        Ask::Persist(what) => match keeper.persist(&asker.name, &what) {
-            Ok(()) => Told::Persisted,
-            Err(error) => Told::Failed(error),
-        },
-        Ask::Sign { .. } => Told::Failed("the store signs nothing".into()),
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use call::session_id::Uuid;
+    use roles::Persist;
+
+    use super::*;
+    use crate::mailbox::mailbox;
+
+    /// Keeps what it gets; the first batch waits until the test says so.
+    struct Slow {
+        gate: mpsc::Receiver<()>,
+        batches: Arc<Mutex<Vec<usize>>>,
+        fails: bool,
+    }
+
+    impl Keeper for Slow {
+        fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String> {
+            let _ = self.gate.recv();
+            self.batches.lock().unwrap().push(batch.len());
+            if self.fails {
+                Err("the disk is full".into())
+            } else {
+                Ok(())
+            }
+        }
+    }
+
+    fn run(fails: bool) -> (Vec<Told>, Vec<usize>) {
+        let (open, gate) = mpsc::channel();
+        let batches = Arc::new(Mutex::new(Vec::new()));
+        let threads = AskThreads::start(Slow {
+            gate,
+            batches: batches.clone(),
+            fails,
+        })
+        .unwrap();
+        let (letters, inbox) = mailbox(100).unwrap();
+        let asks = threads.asks("n".into(), None, letters);
+        for n in 0..20 {
+            let ask = Ask::Persist(Persist::Call {
+                call: n,
+                state: None,
+            });
+            assert!(asks.ask(Job::Ask { id: AskId(n), ask }).is_ok());
+            let decision = Journal::Decision {
+                caller: Uuid("0".into()),
+                words: "words".into(),
+            };
+            assert!(asks.ask(Job::Journal(Box::new(decision))).is_ok());
+        }
+        drop(asks);
+        drop(open); // every recv returns at once from now on
+        threads.stop();
+        let mut told = Vec::new();
+        while let Some(Letter::Told(id, answer)) = inbox.take() {
+            assert_eq!(id, AskId(told.len() as u64), "in order");
+            told.push(answer);
+        }
+        let batches = batches.lock().unwrap().clone();
+        (told, batches)
+    }
+
+    #[test]
+    fn what_waits_is_kept_together_and_each_asker_is_told() {
+        let (told, batches) = run(false);
+        assert_eq!(told, vec![Told::Persisted; 20]);
+        assert_eq!(batches.iter().sum::<usize>(), 40);
+        assert!(batches.len() < 10, "{batches:?}");
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_to_each_asker() {
+        let (told, _) = run(true);
+        assert_eq!(told, vec![Told::Failed("the disk is full".into()); 20]);
+    }
+
+    #[test]
+    fn who_has_no_identity_is_told_so() {
+        let threads = AskThreads::start(crate::keep::Nothing).unwrap();
+        let (letters, inbox) = mailbox(10).unwrap();
+        let asks = threads.asks("n".into(), None, letters);
+        assert!(
+            asks.ask(Job::Ask {
+                id: AskId(1),
+                ask: Ask::Sign { payload: vec![1] }
+            })
+            .is_ok()
+        );
+        drop(asks);
+        threads.stop();
+        assert!(matches!(
+            inbox.take(),
+            Some(Letter::Told(AskId(1), Told::Failed(_)))
+        ));
     }
 }

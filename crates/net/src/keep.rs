@@ -1,39 +1,178 @@
 //! The store as nodes need it: what is to last, and what is read back.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use call::record::Direction;
 use call::statement::Signed;
 use roles::{Journal, Now, Persist};
+use store::{DataDir, Decision, EndedLeg, Refused, Statement, Store};
 
-use crate::asks::Keeper;
+use crate::clock::millis;
+
+/// Statements that `statements()` lists.
+const LISTED: u32 = 1000;
+
+/// Something to keep, and whose it is.
+pub(crate) struct Kept<'a> {
+    pub node: &'a str,
+    pub what: What<'a>,
+}
+
+pub(crate) enum What<'a> {
+    Persist(&'a Persist),
+    Journal(&'a Journal),
+}
+
+/// Who makes things last: the store, or nobody.
+pub(crate) trait Keeper: Send + 'static {
+    /// All of it is durable when this returns, or none of it and the words say why.
+    fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String>;
+}
 
 /// A process without a data directory keeps nothing: phones, the lab's carrier.
 pub(crate) struct Nothing;
 
 impl Keeper for Nothing {
-    fn persist(&mut self, _node: &str, _what: &Persist) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn journal(&mut self, _node: &str, _line: &Journal) -> Result<(), String> {
+    fn keep(&mut self, _batch: &[Kept<'_>]) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// Reads what was kept.
+impl Keeper for Store {
+    fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String> {
+        let kept = self.together(|store| {
+            for Kept { node, what } in batch {
+                match what {
+                    What::Persist(what) => persist(store, node, what)?,
+                    What::Journal(line) => journal(store, node, line)?,
+                }
+            }
+            Ok(())
+        });
+        kept.map_err(|error| error.to_string())
+    }
+}
+
+fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::Error> {
+    match what {
+        Persist::Statement { caller, signed } => store.put_statement(&Statement {
+            node: node.into(),
+            caller: caller.0.clone(),
+            made_ms: signed
+                .statement()
+                .map_or_else(|_| now_ms(), |statement| statement.made_ms),
+            signed: json(signed),
+        }),
+        Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
+        Persist::Registration { line, state } => {
+            store.put_registration(node, line, state.as_deref())
+        }
+        Persist::Agent { id, state } => store.put_agent_state(node, id, state),
+    }
+}
+
+fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::Error> {
+    match line {
+        Journal::Refused(refused) => store.add_refusal(&Refused {
+            node: node.into(),
+            at_ms: refused.at_ms,
+            cause: refused.refusal.cause.clone(),
+            record: json(refused),
+        }),
+        Journal::Leg(record) => {
+            let session = &record.session_id;
+            let caller = match record.direction {
+                Direction::Answer => &session.remote,
+                Direction::Originate => &session.local,
+            };
+            store.add_ended_leg(&EndedLeg {
+                node: node.into(),
+                call: record.call,
+                leg: record.leg,
+                caller: caller.0.clone(),
+                ended_ms: record.ended_ms.unwrap_or_else(now_ms),
+                record: json(record),
+            })
+        }
+        Journal::Decision { caller, words } => store.add_decision(&Decision {
+            node: node.into(),
+            at_ms: now_ms(),
+            caller: caller.0.clone(),
+            words: words.clone(),
+        }),
+        Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
+    }
+}
+
+/// Reads what was kept, on a connection of its own: readers never wait for the writer, nor a node's loop for either.
 #[derive(Clone)]
-pub(crate) struct Reader;
+pub(crate) struct Reader(Option<Arc<Mutex<Store>>>);
 
 impl Reader {
     pub(crate) fn nothing() -> Reader {
-        Reader
+        Reader(None)
     }
 
-    pub(crate) fn list(&self, _node: &str) -> Vec<(String, u64)> {
-        Vec::new()
+    /// Newest last.
+    pub(crate) fn list(&self, node: &str) -> Vec<(String, u64)> {
+        let mut list = self
+            .read("statements", |store| store.statement_list(node, LISTED))
+            .unwrap_or_default();
+        list.reverse();
+        list
     }
 
-    pub(crate) fn get(&self, _node: &str, _caller: &str) -> Option<Signed> {
-        None
+    pub(crate) fn get(&self, node: &str, caller: &str) -> Option<Signed> {
+        let statement = self.read("a statement", |store| store.statement(node, caller))??;
+        serde_json::from_str(&statement.signed).ok()
     }
 
-    pub(crate) fn adopt(&self, _node: &str, _machine: &mut roles::Node, _now: Now) {}
+    /// Hands a node that starts what an earlier process kept of it.
+    pub(crate) fn adopt(&self, node: &str, machine: &mut roles::Node, now: Now) {
+        for registration in self
+            .read("registrations", |store| store.registrations(node))
+            .unwrap_or_default()
+        {
+            machine.adopt(&registration.state, now);
+        }
+        for snapshot in self
+            .read("live calls", |store| store.snapshots(node))
+            .unwrap_or_default()
+        {
+            machine.adopt(&snapshot.state, now);
+        }
+    }
+
+    fn read<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Store) -> Result<T, store::Error>,
+    ) -> Option<T> {
+        let store = self
+            .0
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        work(&store)
+            .inspect_err(|error| tracing::error!(%error, "{what} could not be read from the store"))
+            .ok()
+    }
+}
+
+/// The writer and the reader of a data directory.
+pub(crate) fn open(dir: &DataDir) -> anyhow::Result<(Store, Reader)> {
+    Ok((
+        dir.store()?,
+        Reader(Some(Arc::new(Mutex::new(dir.store()?)))),
+    ))
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // Records are plain data with string keys, so they always have a JSON form.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn now_ms() -> u64 {
+    millis(SystemTime::now())
 }

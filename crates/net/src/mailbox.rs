@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TrySendError};
 
 /// Makes a mailbox that holds at most `capacity` letters.
@@ -16,7 +16,6 @@ pub(crate) fn mailbox<T>(capacity: usize) -> std::io::Result<(Sender<T>, Receive
     let bell = Arc::new(Bell {
         fd,
         rung: AtomicBool::new(false),
-        refused: AtomicU64::new(0),
     });
     Ok((
         Sender {
@@ -61,7 +60,6 @@ impl<T> Sender<T> {
                 Ok(())
             }
             Err(TrySendError::Full(letter)) => {
-                self.bell.refused.fetch_add(1, Ordering::Relaxed);
                 // Whoever filled it may not have rung yet.
                 self.bell.ring();
                 Err(Refused::Full(letter))
@@ -103,18 +101,12 @@ impl<T> Receiver<T> {
     pub(crate) fn take(&self) -> Option<T> {
         self.inbox.try_recv().ok()
     }
-
-    /// How many letters were refused because the mailbox was full.
-    pub(crate) fn refused(&self) -> u64 {
-        self.bell.refused.load(Ordering::Relaxed)
-    }
 }
 
 #[derive(Debug)]
 struct Bell {
     fd: OwnedFd,
     rung: AtomicBool,
-    refused: AtomicU64,
 }
 
 impl Bell {
@@ -143,7 +135,6 @@ mod tests {
             (receiver.take(), receiver.take(), receiver.take()),
             (Some(1), Some(2), None)
         );
-        assert_eq!(receiver.refused(), 1);
         sender.send(4).unwrap();
         rustix::io::read(receiver.bell(), &mut count).unwrap();
         drop(receiver);

@@ -11,14 +11,15 @@ use sip::Transport;
 use site::{Role, Site};
 use trust::tls::{ClientCertificate, Versions};
 
-use crate::asks::{AskThreads, Keeper};
+use crate::MediaCounts;
+use crate::asks::AskThreads;
 use crate::clock::{Clock, millis};
 use crate::handle::{Facts, NodeHandle};
+use crate::keep::{self, Keeper};
 use crate::mailbox::mailbox;
 use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node};
 use crate::wire::{Setup, tls};
-use crate::{MediaCounts, keep};
 
 /// Media threads of a process, at most: one core each carries about 1,000 calls (ADR 0002).
 const MEDIA_THREADS: usize = 2;
@@ -86,8 +87,36 @@ impl Process {
                 known()
             );
         }
-        let _ = data;
-        anyhow::bail!("the store is not there yet")
+        let dir = store::DataDir::open(data)?;
+        let (keeper, reader) = keep::open(&dir)?;
+        let mut process = Process::bare(keeper, reader)?;
+        let roots_pem = dir.roots_pem()?;
+        if site.tls.dangerous_tls_keylog {
+            tracing::warn!(
+                "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; whoever has that file reads all calls' signalling and keys"
+            );
+        }
+        for node in site
+            .nodes
+            .iter()
+            .filter(|node| only.is_empty() || only.contains(&node.name))
+        {
+            let identity = dir.identity(&node.name)?;
+            let settings = tls::Settings {
+                identity,
+                roots_pem: roots_pem.clone(),
+                versions: Versions {
+                    tls12: site.tls.has("1.2"),
+                    tls13: site.tls.has("1.3"),
+                },
+                clients: client_certificates(&node.role),
+                dangerous_keylog: site.tls.dangerous_tls_keylog,
+            };
+            process
+                .start_node(site, node, settings)
+                .with_context(|| format!("node {}", node.name))?;
+        }
+        Ok(process)
     }
 
     /// No node yet: what phones and tests start in.
@@ -132,10 +161,12 @@ impl Process {
             control_address: SocketAddr::new(node.address, node.control_port),
             of_site: true,
         };
-        let mut machine = roles::Node::new(seed(), Arc::new(plan), self.clock.now());
-        self.statements
-            .adopt(&node.name, &mut machine, self.clock.now());
-        self.run(machine, start)?;
+        let (now, statements) = (self.clock.now(), self.statements.clone());
+        self.run(start, |_| {
+            let mut machine = roles::Node::new(seed(), Arc::new(plan), now);
+            statements.adopt(&node.name, &mut machine, now);
+            machine
+        })?;
         Ok(())
     }
 
@@ -173,43 +204,22 @@ impl Process {
             control_address: SocketAddr::new(address, 0),
             of_site: false,
         };
-        self.run(roles::Node::new(seed(), plan, self.clock.now()), start)
+        let now = self.clock.now();
+        self.run(start, |local| {
+            // Ports that the system chose stand in Via and Contact.
+            let plan = Plan {
+                local: local.to_vec(),
+                ..Plan::clone(&plan)
+            };
+            roles::Node::new(seed(), Arc::new(plan), now)
+        })
     }
 
     /// Opens a node's sockets, joins it to the media threads and starts its thread.
-    pub(crate) fn run_machine<M: Machine + 'static>(
-        &mut self,
-        machine: M,
-        start: StartMachine,
-    ) -> anyhow::Result<NodeHandle> {
-        let StartMachine {
-            name,
-            listen,
-            source,
-            peers,
-            tls,
-            media_ports,
-        } = start;
-        let control_address = SocketAddr::new(source, 0);
-        self.run(
-            machine,
-            Start {
-                name,
-                listen,
-                source,
-                peers,
-                tls,
-                media_ports,
-                control_address,
-                of_site: false,
-            },
-        )
-    }
-
     fn run<M: Machine + 'static>(
         &mut self,
-        machine: M,
         start: Start,
+        machine: impl FnOnce(&[(Transport, SocketAddr)]) -> M,
     ) -> anyhow::Result<NodeHandle> {
         let Start {
             name,
@@ -320,11 +330,12 @@ impl Process {
             let name = node.handle.name();
             let plan = Plan::compile(site, name, generation)
                 .map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
+            let (mut now, mut then) = (node.handle.local().to_vec(), plan.local.clone());
+            now.sort_unstable();
+            then.sort_unstable();
             anyhow::ensure!(
-                plan.local == node.handle.local(),
-                "node {name}: its addresses change from {:?} to {:?}, which needs a restart of the node",
-                node.handle.local(),
-                plan.local
+                now == then,
+                "node {name}: its addresses change from {now:?} to {then:?}, which needs a restart of the node"
             );
             plans.push((node.handle.clone(), Arc::new(plan)));
         }
@@ -352,16 +363,6 @@ impl Process {
         self.media.stop();
         self.asks.stop();
     }
-}
-
-/// A node whose machine is not a role's.
-pub(crate) struct StartMachine {
-    pub name: String,
-    pub listen: Vec<(Transport, SocketAddr)>,
-    pub source: IpAddr,
-    pub peers: Vec<PeerPlan>,
-    pub tls: Option<tls::Settings>,
-    pub media_ports: (u16, u16),
 }
 
 /// Every node asks for a certificate. Only a call manager whose plan lets a phone in by digest alone takes a connection

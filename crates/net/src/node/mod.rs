@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use roles::{AskId, Control, ControlId, Input, Journal, Output, RefusalRecord, Reply, Told};
+use sip::Transport;
 use tokio::sync::oneshot;
 
 pub(crate) use machine::Machine;
@@ -87,8 +89,12 @@ pub(crate) struct Surroundings {
 }
 
 impl<M: Machine> Node<M> {
-    /// Opens the sockets: after this, peers can connect.
-    pub(crate) fn new(machine: M, setup: Setup, around: Surroundings) -> anyhow::Result<Node<M>> {
+    /// Opens the sockets, after which peers can connect, and makes the machine that knows their addresses.
+    pub(crate) fn new(
+        machine: impl FnOnce(&[(Transport, SocketAddr)]) -> M,
+        setup: Setup,
+        around: Surroundings,
+    ) -> anyhow::Result<Node<M>> {
         let Surroundings {
             owner,
             clock,
@@ -105,7 +111,7 @@ impl<M: Machine> Node<M> {
         let name = setup.node.clone();
         let wire = Wire::new(setup, poll.registry().try_clone()?, clock)?;
         Ok(Node {
-            machine,
+            machine: machine(&wire.local()),
             name,
             owner,
             clock,

@@ -165,16 +165,12 @@ impl Lab {
                 .asks
                 .asks(name.into(), Some(identity.clone()), letters.clone()),
         };
-        let node = Node::new(
-            Strings {
-                heard: heard_by,
-                say: said,
-                abandoned: abandons,
-            },
-            setup,
-            around,
-        )
-        .unwrap();
+        let strings = Strings {
+            heard: heard_by,
+            say: said,
+            abandoned: abandons,
+        };
+        let node = Node::new(|_| strings, setup, around).unwrap();
         let facts = Facts {
             name: name.into(),
             control_address: SocketAddr::new(address, 0),
