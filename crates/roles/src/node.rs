@@ -282,7 +282,8 @@ impl Node {
 
     fn lost(&mut self, dialog: DialogId, why: &str) {
         if let Some(leg) = self.leg(dialog) {
-            self.gone(leg, why.to_owned());
+            self.shell.leg_over(leg, why);
+            self.duty.role().lost(&mut self.shell, leg, why.to_owned());
         }
     }
 

@@ -1,36 +1,329 @@
-//! CallServer: under way; this is only its face for the compiler.
+//! Call server (CVP): callers come from border controllers, are served by a voice browser, wait in a queue and talk to an
+//! agent. It is in every call's signalling and in nobody's media: descriptions pass through, inspected.
 
+mod agents;
+mod browsers;
+mod call;
+mod plan;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use acd::{AgentId, CallId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sip::Status;
+use sip::{ClientId, Method, Request, ServerId, Status};
 
-use crate::plan::Peers;
-use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell};
+pub use plan::{Dialled, Group, Member, Plan};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {}
+use self::call::{Alarm, Call, Stage};
+use crate::plan::Kind;
+use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
+use crate::{Control, ControlId, Reply};
 
-impl Plan {
-    pub(crate) fn compile(_role: &site::CallServer, _peers: &mut Peers) -> Result<Plan, String> {
-        
-        
-        Ok(Plan {})
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CallServer {
+    router: acd::Router,
+    calls: BTreeMap<CallNo, Call>,
+    timers: Timers<Alarm>,
+}
+
+fn plan_of(node: &crate::Plan) -> Option<&Plan> {
+    match &node.kind {
+        Kind::CallServer(plan) => Some(plan),
+        _ => None,
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct CallServer {}
-
 impl CallServer {
-    pub(crate) fn new(_plan: &Plan, _now: std::time::Duration) -> CallServer { CallServer {} }
+    pub(crate) fn new(plan: &Plan, now: Duration) -> CallServer {
+        CallServer { router: acd::Router::new(plan.acd.clone(), now), calls: BTreeMap::new(), timers: Timers::default() }
+    }
+
+    fn call_of(&self, shell: &Shell, leg: LegNo) -> Option<CallNo> {
+        shell.book().leg(leg).map(|entry| entry.call).filter(|call| self.calls.contains_key(call))
+    }
+
+    fn set_stage(&mut self, no: CallNo, stage: Stage) {
+        if let Some(call) = self.calls.get_mut(&no) {
+            call.stage = stage;
+        }
+    }
+
+    /// Everybody is told that it is over.
+    fn finish(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        self.set_stage(no, Stage::Over);
+        if let Some(call) = self.calls.get_mut(&no) {
+            call.ringing = None;
+        }
+        let _ = self.router.handle(acd::Input::Gone(CallId(no.0)), shell.now().mono);
+        self.route(shell);
+        shell.end_call(no, why);
+    }
+
+    /// Both sides of the exchange under way agree.
+    fn agreed(&mut self, shell: &mut Shell, no: CallNo) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Arriving { browser, passage, .. } | Stage::Moving { browser, passage, .. } => {
+                shell.join(call.caller, browser);
+                call.stage = Stage::Served { browser, passage, probe: None };
+                self.keep(shell, no);
+            }
+            connecting @ Stage::Connecting { .. } => {
+                call.stage = connecting;
+                self.connected(shell, no);
+            }
+            other => call.stage = other,
+        }
+    }
+
+    fn is_agents(&self, no: CallNo, leg: LegNo) -> bool {
+        self.calls.get(&no).and_then(|call| call.ringing.as_ref()).is_some_and(|ringing| ringing.leg == leg)
+    }
+
+    fn is_caller(&self, no: CallNo, leg: LegNo) -> bool {
+        self.calls.get(&no).is_some_and(|call| call.caller == leg)
+    }
+
+    fn is_browser(&self, no: CallNo, leg: LegNo) -> bool {
+        self.calls.get(&no).and_then(|call| call.stage.browser()) == Some(leg)
+    }
+
+    /// What outlives the process: written at stable changes.
+    fn keep(&mut self, _shell: &mut Shell, _no: CallNo) {}
 }
 
 impl Role for CallServer {
-    fn invited(&mut self, shell: &mut Shell, invited: Invited) { shell.refuse(invited.leg, Status(480), Vec::new(), "not yet"); }
-    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
-    fn reinvited(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn reaccepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
-    fn gone(&mut self, _: &mut Shell, _: LegNo, _: String) {}
-    fn over(&mut self, _: &mut Shell, _: CallNo) {}
+    fn invited(&mut self, shell: &mut Shell, invited: Invited) {
+        let (leg, no) = (invited.leg, invited.call);
+        let node = shell.plan_of(no);
+        let Some(plan) = plan_of(&node) else { return };
+        let from = invited.admitted.peer();
+        if !plan.group(&plan.ingress_group).iter().any(|member| member.peer == *from) {
+            let why = format!("{from} is no member of group {}, whose members alone send calls in", plan.ingress_group);
+            return shell.refuse(leg, Status(403), vec![warning(&node.node, &why)], why);
+        }
+        let Some(dialled) = plan.dialled(&invited.called) else {
+            let why = "no dialled_number has the number called";
+            return shell.refuse(leg, Status(404), vec![warning(&node.node, why)], why);
+        };
+        if let Some(Err(reject)) = invited.sdp.as_ref().map(|sdp| shell.inspect(leg, sdp::Protection::Secure, sdp)) {
+            return shell.reject(leg, &reject);
+        }
+        let call = Call {
+            caller: leg,
+            calling: invited.calling,
+            application: dialled.application.clone().unwrap_or_else(|| invited.called.clone()),
+            dialled: invited.called,
+            max_forwards: invited.max_forwards,
+            group: dialled.group.clone(),
+            stage: Stage::Over,
+            queue: None,
+            ringing: None,
+            stale: 0,
+        };
+        self.calls.insert(no, call);
+        self.arrive(shell, no, Vec::new(), (Status(503), "the group has no member".into()));
+    }
+
+    fn provisional(&mut self, shell: &mut Shell, leg: LegNo, status: Status, _: Option<Bytes>) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        if let Some(Call { caller, stage: Stage::Arriving { browser, .. }, .. }) = self.calls.get(&no)
+            && *browser == leg
+        {
+            let status = if status.0 == 183 { Status(180) } else { status };
+            shell.respond(*caller, status, Vec::new(), None);
+        }
+    }
+
+    fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        if self.is_agents(no, leg) {
+            return self.agent_answered(shell, no, leg, sdp);
+        }
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        match call.stage.passage().filter(|passage| passage.has(leg)) {
+            Some(passage) => {
+                let progress = passage.accepted(shell, leg, sdp);
+                self.progressed(shell, no, progress);
+            }
+            None => {
+                shell.ack(leg, None);
+                shell.end(leg, "not wanted any more");
+            }
+        }
+    }
+
+    fn refused(&mut self, shell: &mut Shell, leg: LegNo, refused: Refused) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        if self.is_agents(no, leg) {
+            return self.agent_gone(shell, no, &refused);
+        }
+        if !self.is_browser(no, leg) {
+            return;
+        }
+        let again = refused.unreachable || (500..600).contains(&refused.status.0);
+        match self.calls.get_mut(&no) {
+            Some(Call { caller, stage: stage @ Stage::Arriving { .. }, .. }) if !again => {
+                let headers = vec![warning(&shell.plan().node, &refused.why)];
+                *stage = Stage::Over;
+                shell.refuse(*caller, refused.status, headers, refused.why);
+            }
+            _ => self.browser_lost(shell, no, leg, &refused.why),
+        }
+    }
+
+    fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        let Some(passage) = self.calls.get_mut(&no).and_then(|call| call.stage.passage()) else { return };
+        if passage.has(leg) {
+            let progress = passage.acked(shell, leg, sdp);
+            self.progressed(shell, no, progress);
+        }
+    }
+
+    fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let passage = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no)?.stage.passage());
+        match passage.filter(|passage| passage.has(leg)) {
+            Some(passage) => passage.reinvited(shell, leg, sdp),
+            None => shell.refuse(leg, Status(491), Vec::new(), "the party changes"),
+        }
+    }
+
+    fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        let caller = self.is_caller(no, leg);
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        if caller && call.stale > 0 {
+            call.stale -= 1;
+            return shell.ack(leg, None);
+        }
+        match call.stage.passage().filter(|passage| passage.has(leg)) {
+            Some(passage) => {
+                let progress = passage.accepted(shell, leg, sdp);
+                self.progressed(shell, no, progress);
+            }
+            None => shell.ack(leg, None),
+        }
+    }
+
+    fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        let caller = self.is_caller(no, leg);
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        if caller && call.stale > 0 {
+            call.stale -= 1;
+            return;
+        }
+        if let Some(passage) = call.stage.passage().filter(|passage| passage.has(leg)) {
+            let progress = passage.declined(shell, leg, status, why);
+            self.progressed(shell, no, progress);
+        }
+    }
+
+    fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        let Some(call) = self.calls.get(&no) else { return };
+        if call.ringing.as_ref().is_some_and(|ringing| ringing.leg == leg) {
+            return self.agent_unreachable(shell, no, &why);
+        }
+        // A browser that only plays music may go: the caller keeps the place in the queue, and hears another.
+        match self.is_browser(no, leg) && (call.queue.is_some() || matches!(call.stage, Stage::Connecting { .. })) {
+            true => self.browser_lost(shell, no, leg, &why),
+            false if self.is_caller(no, leg) => self.finish(shell, no, &format!("the caller: {why}")),
+            false if call.stage.is_party(leg) => self.finish(shell, no, &format!("the other side: {why}")),
+            false => {}
+        }
+    }
+
+    fn lost(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        match self.call_of(shell, leg).filter(|no| self.is_browser(*no, leg)) {
+            Some(no) => self.browser_lost(shell, no, leg, &why),
+            None => self.gone(shell, leg, why),
+        }
+    }
+
+    fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
+        let no = self.call_of(shell, leg).filter(|no| self.is_browser(*no, leg));
+        match (request.method(), no) {
+            (Method::Refer, Some(no)) => self.referred(shell, no, leg, server, &request),
+            (Method::Refer, None) => shell.answer(leg, server, Status(603), Vec::new(), None),
+            _ => shell.answer_not_allowed(leg, server),
+        }
+    }
+
+    fn outcome(&mut self, shell: &mut Shell, leg: LegNo, client: ClientId, _: Method, outcome: Outcome) {
+        let Some(no) = self.call_of(shell, leg) else { return };
+        let Some(Call { stage: Stage::Served { browser, probe, .. }, .. }) = self.calls.get_mut(&no) else { return };
+        if *browser != leg || *probe != Some(client) {
+            return;
+        }
+        *probe = None;
+        match outcome {
+            Outcome::Response(_) if !matches!(outcome.status().0, 408 | 481 | 503) => shell.note(leg, "the browser lives"),
+            Outcome::Response(_) | Outcome::Nothing(_) => {
+                let why = "the browser does not answer";
+                shell.end(leg, why);
+                self.browser_lost(shell, no, leg, why);
+            }
+        }
+    }
+
+    fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
+        let passage = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no)?.stage.passage());
+        if let Some(passage) = passage.filter(|passage| passage.has(leg)) {
+            passage.refresh(shell, leg);
+        }
+    }
+
+    fn flow_lost(&mut self, shell: &mut Shell, leg: LegNo) {
+        if let Some(no) = self.call_of(shell, leg) {
+            self.probe(shell, no, leg);
+        }
+    }
+
+    fn over(&mut self, shell: &mut Shell, call: CallNo) {
+        if self.calls.remove(&call).is_some() {
+            let _ = self.router.handle(acd::Input::Gone(CallId(call.0)), shell.now().mono);
+            self.route(shell);
+        }
+    }
+
+    fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {
+        let now = shell.now().mono;
+        let done = |result: Result<(), String>| result.map_or_else(Reply::Sorry, |()| Reply::Done);
+        let reply = match request {
+            Control::Agents => Reply::Agents(self.agent_views(shell)),
+            Control::Queues => Reply::Queues(self.queue_views(shell)),
+            Control::AgentReady { agent } => done(self.router.handle(acd::Input::Ready(AgentId(agent)), now)),
+            Control::AgentNotReady { agent, reason } => {
+                done(self.router.handle(acd::Input::NotReady { agent: AgentId(agent), reason }, now))
+            }
+            _ => Reply::Sorry("a call server does not do that".into()),
+        };
+        shell.reply(control, reply);
+        self.route(shell);
+    }
+
+    fn replan(&mut self, shell: &mut Shell) {
+        let node = shell.plan().clone();
+        if let Some(plan) = plan_of(&node) {
+            self.router.set_plan(plan.acd.clone(), shell.now().mono);
+        }
+        self.route(shell);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        [self.router.deadline(), self.timers.deadline()].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, shell: &mut Shell) {
+        let now = shell.now().mono;
+        self.router.tick(now);
+        self.route(shell);
+        while let Some(alarm) = self.timers.due(now) {
+            self.alarm(shell, alarm);
+        }
+    }
 }

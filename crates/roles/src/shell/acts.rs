@@ -136,7 +136,11 @@ impl Shell {
         leg.said = out.sdp;
         let entry = LegEntry { leg, call: out.call, peer: out.peer, mate: out.mate, inviting: Some(client), lease: None, flow: None, told: None };
         self.book.add(no, entry);
-        if let Some(mate) = out.mate.and_then(|mate| self.book.leg_mut(mate)) {
+        // The first to be called is the far party until told otherwise by [`Shell::join`]; and who takes the place of one
+        // that came to nothing.
+        let taken = |mate: &LegEntry| mate.mate.is_some_and(|leg| self.is_live(leg));
+        let free = out.mate.filter(|mate| self.book.leg(*mate).is_some_and(|mate| !taken(mate)));
+        if let Some(mate) = free.and_then(|mate| self.book.leg_mut(mate)) {
             mate.mate = Some(no);
         }
         no
@@ -227,6 +231,11 @@ impl Shell {
         let now = self.now;
         let headers = self.leg(no).map_or_else(Headers::new, |leg| with_session(leg, headers));
         self.sip.respond(server, status, headers, content, now.mono);
+    }
+
+    /// 405 with what we take (RFC 3261 §8.2.1).
+    pub fn answer_not_allowed(&mut self, no: LegNo, server: ServerId) {
+        self.answer(no, server, Status(405), vec![(Name::Allow, super::role::ALLOW.into())], None);
     }
 
     /// Answers a request outside dialogs.

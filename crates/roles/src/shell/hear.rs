@@ -114,6 +114,12 @@ impl Shell {
         }
     }
 
+    /// The leg's peer did not even begin to answer.
+    pub(crate) fn note_silent(&mut self, no: LegNo) {
+        self.note(no, "no sign of life");
+        self.peer_failed(no);
+    }
+
     /// 403 with the words, written down; the connection of a stranger is closed.
     pub(crate) fn turn_away(&mut self, server: ServerId, flow: sip::Flow) {
         let refusal = match self.sights.get(&flow.id).map(|sight| &sight.admitted) {

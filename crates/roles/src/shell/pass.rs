@@ -61,6 +61,15 @@ impl Passage {
         self.step == Step::Idle
     }
 
+    /// Whether a re-INVITE of ours is under way on this leg.
+    pub fn awaits(&self, leg: LegNo) -> bool {
+        match self.step {
+            Step::Idle | Step::Answering { .. } => false,
+            Step::Asked { from, .. } | Step::Offering { from } => from != leg && self.has(leg),
+            Step::Fetching { from } => from == leg,
+        }
+    }
+
     pub fn has(&self, leg: LegNo) -> bool {
         self.a == leg || self.b == leg
     }

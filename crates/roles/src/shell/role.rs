@@ -94,9 +94,15 @@ pub trait Role {
     /// The peer ended the leg (BYE, CANCEL, silence); it is over.
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String);
 
+    /// The leg is over without a word of the peer: our 2xx never acknowledged, its session expired, its dialog unknown
+    /// there (481). As [`Role::gone`] by default.
+    fn lost(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        self.gone(shell, leg, why);
+    }
+
     /// REFER, NOTIFY, INFO, MESSAGE inside the leg: answer with [`Shell::answer`]. 405 by default.
     fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
-        shell.answer(leg, server, Status(405), vec![(Name::Other("Allow".into()), ALLOW.into())], None);
+        shell.answer_not_allowed(leg, server);
     }
 
     /// The end of a request of ours inside the leg ([`Shell::request`]).
@@ -114,7 +120,7 @@ pub trait Role {
     // --- the rest
     /// A request outside any dialog other than INVITE, OPTIONS and REGISTER, of an admitted peer. 405 by default.
     fn request(&mut self, shell: &mut Shell, server: ServerId, request: Request, admitted: Admitted) {
-        shell.answer_outside(server, Status(405), vec![(Name::Other("Allow".into()), ALLOW.into())]);
+        shell.answer_outside(server, Status(405), vec![(Name::Allow, ALLOW.into())]);
     }
 
     /// The end of a request of ours outside dialogs (REGISTER).

@@ -1,0 +1,240 @@
+//! The agent's side of a call: queue, offer, ringing, and the change of party (RFC 3725 flow I, with a fresh offer).
+
+use acd::{AgentId, AgentState, CallId};
+use bytes::Bytes;
+use sdp::Protection;
+use sip::{Body, Method, Name, Request, ServerId, Status, Uri};
+
+use super::call::{Alarm, Queued, Ringing, Stage};
+use super::{CallServer, plan_of};
+use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Refused, Shell};
+use crate::{AgentView, Persist, QueueView};
+
+impl CallServer {
+    /// REFER of a browser (RFC 5552 blind transfer): the caller joins the queue that it names.
+    pub(super) fn referred(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, server: ServerId, request: &Request) {
+        let target = request.header(&Name::ReferTo).and_then(|value| sip::NameAddr::parse(value).ok());
+        let Some(queue) = target.and_then(|to| to.uri.user) else {
+            return shell.answer(leg, server, Status(400), Vec::new(), None);
+        };
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        if call.queue.is_some() || !matches!(call.stage, Stage::Served { .. }) {
+            return shell.answer(leg, server, Status(603), Vec::new(), None);
+        }
+        shell.answer(leg, server, Status(202), Vec::new(), None);
+        tell(shell, leg, Status(100), false);
+        call.queue = Some(Queued { name: queue.clone(), told: Some(leg) });
+        shell.decided(no, format!("the voice browser refers the caller to queue {queue}"));
+        match self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, shell.now().mono) {
+            Ok(()) => tell(shell, leg, Status(182), false),
+            Err(why) => self.unqueued(shell, no, &why),
+        }
+        self.keep(shell, no);
+        self.route(shell);
+    }
+
+    /// There is no such queue: the browser is told, and still has the caller.
+    fn unqueued(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        shell.decided(no, format!("not queued: {why}"));
+        let queue = self.calls.get_mut(&no).and_then(|call| call.queue.take());
+        if let Some(leg) = queue.and_then(|queue| queue.told) {
+            tell(shell, leg, Status(404), true);
+        }
+    }
+
+    /// Works off what the router decided.
+    pub(super) fn route(&mut self, shell: &mut Shell) {
+        while let Some(output) = self.router.poll() {
+            match output {
+                acd::Output::Offer { call, agent, extension } => {
+                    self.offer(shell, CallNo(call.0), agent, extension, Vec::new());
+                }
+                acd::Output::Withdraw { call, why, .. } => {
+                    let ringing = self.calls.get_mut(&CallNo(call.0)).and_then(|call| call.ringing.take());
+                    if let Some(ringing) = ringing {
+                        shell.end(ringing.leg, why);
+                    }
+                }
+                acd::Output::Unroutable { call, why } => self.unqueued(shell, CallNo(call.0), &why),
+                acd::Output::AgentChanged { agent, state } => {
+                    let state = describe(&state).0;
+                    tracing::info!(agent = %agent.0, %state, "agent");
+                    shell.persist(Persist::Agent { id: agent.0, state });
+                }
+                acd::Output::Decided(decision) => {
+                    let considered: Vec<String> =
+                        decision.considered.iter().map(|(agent, why)| format!("{} {why}", agent.0)).collect();
+                    let chosen = decision.chosen.map_or_else(|| "nobody".to_owned(), |agent| format!("agent {}", agent.0));
+                    let words = format!(
+                        "queue {}: {chosen} after {} s, {} ({})",
+                        decision.queue,
+                        decision.waited.as_secs(),
+                        decision.rule,
+                        considered.join("; ")
+                    );
+                    shell.decided(CallNo(decision.call.0), words);
+                }
+            }
+        }
+    }
+
+    /// The agent's phone is called, without an offer: the phone makes one.
+    fn offer(&mut self, shell: &mut Shell, no: CallNo, agent: AgentId, extension: String, mut tried: Vec<std::sync::Arc<str>>) {
+        let node = shell.plan_of(no);
+        let dice = shell.random();
+        let member = plan_of(&node).and_then(|plan| plan.member(&plan.agent_group, &tried, |peer| shell.is_up(peer), dice));
+        let peer = member.and_then(|name| node.peers.iter().find(|peer| peer.name == name));
+        let (Some(peer), Some(call)) = (peer, self.calls.get_mut(&no)) else {
+            return self.agent_refused(shell, no, "no call manager answers");
+        };
+        tried.push(peer.name.clone());
+        let leg = shell.call(Outgoing {
+            call: no,
+            peer: peer.name.clone(),
+            hop: Shell::hop_to(peer),
+            uri: Uri::sip(Some(&extension), peer.addr.ip(), Some(peer.addr.port())),
+            calling: call.calling.clone(),
+            called: extension.clone(),
+            mate: Some(call.caller),
+            dial_peer: None,
+            max_forwards: call.max_forwards,
+            headers: Vec::new(),
+            sdp: None,
+            dangerous: Vec::new(),
+        });
+        call.ringing = Some(Ringing { leg, agent, extension, tried });
+        self.timers.set(shell.now().mono + std::time::Duration::from_secs(3), Alarm::NotEvenRinging(leg));
+    }
+
+    /// The call manager was silent or out of order: its next member, then the next agent.
+    pub(super) fn agent_unreachable(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        let Some(ringing) = self.calls.get_mut(&no).and_then(|call| call.ringing.take()) else { return };
+        let node = shell.plan_of(no);
+        let more = plan_of(&node)
+            .is_some_and(|plan| plan.group(&plan.agent_group).iter().any(|member| !ringing.tried.contains(&member.peer)));
+        match more {
+            true => self.offer(shell, no, ringing.agent, ringing.extension, ringing.tried),
+            false => self.agent_refused(shell, no, why),
+        }
+    }
+
+    pub(super) fn agent_gone(&mut self, shell: &mut Shell, no: CallNo, refused: &Refused) {
+        match refused.unreachable {
+            true => self.agent_unreachable(shell, no, &refused.why),
+            false => {
+                if let Some(call) = self.calls.get_mut(&no) {
+                    call.ringing = None;
+                }
+                self.agent_refused(shell, no, &refused.why);
+            }
+        }
+    }
+
+    pub(super) fn agent_refused(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        shell.decided(no, format!("the agent's phone: {why}"));
+        // Said of a call that is not offered it is no error of anybody's.
+        let _ = self.router.handle(acd::Input::Refused { call: CallId(no.0), why: why.to_owned() }, shell.now().mono);
+        self.route(shell);
+    }
+
+    /// The agent picked up, and offered: the caller is asked with that offer.
+    pub(super) fn agent_answered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, sdp: Option<Bytes>) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        call.ringing = None;
+        let _ = self.router.handle(acd::Input::Answered(CallId(no.0)), shell.now().mono);
+        call.leave_exchange(shell);
+        let browser = match &call.stage {
+            Stage::Moving { browser, .. } => {
+                // It has not met the caller yet, and need not.
+                shell.end(*browser, "the agent is here");
+                None
+            }
+            stage => stage.browser(),
+        };
+        shell.join(call.caller, leg);
+        let mut passage = Passage::fetching(leg, call.caller, Protection::Secure);
+        let progress = passage.accepted(shell, leg, sdp);
+        call.stage = Stage::Connecting { agent: leg, passage, browser };
+        self.route(shell);
+        self.progressed(shell, no, progress);
+    }
+
+    /// Caller and agent agree: the browser is told, and let go.
+    pub(super) fn connected(&mut self, shell: &mut Shell, no: CallNo) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        let Stage::Connecting { agent, passage, browser } = std::mem::replace(&mut call.stage, Stage::Over) else { return };
+        call.stage = Stage::Talking { agent, passage };
+        let told = call.queue.as_ref().and_then(|queue| queue.told);
+        if let Some(browser) = browser {
+            if told == Some(browser) {
+                tell(shell, browser, Status(200), true);
+            }
+            shell.end(browser, "the caller is with an agent");
+        }
+        for leg in [call.caller, agent] {
+            shell.note(leg, "the caller is with an agent");
+        }
+        self.keep(shell, no);
+    }
+
+    /// The agent's offer came to nothing with the caller, who has agreed to nothing else: there is nobody to go back to,
+    /// since the agent's phone was answered.
+    fn not_connected(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        shell.decided(no, format!("caller and agent did not agree on media: {why}"));
+        self.finish(shell, no, why);
+    }
+
+    pub(super) fn progressed(&mut self, shell: &mut Shell, no: CallNo, progress: Progress) {
+        match progress {
+            Progress::Going => {}
+            Progress::Agreed => self.agreed(shell, no),
+            Progress::Broken(why) => self.finish(shell, no, &why),
+            Progress::Declined { status, why, waiting } => {
+                let why = format!("{} {why}", status.0);
+                let Some(leg) = waiting else { return };
+                shell.ack(leg, None);
+                match self.calls.get(&no).map(|call| &call.stage) {
+                    Some(Stage::Connecting { .. }) => self.not_connected(shell, no, &why),
+                    _ => self.finish(shell, no, &why),
+                }
+            }
+        }
+    }
+
+    pub(super) fn agent_views(&self, shell: &Shell) -> Vec<AgentView> {
+        let now = shell.now().mono;
+        let view = |(id, extension, state): (AgentId, String, AgentState)| {
+            let (word, reason, since) = describe(&state);
+            let for_s = since.map_or(0, |since| now.saturating_sub(since).as_secs());
+            AgentView { id: id.0, extension, state: word, reason, for_s }
+        };
+        self.router.agents().into_iter().map(view).collect()
+    }
+
+    pub(super) fn queue_views(&self, shell: &Shell) -> Vec<QueueView> {
+        let view = |(name, waiting): (String, Vec<(CallId, std::time::Duration)>)| QueueView {
+            name,
+            longest_wait_s: waiting.iter().map(|(_, wait)| wait.as_secs()).max().unwrap_or(0),
+            waiting: waiting.len(),
+        };
+        self.router.queues(shell.now().mono).into_iter().map(view).collect()
+    }
+}
+
+/// NOTIFY with the state of a REFER (RFC 3515 §2.4.5).
+fn tell(shell: &mut Shell, leg: LegNo, status: Status, last: bool) {
+    let state = if last { "terminated;reason=noresource" } else { "active;expires=3600" };
+    let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, state.into())];
+    shell.request(leg, Method::Notify, headers, Some(Body::sipfrag(status)));
+}
+
+/// State as desks write it, reason, since when.
+fn describe(state: &AgentState) -> (String, String, Option<std::time::Duration>) {
+    match state {
+        AgentState::LoggedOut => ("LOGOUT".into(), String::new(), None),
+        AgentState::NotReady { reason } => ("NOT_READY".into(), reason.clone(), None),
+        AgentState::Ready { since } => ("READY".into(), String::new(), Some(*since)),
+        AgentState::Reserved { since, .. } => ("RESERVED".into(), String::new(), Some(*since)),
+        AgentState::Talking { since, .. } => ("TALKING".into(), String::new(), Some(*since)),
+    }
+}

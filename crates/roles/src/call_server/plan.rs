@@ -1,0 +1,172 @@
+//! Groups of machines that do the same, dialled numbers, queues and agents.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use acd::{AgentId, AgentPlan, QueuePlan};
+use serde::{Deserialize, Serialize};
+use sip::Transport;
+use site::Pattern;
+
+use crate::plan::Peers;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub groups: Vec<Group>,
+    pub dialled: Vec<Dialled>,
+    pub agent_group: String,
+    pub ingress_group: String,
+    pub acd: acd::Plan,
+}
+
+/// A SIP server group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    pub name: String,
+    pub members: Vec<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Name of the peer in the node's plan.
+    pub peer: Arc<str>,
+    /// Lower is tried first.
+    pub priority: u16,
+    /// Share of the calls among members of one priority.
+    pub weight: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dialled {
+    pub pattern: Pattern,
+    pub group: String,
+    pub application: Option<String>,
+}
+
+impl Plan {
+    pub(crate) fn compile(role: &site::CallServer, peers: &mut Peers) -> Result<Plan, String> {
+        let mut groups = Vec::new();
+        for group in &role.sip_server_groups {
+            let mut members = Vec::new();
+            for member in &group.members {
+                let names = [member.host.clone()];
+                let peer = match member.secure_port {
+                    Some(port) => peers.add(&member.host, Transport::Tls, SocketAddr::new(member.address, port), &names),
+                    None if member.dangerous_plain_sip => {
+                        peers.add(&member.host, Transport::Tcp, SocketAddr::new(member.address, member.port), &[])
+                    }
+                    None => return Err(format!("{}: {} has no secure_port", group.name, member.host)),
+                };
+                peers.heartbeat(&peer, group.heartbeat_s);
+                members.push(Member { peer, priority: member.priority, weight: member.weight });
+            }
+            groups.push(Group { name: group.name.clone(), members });
+        }
+        let mut dialled = Vec::new();
+        for number in &role.dialled_numbers {
+            let pattern = Pattern::parse(&number.pattern)?;
+            dialled.push(Dialled { pattern, group: number.group.clone(), application: number.application.clone() });
+        }
+        let queue = |queue: &site::Queue| QueuePlan {
+            name: queue.name.clone(),
+            ring_no_answer: Duration::from_secs(queue.ring_no_answer_s.into()),
+        };
+        let agent = |agent: &site::Agent| AgentPlan {
+            id: AgentId(agent.id.clone()),
+            extension: agent.extension.clone(),
+            queues: agent.queues.clone(),
+        };
+        Ok(Plan {
+            groups,
+            dialled,
+            agent_group: role.agent_group.clone(),
+            ingress_group: role.ingress_group.clone(),
+            acd: acd::Plan {
+                queues: role.queues.iter().map(queue).collect(),
+                agents: role.agents.iter().map(agent).collect(),
+            },
+        })
+    }
+
+    pub(super) fn group(&self, name: &str) -> &[Member] {
+        self.groups.iter().find(|group| group.name == name).map(|group| group.members.as_slice()).unwrap_or_default()
+    }
+
+    /// The pattern with most digits that takes this number.
+    pub(super) fn dialled(&self, number: &str) -> Option<&Dialled> {
+        let taken = self.dialled.iter().filter_map(|dialled| Some((dialled.pattern.matches(number)?, dialled)));
+        // The first of equals: `max_by_key` would take the last.
+        taken.rev().max_by_key(|(digits, _)| *digits).map(|(_, dialled)| dialled)
+    }
+
+    /// Whose turn it is among members not tried yet: those who are up before those who are not, the lowest priority
+    /// number, and there by weight. `dice` is any number.
+    pub(super) fn member(
+        &self,
+        group: &str,
+        tried: &[Arc<str>],
+        is_up: impl Fn(&str) -> bool,
+        dice: u64,
+    ) -> Option<Arc<str>> {
+        let untried = || self.group(group).iter().filter(|member| !tried.contains(&member.peer));
+        let rank = |member: &&Member| (!is_up(&member.peer), member.priority);
+        let best = untried().map(|member| rank(&member)).min()?;
+        let equals: Vec<&Member> = untried().filter(|member| rank(member) == best).collect();
+        let all: u64 = equals.iter().map(|member| u64::from(member.weight.max(1))).sum();
+        let mut at = dice % all.max(1);
+        for member in &equals {
+            let weight = u64::from(member.weight.max(1));
+            if at < weight {
+                return Some(member.peer.clone());
+            }
+            at -= weight;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(members: &[(&str, u16, u16)]) -> Plan {
+        let member = |(peer, priority, weight): &(&str, u16, u16)| Member {
+            peer: (*peer).into(),
+            priority: *priority,
+            weight: *weight,
+        };
+        let groups = vec![Group { name: "g".into(), members: members.iter().map(member).collect() }];
+        let acd = acd::Plan { queues: Vec::new(), agents: Vec::new() };
+        let dialled = |pattern: &str, group: &str| Dialled {
+            pattern: Pattern::parse(pattern).unwrap(),
+            group: group.into(),
+            application: None,
+        };
+        let dialled = vec![dialled("6...", "all"), dialled("6016", "one")];
+        Plan { groups, dialled, agent_group: "g".into(), ingress_group: "g".into(), acd }
+    }
+
+    #[test]
+    fn priority_then_weight_and_health_before_both() {
+        let plan = plan(&[("a", 10, 30), ("b", 10, 10), ("c", 20, 10)]);
+        let pick = |tried: &[&str], down: &[&str], dice: u64| {
+            let tried: Vec<Arc<str>> = tried.iter().map(|t| Arc::from(*t)).collect();
+            plan.member("g", &tried, |peer| !down.contains(&peer), dice).map(|peer| peer.to_string())
+        };
+        assert_eq!(pick(&[], &[], 29).as_deref(), Some("a"));
+        assert_eq!(pick(&[], &[], 30).as_deref(), Some("b"));
+        assert_eq!(pick(&["a", "b"], &[], 0).as_deref(), Some("c"));
+        assert_eq!(pick(&[], &["a", "b"], 0).as_deref(), Some("c"), "who is up before who is not");
+        assert_eq!(pick(&["c"], &["a", "b"], 0).as_deref(), Some("a"), "better one that was down than none");
+        assert_eq!(pick(&["a", "b", "c"], &[], 0), None);
+    }
+
+    #[test]
+    fn the_longest_pattern_takes_the_number() {
+        let plan = plan(&[]);
+        assert_eq!(plan.dialled("6016").map(|dialled| dialled.group.as_str()), Some("one"));
+        assert_eq!(plan.dialled("6017").map(|dialled| dialled.group.as_str()), Some("all"));
+        assert_eq!(plan.dialled("7017"), None);
+    }
+}
