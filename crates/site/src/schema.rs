@@ -224,6 +224,7 @@ fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let width = b.len() + 1;
     let mut cost = vec![0usize; (a.len() + 1) * width];
+    // Rows run to a.len() and columns to b.len(), for which the table has room.
     let at = |row: usize, column: usize| row * width + column;
     for row in 0..=a.len() {
         for column in 0..width {

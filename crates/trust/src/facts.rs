@@ -1,6 +1,9 @@
 //! What a certificate says (RFC 5280), as every page, log and record of ours shows it, and whom it names (RFC 5922).
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -125,6 +128,30 @@ impl CertificateFacts {
     pub fn is_valid_at(&self, at: i64) -> bool {
         (self.not_before..=self.not_after).contains(&at)
     }
+}
+
+/// Certificates whose facts a thread remembers: more than a site has peers, fewer than a stranger could fill memory with.
+const REMEMBERED: usize = 512;
+
+thread_local! {
+    static SEEN: RefCell<BTreeMap<Vec<u8>, Arc<CertificateFacts>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// As [`CertificateFacts::from_der`], remembered: the same peers come again and again. The key is the whole certificate,
+/// so what comes out is what reading it again would give.
+pub(crate) fn remembered(der: &[u8]) -> Result<Arc<CertificateFacts>, Error> {
+    SEEN.with(|seen| {
+        let mut seen = seen.borrow_mut();
+        if let Some(facts) = seen.get(der) {
+            return Ok(facts.clone());
+        }
+        let facts = Arc::new(CertificateFacts::from_der(der)?);
+        if seen.len() >= REMEMBERED {
+            seen.clear();
+        }
+        seen.insert(der.to_vec(), facts.clone());
+        Ok(facts)
+    })
 }
 
 /// RFC 4514: the last RDN first, attributes by their short names, what has a meaning escaped.
@@ -295,6 +322,19 @@ mod tests {
         let mut longer = der.clone();
         longer.push(0);
         assert!(CertificateFacts::from_der(&longer).is_err());
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_is_read() {
+        let ca = ca("lab");
+        for node in ["cvp1", "vvb1", "cvp1"] {
+            let identity = ca.issue(&request(node)).unwrap();
+            let der = identity.chain_der().remove(0);
+            let first = remembered(&der).unwrap();
+            assert_eq!(*first, *identity.facts());
+            assert!(Arc::ptr_eq(&first, &remembered(&der).unwrap()));
+        }
+        assert!(remembered(b"no certificate").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::Identity;
-use crate::facts::CertificateFacts;
+use crate::facts::{CertificateFacts, remembered};
 
 /// What was negotiated on a TLS connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl VerifiedPeer {
             return None;
         }
         let leaf = connection.peer_certificates()?.first()?;
-        let certificate = Arc::new(CertificateFacts::from_der(leaf).ok()?);
+        let certificate = remembered(leaf).ok()?;
         Some(VerifiedPeer {
             certificate,
             tls: TlsFacts::of(connection),

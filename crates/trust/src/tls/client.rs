@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::chain::{Roots, Usage};
 use super::{Versions, provider, settings, signature_algorithms, signature_schemes, versions};
-use crate::facts::CertificateFacts;
+use crate::facts::remembered;
 use crate::{Error, Identity, words};
 
 /// For connections to a peer that must be one of `names` (CN or SAN). Without a name nothing could be verified, so none
@@ -98,7 +98,7 @@ impl ServerCertVerifier for Called {
         self.roots
             .verify(end_entity, intermediates, now, Usage::Listens)
             .map_err(|error| words::note(error, end_entity, &self.roots))?;
-        let facts = CertificateFacts::from_der(end_entity)
+        let facts = remembered(end_entity)
             .map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
         if self.names.iter().any(|name| facts.is_named(name)) {
             return Ok(ServerCertVerified::assertion());
