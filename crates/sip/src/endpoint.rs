@@ -70,7 +70,8 @@ pub struct Config {
     /// Session-Expires that we ask for (default 1800 s) and the Min-SE that we insist on (default 90 s). RFC 4028.
     pub session_expires: Duration,
     pub min_se: Duration,
-    /// Most server transactions that may be under way; beyond it new requests outside dialogs are answered 503.
+    /// Most server transactions that may be held; beyond it new requests outside dialogs are answered 503, and beyond
+    /// twice as many those within dialogs too. Over UDP each is held for 32 s after its answer (RFC 3261 §17.2).
     pub max_transactions: usize,
 }
 

@@ -84,12 +84,16 @@ impl ServerInvite {
         }
     }
 
-    /// ACK of the dialog, for 2xx. True the first time.
-    pub(crate) fn success_acked(&mut self) -> bool {
+    /// ACK of the dialog, for 2xx. True the first time. Over a stream nothing is left to absorb, for no INVITE comes
+    /// twice: timer L of RFC 6026 would only hold memory.
+    pub(crate) fn success_acked(&mut self, now: Duration) -> bool {
         let first = self.state == State::Accepted;
         if first {
             self.state = State::Acked;
             self.schedule.retry = None;
+            if self.reliable {
+                self.schedule.end = Some(now);
+            }
         }
         first
     }
@@ -158,8 +162,8 @@ mod tests {
     fn ack_stops_the_repetition() {
         let mut machine = ServerInvite::new(false, Duration::ZERO);
         machine.answered(Status(200), &TIMING, Duration::ZERO);
-        assert!(machine.success_acked());
-        assert!(!machine.success_acked());
+        assert!(machine.success_acked(Duration::ZERO));
+        assert!(!machine.success_acked(Duration::ZERO));
         assert_eq!(sent(&mut machine), (vec![], Due::Gone, 32_000));
         let mut refused = ServerInvite::new(false, Duration::ZERO);
         refused.answered(Status(404), &TIMING, Duration::ZERO);

@@ -284,8 +284,14 @@ fn play(link: Link, seed: u64, slow: u32, acts: &[(usize, Act, u64)]) -> World {
     world
 }
 
+/// 60 runs of each; `PROPTEST_CASES` for more.
+fn config() -> ProptestConfig {
+    let more = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: more.unwrap_or(60), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_request_ends_once_and_nothing_is_left(link in link(), seed: u64, slow in 1..20_000u32, acts in acts()) {
