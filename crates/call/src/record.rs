@@ -136,10 +136,9 @@ impl LegRecord {
             return Some("the other end of the TLS connection proved nothing".into());
         }
         match (&self.media, &self.passed) {
+            (Some(media), _) if !media.was_set() => Some("no media is agreed".into()),
             (Some(media), _) if media.suite.is_empty() => Some("media is RTP in clear".into()),
-            (Some(media), _) if !media.is_protected() => {
-                Some(format!("{} packets of media went in clear", media.clear()))
-            }
+            (Some(media), _) if !media.is_protected() => Some(format!("{} packets of media went in clear", media.clear())),
             (None, Some(passed)) if !passed.is_secure() => {
                 Some(format!("media is {} in clear", passed.profile))
             }
@@ -168,6 +167,11 @@ impl Passed {
 }
 
 impl media_facts::MediaRecord {
+    /// A stream was agreed and set on this leg's port.
+    pub fn was_set(&self) -> bool {
+        !self.keying.is_empty()
+    }
+
     pub fn clear(&self) -> u64 {
         self.tx_clear + self.rx_clear
     }

@@ -286,10 +286,10 @@ impl Compare<'_> {
                 self.same("media keying", none(&x.keying), none(&y.keying));
                 self.same("codec", none(&x.codec), none(&y.codec));
             }
-            (Some(used), None, _, Some(passed)) => {
+            (Some(used), None, _, Some(passed)) if used.was_set() => {
                 self.used_and_passed(used, passed, self.a.to_owned(), self.b.to_owned())
             }
-            (None, Some(used), Some(passed), _) => {
+            (None, Some(used), Some(passed), _) if used.was_set() => {
                 self.used_and_passed(used, passed, self.b.to_owned(), self.a.to_owned())
             }
             (None, None, Some(x), Some(y)) => self.same(
@@ -372,7 +372,7 @@ fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
     }
     if let Some(media) = &end.leg.media {
         let clear = media.clear();
-        if media.suite.is_empty() && (end.connected() || clear > 0) {
+        if media.suite.is_empty() && ((end.connected() && media.was_set()) || clear > 0) {
             match end.leg.allows(PLAIN_RTP) {
                 true => exceptions.push(format!(
                     "{}: media is RTP in clear, by {PLAIN_RTP}",
@@ -434,6 +434,7 @@ fn signalling_words(leg: &LegRecord) -> String {
 
 fn media_words(leg: &LegRecord) -> String {
     match (&leg.media, &leg.passed) {
+        (Some(media), _) if !media.was_set() => "no media".into(),
         (Some(media), _) if media.suite.is_empty() => {
             format!(
                 "RTP in clear, {} packets out and {} in",
