@@ -65,8 +65,11 @@ impl Shell {
         for record in &records {
             self.journal(Journal::Leg(Box::new(record.clone())));
         }
-        let payload = self.statement(plan, call.caller.clone(), records).to_bytes();
-        self.sign_statement(call.caller, payload);
+        // A phone is no node of the site: nobody asks for its word, and a carrier has no identity to sign with.
+        if !matches!(plan.kind, crate::Kind::Phone(_)) {
+            let payload = self.statement(plan, call.caller.clone(), records).to_bytes();
+            self.sign_statement(call.caller, payload);
+        }
         let stale: Vec<u64> = self.plans.keys().copied().filter(|generation| !self.book.uses_plan(*generation)).collect();
         for generation in stale {
             self.plans.remove(&generation);
