@@ -1,0 +1,80 @@
+//! The lab of `examples/lab.toml` in a rig: its nodes, a carrier, agents' phones.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use roles::{Control, PeerPlan, phone};
+use sdp::Protection;
+use sip::Transport;
+
+use super::{Papers, Sound, World};
+
+/// The site that ships as an example.
+pub fn site() -> site::Site {
+    site::Site::parse(include_str!("../../../../examples/lab.toml")).expect("the example is a good site")
+}
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// The carrier: plain SIP and RTP from 127.18.133.76:5062, since it has nothing better. Node `carrier`.
+pub fn carrier() -> roles::Plan {
+    let sbc = PeerPlan { name: "sbc".into(), transport: Transport::Udp, addr: addr("127.18.133.226:5060"), names: Vec::new() };
+    let mut plan = phone::Plan::new("3227046971", &sbc);
+    plan.protection = Protection::DangerousPlainRtp;
+    plan.say = Some(phone::Say { prompt: "welcome".into(), repeat: true });
+    plan.of_node("world", "carrier", vec![(Transport::Udp, addr("127.18.133.76:5062"))], sbc)
+}
+
+/// An agent's phone of the lab (`1001` at .75, `1002` at .74) that picks up after so long, or only when told to.
+pub fn agent(line: &str, answer_after: Option<Duration>) -> roles::Plan {
+    let at = if line == "1001" { "127.18.133.75:5061" } else { "127.18.133.74:5061" };
+    let manager = PeerPlan {
+        name: "cucm1".into(),
+        transport: Transport::Tls,
+        addr: addr("127.18.133.3:5061"),
+        names: vec!["cucm1.lab.example".into()],
+    };
+    let mut plan = phone::Plan::new(line, &manager);
+    plan.domain = "lab.example".into();
+    plan.registration = Some(phone::Registration {
+        expires: Duration::from_secs(600),
+        user: line.into(),
+        secret: phone::Secret::new(format!("lab-{line}-secret")),
+    });
+    plan.answer_after = answer_after;
+    plan.say = Some(phone::Say { prompt: "welcome".into(), repeat: true });
+    plan.of_node("lab", &format!("phone{line}"), vec![(Transport::Tls, addr(at))], manager)
+}
+
+impl World {
+    /// The lab, up, with both phones registered and nobody ready.
+    pub fn lab(seed: u64, sound: Sound, answer_after: Option<Duration>) -> World {
+        let mut world = World::new(seed, sound);
+        world.start_site(&site());
+        world.start(carrier(), Papers::None);
+        for line in ["1001", "1002"] {
+            world.start(agent(line, answer_after), Papers::phone(&format!("phone{line}.lab.example")));
+        }
+        world.run(Duration::from_secs(1));
+        world
+    }
+
+    /// The carrier's caller dials.
+    pub fn dial(&mut self, number: &str) {
+        self.control("carrier", Control::Dial { number: number.into() });
+    }
+
+    pub fn press(&mut self, digits: &str) {
+        self.control("carrier", Control::Press { digits: digits.into() });
+    }
+
+    pub fn hang_up(&mut self, node: &str) {
+        self.control(node, Control::HangUp);
+    }
+
+    pub fn ready(&mut self, agent: &str) {
+        self.control("cvp1", Control::AgentReady { agent: agent.into() });
+    }
+}

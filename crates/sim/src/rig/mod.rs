@@ -1,0 +1,423 @@
+//! The rig: nodes, the connections between them, their media, their asks, and the clock.
+//!
+//! [`World::new`] starts from a seed. [`World::start`] adds a node by its plan; [`World::run`] lets time pass;
+//! [`World::control`] asks a node. [`World::kill`] ends a node as SIGKILL would, [`World::cut`] breaks the connections
+//! between two. With [`World::shake`] every node is written out and read back at random steps.
+
+pub mod lab;
+mod links;
+mod pki;
+mod sound;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use call::Now;
+use call::record::LegRecord;
+use call::session_id::Uuid;
+use call::statement::{Signed, Statement};
+use media::Prompts;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{RngCore, SeedableRng};
+use roles::{Ask, AskId, Control, ControlId, Input, Journal, Node, Output, Persist, Plan, RefusalRecord, Reply, Told};
+use sip::{FlowId, Transport};
+
+pub use pki::{Papers, Pki};
+pub use sound::Sound;
+
+use self::links::Links;
+
+/// 2026-11-22T00:00:00Z: where simulated clocks begin.
+pub const ORIGIN_S: u64 = 1_795_305_600;
+
+/// One message as it crossed a link.
+#[derive(Clone, Debug)]
+pub struct Crossed {
+    pub at: Duration,
+    pub from: String,
+    pub to: String,
+    pub transport: Transport,
+    pub bytes: Bytes,
+}
+
+impl Crossed {
+    /// `INVITE` or `200 INVITE`: what a ladder writes on the arrow.
+    pub fn arrow(&self) -> String {
+        match sip::Message::parse(self.bytes.clone()) {
+            Ok(message) => match message.status() {
+                Some(status) => format!("{} {}", status.0, message.method().as_str()),
+                None => message.method().as_str().to_owned(),
+            },
+            Err(error) => format!("? {error}"),
+        }
+    }
+}
+
+/// Something on its way.
+#[derive(Debug)]
+enum Event {
+    Input(String, Box<Input>),
+    Message { to: String, flow: sip::Flow, bytes: Bytes },
+    Packet { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+}
+
+/// A node and what only the rig knows of it.
+struct Seat {
+    node: Node,
+    plan: Arc<Plan>,
+    papers: Papers,
+}
+
+/// An estate.
+pub struct World {
+    now: Duration,
+    rng: ChaCha8Rng,
+    seq: u64,
+    queue: BinaryHeap<Reverse<(Duration, u64)>>,
+    events: BTreeMap<u64, Event>,
+    seats: BTreeMap<String, Seat>,
+    links: Links,
+    pki: Pki,
+    sound: Sound,
+    shake: bool,
+    control: u64,
+    pub crossed: Vec<Crossed>,
+    pub replies: BTreeMap<ControlId, Reply>,
+    /// What each node signed, in order.
+    pub statements: Vec<(String, Uuid, Signed)>,
+    pub refusals: Vec<RefusalRecord>,
+    /// Finished legs by node.
+    pub legs: Vec<(String, LegRecord)>,
+    pub decisions: Vec<(String, String)>,
+    /// State of live calls as the nodes had it persisted.
+    pub kept: BTreeMap<(String, u64), Vec<u8>>,
+}
+
+impl World {
+    /// `sound`: the real media engine with real packets, or [`Sound::still`].
+    pub fn new(seed: u64, sound: Sound) -> World {
+        World {
+            now: Duration::from_secs(1),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            seq: 0,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            links: Links::default(),
+            pki: Pki::of_the_lab(),
+            sound,
+            shake: false,
+            control: 0,
+            crossed: Vec::new(),
+            replies: BTreeMap::new(),
+            statements: Vec::new(),
+            refusals: Vec::new(),
+            legs: Vec::new(),
+            decisions: Vec::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// The prompts that ship with the project, for [`Sound::real`].
+    pub fn prompts() -> Arc<Prompts> {
+        Arc::new(Prompts::built_in())
+    }
+
+    /// From now on nodes are written out and read back at random steps.
+    pub fn shake(&mut self) {
+        self.shake = true;
+    }
+
+    pub fn now(&self) -> Now {
+        Now { mono: self.now, wall: UNIX_EPOCH + Duration::from_secs(ORIGIN_S) + self.now }
+    }
+
+    fn seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        seed
+    }
+
+    /// Starts a node with a certificate for `host`, or with other papers.
+    pub fn start(&mut self, plan: Plan, papers: Papers) {
+        let plan = Arc::new(plan);
+        if let Some((_, addr)) = plan.local.first() {
+            self.sound.open(addr.ip());
+        }
+        let node = Node::new(self.seed(), plan.clone(), self.now());
+        let name = plan.node.clone();
+        self.seats.insert(name.clone(), Seat { node, plan, papers });
+        self.drain(&name);
+    }
+
+    /// Starts all nodes of a site, each with its own certificate.
+    pub fn start_site(&mut self, site: &site::Site) {
+        for node in &site.nodes {
+            let plan = Plan::compile(site, &node.name, 1).expect("a validated site compiles");
+            self.start(plan, Papers::node(&site.host_name(node)));
+        }
+    }
+
+    pub fn plan_of(&self, name: &str) -> Arc<Plan> {
+        self.seats[name].plan.clone()
+    }
+
+    /// The node as it is, to look at.
+    pub fn node(&self, name: &str) -> &Node {
+        &self.seats[name].node
+    }
+
+    /// Ends a node as SIGKILL would: its connections break, and nobody is told a word.
+    pub fn kill(&mut self, name: &str) {
+        self.seats.remove(name);
+        for (other, flow) in self.links.of(name) {
+            self.links.forget(&other, flow);
+            self.later(Duration::from_millis(1), Event::Input(other, Box::new(Input::Closed { flow })));
+        }
+    }
+
+    /// Starts a node again after [`World::kill`], with the calls that it had persisted.
+    pub fn restart(&mut self, plan: Plan, papers: Papers) {
+        let name = plan.node.clone();
+        self.start(plan, papers);
+        let kept: Vec<Vec<u8>> = self.kept.iter().filter(|((node, _), _)| *node == name).map(|(_, state)| state.clone()).collect();
+        let now = self.now();
+        if let Some(seat) = self.seats.get_mut(&name) {
+            for state in kept {
+                seat.node.adopt(&state, now);
+            }
+        }
+        self.drain(&name);
+    }
+
+    /// Breaks the connections between two nodes; both hear of it, and may connect again.
+    pub fn cut(&mut self, a: &str, b: &str) {
+        for (one, flow, other, back) in self.links.between(a, b) {
+            self.links.forget(&one, flow);
+            self.links.forget(&other, back);
+            self.later(Duration::from_millis(1), Event::Input(one, Box::new(Input::Closed { flow })));
+            self.later(Duration::from_millis(1), Event::Input(other, Box::new(Input::Closed { flow: back })));
+        }
+    }
+
+    /// Of datagrams, this many in a hundred are lost.
+    pub fn lose(&mut self, percent: u32) {
+        self.links.loss = percent;
+    }
+
+    /// Asks a node; the answer is in [`World::replies`] when it comes.
+    pub fn control(&mut self, name: &str, request: Control) -> ControlId {
+        self.control += 1;
+        let id = ControlId(self.control);
+        self.input(name, Input::Control(id, request));
+        id
+    }
+
+    /// Asks, and lets time pass until the answer is there.
+    pub fn ask(&mut self, name: &str, request: Control) -> Reply {
+        let id = self.control(name, request);
+        self.until(Duration::from_secs(2), |world| world.replies.contains_key(&id));
+        self.replies.remove(&id).expect("an answer within 2 s")
+    }
+
+    /// Live legs of a node, with fresh facts.
+    pub fn calls(&mut self, name: &str) -> Vec<LegRecord> {
+        match self.ask(name, Control::Calls) {
+            Reply::Calls(records) => records,
+            other => panic!("calls, not {other:?}"),
+        }
+    }
+
+    /// A node's signed statements as data.
+    pub fn statements_of(&self, name: &str) -> Vec<Statement> {
+        let own = self.statements.iter().filter(|(node, ..)| node == name);
+        own.map(|(_, _, signed)| signed.statement().expect("a statement")).collect()
+    }
+
+    /// A message from nowhere: what a stranger with these papers would send over a connection of its own.
+    pub fn stranger(&mut self, papers: &Papers, addr: SocketAddr, to: &str, bytes: Bytes) -> Result<FlowId, trust::Refusal> {
+        let server = self.seats[to].papers.clone();
+        let peer = self.pki.seen_by_server(papers, &server, false)?;
+        let local = self.seats[to].plan.local[0];
+        let flow = self.links.stranger(to, local, addr, peer);
+        let id = flow.id;
+        self.later(Duration::from_millis(1), Event::Message { to: to.to_owned(), flow, bytes });
+        Ok(id)
+    }
+
+    /// Lets this much time pass.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Lets time pass until something is so, but no longer than this. Panics when it does not come to be.
+    pub fn until(&mut self, most: Duration, is_so: impl Fn(&World) -> bool) {
+        let end = self.now + most;
+        while !is_so(self) {
+            assert!(self.step(end), "not so within {most:?}; what crossed:\n{}", self.ladder());
+        }
+    }
+
+    /// All that crossed, one arrow a line.
+    pub fn ladder(&self) -> String {
+        let line = |c: &Crossed| format!("{:>9.3} {:>8} -> {:<8} {}", c.at.as_secs_f64(), c.from, c.to, c.arrow());
+        self.crossed.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether an arrow crossed from one node to another.
+    pub fn saw(&self, from: &str, to: &str, arrow: &str) -> bool {
+        self.crossed.iter().any(|c| c.from == from && c.to == to && c.arrow() == arrow)
+    }
+
+    fn later(&mut self, delay: Duration, event: Event) {
+        self.at(self.now + delay, event);
+    }
+
+    fn at(&mut self, at: Duration, event: Event) {
+        self.seq += 1;
+        self.events.insert(self.seq, event);
+        self.queue.push(Reverse((at, self.seq)));
+    }
+
+    /// The next thing before `end`; false when there is none.
+    fn step(&mut self, end: Duration) -> bool {
+        let event = self.queue.peek().map(|Reverse((at, _))| *at);
+        let timer = self.seats.iter().filter_map(|(name, seat)| Some((seat.node.deadline()?, name.clone()))).min();
+        let sound = self.sound.deadline();
+        let next = [event, timer.as_ref().map(|(at, _)| *at), sound].into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next <= end) else { return false };
+        self.now = self.now.max(next);
+        if event == Some(next) {
+            let Some(Reverse((_, seq))) = self.queue.pop() else { return true };
+            if let Some(event) = self.events.remove(&seq) {
+                self.happen(event);
+            }
+        } else if sound == Some(next) {
+            for (from, to, bytes) in self.sound.tick(self.now) {
+                self.later(Duration::from_millis(1), Event::Packet { from, to, bytes });
+            }
+            self.hear();
+        } else if let Some((_, name)) = timer {
+            self.wake(&name);
+        }
+        true
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Input(name, input) => self.input(&name, *input),
+            Event::Message { to, flow, bytes } => self.deliver(&to, flow, &bytes),
+            Event::Packet { from, to, bytes } => {
+                if let Some((from, to, bytes)) = self.sound.receive(from, to, bytes, self.now) {
+                    self.later(Duration::from_millis(1), Event::Packet { from, to, bytes });
+                }
+                self.hear();
+            }
+        }
+    }
+
+    fn deliver(&mut self, to: &str, flow: sip::Flow, bytes: &Bytes) {
+        let Some(peer) = self.links.peer(to, flow.id) else { return };
+        let message = match sip::Message::parse(bytes.clone()) {
+            Ok(message) => message,
+            Err(error) => panic!("{to} was sent what is no message: {error}\n{}", String::from_utf8_lossy(bytes)),
+        };
+        self.input(to, Input::Message { flow, peer, message });
+    }
+
+    fn wake(&mut self, name: &str) {
+        let now = self.now();
+        if let Some(seat) = self.seats.get_mut(name) {
+            let due = seat.node.deadline();
+            seat.node.tick(now);
+            assert!(seat.node.deadline() != due || due > Some(now.mono), "{name} wakes for nothing at {due:?}");
+        }
+        self.drain(name);
+    }
+
+    /// Gives a node something, and does what it wants.
+    pub fn input(&mut self, name: &str, input: Input) {
+        let now = self.now();
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        seat.node.handle(input, now);
+        self.drain(name);
+    }
+
+    fn drain(&mut self, name: &str) {
+        while let Some(output) = self.seats.get_mut(name).and_then(|seat| seat.node.poll()) {
+            self.output(name, output);
+        }
+        if self.shake && self.rng.next_u32() % 4 == 0
+            && let Some(seat) = self.seats.get_mut(name)
+        {
+            seat.node = Node::restore(&seat.node.snapshot()).expect("what was written out is read back");
+        }
+    }
+
+    fn output(&mut self, name: &str, output: Output) {
+        match output {
+            Output::Send { hop, bytes } => self.send(name, hop, bytes),
+            Output::Close { flow } => {
+                if let Some((other, back)) = self.links.other_end(name, flow) {
+                    self.links.forget(&other, back);
+                    self.later(Duration::from_millis(2), Event::Input(other, Box::new(Input::Closed { flow: back })));
+                }
+                self.links.forget(name, flow);
+                self.later(Duration::from_millis(2), Event::Input(name.to_owned(), Box::new(Input::Closed { flow })));
+            }
+            Output::Media(command) => {
+                if let Some(event) = self.sound.command(name, command, self.now) {
+                    self.later(Duration::from_micros(100), Event::Input(name.to_owned(), Box::new(Input::Media(event))));
+                }
+                self.hear();
+            }
+            Output::Ask(id, ask) => self.asked(name, id, ask),
+            Output::Reply(id, reply) => {
+                self.replies.insert(id, reply);
+            }
+            Output::Journal(journal) => match journal {
+                Journal::Refused(refusal) => self.refusals.push(refusal),
+                Journal::Leg(record) => self.legs.push((name.to_owned(), *record)),
+                Journal::Decision { words, .. } => self.decisions.push((name.to_owned(), words)),
+                Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
+            },
+        }
+    }
+
+    fn asked(&mut self, name: &str, id: AskId, ask: Ask) {
+        let told = match ask {
+            Ask::Sign { payload } => {
+                let identity = self.pki.identity(&self.seats[name].papers);
+                let signature = identity.sign(&payload).expect("an identity signs");
+                Told::Signed { signature, chain_der: identity.chain_der() }
+            }
+            Ask::Persist(persist) => {
+                match persist {
+                    Persist::Statement { caller, signed } => self.statements.push((name.to_owned(), caller, signed)),
+                    Persist::Call { call, state: Some(state) } => {
+                        self.kept.insert((name.to_owned(), call), state);
+                    }
+                    Persist::Call { call, state: None } => {
+                        self.kept.remove(&(name.to_owned(), call));
+                    }
+                    Persist::Registration { .. } | Persist::Agent { .. } => {}
+                }
+                Told::Persisted
+            }
+        };
+        self.later(Duration::from_millis(1), Event::Input(name.to_owned(), Box::new(Input::Told(id, told))));
+    }
+
+    /// Events of the media engine go to whose lease they are about.
+    fn hear(&mut self) {
+        for (name, event) in self.sound.events() {
+            self.later(Duration::from_micros(100), Event::Input(name, Box::new(Input::Media(event))));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The media of an estate: the real engine with real packets, or a stillness that leases ports and reports nothing heard.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use media::{Command, Engine, Event, Facts, Lease, LeaseId, Prompts, TAG_ROOM};
+
+/// Ports that each node's address has.
+const PORTS: u16 = 256;
+
+/// A datagram: from, to, what.
+pub type Packet = (SocketAddr, SocketAddr, Vec<u8>);
+
+pub struct Sound {
+    engine: Option<Engine>,
+    next_slot: u16,
+    addrs: BTreeMap<u16, SocketAddr>,
+    slots: BTreeMap<SocketAddr, u16>,
+    /// Whose each lease is.
+    owners: BTreeMap<LeaseId, String>,
+    still: BTreeMap<LeaseId, Facts>,
+    /// Stillness only: which streams are relayed to each other.
+    bridges: BTreeMap<LeaseId, LeaseId>,
+    generation: u32,
+    events: Vec<(String, Event)>,
+}
+
+impl Sound {
+    /// Leases and facts, no packets.
+    pub fn still() -> Sound {
+        Sound {
+            engine: None,
+            next_slot: 0,
+            addrs: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            still: BTreeMap::new(),
+            bridges: BTreeMap::new(),
+            generation: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// The engine that ships, in virtual time.
+    pub fn real(seed: u64, prompts: Arc<Prompts>) -> Sound {
+        let mut octets = [7; 32];
+        octets[..8].copy_from_slice(&seed.to_be_bytes());
+        Sound { engine: Some(Engine::new(0, octets, prompts)), ..Sound::still() }
+    }
+
+    /// Opens the ports of a node's address, once.
+    pub(super) fn open(&mut self, ip: IpAddr) {
+        if self.slots.keys().any(|addr| addr.ip() == ip) {
+            return;
+        }
+        for port in (0..PORTS).map(|n| 16384 + 2 * n) {
+            let (slot, addr) = (self.next_slot, SocketAddr::new(ip, port));
+            self.next_slot += 1;
+            self.addrs.insert(slot, addr);
+            self.slots.insert(addr, slot);
+            if let Some(engine) = &mut self.engine {
+                engine.add_slot(slot, addr);
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.engine.as_ref()?.deadline()
+    }
+
+    /// What is due to be sent.
+    pub(super) fn tick(&mut self, now: Duration) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        let addrs = &self.addrs;
+        if let Some(engine) = &mut self.engine {
+            engine.tick(now, &mut |transmit, bytes| {
+                packets.push((port(addrs, transmit.slot, transmit.rtcp), transmit.to, bytes.to_vec()));
+            });
+        }
+        packets
+    }
+
+    /// A datagram arrives; perhaps it is passed on.
+    pub(super) fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>, now: Duration) -> Option<Packet> {
+        let rtcp = to.port() % 2 == 1;
+        let slot = *self.slots.get(&SocketAddr::new(to.ip(), to.port() - u16::from(rtcp)))?;
+        let len = bytes.len();
+        let mut buffer = bytes;
+        buffer.resize(len + TAG_ROOM, 0);
+        let transmit = self.engine.as_mut()?.receive(slot, rtcp, from, &mut buffer, len, now)?;
+        buffer.truncate(transmit.len);
+        Some((port(&self.addrs, transmit.slot, transmit.rtcp), transmit.to, buffer))
+    }
+
+    /// Does what a node wants of its media thread; leases come back at once.
+    pub(super) fn command(&mut self, node: &str, command: Command, now: Duration) -> Option<Event> {
+        match command {
+            Command::Lend { local, count } => {
+                let leases = self.lend(local, count, now);
+                for lease in &leases {
+                    self.owners.insert(lease.id, node.to_owned());
+                }
+                Some(Event::Leased(leases))
+            }
+            command => {
+                match &mut self.engine {
+                    Some(engine) => engine.command(command, now),
+                    None => self.stillness(node, command),
+                }
+                None
+            }
+        }
+    }
+
+    fn lend(&mut self, local: IpAddr, count: u16, now: Duration) -> Vec<Lease> {
+        if let Some(engine) = &mut self.engine {
+            return engine.lend(local, count, now);
+        }
+        self.generation += 1;
+        let free = self.slots.iter().filter(|(addr, slot)| {
+            addr.ip() == local && !self.owners.keys().any(|lease| lease.slot == **slot)
+        });
+        free.take(count.into())
+            .map(|(addr, slot)| Lease { id: LeaseId { thread: 0, slot: *slot, generation: self.generation }, addr: *addr })
+            .collect()
+    }
+
+    /// Where what is sent on this stream is heard in the end.
+    fn far_end(&self, from: LeaseId) -> Option<LeaseId> {
+        let mut at = from;
+        for _ in 0..8 {
+            let remote = self.still.get(&at)?.remote?;
+            let slot = self.slots.get(&remote)?;
+            at = *self.still.keys().find(|lease| lease.slot == *slot)?;
+            match self.bridges.get(&at) {
+                Some(across) => at = *across,
+                None => return Some(at),
+            }
+        }
+        None
+    }
+
+    fn stillness(&mut self, node: &str, command: Command) {
+        if let Command::Dial { lease, digits } = &command {
+            let far = self.far_end(*lease).and_then(|far| Some((self.owners.get(&far)?.clone(), far)));
+            if let Some((owner, lease)) = far {
+                let digit = |digit| (owner.clone(), Event::Digit { lease, digit, duration_ms: 100 });
+                self.events.extend(digits.chars().map(digit));
+            }
+            return;
+        }
+        let mut tell = |event| self.events.push((node.to_owned(), event));
+        match command {
+            Command::Set { lease, negotiated, .. } => {
+                let facts = self.still.entry(lease).or_default();
+                let suite = negotiated.keying.suite().map(|suite| suite.name().to_owned());
+                facts.rekeyed += u32::from(facts.remote.is_some());
+                facts.remote = Some(negotiated.remote);
+                facts.local = self.addrs.get(&lease.slot).copied();
+                facts.keying = if suite.is_some() { "SDES" } else { "none" }.into();
+                facts.suite = suite.unwrap_or_default();
+                facts.codec = negotiated.codec.name().into();
+            }
+            Command::Report { lease } => {
+                let facts = self.still.get(&lease).cloned().unwrap_or_default();
+                tell(Event::Facts { lease, facts: Box::new(facts) });
+            }
+            Command::Close { lease } => {
+                let facts = self.still.remove(&lease).unwrap_or_default();
+                self.owners.remove(&lease);
+                self.bridges.retain(|a, b| *a != lease && *b != lease);
+                tell(Event::Closed { lease, facts: Box::new(facts) });
+            }
+            Command::Bridge { a, b } => self.bridges.extend([(a, b), (b, a)]),
+            Command::Play { lease, play } if !play.repeat => tell(Event::Played { lease, id: play.id }),
+            _ => {}
+        }
+    }
+
+    /// What the engine has to say, and to whom.
+    pub(super) fn events(&mut self) -> Vec<(String, Event)> {
+        let mut events = std::mem::take(&mut self.events);
+        while let Some(event) = self.engine.as_mut().and_then(Engine::poll) {
+            let lease = match &event {
+                Event::Leased(_) => continue,
+                Event::Digit { lease, .. }
+                | Event::Played { lease, .. }
+                | Event::Facts { lease, .. }
+                | Event::Closed { lease, .. }
+                | Event::Silent { lease, .. }
+                | Event::Recording { lease, .. }
+                | Event::Recorded { lease, .. }
+                | Event::Unplayable { lease, .. } => *lease,
+            };
+            if let Some(owner) = self.owners.get(&lease) {
+                events.push((owner.clone(), event));
+            }
+        }
+        events
+    }
+}
+
+fn port(addrs: &BTreeMap<u16, SocketAddr>, slot: u16, rtcp: bool) -> SocketAddr {
+    let mut addr = addrs.get(&slot).copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+    addr.set_port(addr.port() + u16::from(rtcp));
+    addr
+}

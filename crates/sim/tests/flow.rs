@@ -1,0 +1,126 @@
+//! The reference call flow over the lab's nodes, in virtual time.
+
+use std::time::Duration;
+
+use call::record::LegState;
+use roles::{Control, Reply};
+use sim::rig::{Sound, World};
+
+const S: Duration = Duration::from_secs(1);
+
+fn real(answer_after: Option<Duration>) -> World {
+    World::lab(1, Sound::real(1, World::prompts()), answer_after)
+}
+
+fn still(seed: u64, answer_after: Option<Duration>) -> World {
+    World::lab(seed, Sound::still(), answer_after)
+}
+
+/// Nothing of any call is left anywhere, and every leg's end is written down.
+fn nothing_is_left(world: &mut World) {
+    world.run(40 * S);
+    for node in ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "phone1002", "carrier"] {
+        match world.ask(node, Control::Status) {
+            Reply::Status(status) => {
+                assert_eq!((status.calls, status.legs, status.dialogs), (0, 0, 0), "{node} keeps {status:?}\n{}", world.ladder());
+            }
+            other => panic!("a status, not {other:?}"),
+        }
+    }
+    for (node, leg) in &world.legs {
+        assert_eq!(leg.state, LegState::Ended, "{node}: {leg:?}");
+    }
+}
+
+fn to_the_ivr(world: &mut World) {
+    world.dial("6016");
+    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+    world.run(S);
+}
+
+fn to_the_queue(world: &mut World) {
+    to_the_ivr(world);
+    world.press("1");
+    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+    world.run(S);
+}
+
+fn to_the_agent(world: &mut World) {
+    to_the_queue(world);
+    world.ready("1001");
+    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    world.run(2 * S);
+}
+
+#[test]
+fn the_reference_call() {
+    let mut world = real(Some(S));
+    to_the_ivr(&mut world);
+    let ivr = world.calls("cube1");
+    assert_eq!(ivr.len(), 2, "one call through the border is two legs");
+    let (outer, inner) = (&ivr[0], &ivr[1]);
+    assert_eq!((outer.dial_peer, inner.dial_peer), (Some(6_000_100), Some(6000)));
+    assert_eq!(outer.session_id.local, inner.session_id.remote);
+    assert_eq!(outer.session_id.remote, inner.session_id.local);
+    assert_eq!((outer.state, inner.state), (LegState::Active, LegState::Active));
+    let media = inner.media.as_ref().expect("media visits the border");
+    assert_eq!(media.remote.map(|addr| addr.ip().to_string()).as_deref(), Some("127.18.133.143"));
+    assert!(media.rx_protected > 20 && media.rx_clear == 0 && media.tx_clear == 0, "{media:?}");
+    assert!(inner.signalling_secure() && !outer.signalling_secure());
+    let before = inner.session_id.clone();
+
+    world.press("1");
+    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+    world.run(3 * S);
+    world.ready("1001");
+    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    world.run(3 * S);
+    let agent = world.calls("cube1");
+    let inner = &agent[1];
+    assert_eq!((agent[0].state, inner.state), (LegState::Connected, LegState::Connected));
+    assert_eq!(inner.session_id.local, before.local, "the caller stays who he is");
+    assert_ne!(inner.session_id.remote, before.remote, "the far party is another");
+    assert_eq!(agent[0].session_id.local, inner.session_id.remote);
+    let media = inner.media.as_ref().expect("media visits the border");
+    assert_eq!(media.remote.map(|addr| addr.ip().to_string()).as_deref(), Some("127.18.133.75"));
+    assert!(media.rekeyed >= 1 && media.rx_clear == 0 && media.tx_clear == 0, "{media:?}");
+    assert!(!world.saw("cube1", "carrier", "INVITE"), "the carrier's leg is left in peace");
+    let phone = world.calls("phone1001");
+    let heard = phone[0].media.as_ref().expect("a phone ends media");
+    assert!(heard.rx_protected > 50 && heard.tx_protected > 50 && heard.auth_failed == 0, "{heard:?}");
+
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+    let caller = before.local;
+    for node in ["cube1", "cvp1", "vvb1", "cucm1", "phone1001"] {
+        let statements = world.statements_of(node);
+        assert_eq!(statements.len(), 1, "{node}");
+        assert_eq!(statements[0].caller, caller, "{node} files the call under the caller's UUID");
+    }
+    let notify: Vec<String> = world.crossed.iter().filter(|c| c.from == "cvp1" && c.arrow() == "NOTIFY").map(|c| {
+        let message = sip::Message::parse(c.bytes.clone()).unwrap();
+        String::from_utf8_lossy(&message.body().unwrap().bytes).lines().next().unwrap().to_owned()
+    }).collect();
+    assert_eq!(notify, ["SIP/2.0 100 Trying", "SIP/2.0 182 Queued", "SIP/2.0 200 OK"]);
+}
+
+#[test]
+fn hanging_up_in_every_state() {
+    for state in 0..4 {
+        for who in ["carrier", "phone1001"] {
+            let mut world = still(state, (state > 2).then_some(S));
+            match state {
+                0 => world.dial("6016"),
+                1 => to_the_ivr(&mut world),
+                2 => {
+                    to_the_queue(&mut world);
+                    world.ready("1001");
+                    world.until(5 * S, |world| world.saw("phone1001", "cucm1", "180 INVITE"));
+                }
+                _ => to_the_agent(&mut world),
+            }
+            world.hang_up(if state < 3 { "carrier" } else { who });
+            nothing_is_left(&mut world);
+        }
+    }
+}
