@@ -26,6 +26,10 @@ pub(super) struct Stream {
     carrier: Carrier,
     incoming: Incoming,
     latch: Latched,
+    /// Whose packets are taken: the agreed address, or the one latched to.
+    source: SocketAddr,
+    /// The address that was agreed last, latched or not.
+    agreed: SocketAddr,
     quiet: Quiet,
     tally: Tally,
 }
@@ -101,6 +105,8 @@ impl Stream {
             carrier: Carrier::new(&agreed.keying, ssrc)?,
             incoming: Incoming::default(),
             latch: Latched::of(latch),
+            source: agreed.remote,
+            agreed: agreed.remote,
             quiet: Quiet::from(now),
             tally: Tally::default(),
         })
@@ -121,11 +127,16 @@ impl Stream {
         }
         self.tally.rekeyed += u32::from(change != Change::Same && agreed.keying != Keying::Clear);
         let before = std::mem::replace(&mut self.terms, Terms::of(agreed));
-        if before.remote != self.terms.remote || matches!(latch, Latch::Never) {
-            self.latch = Latched::of(latch);
-        }
-        if before.remote != self.terms.remote {
+        if !addressable(agreed.remote) {
+            // Hold by c=0.0.0.0 says where not to send; the peer's own packets come from where they came.
+        } else if agreed.remote != self.agreed || latch == Latch::Never {
             self.rtcp.retarget();
+            self.latch = Latched::of(latch);
+            (self.source, self.agreed) = (agreed.remote, agreed.remote);
+        } else if self.latch == Latched::Shut {
+            // The same address was advertised again; what was latched to still holds.
+            self.terms.remote = self.source;
+            self.terms.remote_rtcp = before.remote_rtcp;
         }
         self.quiet = Quiet::from(now);
         Ok(())
@@ -141,7 +152,7 @@ impl Stream {
         now: Duration,
     ) -> Option<Heard> {
         let header = Header::parse(buffer.get(..len)?)?;
-        if self.latch != Latched::Open && from != self.terms.remote {
+        if self.latch != Latched::Open && from != self.source {
             self.tally.foreign_source += 1;
             return None;
         }
@@ -155,7 +166,7 @@ impl Stream {
         };
         if self.latch == Latched::Open {
             self.latch = Latched::Shut;
-            self.terms.remote = from;
+            (self.source, self.terms.remote) = (from, from);
         }
         let payload = header.payload(buffer.get(..opened)?)?.len();
         if header.len != rtp::HEADER {
@@ -187,7 +198,9 @@ impl Stream {
         len: usize,
         now: Duration,
     ) {
-        if self.latch == Latched::Agreed && from.ip() != self.terms.remote_rtcp.ip() {
+        if self.latch == Latched::Agreed
+            && ![self.source.ip(), self.terms.remote_rtcp.ip()].contains(&from.ip())
+        {
             self.tally.foreign_source += 1;
             return;
         }

@@ -163,7 +163,7 @@ fn another_address_is_taken_only_when_latching_and_only_once() {
             // What `a` advertised is not where it sends from.
             at_b.remote = address(0, 5, false);
             rig.set(a, at_a);
-            rig.set_latched(b, at_b, latch);
+            rig.set_latched(b, at_b.clone(), latch);
             rig.play(a, "moh", true);
             rig.play(b, "agent", true);
             rig.run(ms(1000));
@@ -184,7 +184,13 @@ fn another_address_is_taken_only_when_latching_and_only_once() {
             rig.inject(address(0, 6, false), b.lease.addr, stolen);
             rig.run(ms(100));
             assert_eq!(rig.facts(b).remote, facts.remote);
-            assert_eq!(rig.facts(b).foreign_source > facts.foreign_source, true);
+            let foreign = rig.facts(b).foreign_source;
+            assert!(foreign > facts.foreign_source);
+            // A refresh that advertises the same again does not undo what was latched to.
+            rig.set_latched(b, at_b, latch);
+            rig.run(ms(200));
+            assert_eq!(rig.facts(b).remote, facts.remote);
+            assert_eq!(rig.facts(b).foreign_source > foreign, !taken);
         }
     }
 }

@@ -161,6 +161,30 @@ fn on_hold_nothing_is_sent_and_afterwards_the_stream_goes_on() {
     );
 }
 
+/// Old phones hold with c=0.0.0.0 and go on sending their music from where they were.
+#[test]
+fn held_by_the_unspecified_address_we_still_listen() {
+    let mut rig = Rig::new(2);
+    let (a, b) = (rig.lend(0), rig.lend(1));
+    let (at_a, at_b) = rig.agree(a, b, &secure(Suite::AeadAes128Gcm));
+    rig.set(a, at_a);
+    let mut held = at_b.clone();
+    rig.set(b, at_b);
+    held.remote.set_ip([0, 0, 0, 0].into());
+    held.remote_rtcp.set_ip([0, 0, 0, 0].into());
+    held.direction = Direction::RecvOnly;
+    rig.play(a, "moh", true);
+    rig.play(b, "agent", true);
+    rig.run(ms(500));
+    rig.set(b, held);
+    let sent = rig.facts(b).tx;
+    rig.run(ms(8000));
+    let facts = rig.facts(b);
+    assert_eq!((facts.foreign_source, facts.lost, facts.tx), (0, 0, sent));
+    assert!(facts.rx.protected > 400);
+    assert!(rig.tapped.iter().all(|t| !t.to.ip().is_unspecified()));
+}
+
 #[test]
 fn silence_is_told_where_audio_should_come() {
     let mut rig = Rig::new(2);
