@@ -5,10 +5,13 @@ mod exercise;
 use std::fs;
 use std::path::Path;
 
+use bytes::Bytes;
+use sip::message::Message;
+
 #[test]
 fn every_input_holds() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut seen = 0;
+    let (mut seen, mut messages) = (0, 0);
     for folder in [
         root.join("../../fuzz/corpus/sip_message"),
         root.join("tests/torture"),
@@ -22,7 +25,11 @@ fn every_input_holds() {
             eprintln!("{}", path.display());
             exercise::bytes(&bytes);
             seen += 1;
+            messages += usize::from(Message::parse(Bytes::from(bytes)).is_ok());
         }
     }
-    assert!(seen > 60, "the corpus is not where it was: {seen} inputs");
+    assert!(
+        seen > 60 && messages > 30,
+        "the corpus is not where it was: {seen} inputs, {messages} of them messages"
+    );
 }
