@@ -65,8 +65,8 @@ impl Shell {
         for record in &records {
             self.journal(Journal::Leg(Box::new(record.clone())));
         }
-        // A phone is no node of the site: nobody asks for its word, and a carrier has no identity to sign with.
-        if !matches!(plan.kind, crate::Kind::Phone(_)) {
+        // A carrier in clear has no identity to sign with.
+        if plan.local.iter().any(|(transport, _)| *transport == sip::Transport::Tls) {
             let payload = self.statement(plan, call.caller.clone(), records).to_bytes();
             self.sign_statement(call.caller, payload);
         }

@@ -17,25 +17,25 @@ use sip::{Endpoint, Event, Flow, FlowId, Message, Transport};
 use trust::tls::{ClientCertificate, Versions};
 use trust::{Ca, Identity, KeyKind, Peer, Request, VerifiedPeer};
 
-pub const ORIGIN: u64 = 1_795_305_600;
+pub(crate) const ORIGIN: u64 = 1_795_305_600;
 
 /// A node under test and its one peer.
-pub struct Rig {
-    pub node: Option<Node>,
-    pub sip: Endpoint,
-    pub now: Duration,
-    pub flow: Flow,
-    pub peer: Arc<Peer>,
+pub(crate) struct Rig {
+    pub(crate) node: Option<Node>,
+    pub(crate) sip: Endpoint,
+    pub(crate) now: Duration,
+    pub(crate) flow: Flow,
+    pub(crate) peer: Arc<Peer>,
     identity: Identity,
     next_slot: u16,
     next_control: u64,
     /// What the node told its media threads, leases and reports apart.
-    pub media: Vec<Command>,
+    pub(crate) media: Vec<Command>,
     /// What the far end's SIP met.
-    pub events: Vec<Event>,
-    pub journal: Vec<Journal>,
-    pub kept: Vec<Persist>,
-    pub replies: Vec<(ControlId, Reply)>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) journal: Vec<Journal>,
+    pub(crate) kept: Vec<Persist>,
+    pub(crate) replies: Vec<(ControlId, Reply)>,
     /// What was agreed for each lease.
     streams: Vec<(LeaseId, Facts)>,
 }
@@ -44,7 +44,7 @@ fn now(mono: Duration) -> Now {
     Now { mono, wall: UNIX_EPOCH + Duration::from_secs(ORIGIN) + mono }
 }
 
-pub fn identity(ca: &Ca, host: &str, node: Option<&str>) -> Identity {
+pub(crate) fn identity(ca: &Ca, host: &str, node: Option<&str>) -> Identity {
     let day = Duration::from_secs(86_400);
     let today = UNIX_EPOCH + Duration::from_secs(ORIGIN);
     let request = Request {
@@ -62,7 +62,7 @@ pub fn identity(ca: &Ca, host: &str, node: Option<&str>) -> Identity {
 }
 
 /// What `node` knows of `far` once they have shaken hands, `far` having opened the connection.
-pub fn verified(ca: &Ca, node: &Identity, far: &Identity) -> Peer {
+pub(crate) fn verified(ca: &Ca, node: &Identity, far: &Identity) -> Peer {
     let roots = [ca.certificate_pem().to_owned()];
     let versions = Versions { tls12: true, tls13: true };
     let server = trust::tls::server(node, &roots, versions, ClientCertificate::Required).expect("a server");
@@ -90,7 +90,7 @@ pub fn verified(ca: &Ca, node: &Identity, far: &Identity) -> Peer {
 
 impl Rig {
     /// `far`: the address of the peer, and who it is (`None`: nobody proved anything).
-    pub fn new(plan: Plan, far: SocketAddr, far_host: Option<&str>) -> Rig {
+    pub(crate) fn new(plan: Plan, far: SocketAddr, far_host: Option<&str>) -> Rig {
         let root = Ca::create("lab", UNIX_EPOCH + Duration::from_secs(86_400)).expect("a root");
         let own = identity(&root, &format!("{}.lab.example", plan.node), Some(&plan.node));
         let peer = match far_host {
@@ -134,14 +134,14 @@ impl Rig {
         self.node.as_mut().expect("it is only away while it is read back")
     }
 
-    pub fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         let at = now(self.now);
         self.node().handle(input, at);
         self.settle();
     }
 
     /// Carries everything to where it goes until both ends are quiet.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let at = now(self.now);
         loop {
             if let Some(output) = self.node().poll() {
@@ -235,7 +235,7 @@ impl Rig {
     }
 
     /// Time passes at both ends, timer by timer.
-    pub fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
             let due = [self.node().deadline(), self.sip.deadline()].into_iter().flatten().min();
@@ -249,7 +249,7 @@ impl Rig {
         self.now = until;
     }
 
-    pub fn control(&mut self, control: Control) -> Reply {
+    pub(crate) fn control(&mut self, control: Control) -> Reply {
         self.next_control += 1;
         let id = ControlId(self.next_control);
         self.input(Input::Control(id, control));
@@ -259,7 +259,7 @@ impl Rig {
     }
 
     /// The last event of the far end's SIP for which `pick` has something.
-    pub fn met<T>(&mut self, pick: impl Fn(&Event) -> Option<T>) -> T {
+    pub(crate) fn met<T>(&mut self, pick: impl Fn(&Event) -> Option<T>) -> T {
         let at = self.events.iter().rposition(|event| pick(event).is_some());
         match at {
             Some(at) => pick(&self.events.remove(at)).expect("picked above"),
@@ -267,12 +267,12 @@ impl Rig {
         }
     }
 
-    pub fn took(&mut self) -> Vec<Command> {
+    pub(crate) fn took(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.media)
     }
 
     /// Live legs as `show` has them.
-    pub fn legs(&mut self) -> Vec<LegRecord> {
+    pub(crate) fn legs(&mut self) -> Vec<LegRecord> {
         match self.control(Control::Calls) {
             Reply::Calls(legs) => legs,
             other => panic!("{other:?}"),
@@ -281,31 +281,31 @@ impl Rig {
 }
 
 /// The far end's own audio.
-pub struct Audio {
-    pub policy: Policy,
-    pub local: Local,
+pub(crate) struct Audio {
+    pub(crate) policy: Policy,
+    pub(crate) local: Local,
     count: u8,
 }
 
 impl Audio {
-    pub fn new(protection: Protection, addr: &str) -> Audio {
+    pub(crate) fn new(protection: Protection, addr: &str) -> Audio {
         let policy = Policy { protection, suites: vec![Suite::AeadAes256Gcm], codecs: vec![Codec::Pcmu], telephone_event: true };
         let local = Local { addr: addr.parse().expect("an address"), session_id: 1, version: 0 };
         Audio { policy, local, count: 0 }
     }
 
-    pub fn offer(&mut self, direction: sdp::Direction) -> (Bytes, sdp::Offered) {
+    pub(crate) fn offer(&mut self, direction: sdp::Direction) -> (Bytes, sdp::Offered) {
         let count = &mut self.count;
         let (text, offered) = sdp::offer(&self.policy, &mut self.local, direction, &mut |suite| key(suite, count));
         (text.into(), offered)
     }
 
-    pub fn answer(&mut self, offer: &[u8]) -> Bytes {
+    pub(crate) fn answer(&mut self, offer: &[u8]) -> Bytes {
         let count = &mut self.count;
         sdp::answer(&self.policy, &mut self.local, offer, &mut |suite| key(suite, count)).expect("we want the same").0.into()
     }
 
-    pub fn body(sdp: Bytes) -> sip::Body {
+    pub(crate) fn body(sdp: Bytes) -> sip::Body {
         sip::Body { content_type: "application/sdp".into(), bytes: sdp }
     }
 }
