@@ -11,6 +11,7 @@
 
 mod answers;
 mod calls;
+mod carry;
 mod clients;
 mod compose;
 pub(crate) mod glance;
@@ -43,6 +44,8 @@ use crate::transaction::Timing;
 use crate::transaction::key::Index;
 use crate::transport::{Flow, FlowId, Hop, Target, Transport};
 use crate::uri::Uri;
+
+pub use self::carry::Carried;
 
 /// A client transaction of ours (a request we sent). Unique for the life of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,6 +178,8 @@ pub struct Endpoint {
     /// From what makes two requests one that came on two ways (RFC 3261 §8.2.2.2).
     by_origin: Index<ServerId>,
     dialogs: Table<DialogId, Dialog>,
+    /// Our tags in dialogs of an earlier process, which do not lead to their ids.
+    carried: BTreeMap<String, DialogId>,
     /// Open streams. UDP "flows" have no end and are not kept.
     streams: BTreeMap<FlowId, Flow>,
     out: VecDeque<Output>,
@@ -211,6 +216,7 @@ impl Endpoint {
             by_key: Index::default(),
             by_origin: Index::default(),
             dialogs: Table::default(),
+            carried: BTreeMap::new(),
             streams: BTreeMap::new(),
             out: VecDeque::new(),
         }

@@ -355,6 +355,7 @@ impl Endpoint {
     /// Forgets a dialog. Re-INVITEs that still wait for their turn fail.
     pub(super) fn drop_dialog(&mut self, dialog_id: DialogId) {
         let Some(mut dialog) = self.dialogs.remove(&dialog_id) else { return };
+        self.carried.retain(|_, carried| *carried != dialog_id);
         self.timers.arm(Timer::Dialog(dialog_id), &mut dialog.armed, None);
         for waiting in dialog.invites.waiting {
             self.no_dialog(waiting.client, dialog_id);

@@ -11,7 +11,10 @@ impl Endpoint {
     /// The dialog that a request belongs to: our tag leads to it, Call-ID and the peer's tag must agree.
     fn dialog_of(&self, request: &Request) -> Option<DialogId> {
         let tag = request.to_tag()?;
-        let id = DialogId(self.mint.owner_of_tag(tag)?);
+        let id = match self.carried.get(&tag.to_ascii_lowercase()) {
+            Some(carried) => *carried,
+            None => DialogId(self.mint.owner_of_tag(tag)?),
+        };
         let parties = &self.dialogs.get(&id)?.parties;
         let same = parties.local_tag.eq_ignore_ascii_case(tag)
             && parties.call_id == request.call_id()
