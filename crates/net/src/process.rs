@@ -276,7 +276,11 @@ impl Process {
                 .asks
                 .asks(name.clone(), identity.clone(), letters.clone()),
         };
-        let node = Node::new(machine, setup, around)?;
+        let mut node = Node::new(machine, setup, around)?;
+        // Media threads answer in order: once they have, the first ports are in the mailbox, before whatever is asked of
+        // the node through its handle.
+        node.begin();
+        self.media.counts();
         let facts = Facts {
             name: name.clone(),
             control_address,

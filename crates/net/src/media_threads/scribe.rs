@@ -14,16 +14,24 @@ const WAITING: usize = 64;
 struct Job {
     deliver: Deliver,
     lease: LeaseId,
-    /// Path and WAV of what was heard and of what was said.
-    files: [(String, Vec<u8>); 2],
+    /// What was heard, what was said.
+    files: [File; 2],
 }
+
+/// A recording under way: where what was heard is to go, and the file that came first.
+struct Open {
+    heard: String,
+    first: Option<File>,
+}
+
+/// Path and WAV.
+type File = (String, Vec<u8>);
 
 /// One a media thread.
 pub(crate) struct Scribe {
     jobs: mpsc::SyncSender<Job>,
     thread: JoinHandle<()>,
-    /// Paths of [`media::Command::Record`], and the file that came first.
-    open: BTreeMap<LeaseId, (String, String, Option<(String, Vec<u8>)>)>,
+    open: BTreeMap<LeaseId, Open>,
 }
 
 impl Scribe {
@@ -43,13 +51,13 @@ impl Scribe {
         })
     }
 
-    pub(crate) fn expect(&mut self, lease: LeaseId, heard: String, said: String) {
-        self.open.insert(lease, (heard, said, None));
+    pub(crate) fn expect(&mut self, lease: LeaseId, heard: String) {
+        self.open.insert(lease, Open { heard, first: None });
     }
 
     /// Takes one finished file; with the second of a stream both go to the disk.
     pub(crate) fn take(&mut self, deliver: &Deliver, lease: LeaseId, path: String, wav: Vec<u8>) {
-        let Some((heard, _, first)) = self.open.get_mut(&lease) else {
+        let Some(Open { heard, first }) = self.open.get_mut(&lease) else {
             return;
         };
         let Some(other) = first.take() else {

@@ -204,10 +204,10 @@ impl Thread {
                     command: Command::Lend { local, count },
                 } => self.lend(owner, local, count),
                 Letter::Command { owner, command } => {
-                    if let Command::Record { lease, heard, said } = &command
+                    if let Command::Record { lease, heard, .. } = &command
                         && self.leases.get(&lease.slot) == Some(&(*lease, owner))
                     {
-                        self.scribe.expect(*lease, heard.clone(), said.clone());
+                        self.scribe.expect(*lease, heard.clone());
                     }
                     self.command(command);
                 }

@@ -135,6 +135,11 @@ impl<M: Machine> Node<M> {
         &self.wire
     }
 
+    /// What the machine wants before anything has happened: its first media ports among them.
+    pub(crate) fn begin(&mut self) {
+        self.drain();
+    }
+
     /// Until it is told to stop.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(256);
@@ -188,7 +193,7 @@ impl<M: Machine> Node<M> {
             self.guarded(|machine| machine.tick(now));
         }
         for (thread, letter) in std::mem::take(&mut self.unsent) {
-            self.to_media(thread, letter);
+            self.tell_media(thread, letter);
         }
         for id in std::mem::take(&mut self.not_asked) {
             self.handle(Input::Told(
@@ -281,7 +286,7 @@ impl<M: Machine> Node<M> {
                 Output::Close { flow } => self.wire.close(flow),
                 Output::Media(command) => {
                     let thread = self.thread_of(&command);
-                    self.to_media(
+                    self.tell_media(
                         thread,
                         media_threads::Letter::Command {
                             owner: self.owner,
@@ -336,7 +341,7 @@ impl<M: Machine> Node<M> {
         }
     }
 
-    fn to_media(&mut self, thread: usize, letter: media_threads::Letter) {
+    fn tell_media(&mut self, thread: usize, letter: media_threads::Letter) {
         // Behind one that waits, all wait: order is kept.
         if self.unsent.iter().any(|(other, _)| *other == thread) {
             return self.unsent.push_back((thread, letter));

@@ -42,6 +42,7 @@ const IDLE_SWEEP: Duration = Duration::from_secs(60);
 
 /// What happened on the wire.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // nearly all are messages; a box would be an allocation for each
 pub(crate) enum Heard {
     Message {
         flow: Flow,
