@@ -260,16 +260,17 @@ impl Endpoint {
     /// A stream ended. Client transactions on it fail; dialogs stay (their next request may open a new connection).
     ///
     /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
-    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. The connection
-    /// layer calls this too when it is asked to send over a flow that it does not know; and when the stream was
-    /// opened for a target and ended before anything came back on it, it calls [`Endpoint::unreachable`] as well.
+    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A call that rang is
+    /// cancelled over a new connection. The connection layer calls this too when it is asked to send over a flow that
+    /// it does not know. When the stream was opened for a target and may have carried requests that met no answer, it
+    /// calls [`Endpoint::unreachable`] first.
     pub fn closed(&mut self, flow: FlowId, now: Duration) {
         self.streams.remove(&flow);
         let rode = |client: &Client| client.is_open() && client.flow == Some(flow);
         let broken: Vec<u64> = self.clients.iter().filter(|(_, client)| rode(client)).map(|(id, _)| *id).collect();
         for id in broken {
             if !self.moved(id) {
-                self.fail(id, Failure::Transport("the connection was closed before an answer came".into()), now);
+                self.abandon(id, Failure::Transport("the connection was closed before an answer came".into()), now);
             }
         }
     }

@@ -128,7 +128,7 @@ impl Client {
         }
     }
 
-    fn is_unheard(&self) -> bool {
+    pub(crate) fn is_unheard(&self) -> bool {
         match &self.machine {
             Machine::Invite(machine) => machine.is_unheard(),
             Machine::Other(machine) => machine.is_unheard(),

@@ -98,7 +98,8 @@ impl Endpoint {
         let Some(client) = self.clients.get(&id) else { return };
         let kind = client.kind;
         let max_forwards = client.message.max_forwards().unwrap_or(70);
-        let Some(stranger) = Stranger::of(response, client.cseq, max_forwards) else { return };
+        let called = client.message.request_uri_text().unwrap_or_default().to_owned();
+        let Some(stranger) = Stranger::of(response, &called, client.cseq, max_forwards) else { return };
         let ack = self.write_to(&stranger, &Method::Ack, flow, None);
         self.acknowledge(id, response.to_tag().unwrap_or_default(), Hop::Flow(flow.id), &ack);
         if kind == Kind::Initial {
@@ -219,6 +220,25 @@ impl Endpoint {
         }
     }
 
+    /// The stream of a ringing call has ended. Its user is told; the peer, which would ring on, gets a CANCEL over a
+    /// new connection, and ACK and BYE if it answers all the same.
+    pub(super) fn abandon(&mut self, id: u64, failure: Failure, now: Duration) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if client.kind != Kind::Initial || client.is_unheard() || matches!(client.hop, Hop::Flow(_)) {
+            return self.fail(id, failure, now);
+        }
+        let (request, purpose, dialog) = (client.request, client.purpose, client.dialog.take());
+        client.purpose = Purpose::Nobody;
+        client.flow = None;
+        if let Some(dialog) = dialog {
+            self.drop_dialog(dialog);
+        }
+        if purpose == Purpose::User {
+            self.report(Event::Failed { client: request, dialog, failure });
+        }
+        self.want_cancel(id, Headers::new(), now);
+    }
+
     /// No answer will come.
     pub(super) fn fail(&mut self, id: u64, failure: Failure, now: Duration) {
         let Some(client) = self.drop_client(id) else { return };
@@ -259,11 +279,12 @@ struct Stranger<'a> {
 }
 
 impl<'a> Stranger<'a> {
-    fn of(response: &'a Response, cseq: u32, max_forwards: u8) -> Option<Stranger<'a>> {
+    /// `called` is where the INVITE went, for a 2xx without Contact.
+    fn of(response: &'a Response, called: &'a str, cseq: u32, max_forwards: u8) -> Option<Stranger<'a>> {
         let mut routes: Vec<&str> = response.values(&Name::RecordRoute).collect();
         routes.reverse();
         Some(Stranger {
-            target: glance::uri(response.values(&Name::Contact).next()?),
+            target: response.values(&Name::Contact).next().map_or(called, glance::uri),
             routes,
             from: response.header(&Name::From)?,
             to: response.header(&Name::To)?,

@@ -89,7 +89,7 @@ impl Endpoint {
             (Method::Ack, Some(id)) if self.ack_of_failure(id, now) => {}
             (Method::Ack, _) => self.ack_in(incoming, now),
             (Method::Cancel, known) => self.cancel_in(incoming, known, now),
-            (_, Some(id)) => self.repeat(id),
+            (_, Some(id)) => self.repeat(id, incoming),
             (_, None) if request.to_tag().is_some() => self.inside_in(incoming, now),
             (_, None) => self.outside_in(incoming, now),
         }
@@ -123,8 +123,10 @@ impl Endpoint {
     }
 
     /// The request came again: our last answer goes out again, if its machine wants that.
-    fn repeat(&mut self, id: ServerId) {
-        let Some(server) = self.servers.get(&id) else { return };
+    fn repeat(&mut self, id: ServerId, incoming: Incoming) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        // It may have come over a new stream because the first one ended.
+        (server.flow, server.back) = (incoming.flow, incoming.back);
         let wanted = match &server.machine {
             Machine::Invite(machine) => machine.repeats(),
             Machine::Other(_) => true,

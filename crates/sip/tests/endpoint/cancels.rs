@@ -211,6 +211,25 @@ fn a_lost_ack_is_sent_again_for_each_repeated_2xx() {
     assert!(pair.take(A).is_none());
 }
 
+#[test]
+fn a_ringing_call_whose_stream_ends_fails_and_stops_ringing() {
+    let mut pair = Pair::new(Link::tcp(), 1);
+    let (_, client) = pair.call(None);
+    pair.settle();
+    let (server, ..) = pair.called();
+    pair.respond(B, server, 180, None);
+    pair.settle();
+    pair.take(A);
+    pair.reset();
+    pair.settle();
+    assert!(matches!(pair.take(A), Some(Event::Failed { client: c, failure: Failure::Transport(_), .. }) if c == client));
+    assert!(matches!(pair.take(B), Some(Event::Cancelled { .. })), "told over a new connection");
+    assert_eq!(pair.ends[A].endpoint.dialogs() + pair.ends[B].endpoint.dialogs(), 0);
+    pair.exhaust();
+    pair.assert_empty();
+    assert!(pair.take(A).is_none() && pair.take(B).is_none());
+}
+
 /// The same answer as if another phone behind a forking proxy had given it.
 fn forked(answer: &Message, tag: &str) -> Message {
     let text = String::from_utf8(answer.bytes().to_vec()).unwrap();

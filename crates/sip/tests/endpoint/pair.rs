@@ -213,10 +213,10 @@ impl Pair {
             }
             Some(Transit::Closed { to, flow }) => {
                 let now = self.now;
-                self.ends[to].endpoint.closed(FlowId(flow), now);
                 // What went out to a target and met no answer hangs on this stream too.
                 let target = self.target(1 - to);
                 self.ends[to].endpoint.unreachable(&target, "reset", now);
+                self.ends[to].endpoint.closed(FlowId(flow), now);
                 self.drain(to);
             }
             None => {
