@@ -161,6 +161,11 @@ impl Check<'_, '_, '_> {
         let Some(node) = site.nodes.iter().find(|node| node.address == address) else {
             return;
         };
+        let unnamed = |at: usize| self.places.is_mended(&format!("node[{at}].name"));
+        let at = site.nodes.iter().position(|other| other.address == address);
+        if self.places.is_mended("domain") || at.is_some_and(unnamed) {
+            return;
+        }
         let host = site.host_name(node);
         if !subjects.is_empty()
             && !subjects
