@@ -601,17 +601,21 @@ fn any_of_the_expected_names_will_do() {
 /// A refusal asked for late, after another, does not borrow the other's certificate.
 #[test]
 fn a_note_belongs_to_its_error() {
+    use rustls::CertificateError::{NotValidForName, UnknownIssuer};
     let root = ca("lab");
-    let (cube1, cvp1) = (
-        root.issue(&request_with("cube1", KeyKind::P256)).unwrap(),
-        root.issue(&request_with("cvp1", KeyKind::P256)).unwrap(),
-    );
-    let failed = handshake(
-        &dials(&cube1, &root, BOTH, &["x"]).0,
-        &listens(&cvp1, &root, BOTH, ClientCertificate::Required),
-        &["x"],
-    );
-    assert!(failed.client_says.is_err());
-    let other = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-    assert!(!refusal(&other, &[], None).presented.contains("cvp1"));
+    let cvp1 = root.issue(&request_with("cvp1", KeyKind::P256)).unwrap();
+    let der = rustls_pki_types::CertificateDer::from(cvp1.chain_der().remove(0));
+    let roots = chain::Roots::from_pem(&[root.certificate_pem().to_owned()]).unwrap();
+    for (asked, borrowed) in [(NotValidForName, true), (UnknownIssuer, false)] {
+        let noted = words::note(NotValidForName.into(), &der, &roots);
+        assert_eq!(noted, NotValidForName.into());
+        let refused = refusal(&asked.clone().into(), &[], None);
+        assert_eq!(refused.presented.contains("cvp1"), borrowed, "{asked:?}");
+        // And it serves once.
+        assert!(
+            !refusal(&NotValidForName.into(), &[], None)
+                .presented
+                .contains("cvp1")
+        );
+    }
 }
