@@ -186,10 +186,9 @@ impl Secure {
             Ok(opened) => Ok(opened),
             Err(failure) => {
                 let opened = open(previous, spare, len).map_err(|_| failure)?;
-                buffer
-                    .get_mut(..opened)
-                    .zip(spare.get(..opened))
-                    .map(|(to, from)| to.copy_from_slice(from));
+                if let (Some(to), Some(from)) = (buffer.get_mut(..opened), spare.get(..opened)) {
+                    to.copy_from_slice(from);
+                }
                 Ok(opened)
             }
         }

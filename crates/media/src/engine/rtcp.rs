@@ -171,7 +171,7 @@ fn word(body: &[u8], at: usize) -> Option<u32> {
 /// Seconds and fraction since some moment: only differences count. Never zero in the middle, which means "none".
 fn ntp(now: Duration) -> u64 {
     let seconds = 0x8000_0001 + now.as_secs();
-    seconds << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    (seconds << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 /// 1/65,536 s.

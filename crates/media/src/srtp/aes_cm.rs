@@ -130,7 +130,7 @@ impl Keys {
         Keys {
             aes: Aes128::new(GenericArray::from_slice(&*keys.key::<16>(encryption))),
             salt: *keys.key::<14>(salt),
-            mac: HmacSha1::new(&*keys.key::<20>(authentication)),
+            mac: HmacSha1::new(&keys.key::<20>(authentication)),
         }
     }
 
@@ -140,26 +140,25 @@ impl Keys {
         const LANES: usize = 8;
         let mut counter = [0; 16];
         counter[..14].copy_from_slice(&self.salt);
-        for (octet, value) in counter[4..8].iter_mut().zip(ssrc.to_be_bytes()) {
-            *octet ^= value;
-        }
-        for (octet, value) in counter[8..14].iter_mut().zip(&index.to_be_bytes()[2..]) {
-            *octet ^= value;
-        }
-        let mut number = 0u16;
+        let place = u128::from(ssrc) << 64 | u128::from(index) << 16;
+        let mut counter = u128::from_be_bytes(counter) ^ place;
         let mut lanes = [Block::default(); LANES];
         for chunk in data.chunks_mut(16 * LANES) {
             let blocks = chunk.len().div_ceil(16);
             for lane in &mut lanes[..blocks] {
-                counter[14..].copy_from_slice(&number.to_be_bytes());
-                lane.copy_from_slice(&counter);
-                number = number.wrapping_add(1);
+                *lane = Block::from(counter.to_be_bytes());
+                // The lower 16 bits begin at zero: packets are far shorter than 2^20 octets.
+                counter = counter.wrapping_add(1);
             }
             self.aes.encrypt_blocks(&mut lanes[..blocks]);
-            for (piece, lane) in chunk.chunks_mut(16).zip(&lanes) {
-                for (octet, key) in piece.iter_mut().zip(lane) {
-                    *octet ^= key;
-                }
+            let (whole, rest) = chunk.as_chunks_mut::<16>();
+            let (full, last) = lanes.split_at(whole.len());
+            for (piece, lane) in whole.iter_mut().zip(full) {
+                let sum = u128::from_ne_bytes(*piece) ^ u128::from_ne_bytes((*lane).into());
+                *piece = sum.to_ne_bytes();
+            }
+            for (octet, key) in rest.iter_mut().zip(last.iter().flatten()) {
+                *octet ^= key;
             }
         }
     }
@@ -199,23 +198,30 @@ impl HmacSha1 {
 
     /// The tag of `message` with four more octets behind it.
     fn tag(&self, message: &[u8], behind: [u8; 4]) -> [u8; 20] {
-        let mut state = self.inner;
-        let (blocks, rest) = message.as_chunks::<64>();
-        for block in blocks {
-            compress(&mut state, block);
-        }
-        // At most 63 octets are left; with the four behind, the end mark and the length that is one or two blocks.
+        // The end of a message in one piece, because each call of the compression costs something of its own: 172 octets
+        // of G.711 need three blocks.
+        const PIECE: usize = 4;
         let bits = (64 + message.len() as u64 + 4) * 8;
-        let mut tail = [0; 128];
-        let end = rest.len() + 4;
-        tail[..rest.len()].copy_from_slice(rest);
-        tail[rest.len()..end].copy_from_slice(&behind);
-        tail[end] = 0x80;
-        let used = if end + 9 <= 64 { 64 } else { 128 };
-        tail[used - 8..used].copy_from_slice(&bits.to_be_bytes());
-        for block in tail[..used].as_chunks::<64>().0 {
+        let mut state = self.inner;
+        let mut rest = message;
+        while let Some((block, more)) = rest
+            .split_first_chunk::<64>()
+            .filter(|_| rest.len() + 13 > 64 * PIECE)
+        {
             compress(&mut state, block);
+            rest = more;
         }
+        let mut blocks = [GenericArray::default(); PIECE];
+        for (block, chunk) in blocks.iter_mut().zip(rest.chunks(64)) {
+            block[..chunk.len()].copy_from_slice(chunk);
+        }
+        // The four octets behind, the end mark and the length: 13 octets, for which the loop above left room.
+        for (at, octet) in (rest.len()..).zip(behind.into_iter().chain([0x80])) {
+            blocks[at / 64][at % 64] = octet;
+        }
+        let used = (rest.len() + 13).div_ceil(64);
+        blocks[used - 1][56..].copy_from_slice(&bits.to_be_bytes());
+        sha1::compress(&mut state, &blocks[..used]);
         let mut last = [0; 64];
         write(&state, &mut last);
         last[20] = 0x80;
