@@ -108,7 +108,7 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
         other.statement_list("cvp1", 9).unwrap(),
         [(b.to_owned(), 3), (a.to_owned(), 2)]
     );
-    assert_eq!(other.ended_legs_of(a).unwrap(), [leg.clone()]);
+    assert_eq!(other.ended_legs_of(a).unwrap(), std::slice::from_ref(&leg));
     assert_eq!(other.ended_legs("cube1", 1).unwrap(), [leg]);
     assert_eq!(other.refusals("cube1", 5).unwrap(), [refused]);
     assert_eq!(other.decisions_of(a).unwrap(), [decision]);
