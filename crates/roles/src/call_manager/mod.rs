@@ -85,7 +85,7 @@ impl Role for CallManager {
             Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
         };
         if let Some(leg) = shell.leg_mut(leg) {
-            leg.record.dangerous = dangerous.clone();
+            leg.record.dangerous.extend(dangerous.clone());
         }
         if let Some(Err(reject)) = invited.sdp.as_ref().map(|sdp| shell.inspect(leg, protection, sdp)) {
             return shell.reject(leg, &reject);
@@ -185,6 +185,12 @@ impl Role for CallManager {
 
     fn told(&mut self, shell: &mut Shell, ask: AskId, told: Told) {
         self.registrar.told(shell, ask, told);
+    }
+
+    /// A binding of an earlier process: its connection is gone, and with it the way to the phone, which will register
+    /// again. Nothing is left to take on.
+    fn adopt(&mut self, _: &mut Shell, _: &[u8]) -> bool {
+        true
     }
 
     fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {

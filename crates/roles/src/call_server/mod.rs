@@ -18,14 +18,21 @@ pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
-use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
-use crate::{Control, ControlId, Reply};
+use crate::shell::{CallNo, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
+use crate::{Control, ControlId, Persist, Reply};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CallServer {
     router: acd::Router,
     calls: BTreeMap<CallNo, Call>,
     timers: Timers<Alarm>,
+}
+
+/// A call as it is persisted.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    role: Call,
+    call: CarriedCall,
 }
 
 fn plan_of(node: &crate::Plan) -> Option<&Plan> {
@@ -91,7 +98,11 @@ impl CallServer {
     }
 
     /// What outlives the process: written at stable changes.
-    fn keep(&mut self, _shell: &mut Shell, _no: CallNo) {}
+    fn keep(&mut self, shell: &mut Shell, no: CallNo) {
+        let kept = self.calls.get(&no).cloned().zip(shell.carry_out(no));
+        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Kept { role, call }).ok()) else { return };
+        shell.persist(Persist::Call { call: no.0, state: Some(state) });
+    }
 }
 
 impl Role for CallServer {
@@ -285,9 +296,28 @@ impl Role for CallServer {
 
     fn over(&mut self, shell: &mut Shell, call: CallNo) {
         if self.calls.remove(&call).is_some() {
+            shell.persist(Persist::Call { call: call.0, state: None });
             let _ = self.router.handle(acd::Input::Gone(CallId(call.0)), shell.now().mono);
             self.route(shell);
         }
+    }
+
+    /// Whoever waited in a queue waits again; whoever talks goes on talking. Agents say again that they are ready.
+    fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> bool {
+        let Ok(Kept { mut role, call }) = postcard::from_bytes(state) else { return false };
+        let no = call.no;
+        if !shell.carry_in(call) {
+            shell.persist(Persist::Call { call: no.0, state: None });
+            return false;
+        }
+        (role.ringing, role.stale) = (None, 0);
+        let waits = role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
+        self.calls.insert(no, role);
+        if let Some(queue) = waits {
+            let _ = self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, shell.now().mono);
+            self.route(shell);
+        }
+        true
     }
 
     fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {

@@ -83,8 +83,13 @@ impl Book {
     }
 
     pub(super) fn add(&mut self, no: LegNo, entry: LegEntry) {
-        self.touched.insert(no);
         self.by_dialog.insert(entry.leg.dialog, no);
+        self.add_ended(no, entry);
+    }
+
+    /// A leg that only its record is left of.
+    pub(super) fn add_ended(&mut self, no: LegNo, entry: LegEntry) {
+        self.touched.insert(no);
         if let Some(call) = self.calls.get_mut(&entry.call) {
             call.legs.push(no);
         }

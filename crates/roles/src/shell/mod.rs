@@ -8,6 +8,7 @@ mod acts;
 mod admission;
 mod asks;
 mod book;
+mod carry;
 mod closing;
 mod control;
 mod health;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use sip::{ClientId, DialogId, Endpoint, FlowId, Hop, Method, Target, Transport};
 
 pub use acts::Outgoing;
+pub(crate) use carry::CarriedCall;
 pub use admission::{Admitted, Sight};
 pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
 pub use pass::{Passage, Progress};

@@ -1,0 +1,56 @@
+//! A call carried from one life of a node to the next: its legs with their dialogs and records, as bytes.
+
+use serde::{Deserialize, Serialize};
+use sip::endpoint::Carried;
+
+use super::{CallEntry, CallNo, LegEntry, LegNo, Shell};
+
+/// A call as it was written out.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CarriedCall {
+    pub(crate) no: CallNo,
+    entry: CallEntry,
+    legs: Vec<(LegNo, LegEntry, Option<Carried>)>,
+}
+
+impl Shell {
+    /// The call as it stands now; `None` when there is no such call.
+    pub(crate) fn carry_out(&self, no: CallNo) -> Option<CarriedCall> {
+        let entry = self.book.call(no)?.clone();
+        let carried = |(leg, entry): (LegNo, &LegEntry)| {
+            let dialog = Some(&entry.leg).filter(|leg| !leg.is_ended()).and_then(|leg| self.sip.carry_out(leg.dialog));
+            (leg, entry.clone(), dialog)
+        };
+        Some(CarriedCall { no, entry, legs: self.book.legs_of(no).map(carried).collect() })
+    }
+
+    /// Goes on with a call of an earlier process. False when its number is taken here, or nothing of it lives.
+    pub(crate) fn carry_in(&mut self, carried: CarriedCall) -> bool {
+        let CarriedCall { no, mut entry, legs } = carried;
+        if legs.iter().all(|(.., dialog)| dialog.is_none()) {
+            return false;
+        }
+        entry.plan = self.plan.generation;
+        entry.finish_by = None;
+        if !self.book.adopt(no, entry) {
+            return false;
+        }
+        let now = self.now;
+        for (leg_no, mut entry, dialog) in legs {
+            (entry.inviting, entry.lease, entry.flow, entry.told) = (None, None, None, None);
+            entry.leg.server = None;
+            match dialog {
+                Some(dialog) => {
+                    entry.leg.dialog = self.sip.carry_in(dialog, now.mono);
+                    entry.leg.event("the node was started again and goes on with this call", now);
+                    self.book.add(leg_no, entry);
+                }
+                None => {
+                    entry.leg.ended("the node was started again", now);
+                    self.book.add_ended(leg_no, entry);
+                }
+            }
+        }
+        true
+    }
+}
