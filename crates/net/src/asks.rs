@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use roles::{Ask, AskId, Journal, Told};
 use trust::Identity;
 
 use crate::keep::{Keeper, Kept, What};
-use crate::mailbox::{Refused, Sender};
+use crate::mailbox::Sender;
 use crate::node::Letter;
 
 /// Questions that may wait for one thread.
@@ -54,63 +53,32 @@ impl AskThreads {
         let (signer, to_sign) = mpsc::sync_channel::<Errand>(WAITING);
         let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
         let mut keeper = keeper;
-        let signing = std::thread::Builder::new()
-            .name("signer".into())
-            .spawn(move || {
-                while let Ok((asker, job)) = to_sign.recv() {
-                    if let Job::Ask {
-                        id,
-                        ask: Ask::Sign { payload },
-                    } = job
-                    {
-                        answer(&asker, id, sign(&asker, &payload));
-                    }
+        let signing = std::thread::Builder::new().name("signer".into()).spawn(move || {
+            while let Ok((asker, job)) = to_sign.recv() {
+                if let Job::Ask { id, ask: Ask::Sign { payload } } = job {
+                    answer(&asker, id, sign(&asker, &payload));
                 }
-            })?;
-        let store = std::thread::Builder::new()
-            .name("store".into())
-            .spawn(move || {
-                while let Ok(first) = to_keep.recv() {
-                    // What waits is kept together: one write to the disk, however many calls end at once.
-                    let batch: Vec<Errand> = std::iter::once(first)
-                        .chain(to_keep.try_iter().take(TOGETHER))
-                        .collect();
-                    keep(&mut keeper, batch);
-                }
-            })?;
-        Ok(AskThreads {
-            signer,
-            keeper: keeping,
-            threads: [signing, store],
-        })
+            }
+        })?;
+        let store = std::thread::Builder::new().name("store".into()).spawn(move || {
+            while let Ok(first) = to_keep.recv() {
+                // What waits is kept together: one write to the disk, however many calls end at once.
+                let batch: Vec<Errand> = std::iter::once(first).chain(to_keep.try_iter().take(TOGETHER)).collect();
+                keep(&mut keeper, batch);
+            }
+        })?;
+        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store] })
     }
 
     /// A node's way to them.
-    pub(crate) fn asks(
-        &self,
-        name: String,
-        identity: Option<Identity>,
-        letters: Sender<Letter>,
-    ) -> Asks {
-        let node = Arc::new(Asker {
-            name,
-            identity,
-            letters,
-        });
-        Asks {
-            node,
-            signer: self.signer.clone(),
-            keeper: self.keeper.clone(),
-        }
+    pub(crate) fn asks(&self, name: String, identity: Option<Identity>, letters: Sender<Letter>) -> Asks {
+        let node = Arc::new(Asker { name, identity, letters });
+        Asks { node, signer: self.signer.clone(), keeper: self.keeper.clone() }
     }
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads {
-            signer,
-            keeper,
-            threads,
-        } = self;
+        let AskThreads { signer, keeper, threads } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
@@ -122,23 +90,12 @@ impl Asks {
     /// Never blocks; gives the job back when too many wait.
     pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
         let queue = match &job {
-            Job::Ask {
-                ask: Ask::Sign { .. },
-                ..
-            } => &self.signer,
-            Job::Ask {
-                ask: Ask::Persist(_),
-                ..
-            }
-            | Job::Journal(_) => &self.keeper,
+            Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
+            Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) => &self.keeper,
         };
-        queue
-            .try_send((self.node.clone(), job))
-            .map_err(|error| match error {
-                mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => {
-                    job
-                }
-            })
+        queue.try_send((self.node.clone(), job)).map_err(|error| match error {
+            mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => job,
+        })
     }
 }
 
@@ -151,42 +108,23 @@ fn keep(keeper: &mut impl Keeper, batch: Vec<Errand>) {
     }
     for (asker, job) in batch {
         if let Job::Ask { id, .. } = job {
-            answer(
-                &asker,
-                id,
-                outcome
-                    .clone()
-                    .map_or_else(Told::Failed, |()| Told::Persisted),
-            );
+            answer(&asker, id, outcome.clone().map_or_else(Told::Failed, |()| Told::Persisted));
         }
     }
 }
 
 fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
     let what = match job {
-        Job::Ask {
-            ask: Ask::Persist(what),
-            ..
-        } => What::Persist(what),
+        Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
         Job::Journal(line) => What::Journal(line),
-        Job::Ask {
-            ask: Ask::Sign { .. },
-            ..
-        } => return None,
+        Job::Ask { ask: Ask::Sign { .. }, .. } => return None,
     };
-    Some(Kept {
-        node: &asker.name,
-        what,
-    })
+    Some(Kept { node: &asker.name, what })
 }
 
 fn answer(asker: &Asker, id: AskId, told: Told) {
-    let mut letter = Letter::Told(id, told);
-    // The node is swamped; this thread may wait for it. One that is gone needs no answer.
-    while let Err(Refused::Full(back)) = asker.letters.send(letter) {
-        letter = back;
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    // A swamped node is waited for: these threads may.
+    asker.letters.insist(Letter::Told(id, told));
 }
 
 fn sign(asker: &Asker, payload: &[u8]) -> Told {
@@ -194,10 +132,7 @@ fn sign(asker: &Asker, payload: &[u8]) -> Told {
         return Told::Failed("this node has no identity to sign with".into());
     };
     match identity.sign(payload) {
-        Ok(signature) => Told::Signed {
-            signature,
-            chain_der: identity.chain_der(),
-        },
+        Ok(signature) => Told::Signed { signature, chain_der: identity.chain_der() },
         Err(error) => Told::Failed(error.to_string()),
     }
 }
@@ -223,35 +158,20 @@ mod tests {
         fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String> {
             let _ = self.gate.recv();
             self.batches.lock().unwrap().push(batch.len());
-            if self.fails {
-                Err("the disk is full".into())
-            } else {
-                Ok(())
-            }
+            if self.fails { Err("the disk is full".into()) } else { Ok(()) }
         }
     }
 
     fn run(fails: bool) -> (Vec<Told>, Vec<usize>) {
         let (open, gate) = mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
-        let threads = AskThreads::start(Slow {
-            gate,
-            batches: batches.clone(),
-            fails,
-        })
-        .unwrap();
+        let threads = AskThreads::start(Slow { gate, batches: batches.clone(), fails }).unwrap();
         let (letters, inbox) = mailbox(100).unwrap();
         let asks = threads.asks("n".into(), None, letters);
         for n in 0..20 {
-            let ask = Ask::Persist(Persist::Call {
-                call: n,
-                state: None,
-            });
+            let ask = Ask::Persist(Persist::Call { call: n, state: None });
             assert!(asks.ask(Job::Ask { id: AskId(n), ask }).is_ok());
-            let decision = Journal::Decision {
-                caller: Uuid("0".into()),
-                words: "words".into(),
-            };
+            let decision = Journal::Decision { caller: Uuid("0".into()), words: "words".into() };
             assert!(asks.ask(Job::Journal(Box::new(decision))).is_ok());
         }
         drop(asks);
@@ -285,18 +205,9 @@ mod tests {
         let threads = AskThreads::start(crate::keep::Nothing).unwrap();
         let (letters, inbox) = mailbox(10).unwrap();
         let asks = threads.asks("n".into(), None, letters);
-        assert!(
-            asks.ask(Job::Ask {
-                id: AskId(1),
-                ask: Ask::Sign { payload: vec![1] }
-            })
-            .is_ok()
-        );
+        assert!(asks.ask(Job::Ask { id: AskId(1), ask: Ask::Sign { payload: vec![1] } }).is_ok());
         drop(asks);
         threads.stop();
-        assert!(matches!(
-            inbox.take(),
-            Some(Letter::Told(AskId(1), Told::Failed(_)))
-        ));
+        assert!(matches!(inbox.take(), Some(Letter::Told(AskId(1), Told::Failed(_)))));
     }
 }

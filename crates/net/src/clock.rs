@@ -10,9 +10,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Clock {
-        Clock {
-            origin: Instant::now(),
-        }
+        Clock { origin: Instant::now() }
     }
 
     pub(crate) fn mono(&self) -> Duration {
@@ -20,15 +18,11 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> roles::Now {
-        roles::Now {
-            mono: self.mono(),
-            wall: SystemTime::now(),
-        }
+        roles::Now { mono: self.mono(), wall: SystemTime::now() }
     }
 }
 
 /// Milliseconds since 1970, 0 before it.
 pub(crate) fn millis(wall: SystemTime) -> u64 {
-    wall.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+    wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }

@@ -58,9 +58,7 @@ impl NodeHandle {
     pub fn control_blocking(&self, control: Control) -> Reply {
         let (reply, waiting) = oneshot::channel();
         match self.letters.send(Letter::Control(control, reply)) {
-            Ok(()) => waiting
-                .blocking_recv()
-                .unwrap_or_else(|_| Reply::Sorry(GONE.into())),
+            Ok(()) => waiting.blocking_recv().unwrap_or_else(|_| Reply::Sorry(GONE.into())),
             Err(refused) => Reply::Sorry(why(&refused).into()),
         }
     }
@@ -82,8 +80,7 @@ impl NodeHandle {
     /// Disconnected when the node stops.
     pub fn watch(&self) -> std::sync::mpsc::Receiver<Journal> {
         // A node that is gone: a receiver whose sender is gone too.
-        self.ask(Letter::Watch)
-            .unwrap_or_else(|| std::sync::mpsc::channel().1)
+        self.ask(Letter::Watch).unwrap_or_else(|| std::sync::mpsc::channel().1)
     }
 
     /// Finished calls of which the store holds this node's statement, newest last: caller's UUID, made (ms since 1970).
@@ -103,10 +100,7 @@ impl NodeHandle {
 
     /// Identity and roots, for the control listener; `None` for one without (the lab's carrier).
     pub fn identity(&self) -> Option<(trust::Identity, Vec<String>)> {
-        self.facts
-            .identity
-            .clone()
-            .map(|identity| (identity, self.facts.roots_pem.clone()))
+        self.facts.identity.clone().map(|identity| (identity, self.facts.roots_pem.clone()))
     }
 
     /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.
@@ -118,9 +112,7 @@ impl NodeHandle {
                 Ok(value) => return Some(value),
                 Err(oneshot::error::TryRecvError::Closed) => return None,
                 // `blocking_recv` panics on a runtime's thread, where administration calls this too.
-                Err(oneshot::error::TryRecvError::Empty) => {
-                    std::thread::sleep(std::time::Duration::from_micros(100))
-                }
+                Err(oneshot::error::TryRecvError::Empty) => std::thread::sleep(std::time::Duration::from_micros(100)),
             }
         }
     }

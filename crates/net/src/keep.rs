@@ -59,15 +59,11 @@ fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::E
         Persist::Statement { caller, signed } => store.put_statement(&Statement {
             node: node.into(),
             caller: caller.0.clone(),
-            made_ms: signed
-                .statement()
-                .map_or_else(|_| now_ms(), |statement| statement.made_ms),
+            made_ms: signed.statement().map_or_else(|_| now_ms(), |statement| statement.made_ms),
             signed: json(signed),
         }),
         Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
-        Persist::Registration { line, state } => {
-            store.put_registration(node, line, state.as_deref())
-        }
+        Persist::Registration { line, state } => store.put_registration(node, line, state.as_deref()),
         Persist::Agent { id, state } => store.put_agent_state(node, id, state),
     }
 }
@@ -116,9 +112,7 @@ impl Reader {
 
     /// Newest last.
     pub(crate) fn list(&self, node: &str) -> Vec<(String, u64)> {
-        let mut list = self
-            .read("statements", |store| store.statement_list(node, LISTED))
-            .unwrap_or_default();
+        let mut list = self.read("statements", |store| store.statement_list(node, LISTED)).unwrap_or_default();
         list.reverse();
         list
     }
@@ -130,42 +124,23 @@ impl Reader {
 
     /// Hands a node that starts what an earlier process kept of it.
     pub(crate) fn adopt(&self, node: &str, machine: &mut roles::Node, now: Now) {
-        for registration in self
-            .read("registrations", |store| store.registrations(node))
-            .unwrap_or_default()
-        {
+        for registration in self.read("registrations", |store| store.registrations(node)).unwrap_or_default() {
             machine.adopt(&registration.state, now);
         }
-        for snapshot in self
-            .read("live calls", |store| store.snapshots(node))
-            .unwrap_or_default()
-        {
+        for snapshot in self.read("live calls", |store| store.snapshots(node)).unwrap_or_default() {
             machine.adopt(&snapshot.state, now);
         }
     }
 
-    fn read<T>(
-        &self,
-        what: &str,
-        work: impl FnOnce(&Store) -> Result<T, store::Error>,
-    ) -> Option<T> {
-        let store = self
-            .0
-            .as_ref()?
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        work(&store)
-            .inspect_err(|error| tracing::error!(%error, "{what} could not be read from the store"))
-            .ok()
+    fn read<T>(&self, what: &str, work: impl FnOnce(&Store) -> Result<T, store::Error>) -> Option<T> {
+        let store = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&store).inspect_err(|error| tracing::error!(%error, "{what} could not be read from the store")).ok()
     }
 }
 
 /// The writer and the reader of a data directory.
 pub(crate) fn open(dir: &DataDir) -> anyhow::Result<(Store, Reader)> {
-    Ok((
-        dir.store()?,
-        Reader(Some(Arc::new(Mutex::new(dir.store()?)))),
-    ))
+    Ok((dir.store()?, Reader(Some(Arc::new(Mutex::new(dir.store()?))))))
 }
 
 fn json(value: &impl serde::Serialize) -> String {

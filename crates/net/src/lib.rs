@@ -11,6 +11,7 @@ mod keep;
 mod mailbox;
 mod media_threads;
 mod node;
+mod panics;
 mod process;
 mod shown;
 mod socket;

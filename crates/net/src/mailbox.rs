@@ -7,23 +7,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TrySendError};
+use std::time::Duration;
 
 /// Makes a mailbox that holds at most `capacity` letters.
 pub(crate) fn mailbox<T>(capacity: usize) -> std::io::Result<(Sender<T>, Receiver<T>)> {
     use rustix::event::{EventfdFlags, eventfd};
     let (letters, inbox) = mpsc::sync_channel(capacity);
     let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-    let bell = Arc::new(Bell {
-        fd,
-        rung: AtomicBool::new(false),
-    });
-    Ok((
-        Sender {
-            letters,
-            bell: bell.clone(),
-        },
-        Receiver { inbox, bell },
-    ))
+    let bell = Arc::new(Bell { fd, rung: AtomicBool::new(false) });
+    Ok((Sender { letters, bell: bell.clone() }, Receiver { inbox, bell }))
 }
 
 /// The sending end; clone it for each sender.
@@ -69,12 +61,19 @@ impl<T> Sender<T> {
     }
 }
 
+impl<T> Sender<T> {
+    /// Waits for room; for threads that may wait. An owner that is gone needs no letter.
+    pub(crate) fn insist(&self, mut letter: T) {
+        while let Err(Refused::Full(back)) = self.send(letter) {
+            letter = back;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Sender {
-            letters: self.letters.clone(),
-            bell: self.bell.clone(),
-        }
+        Sender { letters: self.letters.clone(), bell: self.bell.clone() }
     }
 }
 
@@ -131,10 +130,7 @@ mod tests {
         rustix::io::read(receiver.bell(), &mut count).unwrap();
         assert_eq!(u64::from_ne_bytes(count), 1);
         receiver.hush();
-        assert_eq!(
-            (receiver.take(), receiver.take(), receiver.take()),
-            (Some(1), Some(2), None)
-        );
+        assert_eq!((receiver.take(), receiver.take(), receiver.take()), (Some(1), Some(2), None));
         sender.send(4).unwrap();
         rustix::io::read(receiver.bell(), &mut count).unwrap();
         drop(receiver);

@@ -74,53 +74,45 @@ impl Process {
     /// `only` names a node that the site does not have, the data directory lacks an identity, an address cannot be bound.
     pub fn start(site: &Site, data: &Path, only: &[String]) -> anyhow::Result<Process> {
         for name in only {
-            let known = || {
-                site.nodes
-                    .iter()
-                    .map(|n| n.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            anyhow::ensure!(
-                site.node(name).is_some(),
-                "there is no node `{name}` in the site; it has {}",
-                known()
-            );
+            let known = || site.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
+            anyhow::ensure!(site.node(name).is_some(), "there is no node `{name}` in the site; it has {}", known());
         }
         let dir = store::DataDir::open(data)?;
         let (keeper, reader) = keep::open(&dir)?;
         let mut process = Process::bare(keeper, reader)?;
+        match process.start_nodes(site, &dir, only) {
+            Ok(()) => Ok(process),
+            Err(error) => {
+                process.stop();
+                Err(error)
+            }
+        }
+    }
+
+    fn start_nodes(&mut self, site: &Site, dir: &store::DataDir, only: &[String]) -> anyhow::Result<()> {
         let roots_pem = dir.roots_pem()?;
         if site.tls.dangerous_tls_keylog {
             tracing::warn!(
-                "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; whoever has that file reads all calls' signalling and keys"
+                "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; \
+                 whoever has that file reads all calls' signalling and keys"
             );
         }
-        for node in site
-            .nodes
-            .iter()
-            .filter(|node| only.is_empty() || only.contains(&node.name))
-        {
-            let identity = dir.identity(&node.name)?;
+        for node in site.nodes.iter().filter(|node| only.is_empty() || only.contains(&node.name)) {
             let settings = tls::Settings {
-                identity,
+                identity: dir.identity(&node.name)?,
                 roots_pem: roots_pem.clone(),
-                versions: Versions {
-                    tls12: site.tls.has("1.2"),
-                    tls13: site.tls.has("1.3"),
-                },
+                versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
                 clients: client_certificates(&node.role),
                 dangerous_keylog: site.tls.dangerous_tls_keylog,
             };
-            process
-                .start_node(site, node, settings)
-                .with_context(|| format!("node {}", node.name))?;
+            self.start_node(site, node, settings).with_context(|| format!("node {}", node.name))?;
         }
-        Ok(process)
+        Ok(())
     }
 
     /// No node yet: what phones and tests start in.
     pub(crate) fn bare(keeper: impl Keeper, statements: keep::Reader) -> anyhow::Result<Process> {
+        crate::panics::keep_words_out_of_logs();
         let clock = Clock::start();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // MEDIA_THREADS is 2, so it fits.
@@ -128,15 +120,7 @@ impl Process {
         let prompts = Arc::new(media::Prompts::built_in());
         let media = MediaThreads::start(count, clock, prompts, seed)?;
         let asks = AskThreads::start(keeper)?;
-        Ok(Process {
-            clock,
-            media,
-            asks,
-            statements,
-            nodes: Vec::new(),
-            next_owner: 0,
-            generation: 1,
-        })
+        Ok(Process { clock, media, asks, statements, nodes: Vec::new(), next_owner: 0, generation: 1 })
     }
 
     /// A process that has only phones: nothing is stored.
@@ -144,12 +128,7 @@ impl Process {
         Process::bare(keep::Nothing, keep::Reader::nothing())
     }
 
-    fn start_node(
-        &mut self,
-        site: &Site,
-        node: &site::Node,
-        settings: tls::Settings,
-    ) -> anyhow::Result<()> {
+    fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<()> {
         let plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
         let start = Start {
             name: node.name.clone(),
@@ -172,31 +151,17 @@ impl Process {
 
     /// A headless phone (or the lab's carrier): the same loop, with its own identity (PEM chain and key) or none.
     pub fn start_phone(&mut self, phone: PhoneStart) -> anyhow::Result<NodeHandle> {
-        let PhoneStart {
-            address,
-            listen,
-            plan,
-            peers,
-            identity,
-            roots_pem,
-            media_ports,
-        } = phone;
+        let PhoneStart { address, listen, plan, peers, identity, roots_pem, media_ports } = phone;
         let settings = identity.map(|identity| tls::Settings {
             identity,
             roots_pem,
-            versions: Versions {
-                tls12: true,
-                tls13: true,
-            },
+            versions: Versions { tls12: true, tls13: true },
             clients: ClientCertificate::Required,
             dangerous_keylog: false,
         });
         let start = Start {
             name: plan.node.clone(),
-            listen: listen
-                .into_iter()
-                .map(|(transport, port)| (transport, SocketAddr::new(address, port)))
-                .collect(),
+            listen: listen.into_iter().map(|(transport, port)| (transport, SocketAddr::new(address, port))).collect(),
             source: address,
             peers,
             tls: settings,
@@ -207,10 +172,7 @@ impl Process {
         let now = self.clock.now();
         self.run(start, |local| {
             // Ports that the system chose stand in Via and Contact.
-            let plan = Plan {
-                local: local.to_vec(),
-                ..Plan::clone(&plan)
-            };
+            let plan = Plan { local: local.to_vec(), ..Plan::clone(&plan) };
             roles::Node::new(seed(), Arc::new(plan), now)
         })
     }
@@ -221,16 +183,7 @@ impl Process {
         start: Start,
         machine: impl FnOnce(&[(Transport, SocketAddr)]) -> M,
     ) -> anyhow::Result<NodeHandle> {
-        let Start {
-            name,
-            listen,
-            source,
-            peers,
-            tls,
-            media_ports,
-            control_address,
-            of_site,
-        } = start;
+        let Start { name, listen, source, peers, tls, media_ports, control_address, of_site } = start;
         let (letters, inbox) = mailbox(node::LETTERS)?;
         self.next_owner += 1;
         let owner = self.next_owner;
@@ -245,36 +198,19 @@ impl Process {
             })
         });
         for media in self.media.senders() {
-            let join = media_threads::Letter::Join {
-                owner,
-                deliver: deliver.clone(),
-                local: source,
-                range: media_ports,
-            };
-            media
-                .send(join)
-                .map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
+            let join =
+                media_threads::Letter::Join { owner, deliver: deliver.clone(), local: source, range: media_ports };
+            media.send(join).map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
         }
         let identity = tls.as_ref().map(|tls| tls.identity.clone());
-        let roots_pem = tls
-            .as_ref()
-            .map(|tls| tls.roots_pem.clone())
-            .unwrap_or_default();
-        let setup = Setup {
-            node: name.clone(),
-            listen,
-            source,
-            peers,
-            tls,
-        };
+        let roots_pem = tls.as_ref().map(|tls| tls.roots_pem.clone()).unwrap_or_default();
+        let setup = Setup { node: name.clone(), listen, source, peers, tls };
         let around = node::Surroundings {
             owner,
             clock: self.clock,
             letters: inbox,
             media: self.media.senders(),
-            asks: self
-                .asks
-                .asks(name.clone(), identity.clone(), letters.clone()),
+            asks: self.asks.asks(name.clone(), identity.clone(), letters.clone()),
         };
         let mut node = Node::new(machine, setup, around)?;
         // Media threads answer in order: once they have, the first ports are in the mailbox, before whatever is asked of
@@ -290,21 +226,13 @@ impl Process {
             roots_pem,
             statements: self.statements.clone(),
         };
-        let handle = NodeHandle {
-            facts: Arc::new(facts),
-            letters,
-        };
+        let handle = NodeHandle { facts: Arc::new(facts), letters };
         for (transport, addr) in handle.local() {
             tracing::info!(node = name, transport = transport.as_str(), %addr, "listening");
         }
-        let thread = std::thread::Builder::new()
-            .name(format!("node-{name}"))
-            .spawn(move || node.run())?;
-        self.nodes.push(Running {
-            handle: handle.clone(),
-            thread,
-            of_site,
-        });
+        let thread =
+            std::thread::Builder::new().name(format!("{}{name}", crate::panics::NODE)).spawn(move || node.run())?;
+        self.nodes.push(Running { handle: handle.clone(), thread, of_site });
         Ok(handle)
     }
 
@@ -313,11 +241,7 @@ impl Process {
     }
 
     pub fn node(&self, name: &str) -> Option<NodeHandle> {
-        self.nodes
-            .iter()
-            .map(|node| &node.handle)
-            .find(|handle| handle.name() == name)
-            .cloned()
+        self.nodes.iter().map(|node| &node.handle).find(|handle| handle.name() == name).cloned()
     }
 
     /// What passed the media threads' sockets, kernel drops apart.
@@ -332,8 +256,8 @@ impl Process {
         let mut plans = Vec::new();
         for node in self.nodes.iter().filter(|node| node.of_site) {
             let name = node.handle.name();
-            let plan = Plan::compile(site, name, generation)
-                .map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
+            let plan =
+                Plan::compile(site, name, generation).map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
             let (mut now, mut then) = (node.handle.local().to_vec(), plan.local.clone());
             now.sort_unstable();
             then.sort_unstable();
@@ -346,10 +270,7 @@ impl Process {
         for (handle, plan) in plans {
             let sent = handle.letters.send(Letter::Plan(plan));
             sent.map_err(|_| {
-                anyhow::anyhow!(
-                    "node {} is overloaded or gone: its plan was not swapped",
-                    handle.name()
-                )
+                anyhow::anyhow!("node {} is overloaded or gone: its plan was not swapped", handle.name())
             })?;
         }
         self.generation = generation;
@@ -359,7 +280,7 @@ impl Process {
     /// Ends loops, closes sockets, joins threads.
     pub fn stop(self) {
         for node in &self.nodes {
-            let _ = node.handle.letters.send(Letter::Stop);
+            node.handle.letters.insist(Letter::Stop);
         }
         for node in self.nodes {
             let _ = node.thread.join();
@@ -373,12 +294,7 @@ impl Process {
 /// without one, and its role then admits by digest or refuses.
 fn client_certificates(role: &Role) -> ClientCertificate {
     match role {
-        Role::CallManager(manager)
-            if manager
-                .phones
-                .iter()
-                .any(|phone| phone.secure_certificate_subject.is_none()) =>
-        {
+        Role::CallManager(manager) if manager.phones.iter().any(|phone| phone.secure_certificate_subject.is_none()) => {
             ClientCertificate::Optional
         }
         Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => {
@@ -393,10 +309,7 @@ fn seed() -> [u8; 32] {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     // The system's generator fails on no system that we run on, and without randomness nothing here may start.
     #[allow(clippy::expect_used)]
-    provider
-        .secure_random
-        .fill(&mut seed)
-        .expect("the operating system gives randomness");
+    provider.secure_random.fill(&mut seed).expect("the operating system gives randomness");
     seed
 }
 

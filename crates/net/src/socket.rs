@@ -37,10 +37,8 @@ pub(crate) fn dial(source: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
 pub(crate) fn settle(stream: &impl AsFd) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
-    let probes = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
+    let probes =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10)).with_retries(3);
     socket.set_tcp_keepalive(&probes)?;
     // Bytes that nobody acknowledges for this long end the connection, whatever the keepalive says.
     #[cfg(target_os = "linux")]
@@ -50,11 +48,7 @@ pub(crate) fn settle(stream: &impl AsFd) -> io::Result<()> {
 
 /// A datagram socket bound to `addr`, not blocking.
 pub(crate) fn datagram(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(addr),
-        Type::DGRAM.nonblocking().cloexec(),
-        Some(Protocol::UDP),
-    )?;
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -63,11 +57,7 @@ pub(crate) fn datagram(addr: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn stream(addr: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(addr),
-        Type::STREAM.nonblocking().cloexec(),
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -88,11 +78,7 @@ fn bind_address_no_port(socket: &Socket) -> io::Result<()> {
             size_of_val(&on) as libc::socklen_t,
         )
     };
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if failed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Datagrams that the kernel dropped at this socket since it was opened, because nobody took them in time.
@@ -108,19 +94,9 @@ pub(crate) fn dropped(socket: &UdpSocket) -> u64 {
         let mut length = size_of_val(&info) as libc::socklen_t;
         // SAFETY: the kernel writes at most `length` octets, the size of the live array.
         let failed = unsafe {
-            libc::getsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                SO_MEMINFO,
-                info.as_mut_ptr().cast(),
-                &mut length,
-            )
+            libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, info.as_mut_ptr().cast(), &mut length)
         };
-        if failed == 0 && length as usize == size_of_val(&info) {
-            u64::from(info[DROPS])
-        } else {
-            0
-        }
+        if failed == 0 && length as usize == size_of_val(&info) { u64::from(info[DROPS]) } else { 0 }
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -150,9 +126,7 @@ mod tests {
         let sender = datagram("127.0.0.1:0".parse().unwrap()).unwrap();
         assert_eq!(dropped(&socket), 0);
         for _ in 0..2000 {
-            sender
-                .send_to(&[0; 1024], socket.local_addr().unwrap())
-                .unwrap();
+            sender.send_to(&[0; 1024], socket.local_addr().unwrap()).unwrap();
         }
         let mut taken = 0;
         while socket.recv_from(&mut [0; 1500]).is_ok() {

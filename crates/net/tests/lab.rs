@@ -23,11 +23,7 @@ struct Lab {
 
 impl Lab {
     fn start() -> Lab {
-        let text = std::fs::read_to_string(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../examples/lab.toml"
-        ))
-        .unwrap();
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/lab.toml")).unwrap();
         let text = text.replace("127.18.133.", NETWORK);
         let dir = std::env::temp_dir().join(format!("ringfence-net-lab-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
@@ -68,18 +64,8 @@ impl Lab {
             secret: Secret::new("lab-1001-secret"),
         });
         plan.answer_after = Some(Duration::from_millis(200));
-        plan.say = Some(Say {
-            prompt: "agent".into(),
-            repeat: true,
-        });
-        self.phone(
-            "1001",
-            75,
-            server,
-            plan,
-            Some(identity),
-            dir.roots_pem().unwrap(),
-        )
+        plan.say = Some(Say { prompt: "agent".into(), repeat: true });
+        self.phone("1001", 75, server, plan, Some(identity), dir.roots_pem().unwrap())
     }
 
     fn carrier(&mut self) -> NodeHandle {
@@ -91,10 +77,7 @@ impl Lab {
         };
         let mut plan = Plan::new("3227046971", &server);
         plan.protection = Protection::DangerousPlainRtp;
-        plan.say = Some(Say {
-            prompt: "caller".into(),
-            repeat: true,
-        });
+        plan.say = Some(Say { prompt: "caller".into(), repeat: true });
         self.phone("3227046971", 76, server, plan, None, Vec::new())
     }
 
@@ -124,17 +107,11 @@ impl Lab {
     }
 }
 
-fn wait<T>(
-    journal: &Receiver<Journal>,
-    what: &str,
-    mut pick: impl FnMut(&Journal) -> Option<T>,
-) -> T {
+fn wait<T>(journal: &Receiver<Journal>, what: &str, mut pick: impl FnMut(&Journal) -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let line = journal
-            .recv_timeout(left)
-            .unwrap_or_else(|_| panic!("waited in vain for {what}"));
+        let line = journal.recv_timeout(left).unwrap_or_else(|_| panic!("waited in vain for {what}"));
         if let Some(found) = pick(&line) {
             return found;
         }
@@ -144,8 +121,7 @@ fn wait<T>(
 fn connected(line: &Journal) -> Option<call::record::LegRecord> {
     match line {
         Journal::Changed(leg)
-            if leg.state == call::record::LegState::Active
-                || leg.state == call::record::LegState::Connected =>
+            if leg.state == call::record::LegState::Active || leg.state == call::record::LegState::Connected =>
         {
             Some((**leg).clone())
         }
@@ -158,59 +134,36 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
     let mut lab = Lab::start();
     let agent = lab.agent();
     let at_agent = agent.watch();
-    if !matches!(
-        agent.control_blocking(Control::Registrations),
-        Reply::Registrations(_)
-    ) {
+    if !matches!(agent.control_blocking(Control::Registrations), Reply::Registrations(_)) {
         wait(&at_agent, "the agent's registration", |line| {
-            matches!(
-                line,
-                Journal::Registered {
-                    registered: true,
-                    ..
-                }
-            )
-            .then_some(())
+            matches!(line, Journal::Registered { registered: true, .. }).then_some(())
         });
     }
     let call_server = lab.process.node("cvp1").unwrap();
-    let ready = call_server.control_blocking(Control::AgentReady {
-        agent: "1001".into(),
-    });
+    let ready = call_server.control_blocking(Control::AgentReady { agent: "1001".into() });
     assert!(matches!(ready, Reply::Done), "{ready:?}");
 
     let carrier = lab.carrier();
     let at_carrier = carrier.watch();
-    let dialled = carrier.control_blocking(Control::Dial {
-        number: "6016".into(),
-    });
+    let dialled = carrier.control_blocking(Control::Dial { number: "6016".into() });
     assert!(matches!(dialled, Reply::Done), "{dialled:?}");
     let leg = wait(&at_carrier, "the voice browser's answer", connected);
     assert!(leg.signalling.tls.is_none(), "the carrier's leg is plain");
     carrier.control_blocking(Control::Press { digits: "1".into() });
     let leg = wait(&at_agent, "the agent's call", connected);
-    assert!(
-        leg.signalling.tls.as_ref().is_some_and(|tls| tls.mutual),
-        "{:?}",
-        leg.signalling
-    );
+    assert!(leg.signalling.tls.as_ref().is_some_and(|tls| tls.mutual), "{:?}", leg.signalling);
 
     // Between the nodes there is TLS and nothing else.
     for node in ["cvp1", "vvb1", "cucm1"] {
         let shown = lab.process.node(node).unwrap().connections();
         assert!(!shown.open.is_empty(), "{node}");
         assert!(
-            shown
-                .open
-                .iter()
-                .all(|connection| connection.tls.is_some() && connection.peer.is_some()),
+            shown.open.iter().all(|connection| connection.tls.is_some() && connection.peer.is_some()),
             "{node}: {shown:?}"
         );
     }
     carrier.control_blocking(Control::HangUp);
-    wait(&at_agent, "the end at the agent", |line| {
-        matches!(line, Journal::Leg(_)).then_some(())
-    });
+    wait(&at_agent, "the end at the agent", |line| matches!(line, Journal::Leg(_)).then_some(()));
 
     // What each node said of the call is signed and kept.
     let call_server_journal = call_server.watch();
@@ -222,22 +175,14 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
     assert!(call_server.statement(&caller).is_some());
 
     let media = lab.process.media();
-    assert!(
-        media.received > 0 && media.kernel_drops == 0 && media.panics == 0,
-        "{media:?}"
-    );
+    assert!(media.received > 0 && media.kernel_drops == 0 && media.panics == 0, "{media:?}");
     let site = lab.site.clone();
     lab.process.reload(&site).unwrap();
     for node in lab.process.nodes() {
         if let Reply::Status(status) = node.control_blocking(Control::Status) {
             assert_eq!(status.panics, 0, "{}", node.name());
         }
-        assert!(
-            node.refusals().is_empty(),
-            "{}: {:?}",
-            node.name(),
-            node.refusals()
-        );
+        assert!(node.refusals().is_empty(), "{}: {:?}", node.name(), node.refusals());
     }
     lab.process.stop();
     std::fs::remove_dir_all(lab.dir).unwrap();

@@ -25,8 +25,7 @@ const LETTERS: usize = 8192;
 pub(crate) type Owner = u32;
 
 /// Where a node takes media events; the letter comes back when its mailbox is full.
-pub(crate) type Deliver =
-    Arc<dyn Fn(media::Event) -> Result<(), Refused<media::Event>> + Send + Sync>;
+pub(crate) type Deliver = Arc<dyn Fn(media::Event) -> Result<(), Refused<media::Event>> + Send + Sync>;
 
 /// What a media thread is told.
 pub(crate) enum Letter {
@@ -90,11 +89,10 @@ impl MediaThreads {
         for number in 0..count {
             let (sender, letters) = mailbox(LETTERS)?;
             let engine = media::Engine::new(number, seed(), prompts.clone());
-            let thread =
-                thread::Thread::new(engine, ports::Ports::new(number, count), letters, clock)?;
+            let thread = thread::Thread::new(engine, ports::Ports::new(number, count), letters, clock)?;
             threads.push(
                 std::thread::Builder::new()
-                    .name(format!("media-{number}"))
+                    .name(format!("{}{number}", crate::panics::MEDIA))
                     .spawn(move || thread.run())?,
             );
             senders.push(sender);
@@ -113,9 +111,7 @@ impl MediaThreads {
         for sender in &self.senders {
             let (answer, counts) = std::sync::mpsc::channel();
             if sender.send(Letter::Count { answer }).is_ok() {
-                sum += counts
-                    .recv_timeout(std::time::Duration::from_secs(1))
-                    .unwrap_or_default();
+                sum += counts.recv_timeout(std::time::Duration::from_secs(1)).unwrap_or_default();
             }
         }
         sum
@@ -124,7 +120,7 @@ impl MediaThreads {
     /// Ends the threads and waits for them; streams still open are closed first, so that recordings are written.
     pub(crate) fn stop(self) {
         for sender in &self.senders {
-            let _ = sender.send(Letter::Stop);
+            sender.insist(Letter::Stop);
         }
         for thread in self.threads {
             let _ = thread.join();

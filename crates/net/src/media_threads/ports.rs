@@ -29,13 +29,7 @@ pub(crate) struct Ports {
 impl Ports {
     /// `thread` of `threads`: they take turns in a range, so that they never ask for the same port.
     pub(crate) fn new(thread: u16, threads: u16) -> Ports {
-        Ports {
-            pairs: Vec::new(),
-            thread,
-            threads,
-            ranges: BTreeMap::new(),
-            next: BTreeMap::new(),
-        }
+        Ports { pairs: Vec::new(), thread, threads, ranges: BTreeMap::new(), next: BTreeMap::new() }
     }
 
     pub(crate) fn set_range(&mut self, local: IpAddr, range: (u16, u16)) {
@@ -56,10 +50,7 @@ impl Ports {
                 break;
             }
             *next += 2 * u32::from(self.threads);
-            match (
-                socket::datagram(SocketAddr::new(local, rtp)),
-                socket::datagram(SocketAddr::new(local, rtcp)),
-            ) {
+            match (socket::datagram(SocketAddr::new(local, rtp)), socket::datagram(SocketAddr::new(local, rtcp))) {
                 (Ok(rtp), Ok(rtcp)) => {
                     let addr = rtp.local_addr()?;
                     self.pairs.push(Pair { rtp, rtcp });
@@ -74,10 +65,7 @@ impl Ports {
 
     /// Datagrams that the kernel dropped at all these sockets.
     pub(crate) fn kernel_drops(&self) -> u64 {
-        self.pairs
-            .iter()
-            .map(|pair| socket::dropped(&pair.rtp) + socket::dropped(&pair.rtcp))
-            .sum()
+        self.pairs.iter().map(|pair| socket::dropped(&pair.rtp) + socket::dropped(&pair.rtcp)).sum()
     }
 }
 
@@ -91,15 +79,9 @@ mod tests {
         let taken = socket::datagram(SocketAddr::new(local, 20003)).unwrap();
         let mut ports = Ports::new(0, 1);
         ports.set_range(local, (20001, 20007));
-        assert_eq!(
-            ports.open(local).unwrap(),
-            Some((0, SocketAddr::new(local, 20004)))
-        );
+        assert_eq!(ports.open(local).unwrap(), Some((0, SocketAddr::new(local, 20004))));
         assert_eq!(ports.pairs[0].rtcp.local_addr().unwrap().port(), 20005);
-        assert_eq!(
-            ports.open(local).unwrap(),
-            Some((1, SocketAddr::new(local, 20006)))
-        );
+        assert_eq!(ports.open(local).unwrap(), Some((1, SocketAddr::new(local, 20006))));
         assert_eq!(ports.open(local).unwrap(), None, "the range is exhausted");
         drop(taken);
     }

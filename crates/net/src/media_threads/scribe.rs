@@ -37,18 +37,12 @@ pub(crate) struct Scribe {
 impl Scribe {
     pub(crate) fn start() -> std::io::Result<Scribe> {
         let (jobs, inbox) = mpsc::sync_channel::<Job>(WAITING);
-        let thread = std::thread::Builder::new()
-            .name("media-scribe".into())
-            .spawn(move || {
-                while let Ok(job) = inbox.recv() {
-                    write(job);
-                }
-            })?;
-        Ok(Scribe {
-            jobs,
-            thread,
-            open: BTreeMap::new(),
-        })
+        let thread = std::thread::Builder::new().name("media-scribe".into()).spawn(move || {
+            while let Ok(job) = inbox.recv() {
+                write(job);
+            }
+        })?;
+        Ok(Scribe { jobs, thread, open: BTreeMap::new() })
     }
 
     pub(crate) fn expect(&mut self, lease: LeaseId, heard: String) {
@@ -64,25 +58,10 @@ impl Scribe {
             *first = Some((path, wav));
             return;
         };
-        let files = if path == *heard {
-            [(path, wav), other]
-        } else {
-            [other, (path, wav)]
-        };
+        let files = if path == *heard { [(path, wav), other] } else { [other, (path, wav)] };
         self.open.remove(&lease);
-        if self
-            .jobs
-            .try_send(Job {
-                deliver: deliver.clone(),
-                lease,
-                files,
-            })
-            .is_err()
-        {
-            tracing::error!(
-                ?lease,
-                "a recording was lost: {WAITING} others wait for the disk"
-            );
+        if self.jobs.try_send(Job { deliver: deliver.clone(), lease, files }).is_err() {
+            tracing::error!(?lease, "a recording was lost: {WAITING} others wait for the disk");
         }
     }
 
@@ -102,9 +81,5 @@ fn write(job: Job) {
     }
     let [(heard, _), (said, _)] = job.files;
     // A node that is gone or swamped will not miss the news: the files are there.
-    let _ = (job.deliver)(Event::Recorded {
-        lease: job.lease,
-        heard,
-        said,
-    });
+    let _ = (job.deliver)(Event::Recorded { lease: job.lease, heard, said });
 }

@@ -25,8 +25,7 @@ struct Rig {
 impl Rig {
     fn start(last: u8) -> Rig {
         let clock = Clock::start();
-        let threads =
-            MediaThreads::start(1, clock, Arc::new(Prompts::built_in()), || [3; 32]).unwrap();
+        let threads = MediaThreads::start(1, clock, Arc::new(Prompts::built_in()), || [3; 32]).unwrap();
         let (tell, events) = mpsc::channel();
         let full = Arc::new(Mutex::new(false));
         let gate = full.clone();
@@ -35,18 +34,8 @@ impl Rig {
             false => tell.send(event).map_err(|error| Refused::Gone(error.0)),
         });
         let local: IpAddr = [127, 88, 0, last].into();
-        let rig = Rig {
-            threads,
-            local,
-            events,
-            full,
-        };
-        rig.says(Letter::Join {
-            owner: OWNER,
-            deliver,
-            local,
-            range: (16384, 17383),
-        });
+        let rig = Rig { threads, local, events, full };
+        rig.says(Letter::Join { owner: OWNER, deliver, local, range: (16384, 17383) });
         rig
     }
 
@@ -55,10 +44,7 @@ impl Rig {
     }
 
     fn commands(&self, command: Command) {
-        self.says(Letter::Command {
-            owner: OWNER,
-            command,
-        });
+        self.says(Letter::Command { owner: OWNER, command });
     }
 
     fn hears(&self) -> Event {
@@ -66,10 +52,7 @@ impl Rig {
     }
 
     fn leases(&self, count: u16) -> Vec<Lease> {
-        self.commands(Command::Lend {
-            local: self.local,
-            count,
-        });
+        self.commands(Command::Lend { local: self.local, count });
         match self.hears() {
             Event::Leased(leases) => leases,
             other => panic!("{other:?}"),
@@ -87,20 +70,13 @@ impl Rig {
             ptime_ms: 20,
             keying,
         });
-        self.commands(Command::Set {
-            lease,
-            negotiated,
-            latch: Latch::Never,
-        });
+        self.commands(Command::Set { lease, negotiated, latch: Latch::Never });
     }
 
     fn closes(&self, lease: LeaseId) -> media::Facts {
         self.commands(Command::Close { lease });
         loop {
-            if let Event::Closed {
-                lease: closed,
-                facts,
-            } = self.hears()
+            if let Event::Closed { lease: closed, facts } = self.hears()
                 && closed == lease
             {
                 return *facts;
@@ -130,12 +106,7 @@ fn key(fill: u8) -> MasterKey {
 }
 
 fn sdes(local: u8, remote: u8) -> Keying {
-    Keying::Sdes {
-        suite: Suite::AeadAes128Gcm,
-        tag: 1,
-        local: key(local),
-        remote: key(remote),
-    }
+    Keying::Sdes { suite: Suite::AeadAes128Gcm, tag: 1, local: key(local), remote: key(remote) }
 }
 
 #[test]
@@ -143,51 +114,31 @@ fn clear_becomes_protected_and_clear_again_on_the_other_side() {
     let rig = Rig::start(1);
     let leases = rig.leases(4);
     assert_eq!(leases.len(), 4);
-    assert!(
-        leases
-            .iter()
-            .all(|lease| lease.addr.port() % 2 == 0 && lease.addr.ip() == rig.local)
-    );
+    assert!(leases.iter().all(|lease| lease.addr.port() % 2 == 0 && lease.addr.ip() == rig.local));
     let (carrier, agent) = (peer(), peer());
     // carrier — clear — 0 = 1 — SRTP — 2 = 3 — clear — agent
     rig.set(leases[0].id, carrier.local_addr().unwrap(), Keying::Clear);
     rig.set(leases[1].id, leases[2].addr, sdes(1, 2));
     rig.set(leases[2].id, leases[1].addr, sdes(2, 1));
     rig.set(leases[3].id, agent.local_addr().unwrap(), Keying::Clear);
-    rig.commands(Command::Bridge {
-        a: leases[0].id,
-        b: leases[1].id,
-    });
-    rig.commands(Command::Bridge {
-        a: leases[2].id,
-        b: leases[3].id,
-    });
+    rig.commands(Command::Bridge { a: leases[0].id, b: leases[1].id });
+    rig.commands(Command::Bridge { a: leases[2].id, b: leases[3].id });
     let mut buffer = [0; 2000];
     for seq in 0..50 {
         carrier.send_to(&rtp(seq), leases[0].addr).unwrap();
         let (len, from) = agent.recv_from(&mut buffer).unwrap();
         assert_eq!(from, leases[3].addr);
-        assert_eq!(
-            &buffer[12..len],
-            &rtp(seq)[12..],
-            "the payload is what was said"
-        );
+        assert_eq!(&buffer[12..len], &rtp(seq)[12..], "the payload is what was said");
         agent.send_to(&rtp(seq + 1000), leases[3].addr).unwrap();
         let (len, _) = carrier.recv_from(&mut buffer).unwrap();
         assert_eq!(&buffer[12..len], &rtp(seq + 1000)[12..]);
     }
     let facts = rig.closes(leases[1].id);
     assert_eq!((facts.tx.protected, facts.rx.protected), (50, 50));
-    assert_eq!(
-        (facts.tx.clear, facts.rx.clear, facts.auth_failed),
-        (0, 0, 0)
-    );
+    assert_eq!((facts.tx.clear, facts.rx.clear, facts.auth_failed), (0, 0, 0));
     let counts = rig.threads.counts();
     assert!(counts.received >= 200 && counts.sent >= 200, "{counts:?}");
-    assert_eq!(
-        (counts.kernel_drops, counts.send_failures, counts.panics),
-        (0, 0, 0)
-    );
+    assert_eq!((counts.kernel_drops, counts.send_failures, counts.panics), (0, 0, 0));
     rig.threads.stop();
 }
 
@@ -197,17 +148,8 @@ fn a_prompt_is_paced_and_its_end_is_told() {
     let lease = rig.leases(1)[0];
     let caller = peer();
     rig.set(lease.id, caller.local_addr().unwrap(), Keying::Clear);
-    rig.commands(Command::Play {
-        lease: lease.id,
-        play: Play {
-            id: 5,
-            prompt: "invalid".into(),
-            repeat: false,
-        },
-    });
-    caller
-        .set_read_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
+    rig.commands(Command::Play { lease: lease.id, play: Play { id: 5, prompt: "invalid".into(), repeat: false } });
+    caller.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let (mut buffer, mut packets, mut times) = ([0; 2000], 0u32, Vec::new());
     while let Ok((len, _)) = caller.recv_from(&mut buffer) {
         assert_eq!(len, 172);
@@ -218,10 +160,7 @@ fn a_prompt_is_paced_and_its_end_is_told() {
     let took = times[times.len() - 1].duration_since(times[0]);
     assert!(packets > 20, "{packets}");
     let expected = Duration::from_millis(20) * (packets - 1);
-    assert!(
-        took + Duration::from_millis(15) >= expected,
-        "{packets} packets in {took:?}: too fast"
-    );
+    assert!(took + Duration::from_millis(15) >= expected, "{packets} packets in {took:?}: too fast");
     rig.threads.stop();
 }
 
@@ -234,11 +173,7 @@ fn what_was_heard_and_said_is_written_and_told() {
     std::fs::create_dir_all(&dir).unwrap();
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     rig.set(lease.id, caller.local_addr().unwrap(), Keying::Clear);
-    rig.commands(Command::Record {
-        lease: lease.id,
-        heard: path("heard.wav"),
-        said: path("said.wav"),
-    });
+    rig.commands(Command::Record { lease: lease.id, heard: path("heard.wav"), said: path("said.wav") });
     for seq in 0..5 {
         caller.send_to(&rtp(seq), lease.addr).unwrap();
     }
@@ -285,10 +220,7 @@ fn leases_never_name_a_port_that_is_not_open() {
     let rig = Rig::start(5);
     for lease in rig.leases(100) {
         for port in [lease.addr.port(), lease.addr.port() + 1] {
-            assert!(
-                UdpSocket::bind((rig.local, port)).is_err(),
-                "{port} is open to anybody"
-            );
+            assert!(UdpSocket::bind((rig.local, port)).is_err(), "{port} is open to anybody");
         }
     }
     // The range has 500 pairs: who asks for more gets what there is.

@@ -43,19 +43,9 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    pub(crate) fn new(
-        engine: Engine,
-        ports: Ports,
-        letters: Receiver<Letter>,
-        clock: Clock,
-    ) -> io::Result<Thread> {
+    pub(crate) fn new(engine: Engine, ports: Ports, letters: Receiver<Letter>, clock: Clock) -> io::Result<Thread> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(
-            &epoll,
-            letters.bell(),
-            epoll::EventData::new_u64(BELL),
-            epoll::EventFlags::IN,
-        )?;
+        epoll::add(&epoll, letters.bell(), epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
         Ok(Thread {
             engine,
             ports,
@@ -75,18 +65,11 @@ impl Thread {
         let mut buffer = vec![0; DATAGRAM + TAG_ROOM];
         let mut busy = false;
         loop {
-            let timeout = if busy {
-                Some(Duration::ZERO)
-            } else {
-                self.until_due()
-            };
+            let timeout = if busy { Some(Duration::ZERO) } else { self.until_due() };
             let timeout = timeout.and_then(|t| t.try_into().ok());
             ready.clear();
-            if let Err(error) = epoll::wait(
-                &self.epoll,
-                rustix::buffer::spare_capacity(&mut ready),
-                timeout.as_ref(),
-            ) && error != rustix::io::Errno::INTR
+            if let Err(error) = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), timeout.as_ref())
+                && error != rustix::io::Errno::INTR
             {
                 tracing::error!(%error, "a media thread cannot wait for its sockets");
                 return;
@@ -115,9 +98,7 @@ impl Thread {
         if !self.waiting.is_empty() {
             return Some(TICK);
         }
-        self.engine
-            .deadline()
-            .map(|due| due.saturating_sub(self.clock.mono()))
+        self.engine.deadline().map(|due| due.saturating_sub(self.clock.mono()))
     }
 
     fn sleep_to_next_tick(&self) {
@@ -142,9 +123,7 @@ impl Thread {
         self.counts.received += 1;
         let now = self.clock.mono();
         let engine = &mut self.engine;
-        match catch_unwind(AssertUnwindSafe(|| {
-            engine.receive(slot, rtcp, from, buffer, len, now)
-        })) {
+        match catch_unwind(AssertUnwindSafe(|| engine.receive(slot, rtcp, from, buffer, len, now))) {
             Ok(None) => {}
             Ok(Some(transmit)) => send(&self.ports, &mut self.counts, transmit, buffer),
             Err(_) => self.give_up(slot),
@@ -190,19 +169,11 @@ impl Thread {
         self.letters.hush();
         while let Some(letter) = self.letters.take() {
             match letter {
-                Letter::Join {
-                    owner,
-                    deliver,
-                    local,
-                    range,
-                } => {
+                Letter::Join { owner, deliver, local, range } => {
                     self.nodes.insert(owner, deliver);
                     self.ports.set_range(local, range);
                 }
-                Letter::Command {
-                    owner,
-                    command: Command::Lend { local, count },
-                } => self.lend(owner, local, count),
+                Letter::Command { owner, command: Command::Lend { local, count } } => self.lend(owner, local, count),
                 Letter::Command { owner, command } => {
                     if let Command::Record { lease, heard, .. } = &command
                         && self.leases.get(&lease.slot) == Some(&(*lease, owner))
@@ -287,12 +258,7 @@ impl Thread {
         }
         while let Some(event) = self.engine.poll() {
             let Some(lease) = lease(&event) else { continue };
-            let Some((_, owner)) = self
-                .leases
-                .get(&lease.slot)
-                .filter(|(held, _)| *held == lease)
-                .copied()
-            else {
+            let Some((_, owner)) = self.leases.get(&lease.slot).filter(|(held, _)| *held == lease).copied() else {
                 continue;
             };
             match event {
@@ -329,12 +295,8 @@ impl Thread {
     /// A node that ended: its streams end too.
     fn forget(&mut self, owner: Owner) {
         self.nodes.remove(&owner);
-        let leases: Vec<LeaseId> = self
-            .leases
-            .values()
-            .filter(|(_, by)| *by == owner)
-            .map(|(lease, _)| *lease)
-            .collect();
+        let leases: Vec<LeaseId> =
+            self.leases.values().filter(|(_, by)| *by == owner).map(|(lease, _)| *lease).collect();
         for lease in leases {
             self.command(Command::Close { lease });
         }
@@ -351,18 +313,13 @@ impl Thread {
 }
 
 fn send(ports: &Ports, counts: &mut Counts, transmit: Transmit, bytes: &[u8]) {
-    let (Some(pair), Some(bytes)) = (
-        ports.pairs.get(usize::from(transmit.slot)),
-        bytes.get(..transmit.len),
-    ) else {
+    let (Some(pair), Some(bytes)) = (ports.pairs.get(usize::from(transmit.slot)), bytes.get(..transmit.len)) else {
         return;
     };
     let socket = if transmit.rtcp { &pair.rtcp } else { &pair.rtp };
     let sent = match socket.send_to(bytes, transmit.to) {
         // The answer to an earlier packet (nobody listens there any more) is reported once, at the next send.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            socket.send_to(bytes, transmit.to)
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => socket.send_to(bytes, transmit.to),
         sent => sent,
     };
     match sent {

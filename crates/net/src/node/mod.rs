@@ -95,19 +95,9 @@ impl<M: Machine> Node<M> {
         setup: Setup,
         around: Surroundings,
     ) -> anyhow::Result<Node<M>> {
-        let Surroundings {
-            owner,
-            clock,
-            letters,
-            media,
-            asks,
-        } = around;
+        let Surroundings { owner, clock, letters, media, asks } = around;
         let poll = Poll::new()?;
-        poll.registry().register(
-            &mut SourceFd(&letters.bell().as_raw_fd()),
-            BELL,
-            Interest::READABLE,
-        )?;
+        poll.registry().register(&mut SourceFd(&letters.bell().as_raw_fd()), BELL, Interest::READABLE)?;
         let name = setup.node.clone();
         let wire = Wire::new(setup, poll.registry().try_clone()?, clock)?;
         Ok(Node {
@@ -172,15 +162,9 @@ impl<M: Machine> Node<M> {
         if !self.not_asked.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = [
-            Some(self.wire.deadline()),
-            self.machine.deadline(),
-            (!self.unsent.is_empty()).then_some(now + RETRY),
-        ];
-        due.into_iter()
-            .flatten()
-            .min()
-            .map(|due| due.saturating_sub(now))
+        let due =
+            [Some(self.wire.deadline()), self.machine.deadline(), (!self.unsent.is_empty()).then_some(now + RETRY)];
+        due.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
 
     fn expire(&mut self) {
@@ -196,10 +180,7 @@ impl<M: Machine> Node<M> {
             self.tell_media(thread, letter);
         }
         for id in std::mem::take(&mut self.not_asked) {
-            self.handle(Input::Told(
-                id,
-                Told::Failed("too many questions wait for an answer".into()),
-            ));
+            self.handle(Input::Told(id, Told::Failed("too many questions wait for an answer".into())));
         }
     }
 
@@ -208,18 +189,8 @@ impl<M: Machine> Node<M> {
     fn hear(&mut self) {
         while let Some(heard) = self.wire.heard.pop_front() {
             match heard {
-                Heard::Message {
-                    flow,
-                    peer,
-                    message,
-                } => self.handle(Input::Message {
-                    flow,
-                    peer,
-                    message,
-                }),
-                Heard::Unreachable { target, why } => {
-                    self.handle(Input::Unreachable { target, why })
-                }
+                Heard::Message { flow, peer, message } => self.handle(Input::Message { flow, peer, message }),
+                Heard::Unreachable { target, why } => self.handle(Input::Unreachable { target, why }),
                 Heard::Closed { flow } => self.handle(Input::Closed { flow }),
                 Heard::Refused(record) => self.write_down(Journal::Refused(record)),
             }
@@ -245,9 +216,7 @@ impl<M: Machine> Node<M> {
                 }
                 Letter::Connections(answer) => drop(answer.send(self.wire.connections())),
                 Letter::Trace(answer) => drop(answer.send(self.wire.trace())),
-                Letter::Refusals(answer) => {
-                    drop(answer.send(self.refusals.iter().cloned().collect()))
-                }
+                Letter::Refusals(answer) => drop(answer.send(self.refusals.iter().cloned().collect())),
                 Letter::Watch(answer) => {
                     let (watcher, journal) = mpsc::sync_channel(WATCHED);
                     if answer.send(journal).is_ok() {
@@ -286,13 +255,7 @@ impl<M: Machine> Node<M> {
                 Output::Close { flow } => self.wire.close(flow),
                 Output::Media(command) => {
                     let thread = self.thread_of(&command);
-                    self.tell_media(
-                        thread,
-                        media_threads::Letter::Command {
-                            owner: self.owner,
-                            command,
-                        },
-                    );
+                    self.tell_media(thread, media_threads::Letter::Command { owner: self.owner, command });
                 }
                 Output::Ask(id, ask) => {
                     if self.asks.ask(Job::Ask { id, ask }).is_err() {
@@ -312,18 +275,13 @@ impl<M: Machine> Node<M> {
 
     fn counted(&self, reply: Reply) -> Reply {
         match reply {
-            Reply::Status(status) => Reply::Status(roles::Status {
-                panics: self.panics,
-                ..status
-            }),
+            Reply::Status(status) => Reply::Status(roles::Status { panics: self.panics, ..status }),
             other => other,
         }
     }
 
     fn thread_of(&mut self, command: &media::Command) -> usize {
-        use media::Command::{
-            Bridge, Close, Dial, Lend, Play, Record, Report, Set, Silence, Unbridge,
-        };
+        use media::Command::{Bridge, Close, Dial, Lend, Play, Record, Report, Set, Silence, Unbridge};
         match command {
             Lend { .. } => {
                 self.lender = (self.lender + 1) % self.media.len().max(1);
@@ -366,16 +324,10 @@ impl<M: Machine> Node<M> {
             }
             self.refusals.push_back(record.clone());
         }
-        self.watchers.retain(|watcher| {
-            !matches!(
-                watcher.try_send(journal.clone()),
-                Err(mpsc::TrySendError::Disconnected(_))
-            )
-        });
-        if matches!(
-            journal,
-            Journal::Leg(_) | Journal::Refused(_) | Journal::Decision { .. }
-        ) && self.asks.ask(Job::Journal(Box::new(journal))).is_err()
+        self.watchers
+            .retain(|watcher| !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_))));
+        if matches!(journal, Journal::Leg(_) | Journal::Refused(_) | Journal::Decision { .. })
+            && self.asks.ask(Job::Journal(Box::new(journal))).is_err()
         {
             tracing::error!(node = %self.name, "a journal line was lost: too many wait for the store");
         }

@@ -41,10 +41,7 @@ impl Broken {
             Broken::Tls(error) => format!("TLS with {remote} failed: {error}"),
             Broken::Malformed(error) => format!("{remote} sent what is not SIP: {error}"),
             Broken::Stuck { queued } => format!("{remote} does not read: {queued} octets wait"),
-            Broken::Late(limit) => format!(
-                "{remote} did not finish the handshake within {} s",
-                limit.as_secs()
-            ),
+            Broken::Late(limit) => format!("{remote} did not finish the handshake within {} s", limit.as_secs()),
             Broken::Idle(limit) => {
                 format!("nothing passed with {remote} for {} s", limit.as_secs())
             }
@@ -58,23 +55,19 @@ pub(crate) fn answered(error: &rustls::Error) -> String {
     match error {
         rustls::Error::AlertReceived(alert) => format!("received TLS alert {}", alert_name(*alert)),
         rustls::Error::InvalidCertificate(reason) => {
-            format!(
-                "TLS alert {}",
-                alert_name(AlertDescription::from(reason.clone()))
-            )
+            format!("TLS alert {}", alert_name(AlertDescription::from(reason.clone())))
         }
         rustls::Error::NoCertificatesPresented => "TLS alert certificate_required".into(),
         rustls::Error::InvalidMessage(_) => "TLS alert decode_error".into(),
         rustls::Error::PeerIncompatible(reason) => match reason {
-            rustls::PeerIncompatible::NoCipherSuitesInCommon
-            | rustls::PeerIncompatible::NoKxGroupsInCommon => "TLS alert handshake_failure".into(),
+            rustls::PeerIncompatible::NoCipherSuitesInCommon | rustls::PeerIncompatible::NoKxGroupsInCommon => {
+                "TLS alert handshake_failure".into()
+            }
             rustls::PeerIncompatible::Tls12NotOffered
             | rustls::PeerIncompatible::Tls12NotOfferedOrEnabled
             | rustls::PeerIncompatible::Tls13RequiredForQuic
             | rustls::PeerIncompatible::SupportedVersionsExtensionRequired
-            | rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13 => {
-                "TLS alert protocol_version".into()
-            }
+            | rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13 => "TLS alert protocol_version".into(),
             _ => "TLS alert handshake_failure".into(),
         },
         _ => "TLS alert".into(),
@@ -96,10 +89,7 @@ pub(crate) fn plain_on_tls(local: SocketAddr) -> Refusal {
 pub(crate) fn late(local: SocketAddr, limit: Duration) -> Refusal {
     Refusal {
         cause: "handshake_timeout".into(),
-        rule: format!(
-            "a TLS handshake at {local} ends within {} s",
-            limit.as_secs()
-        ),
+        rule: format!("a TLS handshake at {local} ends within {} s", limit.as_secs()),
         expected: "a complete TLS handshake".into(),
         presented: "a connection that stayed silent or stopped half way".into(),
         remedy: "look for a firewall that drops large segments, or for a scanner".into(),
@@ -129,14 +119,8 @@ mod tests {
     #[test]
     fn alerts_have_the_names_of_the_standard() {
         assert_eq!(alert_name(AlertDescription::UnknownCA), "unknown_ca");
-        assert_eq!(
-            alert_name(AlertDescription::CertificateExpired),
-            "certificate_expired"
-        );
-        assert_eq!(
-            answered(&rustls::Error::NoCertificatesPresented),
-            "TLS alert certificate_required"
-        );
+        assert_eq!(alert_name(AlertDescription::CertificateExpired), "certificate_expired");
+        assert_eq!(answered(&rustls::Error::NoCertificatesPresented), "TLS alert certificate_required");
         let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
         assert_eq!(answered(&expired), "TLS alert certificate_expired");
     }

@@ -22,10 +22,7 @@ const READ_TURN: usize = 1 << 16;
 /// Largest TLS record, and so what one turn of the write queue hands to rustls.
 const RECORD: usize = 16384;
 /// A SIP message's head and body from one peer.
-const LIMITS: Limits = Limits {
-    head: 32 * 1024,
-    body: 256 * 1024,
-};
+const LIMITS: Limits = Limits { head: 32 * 1024, body: 256 * 1024 };
 
 /// What a connection waits for.
 #[derive(Debug)]
@@ -83,14 +80,7 @@ pub(crate) struct Birth {
 impl Conn {
     /// `tls` must be there for, and only for, [`Transport::Tls`].
     pub(crate) fn new(birth: Birth, tcp: TcpStream, tls: Option<Secured>) -> Conn {
-        let Birth {
-            flow,
-            transport,
-            local,
-            remote,
-            outbound,
-            now,
-        } = birth;
+        let Birth { flow, transport, local, remote, outbound, now } = birth;
         let stage = match (&outbound, &tls) {
             (Some(_), _) => Stage::Connect,
             (None, Some(_)) => Stage::Handshake,
@@ -161,20 +151,14 @@ impl Conn {
         }
         crate::socket::settle(&self.tcp).map_err(Broken::Io)?;
         self.local = self.tcp.local_addr().map_err(Broken::Io)?;
-        self.stage = if self.tls.is_some() {
-            Stage::Handshake
-        } else {
-            Stage::Open(Arc::new(Peer::Plain))
-        };
+        self.stage = if self.tls.is_some() { Stage::Handshake } else { Stage::Open(Arc::new(Peer::Plain)) };
         Ok(())
     }
 
     /// Queues bytes; they leave with the next [`Conn::flush`], not before the handshake is complete.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         if self.out.len() + bytes.len() > WRITE_QUEUE {
-            return Err(Broken::Stuck {
-                queued: self.out.len(),
-            });
+            return Err(Broken::Stuck { queued: self.out.len() });
         }
         self.out.extend_from_slice(bytes);
         Ok(())
@@ -279,9 +263,7 @@ impl Conn {
     fn write(&mut self) -> Result<bool, Broken> {
         loop {
             match self.tls.as_deref_mut() {
-                Some(Secured {
-                    connection: tls, ..
-                }) => {
+                Some(Secured { connection: tls, .. }) => {
                     while tls.wants_write() {
                         match tls.write_tls(&mut self.tcp) {
                             Ok(_) => {}
@@ -295,10 +277,7 @@ impl Conn {
                         return Ok(self.out.is_empty());
                     }
                     let share = self.out.len().min(RECORD);
-                    let taken = tls
-                        .writer()
-                        .write(self.out.get(..share).unwrap_or_default())
-                        .map_err(Broken::Io)?;
+                    let taken = tls.writer().write(self.out.get(..share).unwrap_or_default()).map_err(Broken::Io)?;
                     self.out.advance(taken);
                 }
                 None if self.out.is_empty() => return Ok(true),
@@ -322,10 +301,7 @@ impl Conn {
 
     /// Says goodbye as the transport does, without waiting.
     pub(crate) fn shut(&mut self) {
-        if let Some(Secured {
-            connection: tls, ..
-        }) = self.tls.as_deref_mut()
-        {
+        if let Some(Secured { connection: tls, .. }) = self.tls.as_deref_mut() {
             tls.send_close_notify();
             while tls.wants_write() && tls.write_tls(&mut self.tcp).is_ok() {}
         }

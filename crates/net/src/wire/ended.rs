@@ -59,9 +59,7 @@ impl Wire {
                 tracing::debug!(node = %self.node, "{why}")
             }
             // TLS 1.3: the client's side is done before the server has looked at its certificate (RFC 8446 §2).
-            Broken::Tls(error @ rustls::Error::AlertReceived(_))
-                if conn.outbound.is_some() && !conn.heard_sip() =>
-            {
+            Broken::Tls(error @ rustls::Error::AlertReceived(_)) if conn.outbound.is_some() && !conn.heard_sip() => {
                 self.stats.tls_client_handshake_failures += 1;
                 let refusal = trust::tls::refusal(error, names(conn), None);
                 why = format!("{why}: {refusal}");
@@ -73,22 +71,13 @@ impl Wire {
         if let Some((target, _)) = &conn.outbound
             && (conn.write_queue() > 0 || !conn.heard_sip() || conn.spoke > conn.heard)
         {
-            self.heard.push_back(Heard::Unreachable {
-                target: target.clone(),
-                why,
-            });
+            self.heard.push_back(Heard::Unreachable { target: target.clone(), why });
         }
         self.heard.push_back(Heard::Closed { flow: conn.flow });
     }
 
     fn refuse(&mut self, conn: &Conn, refusal: Refusal, answered: String) {
-        let Refusal {
-            cause,
-            rule,
-            expected,
-            presented,
-            remedy,
-        } = &refusal;
+        let Refusal { cause, rule, expected, presented, remedy } = &refusal;
         tracing::warn!(node = %self.node, remote = %conn.remote, cause, rule, expected, presented, remedy, answered, "refused");
         self.heard.push_back(Heard::Refused(RefusalRecord {
             at_ms: crate::clock::millis(self.clock.now().wall),
@@ -112,18 +101,13 @@ fn refusal(conn: &Conn, broken: &Broken) -> Option<(Refusal, String)> {
             Some((broken::plain_on_tls(conn.local), broken::answered(error)))
         }
         Broken::Tls(error) => {
-            let presented = conn
-                .tls()
-                .and_then(|tls| tls.peer_certificates())
-                .and_then(|chain| chain.first());
-            let refusal =
-                trust::tls::refusal(error, names(conn), presented.map(|der| der.as_ref()));
+            let presented = conn.tls().and_then(|tls| tls.peer_certificates()).and_then(|chain| chain.first());
+            let refusal = trust::tls::refusal(error, names(conn), presented.map(|der| der.as_ref()));
             Some((refusal, broken::answered(error)))
         }
-        Broken::Late(_) if conn.outbound.is_none() => Some((
-            broken::late(conn.local, ACCEPT_LIMIT),
-            "connection closed".into(),
-        )),
+        Broken::Late(_) if conn.outbound.is_none() => {
+            Some((broken::late(conn.local, ACCEPT_LIMIT), "connection closed".into()))
+        }
         _ => None,
     }
 }

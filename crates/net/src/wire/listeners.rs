@@ -46,11 +46,7 @@ const MOST: usize = 64;
 
 pub(crate) fn index(token: Token) -> Option<Index> {
     let at = TOP.checked_sub(token.0).filter(|at| *at < MOST)?;
-    Some(if at % 2 == 0 {
-        Index::Stream(at / 2)
-    } else {
-        Index::Udp(at / 2)
-    })
+    Some(if at % 2 == 0 { Index::Stream(at / 2) } else { Index::Udp(at / 2) })
 }
 
 impl Wire {
@@ -58,8 +54,7 @@ impl Wire {
         if transport == Transport::Udp {
             let mut udp = Udp::bind(addr)?;
             let token = Token(TOP - (2 * self.udp.len() + 1));
-            self.registry
-                .register(&mut udp.socket, token, Interest::READABLE)?;
+            self.registry.register(&mut udp.socket, token, Interest::READABLE)?;
             self.udp.push(udp);
             return Ok(());
         }
@@ -69,17 +64,8 @@ impl Wire {
         );
         let mut socket = TcpListener::from_std(crate::socket::listen(addr)?);
         let local = socket.local_addr()?;
-        self.registry.register(
-            &mut socket,
-            Token(TOP - 2 * self.listeners.len()),
-            Interest::READABLE,
-        )?;
-        self.listeners.push(Listener {
-            transport,
-            local,
-            socket,
-            pending: false,
-        });
+        self.registry.register(&mut socket, Token(TOP - 2 * self.listeners.len()), Interest::READABLE)?;
+        self.listeners.push(Listener { transport, local, socket, pending: false });
         Ok(())
     }
 
@@ -118,11 +104,7 @@ impl Wire {
             return;
         }
         for at in 0..self.listeners.len() {
-            if self
-                .listeners
-                .get(at)
-                .is_some_and(|listener| listener.pending)
-            {
+            if self.listeners.get(at).is_some_and(|listener| listener.pending) {
                 self.accept(at);
             }
         }
@@ -169,14 +151,7 @@ impl Wire {
         let flow = self.fresh_flow();
         self.accepts.push_back((now.mono + ACCEPT_LIMIT, flow));
         let secure = tls.is_some();
-        let birth = Birth {
-            flow,
-            transport,
-            local,
-            remote,
-            outbound: None,
-            now,
-        };
+        let birth = Birth { flow, transport, local, remote, outbound: None, now };
         if let Err(error) = self.add(Conn::new(birth, tcp, tls)) {
             tracing::error!(node = %self.node, %error, "a connection cannot be watched");
             if secure {
@@ -230,21 +205,9 @@ impl Wire {
         let Some(id) = self.remotes.flow(remote, now, fresh) else {
             return tracing::warn!(node = %self.node, "a datagram was dropped: too many remotes at once");
         };
-        let flow = Flow {
-            id,
-            transport: Transport::Udp,
-            local,
-            remote: remote.addr,
-        };
+        let flow = Flow { id, transport: Transport::Udp, local, remote: remote.addr };
         let peer = self.plain.clone();
-        self.note(
-            false,
-            Transport::Udp,
-            local,
-            remote.addr,
-            peer.clone(),
-            bytes.as_ref().into(),
-        );
+        self.note(false, Transport::Udp, local, remote.addr, peer.clone(), bytes.as_ref().into());
         if let Some(answer) = self.take_message(flow, peer, bytes) {
             self.send_datagram(remote, answer.bytes());
         }

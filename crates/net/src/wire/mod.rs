@@ -44,18 +44,9 @@ const IDLE_SWEEP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // nearly all are messages; a box would be an allocation for each
 pub(crate) enum Heard {
-    Message {
-        flow: Flow,
-        peer: Arc<Peer>,
-        message: Message,
-    },
-    Unreachable {
-        target: Target,
-        why: String,
-    },
-    Closed {
-        flow: FlowId,
-    },
+    Message { flow: Flow, peer: Arc<Peer>, message: Message },
+    Unreachable { target: Target, why: String },
+    Closed { flow: FlowId },
     Refused(RefusalRecord),
 }
 
@@ -108,17 +99,8 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn new(setup: Setup, registry: Registry, clock: Clock) -> anyhow::Result<Wire> {
         use anyhow::Context;
-        let Setup {
-            node,
-            listen,
-            source,
-            peers,
-            tls,
-        } = setup;
-        let tls = tls
-            .map(tls::Tls::new)
-            .transpose()
-            .context("the node's TLS settings")?;
+        let Setup { node, listen, source, peers, tls } = setup;
+        let tls = tls.map(tls::Tls::new).transpose().context("the node's TLS settings")?;
         // Flows of an earlier process may stand in persisted calls: numbers begin above any that it can have used.
         let next_flow = crate::clock::millis(clock.now().wall) << 10;
         let mut wire = Wire {
@@ -151,29 +133,20 @@ impl Wire {
         };
         wire.set_peers(peers);
         for (transport, addr) in listen {
-            wire.listen(transport, addr)
-                .with_context(|| format!("listening for {} on {addr}", transport.as_str()))?;
+            wire.listen(transport, addr).with_context(|| format!("listening for {} on {addr}", transport.as_str()))?;
         }
         Ok(wire)
     }
 
     /// Addresses listened on, as the system gave them.
     pub(crate) fn local(&self) -> Vec<(Transport, SocketAddr)> {
-        let streams = self
-            .listeners
-            .iter()
-            .map(|listener| (listener.transport, listener.local));
-        streams
-            .chain(self.udp.iter().map(|udp| (Transport::Udp, udp.local)))
-            .collect()
+        let streams = self.listeners.iter().map(|listener| (listener.transport, listener.local));
+        streams.chain(self.udp.iter().map(|udp| (Transport::Udp, udp.local))).collect()
     }
 
     /// Names that peers must have from now on. Connections made under other names carry no new requests.
     pub(crate) fn set_peers(&mut self, peers: Vec<PeerPlan>) {
-        self.peers = peers
-            .into_iter()
-            .map(|peer| (peer.name.clone(), peer))
-            .collect();
+        self.peers = peers.into_iter().map(|peer| (peer.name.clone(), peer)).collect();
     }
 
     /// One event of the poll.
@@ -214,25 +187,14 @@ impl Wire {
         if !self.again.is_empty() || !self.more_datagrams.is_empty() {
             return Duration::ZERO;
         }
-        let limits = self
-            .accepts
-            .front()
-            .into_iter()
-            .chain(self.dials.front())
-            .map(|(due, _)| *due);
-        limits
-            .chain(self.accept_due())
-            .fold(self.next_sweep, Duration::min)
+        let limits = self.accepts.front().into_iter().chain(self.dials.front()).map(|(due, _)| *due);
+        limits.chain(self.accept_due()).fold(self.next_sweep, Duration::min)
     }
 
     pub(crate) fn expire(&mut self) {
         let now = self.clock.mono();
         for limit in [ACCEPT_LIMIT, DIAL_LIMIT] {
-            let queue = if limit == ACCEPT_LIMIT {
-                &mut self.accepts
-            } else {
-                &mut self.dials
-            };
+            let queue = if limit == ACCEPT_LIMIT { &mut self.accepts } else { &mut self.dials };
             let mut late = Vec::new();
             while queue.front().is_some_and(|(due, _)| *due <= now) {
                 late.extend(queue.pop_front().map(|(_, flow)| flow));
@@ -251,12 +213,7 @@ impl Wire {
         if now >= self.next_sweep {
             self.next_sweep = now + IDLE_SWEEP;
             let idle = |conn: &&Conn| now.saturating_sub(conn.heard.max(conn.spoke)) > IDLE_LIMIT;
-            let idle: Vec<FlowId> = self
-                .conns
-                .values()
-                .filter(idle)
-                .map(|conn| conn.flow)
-                .collect();
+            let idle: Vec<FlowId> = self.conns.values().filter(idle).map(|conn| conn.flow).collect();
             for flow in idle {
                 self.end(flow, Broken::Idle(IDLE_LIMIT));
             }
@@ -281,10 +238,7 @@ impl Wire {
     pub(crate) fn connections(&self) -> Connections {
         let mut open: Vec<Connection> = self.conns.values().filter_map(shown).collect();
         open.sort_by_key(|connection| connection.id);
-        Connections {
-            open,
-            ..self.stats.clone()
-        }
+        Connections { open, ..self.stats.clone() }
     }
 
     pub(crate) fn trace(&self) -> Vec<TraceEntry> {
@@ -306,21 +260,13 @@ impl Wire {
 
     fn add(&mut self, mut conn: Conn) -> std::io::Result<()> {
         let token = Token(conn.flow.0 as usize);
-        self.registry.register(
-            &mut conn.tcp,
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
+        self.registry.register(&mut conn.tcp, token, Interest::READABLE | Interest::WRITABLE)?;
         self.conns.insert(conn.flow, conn);
         Ok(())
     }
 
     /// Lends a connection to `work`, and ends it if that fails.
-    fn turn(
-        &mut self,
-        flow: FlowId,
-        work: impl FnOnce(&mut Wire, &mut Conn) -> Result<(), Broken>,
-    ) {
+    fn turn(&mut self, flow: FlowId, work: impl FnOnce(&mut Wire, &mut Conn) -> Result<(), Broken>) {
         let Some(mut conn) = self.conns.remove(&flow) else {
             return;
         };
@@ -368,14 +314,7 @@ impl Wire {
         }
         if let Some(sent) = self.early.remove(&conn.flow) {
             for bytes in sent {
-                self.note(
-                    true,
-                    conn.transport,
-                    conn.local,
-                    conn.remote,
-                    peer.clone(),
-                    bytes,
-                );
+                self.note(true, conn.transport, conn.local, conn.remote, peer.clone(), bytes);
             }
         }
     }
@@ -383,31 +322,12 @@ impl Wire {
     fn take_frame(&mut self, conn: &mut Conn, frame: Frame) {
         match (frame, conn.peer().cloned()) {
             (Frame::Message(bytes), Some(peer)) => {
-                let flow = Flow {
-                    id: conn.flow,
-                    transport: conn.transport,
-                    local: conn.local,
-                    remote: conn.remote,
-                };
-                self.note(
-                    false,
-                    flow.transport,
-                    flow.local,
-                    flow.remote,
-                    peer.clone(),
-                    bytes.as_ref().into(),
-                );
+                let flow = Flow { id: conn.flow, transport: conn.transport, local: conn.local, remote: conn.remote };
+                self.note(false, flow.transport, flow.local, flow.remote, peer.clone(), bytes.as_ref().into());
                 if let Some(answer) = self.take_message(flow, peer.clone(), bytes)
                     && conn.push(answer.bytes()).is_ok()
                 {
-                    self.note(
-                        true,
-                        flow.transport,
-                        flow.local,
-                        flow.remote,
-                        peer,
-                        answer.bytes().as_ref().into(),
-                    );
+                    self.note(true, flow.transport, flow.local, flow.remote, peer, answer.bytes().as_ref().into());
                 }
             }
             (Frame::Ping, _) => {
@@ -418,19 +338,10 @@ impl Wire {
     }
 
     /// Parses; what is no message may have an answer.
-    fn take_message(
-        &mut self,
-        flow: Flow,
-        peer: Arc<Peer>,
-        bytes: bytes::Bytes,
-    ) -> Option<Message> {
+    fn take_message(&mut self, flow: Flow, peer: Arc<Peer>, bytes: bytes::Bytes) -> Option<Message> {
         match std::panic::catch_unwind(|| Message::parse(bytes.clone())) {
             Ok(Ok(message)) => {
-                self.heard.push_back(Heard::Message {
-                    flow,
-                    peer,
-                    message,
-                });
+                self.heard.push_back(Heard::Message { flow, peer, message });
                 None
             }
             Ok(Err(error)) => {
@@ -453,15 +364,7 @@ impl Wire {
         peer: Arc<Peer>,
         bytes: Box<[u8]>,
     ) {
-        self.trace.note(Passed {
-            at: std::time::SystemTime::now(),
-            sent,
-            transport,
-            local,
-            remote,
-            peer,
-            bytes,
-        });
+        self.trace.note(Passed { at: std::time::SystemTime::now(), sent, transport, local, remote, peer, bytes });
     }
 }
 

@@ -5,7 +5,7 @@ use mio::net::TcpStream;
 use sip::{FlowId, Hop, Target, Transport};
 
 use super::broken::Broken;
-use super::conn::{Birth, Conn, Stage};
+use super::conn::{Birth, Conn, Stage, WRITE_QUEUE};
 use super::udp::{Remote, Udp};
 use super::{DIAL_LIMIT, Heard, Wire};
 
@@ -17,9 +17,7 @@ impl Wire {
                 Some(remote) => self.send_datagram(remote, bytes),
                 None => self.send_stream(flow, bytes),
             },
-            Hop::Target(target) if target.transport == Transport::Udp => {
-                self.send_udp(target, bytes)
-            }
+            Hop::Target(target) if target.transport == Transport::Udp => self.send_udp(target, bytes),
             Hop::Target(target) => match self.connection(&target) {
                 Ok(flow) => self.send_stream(flow, bytes),
                 Err(why) => {
@@ -35,15 +33,16 @@ impl Wire {
             self.stats.send_failures += 1;
             return self.heard.push_back(Heard::Closed { flow });
         };
-        if let Err(broken) = conn.push(bytes) {
+        // A long turn does not make a peer slow: what it was told so far goes before it counts as not reading.
+        let room = match conn.write_queue() + bytes.len() > WRITE_QUEUE {
+            true => conn.flush(self.clock.mono()).map(|_| ()),
+            false => Ok(()),
+        };
+        if let Err(broken) = room.and_then(|()| conn.push(bytes)) {
             return self.end(flow, broken);
         }
         let queued = conn.write_queue();
-        if self
-            .stats
-            .max_write_queue
-            .is_none_or(|(most, _)| queued > most)
-        {
+        if self.stats.max_write_queue.is_none_or(|(most, _)| queued > most) {
             self.stats.max_write_queue = Some((queued, conn.remote));
         }
         match conn.peer().cloned() {
@@ -51,11 +50,7 @@ impl Wire {
                 let (transport, local, remote) = (conn.transport, conn.local, conn.remote);
                 self.note(true, transport, local, remote, peer, bytes.as_ref().into());
             }
-            None => self
-                .early
-                .entry(flow)
-                .or_default()
-                .push(bytes.as_ref().into()),
+            None => self.early.entry(flow).or_default().push(bytes.as_ref().into()),
         }
         self.dirty.push(flow);
     }
@@ -70,10 +65,7 @@ impl Wire {
         if let Some(flow) = self.by_target.get(target)
             && let Some(conn) = self.conns.get(flow)
             && !matches!(conn.stage, Stage::Finish(_))
-            && conn
-                .outbound
-                .as_ref()
-                .is_some_and(|(_, verified)| *verified == names)
+            && conn.outbound.as_ref().is_some_and(|(_, verified)| *verified == names)
         {
             return Ok(*flow);
         }
@@ -81,16 +73,10 @@ impl Wire {
     }
 
     fn dial(&mut self, target: &Target, names: Vec<String>) -> Result<FlowId, String> {
-        let Target {
-            transport,
-            addr,
-            peer,
-        } = target;
+        let Target { transport, addr, peer } = target;
         let tls = match (transport, &mut self.tls) {
             (Transport::Tls, None) => {
-                return Err(format!(
-                    "{peer} wants TLS, and this node has no identity for it"
-                ));
+                return Err(format!("{peer} wants TLS, and this node has no identity for it"));
             }
             // An empty list would be nobody; a plan never has one for TLS, and a fault there must not mean everybody.
             (Transport::Tls, _) if names.is_empty() => {
@@ -101,32 +87,19 @@ impl Wire {
             (Transport::Tls, Some(tls)) => Some(tls.dial(&names, addr.ip())?),
             (Transport::Tcp | Transport::Udp, _) => None,
         };
-        let tcp = crate::socket::dial(self.source, *addr)
-            .map_err(|error| Broken::Connect(error).words(*addr))?;
-        let local = tcp
-            .local_addr()
-            .map_err(|error| Broken::Connect(error).words(*addr))?;
+        let tcp = crate::socket::dial(self.source, *addr).map_err(|error| Broken::Connect(error).words(*addr))?;
+        let local = tcp.local_addr().map_err(|error| Broken::Connect(error).words(*addr))?;
         let (flow, now) = (self.fresh_flow(), self.clock.now());
-        let birth = Birth {
-            flow,
-            transport: *transport,
-            local,
-            remote: *addr,
-            outbound: Some((target.clone(), names)),
-            now,
-        };
-        self.add(Conn::new(birth, TcpStream::from_std(tcp), tls))
-            .map_err(|error| Broken::Io(error).words(*addr))?;
+        let birth =
+            Birth { flow, transport: *transport, local, remote: *addr, outbound: Some((target.clone(), names)), now };
+        self.add(Conn::new(birth, TcpStream::from_std(tcp), tls)).map_err(|error| Broken::Io(error).words(*addr))?;
         self.by_target.insert(target.clone(), flow);
         self.dials.push_back((now.mono + DIAL_LIMIT, flow));
         Ok(flow)
     }
 
     fn send_udp(&mut self, target: Target, bytes: &Bytes) {
-        let socket = self
-            .udp
-            .iter()
-            .position(|udp| udp.local.is_ipv4() == target.addr.is_ipv4());
+        let socket = self.udp.iter().position(|udp| udp.local.is_ipv4() == target.addr.is_ipv4());
         let socket = match socket {
             Some(socket) => socket,
             None => match self.open_udp(&target) {
@@ -134,10 +107,7 @@ impl Wire {
                 Err(why) => return self.heard.push_back(Heard::Unreachable { target, why }),
             },
         };
-        let remote = Remote {
-            socket,
-            addr: target.addr,
-        };
+        let remote = Remote { socket, addr: target.addr };
         if let Err(error) = self.try_datagram(remote, bytes) {
             self.stats.send_failures += 1;
             let why = Broken::Io(error).words(target.addr);
@@ -148,8 +118,7 @@ impl Wire {
     /// A node without a UDP listener that has a UDP peer all the same: answers come back to this socket.
     fn open_udp(&mut self, target: &Target) -> Result<usize, String> {
         let addr = std::net::SocketAddr::new(self.source, 0);
-        self.listen(Transport::Udp, addr)
-            .map_err(|error| format!("no UDP socket for {}: {error}", target.addr))?;
+        self.listen(Transport::Udp, addr).map_err(|error| format!("no UDP socket for {}: {error}", target.addr))?;
         Ok(self.udp.len() - 1)
     }
 
@@ -161,22 +130,11 @@ impl Wire {
     }
 
     fn try_datagram(&mut self, remote: Remote, bytes: &Bytes) -> std::io::Result<()> {
-        let Some((udp, local)) = self
-            .udp
-            .get(remote.socket)
-            .map(|udp: &Udp| (udp, udp.local))
-        else {
+        let Some((udp, local)) = self.udp.get(remote.socket).map(|udp: &Udp| (udp, udp.local)) else {
             return Ok(());
         };
         udp.send(bytes, remote.addr)?;
-        self.note(
-            true,
-            Transport::Udp,
-            local,
-            remote.addr,
-            self.plain.clone(),
-            bytes.as_ref().into(),
-        );
+        self.note(true, Transport::Udp, local, remote.addr, self.plain.clone(), bytes.as_ref().into());
         Ok(())
     }
 }

@@ -37,31 +37,19 @@ pub(crate) struct Secured {
 
 impl Tls {
     pub(crate) fn new(settings: Settings) -> Result<Tls, trust::Error> {
-        let mut server = trust::tls::server(
-            &settings.identity,
-            &settings.roots_pem,
-            settings.versions,
-            settings.clients,
-        )?;
+        let mut server =
+            trust::tls::server(&settings.identity, &settings.roots_pem, settings.versions, settings.clients)?;
         if settings.dangerous_keylog {
             let mut loud = ServerConfig::clone(&server);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
             server = Arc::new(loud);
         }
-        Ok(Tls {
-            settings,
-            server,
-            clients: BTreeMap::new(),
-        })
+        Ok(Tls { settings, server, clients: BTreeMap::new() })
     }
 
     pub(crate) fn accept(&self) -> Result<Secured, rustls::Error> {
         let connection = ServerConnection::new(self.server.clone())?.into();
-        Ok(Secured {
-            connection,
-            identity: self.settings.identity.clone(),
-            witness: None,
-        })
+        Ok(Secured { connection, identity: self.settings.identity.clone(), witness: None })
     }
 
     /// For a peer that must be one of `names`; the words say what is wrong with the settings.
@@ -75,36 +63,17 @@ impl Tls {
             }
         };
         // The server-name indication; who it really is, the configuration's verifier decides by `names`.
-        let dns = |name: &String| {
-            ServerName::try_from(name.clone())
-                .ok()
-                .filter(|n| matches!(n, ServerName::DnsName(_)))
-        };
-        let name = names
-            .iter()
-            .find_map(dns)
-            .unwrap_or(ServerName::IpAddress(addr.into()));
-        let connection = ClientConnection::new(config, name)
-            .map_err(|error| error.to_string())?
-            .into();
-        Ok(Secured {
-            connection,
-            identity: self.settings.identity.clone(),
-            witness: Some(witness),
-        })
+        let dns =
+            |name: &String| ServerName::try_from(name.clone()).ok().filter(|n| matches!(n, ServerName::DnsName(_)));
+        let name = names.iter().find_map(dns).unwrap_or(ServerName::IpAddress(addr.into()));
+        let connection = ClientConnection::new(config, name).map_err(|error| error.to_string())?.into();
+        Ok(Secured { connection, identity: self.settings.identity.clone(), witness: Some(witness) })
     }
 
     fn client(&self, names: &[String]) -> Result<(Arc<ClientConfig>, Witness), String> {
-        let Settings {
-            identity,
-            roots_pem,
-            versions,
-            dangerous_keylog,
-            ..
-        } = &self.settings;
+        let Settings { identity, roots_pem, versions, dangerous_keylog, .. } = &self.settings;
         let (mut config, witness) =
-            trust::tls::client_witnessed(identity, roots_pem, *versions, names)
-                .map_err(|error| error.to_string())?;
+            trust::tls::client_witnessed(identity, roots_pem, *versions, names).map_err(|error| error.to_string())?;
         if *dangerous_keylog {
             let mut loud = ClientConfig::clone(&config);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
@@ -120,11 +89,7 @@ impl Secured {
         let shown = self.witness.as_ref().is_none_or(Witness::was_asked);
         match VerifiedPeer::of(&self.connection) {
             Some(peer) => Peer::Verified(peer.showing(&self.identity, shown)),
-            None => Peer::Anonymous(TlsFacts::of(&self.connection).showing(
-                &self.identity,
-                shown,
-                false,
-            )),
+            None => Peer::Anonymous(TlsFacts::of(&self.connection).showing(&self.identity, shown, false)),
         }
     }
 }

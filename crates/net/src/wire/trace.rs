@@ -45,19 +45,13 @@ impl Trace {
 
     /// Oldest first.
     pub(crate) fn read(&self, node: &str) -> Vec<TraceEntry> {
-        self.entries
-            .iter()
-            .map(|passed| passed.entry(node))
-            .collect()
+        self.entries.iter().map(|passed| passed.entry(node)).collect()
     }
 }
 
 impl Passed {
     fn entry(&self, node: &str) -> TraceEntry {
-        let at_us = self
-            .at
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_micros());
+        let at_us = self.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros());
         TraceEntry {
             at_us: u64::try_from(at_us).unwrap_or(u64::MAX),
             node: node.into(),
@@ -86,13 +80,7 @@ fn redact(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let lower = line.to_ascii_lowercase();
         if lower.starts_with("a=crypto:") {
-            redact_after(
-                line,
-                &lower,
-                "inline:",
-                &[' ', '|', '\r', '\n', ';'],
-                &mut out,
-            );
+            redact_after(line, &lower, "inline:", &[' ', '|', '\r', '\n', ';'], &mut out);
         } else if lower.starts_with("k=") {
             out.push_str("k=…\r\n");
         } else if lower.starts_with("authorization:") || lower.starts_with("proxy-authorization:") {
@@ -112,10 +100,7 @@ fn redact_after(line: &str, lower: &str, mark: &str, ends: &[char], out: &mut St
         let from = at + found + mark.len();
         out.push_str(line.get(at..from).unwrap_or_default());
         out.push('…');
-        at = line
-            .get(from..)
-            .and_then(|rest| rest.find(ends))
-            .map_or(line.len(), |end| from + end);
+        at = line.get(from..).and_then(|rest| rest.find(ends)).map_or(line.len(), |end| from + end);
     }
     out.push_str(line.get(at..).unwrap_or_default());
 }
@@ -133,18 +118,9 @@ mod tests {
         for secret in ["SECRET", "OTHERKEY", "third", "abcdef", "PASSWORD"] {
             assert!(!clean.contains(secret), "{secret} in {clean}");
         }
-        assert!(
-            clean.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:…|2^20 inline:…\r\n"),
-            "{clean}"
-        );
-        assert!(
-            clean.contains("A=CRYPTO:2 AEAD_AES_128_GCM INLINE:…\r\na=ptime:20\r\n"),
-            "{clean}"
-        );
-        assert!(
-            clean.contains("username=\"1001\", response=\"…\", uri=\"x\"\r\n"),
-            "{clean}"
-        );
+        assert!(clean.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:…|2^20 inline:…\r\n"), "{clean}");
+        assert!(clean.contains("A=CRYPTO:2 AEAD_AES_128_GCM INLINE:…\r\na=ptime:20\r\n"), "{clean}");
+        assert!(clean.contains("username=\"1001\", response=\"…\", uri=\"x\"\r\n"), "{clean}");
     }
 
     #[test]

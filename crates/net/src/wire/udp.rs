@@ -37,12 +37,7 @@ impl Remotes {
     }
 
     /// The flow of a remote, made by `fresh` when it is new. `None`: too many remotes at once.
-    pub(crate) fn flow(
-        &mut self,
-        remote: Remote,
-        now: Duration,
-        fresh: impl FnOnce() -> FlowId,
-    ) -> Option<FlowId> {
+    pub(crate) fn flow(&mut self, remote: Remote, now: Duration, fresh: impl FnOnce() -> FlowId) -> Option<FlowId> {
         let key = (remote.socket, remote.addr);
         if let Some((flow, last)) = self.by_remote.get_mut(&key) {
             *last = now;
@@ -82,9 +77,7 @@ impl Udp {
     pub(crate) fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
         let sent = match self.socket.send_to(bytes, to) {
             // An ICMP answer to something sent earlier is reported once, at the next send: this one has not gone.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.socket.send_to(bytes, to)
-            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.socket.send_to(bytes, to),
             sent => sent,
         };
         sent.map(|_| ())
@@ -93,9 +86,7 @@ impl Udp {
 
 /// A keepalive that carries no SIP: line ends or zeros only (RFC 5626 §3.5.1 and common phones).
 pub(crate) fn is_keepalive(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0))
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0))
 }
 
 #[cfg(test)]
@@ -107,10 +98,7 @@ mod tests {
         let mut remotes = Remotes::default();
         let mut next = 0;
         let mut flow = |remotes: &mut Remotes, n: u32, now: u64| {
-            let remote = Remote {
-                socket: 0,
-                addr: SocketAddr::new(std::net::Ipv4Addr::from(n).into(), 5060),
-            };
+            let remote = Remote { socket: 0, addr: SocketAddr::new(std::net::Ipv4Addr::from(n).into(), 5060) };
             remotes.flow(remote, Duration::from_secs(now), || {
                 next += 1;
                 FlowId(next)
@@ -119,16 +107,9 @@ mod tests {
         for n in 0..REMOTES as u32 {
             assert_eq!(flow(&mut remotes, n, 0), Some(FlowId(u64::from(n) + 1)));
         }
-        assert_eq!(
-            flow(&mut remotes, 7, 100),
-            Some(FlowId(8)),
-            "a known one keeps its flow"
-        );
+        assert_eq!(flow(&mut remotes, 7, 100), Some(FlowId(8)), "a known one keeps its flow");
         assert_eq!(flow(&mut remotes, u32::MAX, 100), None, "no room");
-        assert!(
-            flow(&mut remotes, u32::MAX, 130).is_some(),
-            "the quiet made room"
-        );
+        assert!(flow(&mut remotes, u32::MAX, 130).is_some(), "the quiet made room");
         assert_eq!(remotes.get(FlowId(1)), None);
         assert!(remotes.get(FlowId(8)).is_some());
     }

@@ -32,9 +32,7 @@ struct Strings {
 impl Machine for Strings {
     fn handle(&mut self, input: Input, _now: Now) {
         match &input {
-            Input::Message { message, .. }
-                if message.header(&Name::new("Subject")) == Some("panic") =>
-            {
+            Input::Message { message, .. } if message.header(&Name::new("Subject")) == Some("panic") => {
                 panic!("as the test asked")
             }
             Input::Control(..) | Input::Told(..) => {}
@@ -78,31 +76,29 @@ pub(crate) struct NodeOptions {
     pub identity: Option<Identity>,
     pub roots: Option<Vec<String>>,
     pub tls: bool,
+    pub ipv6: bool,
+    pub dangerous_keylog: bool,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
         NodeOptions {
             listen: vec![Transport::Tls, Transport::Tcp, Transport::Udp],
-            versions: Versions {
-                tls12: true,
-                tls13: true,
-            },
+            versions: Versions { tls12: true, tls13: true },
             clients: ClientCertificate::Required,
             key: KeyKind::P256,
             identity: None,
             roots: None,
             tls: true,
+            ipv6: false,
+            dangerous_keylog: false,
         }
     }
 }
 
 impl Lab {
     pub(crate) fn new() -> Lab {
-        Lab {
-            ca: Ca::create("lab", SystemTime::now()).unwrap(),
-            asks: AskThreads::start(keep::Nothing).unwrap(),
-        }
+        Lab { ca: Ca::create("lab", SystemTime::now()).unwrap(), asks: AskThreads::start(keep::Nothing).unwrap() }
     }
 
     pub(crate) fn roots(&self) -> Vec<String> {
@@ -121,18 +117,17 @@ impl Lab {
         peers: &[(&str, &Puppet, Transport, &str)],
         options: NodeOptions,
     ) -> Puppet {
-        let address: IpAddr = [127, 0, 0, last].into();
-        let identity = options
-            .identity
-            .unwrap_or_else(|| self.identity(name, options.key));
-        let peers = peers
-            .iter()
-            .map(|(name, puppet, transport, expected)| PeerPlan {
-                name: (*name).into(),
-                transport: *transport,
-                addr: puppet.addr(*transport),
-                names: vec![(*expected).to_owned()],
-            });
+        let address: IpAddr = match options.ipv6 {
+            true => std::net::Ipv6Addr::LOCALHOST.into(),
+            false => [127, 0, 0, last].into(),
+        };
+        let identity = options.identity.unwrap_or_else(|| self.identity(name, options.key));
+        let peers = peers.iter().map(|(name, puppet, transport, expected)| PeerPlan {
+            name: (*name).into(),
+            transport: *transport,
+            addr: puppet.addr(*transport),
+            names: vec![(*expected).to_owned()],
+        });
         let (letters, inbox) = mailbox(LETTERS).unwrap();
         let (heard_by, heard) = mpsc::channel();
         let (say, said) = mpsc::channel();
@@ -143,15 +138,11 @@ impl Lab {
             roots_pem: roots_pem.clone(),
             versions: options.versions,
             clients: options.clients,
-            dangerous_keylog: false,
+            dangerous_keylog: options.dangerous_keylog,
         };
         let setup = Setup {
             node: name.into(),
-            listen: options
-                .listen
-                .iter()
-                .map(|transport| (*transport, SocketAddr::new(address, 0)))
-                .collect(),
+            listen: options.listen.iter().map(|transport| (*transport, SocketAddr::new(address, 0))).collect(),
             source: address,
             peers: peers.collect(),
             tls: options.tls.then_some(settings),
@@ -161,15 +152,9 @@ impl Lab {
             clock: Clock::start(),
             letters: inbox,
             media: Vec::new(),
-            asks: self
-                .asks
-                .asks(name.into(), Some(identity.clone()), letters.clone()),
+            asks: self.asks.asks(name.into(), Some(identity.clone()), letters.clone()),
         };
-        let strings = Strings {
-            heard: heard_by,
-            say: said,
-            abandoned: abandons,
-        };
+        let strings = Strings { heard: heard_by, say: said, abandoned: abandons };
         let node = Node::new(|_| strings, setup, around).unwrap();
         let facts = Facts {
             name: name.into(),
@@ -180,19 +165,9 @@ impl Lab {
             roots_pem,
             statements: keep::Reader::nothing(),
         };
-        let handle = NodeHandle {
-            facts: Arc::new(facts),
-            letters,
-        };
+        let handle = NodeHandle { facts: Arc::new(facts), letters };
         let thread = Some(std::thread::spawn(move || node.run()));
-        Puppet {
-            handle,
-            address,
-            heard,
-            say,
-            abandoned,
-            thread,
-        }
+        Puppet { handle, address, heard, say, abandoned, thread }
     }
 }
 
@@ -209,67 +184,37 @@ pub(crate) fn identity(ca: &Ca, name: &str, key: KeyKind, life: Duration) -> Ide
         not_after: now - Duration::from_secs(3600) + life,
     };
     // `life` counts from an hour ago, so that an expired one can be asked for.
-    ca.issue(&trust::Request {
-        not_after: if life.is_zero() {
-            request.not_after
-        } else {
-            now + life
-        },
-        ..request
-    })
-    .unwrap()
+    ca.issue(&trust::Request { not_after: if life.is_zero() { request.not_after } else { now + life }, ..request })
+        .unwrap()
 }
 
 impl Puppet {
     pub(crate) fn addr(&self, transport: Transport) -> SocketAddr {
-        self.handle
-            .local()
-            .iter()
-            .find(|(t, _)| *t == transport)
-            .unwrap()
-            .1
+        self.handle.local().iter().find(|(t, _)| *t == transport).unwrap().1
     }
 
     pub(crate) fn target(&self, peer: &str, transport: Transport) -> Target {
-        Target {
-            transport,
-            addr: self.addr(transport),
-            peer: peer.into(),
-        }
+        Target { transport, addr: self.addr(transport), peer: peer.into() }
     }
 
     pub(crate) fn does(&self, output: Output) {
         self.say.send(output).unwrap();
         // Any letter wakes the loop, which then drains what was said.
         let (reply, _) = tokio::sync::oneshot::channel();
-        assert!(
-            self.handle
-                .letters
-                .send(Letter::Control(Control::Status, reply))
-                .is_ok()
-        );
+        assert!(self.handle.letters.send(Letter::Control(Control::Status, reply)).is_ok());
     }
 
     pub(crate) fn sends(&self, hop: Hop, message: &Message) {
-        self.does(Output::Send {
-            hop,
-            bytes: message.bytes().clone(),
-        });
+        self.does(Output::Send { hop, bytes: message.bytes().clone() });
     }
 
     pub(crate) fn hears(&self) -> Input {
-        self.heard
-            .recv_timeout(PATIENCE)
-            .expect("something to be heard")
+        self.heard.recv_timeout(PATIENCE).expect("something to be heard")
     }
 
     pub(crate) fn hears_message(&self) -> (Flow, Arc<Peer>, Message) {
         match self.hears() {
-            Input::Message {
-                flow,
-                peer,
-                message,
-            } => (flow, peer, message),
+            Input::Message { flow, peer, message } => (flow, peer, message),
             other => panic!("expected a message, heard {other:?}"),
         }
     }
@@ -288,9 +233,7 @@ impl Puppet {
     }
 
     pub(crate) fn abandons(&self) {
-        self.abandoned
-            .recv_timeout(PATIENCE)
-            .expect("a call to be abandoned");
+        self.abandoned.recv_timeout(PATIENCE).expect("a call to be abandoned");
     }
 
     /// The first refusal, once there is one.
@@ -302,8 +245,7 @@ impl Puppet {
         }
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
-            if let roles::Journal::Refused(record) = journal.recv_timeout(left).expect("a refusal")
-            {
+            if let roles::Journal::Refused(record) = journal.recv_timeout(left).expect("a refusal") {
                 return record;
             }
         }
@@ -320,10 +262,8 @@ impl Drop for Puppet {
 }
 
 pub(crate) fn request(subject: &str, body: usize) -> Message {
-    let body = (body > 0).then(|| sip::Body {
-        content_type: "text/plain".into(),
-        bytes: Bytes::from(vec![b'x'; body]),
-    });
+    let body =
+        (body > 0).then(|| sip::Body { content_type: "text/plain".into(), bytes: Bytes::from(vec![b'x'; body]) });
     Builder::request(&Method::Options, "sips:node.lab.test")
         .header(&Name::Via, "SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bKtest")
         .header(&Name::MaxForwards, 70)

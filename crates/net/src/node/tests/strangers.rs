@@ -16,19 +16,11 @@ use super::*;
 /// TLS without a certificate of one's own.
 fn anonymous(lab: &Lab, node: &Puppet) -> (ClientConnection, TcpStream) {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(lab.ca.certificate_pem().as_bytes()).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_slice(lab.ca.certificate_pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let tls = ClientConnection::new(
-        Arc::new(config),
-        ServerName::try_from("b.lab.test").unwrap(),
-    )
-    .unwrap();
+    let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("b.lab.test").unwrap()).unwrap();
     (tls, TcpStream::connect(node.addr(Transport::Tls)).unwrap())
 }
 
@@ -52,23 +44,11 @@ fn without_a_client_certificate_there_is_no_connection() {
 #[test]
 fn where_digest_is_enough_the_peer_is_anonymous_and_says_what_tls_it_has() {
     let lab = Lab::new();
-    let b = lab.node(
-        "b",
-        3,
-        &[],
-        NodeOptions {
-            clients: ClientCertificate::Optional,
-            ..NodeOptions::default()
-        },
-    );
+    let b = lab.node("b", 3, &[], NodeOptions { clients: ClientCertificate::Optional, ..NodeOptions::default() });
     let (mut tls, mut tcp) = anonymous(&lab, &b);
-    rustls::Stream::new(&mut tls, &mut tcp)
-        .write_all(&options_to(b.addr(Transport::Tls)))
-        .unwrap();
+    rustls::Stream::new(&mut tls, &mut tcp).write_all(&options_to(b.addr(Transport::Tls))).unwrap();
     let (_, peer, _) = b.hears_message();
-    let Peer::Anonymous(facts) = &*peer else {
-        panic!("{peer:?}")
-    };
+    let Peer::Anonymous(facts) = &*peer else { panic!("{peer:?}") };
     assert_eq!((facts.version.as_str(), facts.mutual), ("TLSv1.3", false));
 }
 
@@ -80,18 +60,10 @@ fn sip_in_clear_on_the_secure_port_is_refused_in_words_and_by_alert() {
     tcp.write_all(&options_to(b.addr(Transport::Tls))).unwrap();
     let mut answer = Vec::new();
     let _ = tcp.read_to_end(&mut answer);
-    assert_eq!(
-        answer.first(),
-        Some(&0x15),
-        "a TLS alert record, and nothing before it"
-    );
+    assert_eq!(answer.first(), Some(&0x15), "a TLS alert record, and nothing before it");
     let refusal = b.refusal();
     assert_eq!(refusal.refusal.cause, "plain_sip_on_tls");
-    assert!(
-        refusal.answered.starts_with("TLS alert "),
-        "{}",
-        refusal.answered
-    );
+    assert!(refusal.answered.starts_with("TLS alert "), "{}", refusal.answered);
     b.hears_nothing_more();
     assert!(b.handle.connections().open.is_empty());
 }
@@ -113,31 +85,18 @@ fn one_who_connects_and_says_nothing_is_let_go() {
 fn handshakes_under_way_from_one_source_are_bounded() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions::default());
-    let silent: Vec<TcpStream> = (0..80)
-        .map(|_| TcpStream::connect(b.addr(Transport::Tls)).unwrap())
-        .collect();
+    let silent: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(b.addr(Transport::Tls)).unwrap()).collect();
     // Those beyond the bound are closed at once, long before the handshake's limit.
     let mut closed = 0;
     for mut tcp in &silent {
         tcp.set_nonblocking(false).unwrap();
-        tcp.set_read_timeout(Some(std::time::Duration::from_millis(5)))
-            .unwrap();
-        closed += usize::from(
-            matches!(tcp.read(&mut [0; 1]), Ok(0)) || tcp.take_error().unwrap().is_some(),
-        );
+        tcp.set_read_timeout(Some(std::time::Duration::from_millis(5))).unwrap();
+        closed += usize::from(matches!(tcp.read(&mut [0; 1]), Ok(0)) || tcp.take_error().unwrap().is_some());
     }
     assert!(closed >= 16, "{closed}");
     // From another address one still gets in.
-    let a = lab.node(
-        "a",
-        2,
-        &[("b", &b, Transport::Tls, "b.lab.test")],
-        NodeOptions::default(),
-    );
-    a.sends(
-        sip::Hop::Target(b.target("b", Transport::Tls)),
-        &request("hello", 0),
-    );
+    let a = lab.node("a", 2, &[("b", &b, Transport::Tls, "b.lab.test")], NodeOptions::default());
+    a.sends(sip::Hop::Target(b.target("b", Transport::Tls)), &request("hello", 0));
     b.hears_message();
 }
 
@@ -146,24 +105,14 @@ fn what_is_not_sip_is_answered_or_ends_the_connection() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions::default());
     let mut tcp = TcpStream::connect(b.addr(Transport::Tcp)).unwrap();
-    let bad = String::from_utf8(options_to(b.addr(Transport::Tcp)))
-        .unwrap()
-        .replace("CSeq: 1 OPTIONS", "CSeq: none");
+    let bad = String::from_utf8(options_to(b.addr(Transport::Tcp))).unwrap().replace("CSeq: 1 OPTIONS", "CSeq: none");
     tcp.write_all(bad.as_bytes()).unwrap();
     let mut answer = [0; 2000];
     let got = tcp.read(&mut answer).unwrap();
-    assert!(
-        answer[..got].starts_with(b"SIP/2.0 400 "),
-        "{}",
-        String::from_utf8_lossy(&answer[..got])
-    );
+    assert!(answer[..got].starts_with(b"SIP/2.0 400 "), "{}", String::from_utf8_lossy(&answer[..got]));
     tcp.write_all(b"\r\n\r\n").unwrap();
     assert_eq!(tcp.read(&mut answer).unwrap(), 2, "a ping is answered");
     tcp.write_all(b"GET / HTTP/1.1\r\nHost: b\r\n\r\n").unwrap();
-    assert_eq!(
-        tcp.read(&mut answer).unwrap_or(0),
-        0,
-        "no Content-Length: the stream cannot be cut any more"
-    );
+    assert_eq!(tcp.read(&mut answer).unwrap_or(0), 0, "no Content-Length: the stream cannot be cut any more");
     assert!(matches!(b.hears(), roles::Input::Closed { .. }));
 }
