@@ -113,7 +113,7 @@ impl Stage {
             &self.binary,
             &[
                 "phone", "--address", "127.18.133.75", "--line", "1001", "--server", "127.18.133.3:5061",
-                "--server-name", "cucm1.lab.example", "--secret", "lab-secret-1001", "--identity", &identity,
+                "--server-name", "cucm1.lab.example", "--secret", "lab-1001-secret", "--identity", &identity,
                 "--answer-after", "2", "--say", "agent", "--record", &identity,
             ],
         )?;

@@ -171,32 +171,13 @@ impl fmt::Display for Verdict {
                 )?;
             }
         }
-        let from = self
-            .hops
-            .iter()
-            .map(|h| h.from.chars().count())
-            .max()
-            .unwrap_or(0);
-        let to = self
-            .hops
-            .iter()
-            .map(|h| h.to.chars().count())
-            .max()
-            .unwrap_or(0);
         for (n, hop) in self.hops.iter().enumerate() {
             let seen = match &hop.seen {
                 Seen::BothEnds => "both ends say so".into(),
                 Seen::OneSided { by } => format!("one-sided: the word of {by}"),
             };
-            writeln!(
-                f,
-                "hop {}   {:from$} -> {:to$}  {}; {}",
-                n + 1,
-                hop.from,
-                hop.to,
-                hop.signalling,
-                hop.media
-            )?;
+            writeln!(f, "hop {}   {} -> {}", n + 1, hop.from, hop.to)?;
+            writeln!(f, "        {}; {}", hop.signalling, hop.media)?;
             writeln!(f, "        {seen}; {}", hop.state)?;
             if !hop.keys_seen_by.is_empty() {
                 writeln!(

@@ -333,7 +333,7 @@ impl Node {
         match request.method() {
             Method::Bye => {
                 self.shell.answer(leg, server, Status(200), Vec::new(), None);
-                let why = crate::shell::reason(&request).map_or_else(|| "BYE".to_owned(), |why| format!("BYE: {why}"));
+                let why = crate::shell::reason(&request).map_or_else(|| "BYE".to_owned(), |why| crate::shell::from_side("BYE", &why));
                 self.gone(leg, why);
             }
             Method::Options => self.shell.answer_options(server),

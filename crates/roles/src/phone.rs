@@ -137,7 +137,7 @@ impl Phone {
             self.answers.drop_where(|ringing| *ringing == leg);
             match call.stage {
                 Stage::Rings => shell.refuse(leg, Status(603), Headers::new(), "declined here"),
-                Stage::Calls | Stage::Connected => shell.end(leg, "hung up here"),
+                Stage::Calls | Stage::Connected => shell.end(leg, "hung up"),
             }
         }
         Ok(())

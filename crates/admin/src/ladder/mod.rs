@@ -31,10 +31,12 @@ pub struct Arrow {
     pub to: IpAddr,
     /// `INVITE`, `200 OK`, …
     pub what: String,
-    /// Body and method facts worth a second line: `SDP RTP/SAVP`, `CSeq 2 INVITE`.
+    /// Body and method facts worth a second line: `RTP/SAVP AEAD_AES_256_GCM +3`, `CSeq 2 INVITE`.
     pub detail: String,
-    /// `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual`, or `UDP in clear`.
+    /// `TLSv1.3 mutual`, or `UDP in clear`.
     pub security: String,
+    /// Suite and group of the connection.
+    pub cipher: String,
     pub secure: bool,
     pub text: String,
 }
@@ -50,12 +52,12 @@ pub fn arrows(mut entries: Vec<TraceEntry>) -> Vec<Arrow> {
 
 fn arrow(entry: TraceEntry) -> Arrow {
     let (from, to) = if entry.sent { (entry.local, entry.remote) } else { (entry.remote, entry.local) };
-    let (security, secure) = match &entry.tls {
+    let (security, cipher) = match &entry.tls {
         Some(tls) => {
             let proof = if tls.mutual { "mutual" } else { "server only" };
-            (format!("{} {} {} {proof}", tls.version, tls.suite, tls.group), true)
+            (format!("{} {proof}", tls.version), format!("{} {}", tls.suite, tls.group))
         }
-        None => (format!("{} in clear", entry.transport.as_str()), false),
+        None => (format!("{} in clear", entry.transport.as_str()), String::new()),
     };
     Arrow {
         at_us: entry.at_us,
@@ -63,8 +65,9 @@ fn arrow(entry: TraceEntry) -> Arrow {
         to: to.ip(),
         what: what(&entry.text),
         detail: detail(&entry.text),
+        secure: entry.tls.is_some(),
         security,
-        secure,
+        cipher,
         text: entry.text,
     }
 }
@@ -80,7 +83,7 @@ fn what(text: &str) -> String {
 
 fn detail(text: &str) -> String {
     let mut parts = Vec::new();
-    if let Some(cseq) = header(text, "cseq") {
+    if let Some(cseq) = header(text, "cseq").filter(|cseq| !cseq.starts_with("1 ")) {
         parts.push(format!("CSeq {cseq}"));
     }
     if let Some(media) = text.lines().find(|l| l.starts_with("m=audio")) {
@@ -90,10 +93,12 @@ fn detail(text: &str) -> String {
             .filter_map(|l| l.strip_prefix("a=crypto:"))
             .filter_map(|l| l.split(' ').nth(1))
             .collect();
-        parts.push(format!("SDP {profile} {}", suites.join(", ")).trim_end().to_owned());
+        let more = if suites.len() > 1 { format!(" +{}", suites.len() - 1) } else { String::new() };
+        parts.push(format!("{profile} {}{more}", suites.first().copied().unwrap_or_default()).trim_end().to_owned());
     }
     if let Some(refer) = header(text, "refer-to") {
-        parts.push(format!("Refer-To {refer}"));
+        let target = refer.trim_start_matches('<').split(['@', '>']).next().unwrap_or_default();
+        parts.push(format!("to {target}"));
     }
     if let Some(fragment) = text.split("\r\n\r\n").nth(1).filter(|b| b.starts_with("SIP/2.0 ")) {
         parts.push(fragment.lines().next().unwrap_or_default().trim_start_matches("SIP/2.0 ").to_owned());

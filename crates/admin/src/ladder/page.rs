@@ -83,7 +83,7 @@ fn write_arrow(out: &mut String, arrow: &Arrow, parties: &[IpAddr], names: &BTre
         "<li class=\"row\"><span class=\"time\">{:.1}</span>\
          <details class=\"arrow {way} {lock} {kind}\" style=\"grid-column:{}/{}\">\
          <summary aria-label=\"{} to {}: {}, {}\"><b>{}</b> <span>{}</span><i></i><small>{}</small></summary>\
-         <pre>{}</pre></details></li>\n",
+         <pre>{} {}\n\n{}</pre></details></li>\n",
         (arrow.at_us.saturating_sub(began)) as f64 / 1000.0,
         2 * left + 3,
         2 * right + 3,
@@ -94,6 +94,8 @@ fn write_arrow(out: &mut String, arrow: &Arrow, parties: &[IpAddr], names: &BTre
         escape(&arrow.what),
         escape(&arrow.detail),
         escape(&arrow.security),
+        escape(&arrow.security),
+        escape(&arrow.cipher),
         escape(&arrow.text),
     );
 }
@@ -131,6 +133,7 @@ mod tests {
             what: "<script>".into(),
             detail: "\"><img>".into(),
             security: "TLSv1.3".into(),
+            cipher: String::new(),
             secure: true,
             text: "INVITE <script>alert(1)</script>".into(),
         }];
@@ -148,6 +151,7 @@ mod tests {
             what: "INVITE".into(),
             detail: String::new(),
             security: String::new(),
+            cipher: String::new(),
             secure: true,
             text: String::new(),
         };

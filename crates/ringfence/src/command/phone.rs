@@ -29,9 +29,16 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
     watch(&phone, happened.clone());
     listen(happened);
     println!("phone {} is up; type dial NUMBER, press DIGITS, answer, hangup, quit", arguments.line);
+    let mut said = String::new();
     for happening in happenings {
         match happening {
-            Happening::Journal(entry) => say(&arguments.line, &phone, &entry),
+            Happening::Journal(entry) => {
+                // A leg changes in more ways than a person at a terminal can see.
+                if let Some(words) = words(&phone, &entry).filter(|words| *words != said) {
+                    println!("{} {words}", arguments.line);
+                    said = words;
+                }
+            }
             Happening::Typed(line) if line.trim() == "quit" => break,
             Happening::Typed(line) => obey(&phone, line.trim()),
             Happening::InputEnded => break,
@@ -147,32 +154,31 @@ fn obey(phone: &NodeHandle, line: &str) {
     }
 }
 
-/// One line for what happened.
-fn say(line: &str, phone: &NodeHandle, entry: &Journal) {
-    match entry {
-        Journal::Registered { registered: true, .. } => println!("{line} registered"),
-        Journal::Registered { registered: false, .. } => println!("{line} is not registered"),
-        Journal::Changed(leg) => println!("{line} {}", state(leg, phone)),
-        Journal::Leg(leg) => println!("{line} ended: {}", leg.ended_because.as_deref().unwrap_or("no reason given")),
-        Journal::Refused(refused) => println!("{line} refused {}: {}", refused.refusal.cause, refused.refusal),
-        Journal::Recorded { heard, said } => println!("{line} recorded {heard} {said}"),
-        Journal::Decision { .. } => {}
-    }
+/// What happened, in a line.
+fn words(phone: &NodeHandle, entry: &Journal) -> Option<String> {
+    Some(match entry {
+        Journal::Registered { registered: true, .. } => "registered".into(),
+        Journal::Registered { registered: false, .. } => "is not registered".into(),
+        Journal::Changed(leg) => state(leg, phone),
+        Journal::Leg(leg) => format!("ended: {}", leg.ended_because.as_deref().unwrap_or("no reason given")),
+        Journal::Refused(refused) => format!("refused: {}", refused.refusal),
+        Journal::Recorded { heard, said } => format!("recorded {heard} {said}"),
+        Journal::Decision { .. } => return None,
+    })
 }
 
 fn state(leg: &LegRecord, phone: &NodeHandle) -> String {
-    let word = match leg.state {
-        LegState::Calling => "calling",
-        LegState::Ringing => "ringing",
-        LegState::Active | LegState::Connected => "connected",
-        LegState::Ended => return "hung up".into(),
-    };
-    match (leg.state, phone.control_blocking(Control::Lock)) {
-        (LegState::Active | LegState::Connected, Reply::Lock(lock)) if lock.locked => format!("{word} 🔒 {}", proof(leg)),
-        (LegState::Active | LegState::Connected, Reply::Lock(lock)) => {
-            format!("{word}, not secure: {}", lock.why.unwrap_or_default())
-        }
-        _ => word.into(),
+    match leg.state {
+        LegState::Calling => "calling".into(),
+        LegState::Ringing => "ringing".into(),
+        LegState::Ended => "hung up".into(),
+        // Answered without an offer: the media comes with the ACK.
+        LegState::Active | LegState::Connected if leg.media.is_none() => "answering".into(),
+        LegState::Active | LegState::Connected => match phone.control_blocking(Control::Lock) {
+            Reply::Lock(lock) if lock.locked => format!("connected 🔒 {}", proof(leg)),
+            Reply::Lock(lock) => format!("connected, not secure: {}", lock.why.unwrap_or_default()),
+            _ => "connected".into(),
+        },
     }
 }
 

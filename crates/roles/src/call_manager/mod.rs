@@ -16,7 +16,7 @@ pub use plan::{Plan, Trunk};
 
 use self::registrar::Registrar;
 use crate::plan::Kind;
-use crate::shell::{Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, warning};
+use crate::shell::{Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, from_side, warning};
 use crate::{AskId, Control, ControlId, Reply, Told};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -165,7 +165,7 @@ impl Role for CallManager {
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
         if let Some((_, passage)) = self.passage(shell, leg) {
             let other = passage.other(leg);
-            shell.end(other, format!("the other side: {why}"));
+            shell.end(other, from_side("the other side", &why));
         }
     }
 

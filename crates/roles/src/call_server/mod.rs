@@ -18,7 +18,7 @@ pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
-use crate::shell::{CallNo, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
+use crate::shell::{CallNo, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning};
 use crate::{Control, ControlId, Persist, Reply};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -242,8 +242,8 @@ impl Role for CallServer {
         // A browser that only plays music may go: the caller keeps the place in the queue, and hears another.
         match self.is_browser(no, leg) && (call.queue.is_some() || matches!(call.stage, Stage::Connecting { .. })) {
             true => self.browser_lost(shell, no, leg, &why),
-            false if self.is_caller(no, leg) => self.finish(shell, no, &format!("the caller: {why}")),
-            false if call.stage.is_party(leg) => self.finish(shell, no, &format!("the other side: {why}")),
+            false if self.is_caller(no, leg) => self.finish(shell, no, &from_side("the caller", &why)),
+            false if call.stage.is_party(leg) => self.finish(shell, no, &from_side("the other side", &why)),
             false => {}
         }
     }

@@ -19,7 +19,7 @@ pub use plan::{DialPeer, Plan};
 
 use self::side::{Side, spoken};
 use crate::plan::Kind;
-use crate::shell::{CallNo, Invited, LegNo, Outgoing, Refused, Role, Shell, warning};
+use crate::shell::{CallNo, Invited, LegNo, Outgoing, Refused, Role, Shell, from_side, warning};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Sbc {
@@ -172,7 +172,7 @@ impl Role for Sbc {
         };
         if let Some(leg) = shell.leg_mut(leg) {
             leg.record.dial_peer = Some(inbound.tag);
-            leg.record.dangerous = inbound.dangerous();
+            leg.record.dangerous.extend(inbound.dangerous());
         }
         let rest = dial_peers.outbound(peer, &invited.called);
         if rest.is_empty() {
@@ -316,7 +316,7 @@ impl Role for Sbc {
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
         if let Some(other) = self.call(shell, leg).and_then(|call| call.other(leg)) {
-            shell.end(other, format!("the other side: {why}"));
+            shell.end(other, from_side("the other side", &why));
         }
     }
 

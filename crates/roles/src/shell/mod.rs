@@ -41,7 +41,7 @@ pub use role::{Invited, Outcome, Refused, Role};
 pub use timers::Timers;
 pub(crate) use hear::why_refused;
 pub(crate) use role::reason;
-pub(crate) use words::in_words;
+pub(crate) use words::{from_side, in_words};
 pub use words::{rejection, warning};
 
 use crate::{ControlId, Journal, Output, PeerPlan, Plan};

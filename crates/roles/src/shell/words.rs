@@ -21,6 +21,16 @@ pub(crate) fn quotable(words: &str) -> String {
     words.chars().take(400).map(printable).collect()
 }
 
+/// `why` as `who` has it. What earlier hops put in front of it goes: each hop says who it was from its own side.
+pub(crate) fn from_side(who: &str, why: &str) -> String {
+    const SIDES: [&str; 3] = ["BYE: ", "the caller: ", "the other side: "];
+    let mut bare = why;
+    while let Some(rest) = SIDES.iter().find_map(|side| bare.strip_prefix(side)) {
+        bare = rest;
+    }
+    format!("{who}: {bare}")
+}
+
 /// A description that was refused, as a refusal.
 pub fn rejection(reject: &sdp::Reject) -> Refusal {
     let plain = reject.offered.contains("AVP") && !reject.offered.contains("SAVP");
