@@ -51,18 +51,7 @@ impl Capture {
         let path = lab.directory().join(format!("{name}.pcap"));
         let file = path.to_str().context("the path is not text")?;
         let octets = octets.to_string();
-        let arguments = [
-            "-q",
-            "-P",
-            "-i",
-            lab.bridge_device(),
-            "-B",
-            "64",
-            "-s",
-            &octets,
-            "-w",
-            file,
-        ];
+        let arguments = ["-q", "-P", "-i", lab.bridge_device(), "-B", "64", "-s", &octets, "-w", file];
         let program = lan.start("dumpcap", &arguments)?;
         program.expect("File: ", READY_WITHIN)?;
         let capture = Self { program, lan, path };
@@ -77,19 +66,11 @@ impl Capture {
     }
 
     /// Waits until what was captured so far satisfies `enough`; `what` names that in the error.
-    pub fn until(
-        &self,
-        what: &str,
-        within: Duration,
-        enough: impl Fn(&[Frame]) -> bool,
-    ) -> Result<()> {
+    pub fn until(&self, what: &str, within: Duration, enough: impl Fn(&[Frame]) -> bool) -> Result<()> {
         let end = Instant::now() + within;
         // Each look waits for a marker to pass through dumpcap, which paces this loop.
         while !enough(&self.so_far()?) {
-            ensure!(
-                Instant::now() < end,
-                "waited {within:?} for {what} on the wire"
-            );
+            ensure!(Instant::now() < end, "waited {within:?} for {what} on the wire");
         }
         Ok(())
     }
@@ -101,37 +82,22 @@ impl Capture {
     pub fn stop(mut self) -> Result<Captured> {
         self.mark("ends")?;
         let status = self.program.interrupt(READY_WITHIN)?;
-        ensure!(
-            status.success(),
-            "dumpcap ended with {status}:\n{}",
-            self.program.output()
-        );
-        let dropped = self.program.wait_for(
-            Default::default(),
-            "its count of drops",
-            READY_WITHIN,
-            |line| line.contains("received/dropped"),
-        );
+        ensure!(status.success(), "dumpcap ended with {status}:\n{}", self.program.output());
+        let dropped = self
+            .program
+            .wait_for(Default::default(), "its count of drops", READY_WITHIN, |line| line.contains("received/dropped"));
         let dropped = match dropped {
             // Packets received/dropped on interface 'br0': 1234/0 (pcap:0/dumpcap:0/flushed:0/ps_ifdrop:0) (100.0%)
-            Ok(line) => {
-                dropped_count(&line).with_context(|| format!("no count of drops in {line:?}"))?
-            }
+            Ok(line) => dropped_count(&line).with_context(|| format!("no count of drops in {line:?}"))?,
             Err(error) => return Err(error),
         };
-        Ok(Captured {
-            path: self.path,
-            dropped,
-        })
+        Ok(Captured { path: self.path, dropped })
     }
 
     /// Sends markers until one of them is in the file.
     fn mark(&self, what: &str) -> Result<()> {
         // Short enough for a capture of headers: a marker that is cut is not found.
-        let text = format!(
-            "capture {what} {:08x}",
-            NEXT_MARKER.fetch_add(1, Ordering::Relaxed)
-        );
+        let text = format!("capture {what} {:08x}", NEXT_MARKER.fetch_add(1, Ordering::Relaxed));
         let before = std::fs::metadata(&self.path).map_or(0, |file| file.len());
         let to = SocketAddr::from((Ipv4Addr::new(198, 18, 133, 255), MARKER_PORT));
         self.lan.inside(|| {
@@ -146,10 +112,7 @@ impl Capture {
                     return Ok(());
                 }
             }
-            bail!(
-                "no marker came into the capture:\n{}",
-                self.program.output()
-            )
+            bail!("no marker came into the capture:\n{}", self.program.output())
         })
     }
 }
@@ -176,25 +139,15 @@ impl Captured {
     /// The fields of the frames that a display filter selects, one row each.
     pub fn fields(&self, filter: &str, names: &[&str]) -> Result<Vec<Vec<String>>> {
         let mut command = Command::new(requirements::find("tshark")?);
-        command
-            .arg("-n")
-            .arg("-r")
-            .arg(&self.path)
-            .args(["-Y", filter, "-T", "fields"]);
+        command.arg("-n").arg("-r").arg(&self.path).args(["-Y", filter, "-T", "fields"]);
         for name in names {
             command.args(["-e", name]);
         }
         let output = command.output()?;
         let complaints = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "tshark -Y {filter:?}: {complaints}"
-        );
+        ensure!(output.status.success(), "tshark -Y {filter:?}: {complaints}");
         let text = String::from_utf8(output.stdout)?;
-        Ok(text
-            .lines()
-            .map(|line| line.split('\t').map(str::to_owned).collect())
-            .collect())
+        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
     }
 
     /// Fails unless `filter` selects something; `what` says what that would have shown.
@@ -206,36 +159,15 @@ impl Captured {
 
     /// Fails if `filter` selects anything.
     pub fn shows_none(&self, what: &str, filter: &str) -> Result<()> {
-        let rows = self.fields(
-            filter,
-            &[
-                "frame.number",
-                "ip.src",
-                "ip.dst",
-                "_ws.col.Protocol",
-                "_ws.col.Info",
-            ],
-        )?;
+        let rows = self.fields(filter, &["frame.number", "ip.src", "ip.dst", "_ws.col.Protocol", "_ws.col.Info"])?;
         let quoted: Vec<String> = rows.iter().take(5).map(|row| row.join(" ")).collect();
-        ensure!(
-            rows.is_empty(),
-            "{what}: {} frames match {filter}, such as\n{}",
-            rows.len(),
-            quoted.join("\n")
-        );
+        ensure!(rows.is_empty(), "{what}: {} frames match {filter}, such as\n{}", rows.len(), quoted.join("\n"));
         Ok(())
     }
 }
 
 fn dropped_count(line: &str) -> Option<u64> {
-    line.split_once("': ")?
-        .1
-        .split_once('/')?
-        .1
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    line.split_once("': ")?.1.split_once('/')?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// What was written to a file behind its first `start` octets.
@@ -248,9 +180,7 @@ fn read_from(path: &Path, start: u64) -> Result<Vec<u8>> {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
+    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -259,7 +189,8 @@ mod tests {
 
     #[test]
     fn drops_are_read_from_dumpcaps_last_words() {
-        let line = "Packets received/dropped on interface 'br0': 1234/56 (pcap:56/dumpcap:0/flushed:0/ps_ifdrop:0) (95.7%)";
+        let line =
+            "Packets received/dropped on interface 'br0': 1234/56 (pcap:56/dumpcap:0/flushed:0/ps_ifdrop:0) (95.7%)";
         assert_eq!(dropped_count(line), Some(56));
         assert_eq!(dropped_count("nothing of the kind"), None);
     }

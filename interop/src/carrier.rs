@@ -47,14 +47,7 @@ pub struct Carrier {
 impl Order {
     /// One call from [`CALLER`] to [`CALLED`] that follows `script`.
     pub fn one(script: Vec<Act>) -> Self {
-        Self {
-            called: CALLED.to_owned(),
-            script,
-            calls: 1,
-            rate: 1,
-            hold: None,
-            profile: "RTP/AVP",
-        }
+        Self { called: CALLED.to_owned(), script, calls: 1, rate: 1, hold: None, profile: "RTP/AVP" }
     }
 }
 
@@ -109,17 +102,12 @@ impl Carrier {
         }
         arguments.push(&target);
         let program = host.start("sipp", &arguments)?;
-        Ok(Self {
-            program,
-            host,
-            _ports: ports,
-        })
+        Ok(Self { program, host, _ports: ports })
     }
 
     /// Waits until call number `call` (from 1) is answered.
     pub fn answered(&self, call: u32, within: Duration) -> Result<()> {
-        self.program
-            .expect(&format!("interop: call {call} is answered"), within)?;
+        self.program.expect(&format!("interop: call {call} is answered"), within)?;
         Ok(())
     }
 
@@ -160,20 +148,14 @@ impl Carrier {
 }
 
 fn messages_file(directory: &Path) -> Result<String> {
-    Ok(directory
-        .join("carrier-messages.txt")
-        .to_str()
-        .context("the path is not text")?
-        .to_owned())
+    Ok(directory.join("carrier-messages.txt").to_str().context("the path is not text")?.to_owned())
 }
 
 /// Opens the RTP port of every call but the first, whose port sipp opens.
 fn media_ports(host: &Host, calls: u32) -> Result<Vec<UdpSocket>> {
     host.inside(|| {
         let ports = (1..calls).map(|call| RTP_PORT + 4 * call as u16);
-        ports
-            .map(|port| Ok(UdpSocket::bind((host.address, port))?))
-            .collect()
+        ports.map(|port| Ok(UdpSocket::bind((host.address, port))?)).collect()
     })
 }
 
@@ -308,20 +290,7 @@ Content-Length: 0
 /// A plain trunk's other end, for proofs of the harness itself: answers any call, echoes its media.
 pub fn answer_in_clear(host: &Host) -> Result<Program> {
     let address = host.address.to_string();
-    let arguments = [
-        "-sn",
-        "uas",
-        "-i",
-        &address,
-        "-p",
-        "5060",
-        "-mp",
-        "16384",
-        "-rtp_echo",
-        "-nostdin",
-        "-f",
-        "3600",
-    ];
+    let arguments = ["-sn", "uas", "-i", &address, "-p", "5060", "-mp", "16384", "-rtp_echo", "-nostdin", "-f", "3600"];
     let program = host.start("sipp", &arguments)?;
     Ok(program)
 }

@@ -18,13 +18,8 @@ const SITE: &str = include_str!("../../examples/lab.toml");
 /// The domain of the example site.
 pub const DOMAIN: &str = "lab.example";
 /// The nodes of the example site and the hosts that they run on.
-pub const NODES: [(&str, &str); 5] = [
-    ("cube1", "cube"),
-    ("cvp1", "cvp"),
-    ("vvb1", "vvb"),
-    ("vvb2", "vvb2"),
-    ("cucm1", "cucm"),
-];
+pub const NODES: [(&str, &str); 5] =
+    [("cube1", "cube"), ("cvp1", "cvp"), ("vvb1", "vvb"), ("vvb2", "vvb2"), ("cucm1", "cucm")];
 
 const SIP_PORT: u16 = 5061;
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
@@ -42,24 +37,13 @@ pub struct Estate {
 impl Estate {
     /// Makes PKI and store for the example site, changed by `change` (the text of `site.toml`).
     pub fn new(lab: Lab, change: impl FnOnce(String) -> String) -> Result<Self> {
-        let names: Vec<(String, &str)> = NODES
-            .iter()
-            .map(|(node, host)| (format!("{node}.{DOMAIN}"), *host))
-            .collect();
-        let names: Vec<(&str, &str)> = names
-            .iter()
-            .map(|(name, host)| (name.as_str(), *host))
-            .collect();
+        let names: Vec<(String, &str)> = NODES.iter().map(|(node, host)| (format!("{node}.{DOMAIN}"), *host)).collect();
+        let names: Vec<(&str, &str)> = names.iter().map(|(name, host)| (name.as_str(), *host)).collect();
         lab.write_names(&names)?;
         let site = lab.directory().join("site.toml");
         fs::write(&site, change(SITE.replace("127.18.133.", "198.18.133.")))?;
         let data = lab.directory().join("data");
-        let estate = Self {
-            nodes: BTreeMap::new(),
-            binary: binary()?,
-            data,
-            lab,
-        };
+        let estate = Self { nodes: BTreeMap::new(), binary: binary()?, data, lab };
         estate.ringfence(&["init", text(&site)?])?;
         Ok(estate)
     }
@@ -75,11 +59,7 @@ impl Estate {
     /// When the example site has no such node: a mistake in the test.
     pub fn host_of(&self, node: &str) -> &Host {
         let found = NODES.iter().find(|(name, _)| *name == node);
-        self.lab.host(
-            found
-                .unwrap_or_else(|| panic!("the site has no node {node}"))
-                .1,
-        )
+        self.lab.host(found.unwrap_or_else(|| panic!("the site has no node {node}")).1)
     }
 
     /// Starts these nodes, each as a process with a data directory of its own, and waits until they listen.
@@ -90,10 +70,7 @@ impl Estate {
                 self.ringfence(&["data", "export", node, "--to", text(&data)?])?;
             }
             let host = self.host_of(node);
-            let program = host.start(
-                text(&self.binary)?,
-                &["run", "--data", text(&data)?, "--only", node],
-            )?;
+            let program = host.start(text(&self.binary)?, &["run", "--data", text(&data)?, "--only", node])?;
             self.nodes.insert((*node).to_owned(), program);
         }
         for node in nodes {
@@ -102,9 +79,12 @@ impl Estate {
         Ok(())
     }
 
-    /// Starts all nodes of the site.
+    /// Starts all nodes of the site, those that are called before those that call: whoever finds nobody at the
+    /// other end asks again only after its keepalive's time.
     pub fn start_all(&mut self) -> Result<()> {
-        self.start(&NODES.map(|(node, _)| node))
+        self.start(&["cucm1", "vvb1", "vvb2"])?;
+        self.start(&["cvp1"])?;
+        self.start(&["cube1"])
     }
 
     /// A node's process.
@@ -112,9 +92,7 @@ impl Estate {
     /// # Panics
     /// When it was not started: a mistake in the test.
     pub fn node(&mut self, node: &str) -> &mut Program {
-        self.nodes
-            .get_mut(node)
-            .unwrap_or_else(|| panic!("{node} was not started"))
+        self.nodes.get_mut(node).unwrap_or_else(|| panic!("{node} was not started"))
     }
 
     /// Where a node's process keeps its data.
@@ -136,12 +114,7 @@ impl Estate {
     pub fn ringfence_fails(&self, arguments: &[&str]) -> Result<(i32, String)> {
         let mut program = self.command(arguments)?;
         let status = program.wait(COMMAND_WITHIN)?;
-        ensure!(
-            !status.success(),
-            "ringfence {} succeeded:\n{}",
-            arguments.join(" "),
-            program.output()
-        );
+        ensure!(!status.success(), "ringfence {} succeeded:\n{}", arguments.join(" "), program.output());
         Ok((status.code().context("it was killed")?, program.output()))
     }
 
@@ -152,9 +125,7 @@ impl Estate {
         arguments.push("--json");
         let printed = self.ringfence(&arguments)?;
         // Warnings, if any, are on the other stream and may stand before or behind.
-        let from = printed
-            .find(['[', '{'])
-            .with_context(|| format!("no JSON in:\n{printed}"))?;
+        let from = printed.find(['[', '{']).with_context(|| format!("no JSON in:\n{printed}"))?;
         let mut values = serde_json::Deserializer::from_str(&printed[from..]).into_iter::<Value>();
         Ok(values.next().context("nothing was printed")??)
     }
@@ -183,11 +154,7 @@ impl Estate {
     ) -> Result<Vec<Value>> {
         eventually(what, within, || {
             let legs = self.legs(node)?;
-            Ok(if wanted(&legs) {
-                Ok(legs)
-            } else {
-                Err(brief(&legs))
-            })
+            Ok(if wanted(&legs) { Ok(legs) } else { Err(brief(&legs)) })
         })
     }
 
@@ -195,37 +162,19 @@ impl Estate {
     pub fn agent_is(&self, id: &str, state: &str, within: Duration) -> Result<()> {
         eventually(&format!("agent {id} to be {state}"), within, || {
             let agents = objects(&self.show("agents")?, &["id", "state", "extension"]);
-            let found = agents
-                .iter()
-                .find(|agent| agent["id"] == id)
-                .and_then(|agent| agent["state"].as_str());
+            let found = agents.iter().find(|agent| agent["id"] == id).and_then(|agent| agent["state"].as_str());
             let same = found.is_some_and(|found| plain_word(found) == plain_word(state));
-            Ok(if same {
-                Ok(())
-            } else {
-                Err(format!("it is {found:?}"))
-            })
+            Ok(if same { Ok(()) } else { Err(format!("it is {found:?}")) })
         })
     }
 
     /// Waits until this many callers are waiting in a queue.
     pub fn waiting(&self, queue: &str, callers: u64, within: Duration) -> Result<()> {
-        eventually(
-            &format!("{callers} callers in queue {queue}"),
-            within,
-            || {
-                let queues = objects(&self.show("queues")?, &["name", "waiting"]);
-                let found = queues
-                    .iter()
-                    .find(|found| found["name"] == queue)
-                    .and_then(|queue| queue["waiting"].as_u64());
-                Ok(if found == Some(callers) {
-                    Ok(())
-                } else {
-                    Err(format!("there are {found:?}"))
-                })
-            },
-        )
+        eventually(&format!("{callers} callers in queue {queue}"), within, || {
+            let queues = objects(&self.show("queues")?, &["name", "waiting"]);
+            let found = queues.iter().find(|found| found["name"] == queue).and_then(|queue| queue["waiting"].as_u64());
+            Ok(if found == Some(callers) { Ok(()) } else { Err(format!("there are {found:?}")) })
+        })
     }
 
     /// Waits until a phone's line is registered at the call manager.
@@ -233,11 +182,7 @@ impl Estate {
         eventually(&format!("line {line} to be registered"), within, || {
             let phones = objects(&self.show("registrations")?, &["line", "contact"]);
             let there = phones.iter().any(|phone| phone["line"] == line);
-            Ok(if there {
-                Ok(())
-            } else {
-                Err(format!("{} others are", phones.len()))
-            })
+            Ok(if there { Ok(()) } else { Err(format!("{} others are", phones.len())) })
         })
     }
 
@@ -249,10 +194,7 @@ impl Estate {
 
     /// The refusals that the nodes remember, each with `node`, `remote`, `answered` and `refusal`.
     pub fn refusals(&self, node: &str) -> Result<Vec<Value>> {
-        Ok(objects(
-            &self.show(&format!("refusals --node {node}"))?,
-            &["answered", "refusal"],
-        ))
+        Ok(objects(&self.show(&format!("refusals --node {node}"))?, &["answered", "refusal"]))
     }
 
     /// An identity from our own authority, for a phone or a stranger.
@@ -263,55 +205,25 @@ impl Estate {
     /// The same, valid for so many days from now; a negative number makes one that has expired.
     pub fn papers_for_days(&self, name: &str, host: &str, days: i64) -> Result<Papers> {
         let out = self.lab.directory().join(format!("papers-{name}-{days}"));
-        let (address, days) = (
-            self.lab.host(host).address.to_string(),
-            format!("--days={days}"),
-        );
-        self.ringfence(&[
-            "cert",
-            "issue",
-            "--name",
-            name,
-            "--ip",
-            &address,
-            &days,
-            "--out",
-            text(&out)?,
-        ])?;
-        Ok(Papers {
-            key: out.join("key.pem"),
-            chain: out.join("chain.pem"),
-            authority: out.join("root.pem"),
-        })
+        let (address, days) = (self.lab.host(host).address.to_string(), format!("--days={days}"));
+        self.ringfence(&["cert", "issue", "--name", name, "--ip", &address, &days, "--out", text(&out)?])?;
+        Ok(Papers { key: out.join("key.pem"), chain: out.join("chain.pem"), authority: out.join("root.pem") })
     }
 
     /// The digest credentials of a line of the example site.
     pub fn login(&self, line: &str) -> Login {
-        Login {
-            user: line.to_owned(),
-            password: format!("lab-{line}-secret"),
-        }
+        Login { user: line.to_owned(), password: format!("lab-{line}-secret") }
     }
 
     /// Fails when a process has ended, has logged an error or a panic, or has let `secrets` (numbers, keys,
     /// digits) into its log.
     pub fn demand_clean_logs(&mut self, secrets: &[&str]) -> Result<()> {
         for (node, program) in &mut self.nodes {
-            ensure!(
-                program.is_running(),
-                "{node} has ended:\n{}",
-                program.output()
-            );
+            ensure!(program.is_running(), "{node} has ended:\n{}", program.output());
             for line in program.output().lines() {
-                ensure!(
-                    !line.contains("ERROR") && !line.contains("panicked"),
-                    "{node} logged: {line}"
-                );
+                ensure!(!line.contains("ERROR") && !line.contains("panicked"), "{node} logged: {line}");
                 for secret in secrets {
-                    ensure!(
-                        !line.contains(secret),
-                        "{node} let {secret:?} into its log: {line}"
-                    );
+                    ensure!(!line.contains(secret), "{node} let {secret:?} into its log: {line}");
                 }
             }
         }
@@ -327,27 +239,15 @@ impl Estate {
     /// Waits until the node's secure port is open, without knocking at it: a knock would be a refusal.
     fn listens(&mut self, node: &str) -> Result<()> {
         let program = self.nodes.get_mut(node).context("it was not started")?;
-        eventually(
-            &format!("{node} to listen on {SIP_PORT}"),
-            STARTS_WITHIN,
-            || {
-                ensure!(program.is_running(), "{node} ended:\n{}", program.output());
-                Ok(if listens_on(program.id(), SIP_PORT)? {
-                    Ok(())
-                } else {
-                    Err("it does not".to_owned())
-                })
-            },
-        )
+        eventually(&format!("{node} to listen on {SIP_PORT}"), STARTS_WITHIN, || {
+            ensure!(program.is_running(), "{node} ended:\n{}", program.output());
+            Ok(if listens_on(program.id(), SIP_PORT)? { Ok(()) } else { Err("it does not".to_owned()) })
+        })
     }
 }
 
 /// Asks again and again until the answer is `Ok`; the last `Err` is quoted when time is up.
-pub fn eventually<T>(
-    what: &str,
-    within: Duration,
-    mut ask: impl FnMut() -> Result<Result<T, String>>,
-) -> Result<T> {
+pub fn eventually<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Result<Result<T, String>>) -> Result<T> {
     let end = Instant::now() + within;
     loop {
         match ask()? {
@@ -364,17 +264,11 @@ pub fn eventually<T>(
 /// Every object anywhere in `value` that has all these fields.
 pub fn objects(value: &Value, fields: &[&str]) -> Vec<Value> {
     match value {
-        Value::Array(values) => values
-            .iter()
-            .flat_map(|value| objects(value, fields))
-            .collect(),
+        Value::Array(values) => values.iter().flat_map(|value| objects(value, fields)).collect(),
         Value::Object(map) if fields.iter().all(|field| map.contains_key(*field)) => {
             vec![value.clone()]
         }
-        Value::Object(map) => map
-            .values()
-            .flat_map(|value| objects(value, fields))
-            .collect(),
+        Value::Object(map) => map.values().flat_map(|value| objects(value, fields)).collect(),
         _ => Vec::new(),
     }
 }
@@ -387,8 +281,7 @@ fn listens_on(pid: u32, port: u16) -> Result<bool> {
         let rows = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
         let open = rows.lines().skip(1).any(|row| {
             let mut columns = row.split_whitespace().skip(1);
-            columns.next().is_some_and(|local| local.ends_with(&ending))
-                && columns.nth(1) == Some(LISTEN)
+            columns.next().is_some_and(|local| local.ends_with(&ending)) && columns.nth(1) == Some(LISTEN)
         });
         if open {
             return Ok(true);
@@ -404,16 +297,9 @@ fn binary() -> Result<PathBuf> {
     }
     let test = std::env::current_exe()?;
     // …/target/debug/deps/interop-0123456789abcdef
-    let target = test
-        .ancestors()
-        .nth(3)
-        .context("this test is not in a target directory")?;
+    let target = test.ancestors().nth(3).context("this test is not in a target directory")?;
     let binary = target.join("release").join("ringfence");
-    ensure!(
-        binary.is_file(),
-        "{} is not there; build it: cargo build --release --package ringfence",
-        binary.display()
-    );
+    ensure!(binary.is_file(), "{} is not there; build it: cargo build --release --package ringfence", binary.display());
     Ok(binary)
 }
 
@@ -421,21 +307,13 @@ fn binary() -> Result<PathBuf> {
 fn brief(legs: &[Value]) -> String {
     let lines: Vec<String> = legs
         .iter()
-        .map(|leg| {
-            format!(
-                "{} {} {} {}",
-                leg["direction"], leg["state"], leg["peer"], leg["media"]["remote"]
-            )
-        })
+        .map(|leg| format!("{} {} {} {}", leg["direction"], leg["state"], leg["peer"], leg["media"]["remote"]))
         .collect();
     format!("the {} legs are: {}", legs.len(), lines.join("; "))
 }
 
 fn plain_word(word: &str) -> String {
-    word.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    word.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn text(path: &Path) -> Result<&str> {

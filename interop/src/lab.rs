@@ -19,15 +19,8 @@ use crate::program::Program;
 use crate::requirements;
 
 /// The hosts of the reference lab (contract 286) and a second voice browser to fall back to.
-pub const REFERENCE_HOSTS: [(&str, u8); 7] = [
-    ("cucm", 3),
-    ("cvp", 13),
-    ("vvb", 143),
-    ("vvb2", 144),
-    ("cube", 226),
-    ("agent", 75),
-    ("carrier", 76),
-];
+pub const REFERENCE_HOSTS: [(&str, u8); 7] =
+    [("cucm", 3), ("cvp", 13), ("vvb", 143), ("vvb2", 144), ("cube", 226), ("agent", 75), ("carrier", 76)];
 
 /// The host that the bridge itself is: it sees every packet and is nobody's peer.
 pub const BRIDGE: &str = "lan";
@@ -81,11 +74,7 @@ impl Lab {
         let directory = std::env::temp_dir().join(stem.trim_end_matches('-'));
         fs::create_dir_all(&directory)?;
         // From here on Drop cleans up whatever was made.
-        let mut lab = Self {
-            stem,
-            hosts: BTreeMap::new(),
-            directory,
-        };
+        let mut lab = Self { stem, hosts: BTreeMap::new(), directory };
         lab.add_bridge()?;
         for (name, last) in hosts {
             lab.add_host(name, address(*last))?;
@@ -99,9 +88,7 @@ impl Lab {
     /// # Panics
     /// When the lab has no such host: a mistake in the test.
     pub fn host(&self, name: &str) -> &Host {
-        self.hosts
-            .get(name)
-            .unwrap_or_else(|| panic!("the lab has no host {name}"))
+        self.hosts.get(name).unwrap_or_else(|| panic!("the lab has no host {name}"))
     }
 
     /// The directory of this run, removed with the lab unless `INTEROP_KEEP` is set.
@@ -128,10 +115,7 @@ impl Lab {
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("hosts"), &text)?;
             // No resolver: a name that is not in `hosts` fails at once instead of after a timeout.
-            fs::write(
-                folder.join("resolv.conf"),
-                "nameserver 127.0.0.1\noptions attempts:1 timeout:1\n",
-            )?;
+            fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")?;
         }
         Ok(())
     }
@@ -143,13 +127,8 @@ impl Lab {
     fn add_bridge(&mut self) -> Result<()> {
         self.make_namespace(BRIDGE, address(1))?;
         let lan = self.namespace(BRIDGE);
-        ip(&format!(
-            "-n {lan} link add {BRIDGE_DEVICE} type bridge forward_delay 0 mcast_snooping 0"
-        ))?;
-        ip(&format!(
-            "-n {lan} addr add {}/24 dev {BRIDGE_DEVICE}",
-            address(1)
-        ))?;
+        ip(&format!("-n {lan} link add {BRIDGE_DEVICE} type bridge forward_delay 0 mcast_snooping 0"))?;
+        ip(&format!("-n {lan} addr add {}/24 dev {BRIDGE_DEVICE}", address(1)))?;
         ip(&format!("-n {lan} link set {BRIDGE_DEVICE} up"))
     }
 
@@ -157,19 +136,12 @@ impl Lab {
         ensure!(name.len() <= 12, "{name} is too long for an interface name");
         self.make_namespace(name, address)?;
         let (inside, lan) = (self.namespace(name), self.namespace(BRIDGE));
-        ip(&format!(
-            "-n {inside} link add eth0 type veth peer name p-{name} netns {lan}"
-        ))?;
-        ip(&format!(
-            "-n {lan} link set p-{name} master {BRIDGE_DEVICE} up"
-        ))?;
+        ip(&format!("-n {inside} link add eth0 type veth peer name p-{name} netns {lan}"))?;
+        ip(&format!("-n {lan} link set p-{name} master {BRIDGE_DEVICE} up"))?;
         ip(&format!("-n {inside} addr add {address}/24 dev eth0"))?;
         ip(&format!("-n {inside} link set eth0 up"))?;
         // Phones look for a default route to decide which address is theirs.
-        ip(&format!(
-            "-n {inside} route add default via {}",
-            self::address(1)
-        ))
+        ip(&format!("-n {inside} route add default via {}", self::address(1)))
     }
 
     fn make_namespace(&mut self, name: &str, address: Ipv4Addr) -> Result<()> {
@@ -177,12 +149,7 @@ impl Lab {
         ip(&format!("netns add {namespace}"))?;
         let directory = self.directory.join(name);
         fs::create_dir_all(&directory)?;
-        let host = Host {
-            name: name.to_owned(),
-            address,
-            namespace: namespace.clone(),
-            directory,
-        };
+        let host = Host { name: name.to_owned(), address, namespace: namespace.clone(), directory };
         self.hosts.insert(name.to_owned(), host);
         ip(&format!("-n {namespace} link set lo up"))
     }
@@ -194,10 +161,7 @@ impl Drop for Lab {
             remove_namespace(&host.namespace);
         }
         if std::env::var_os("INTEROP_KEEP").is_some() {
-            eprintln!(
-                "the logs of this run are kept in {}",
-                self.directory.display()
-            );
+            eprintln!("the logs of this run are kept in {}", self.directory.display());
         } else {
             let _ = fs::remove_dir_all(&self.directory);
         }
@@ -228,24 +192,13 @@ impl Host {
         let path = requirements::find(program)?;
         let mut command = Command::new("ip");
         command
-            .args([
-                "netns",
-                "exec",
-                &self.namespace,
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                "--",
-            ])
+            .args(["netns", "exec", &self.namespace, "setpriv", "--pdeathsig", "KILL", "--"])
             .arg(path)
             .args(arguments.iter().map(AsRef::as_ref))
             .current_dir(&self.directory)
             .env("HOME", &self.directory)
             .envs(environment.iter().copied());
-        let name = Path::new(program)
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or(program);
+        let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
         Program::start(&format!("{name}@{}", self.name), command, &self.directory)
     }
 
@@ -258,9 +211,7 @@ impl Host {
                     .context("entering the network namespace")?;
                 work()
             });
-            entered
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            entered.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
@@ -272,10 +223,7 @@ impl Host {
 
 /// Removes the namespaces and directories of runs whose process is no more.
 fn sweep() -> Result<()> {
-    let output = Command::new("ip")
-        .args(["netns", "list"])
-        .output()
-        .context("running ip")?;
+    let output = Command::new("ip").args(["netns", "list"]).output().context("running ip")?;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let Some(namespace) = line.split_whitespace().next() else {
             continue;
@@ -285,9 +233,7 @@ fn sweep() -> Result<()> {
         }
     }
     for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
-        if entry.file_name().to_str().is_some_and(is_stale)
-            && std::env::var_os("INTEROP_KEEP").is_none()
-        {
+        if entry.file_name().to_str().is_some_and(is_stale) && std::env::var_os("INTEROP_KEEP").is_none() {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -300,10 +246,8 @@ fn is_stale(name: &str) -> bool {
         return false;
     };
     let mut parts = rest.split('-');
-    let (Some(Ok(pid)), Some(Ok(started))) = (
-        parts.next().map(str::parse::<u32>),
-        parts.next().map(str::parse::<u64>),
-    ) else {
+    let (Some(Ok(pid)), Some(Ok(started))) = (parts.next().map(str::parse::<u32>), parts.next().map(str::parse::<u64>))
+    else {
         return false;
     };
     start_time(pid) != Some(started)
@@ -313,27 +257,15 @@ fn is_stale(name: &str) -> bool {
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command, field 2, may hold anything; what follows the last parenthesis is regular.
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 /// Ends what still runs in a namespace and removes it with its names. Never fails: it is cleaning up.
 fn remove_namespace(namespace: &str) {
-    if let Ok(output) = Command::new("ip")
-        .args(["netns", "pids", namespace])
-        .output()
-    {
+    if let Ok(output) = Command::new("ip").args(["netns", "pids", namespace]).output() {
         for pid in String::from_utf8_lossy(&output.stdout).lines() {
             // Our own process is listed while a thread of it is inside.
-            let pid = pid
-                .trim()
-                .parse::<i32>()
-                .ok()
-                .filter(|pid| *pid != std::process::id() as i32);
+            let pid = pid.trim().parse::<i32>().ok().filter(|pid| *pid != std::process::id() as i32);
             if let Some(pid) = pid.and_then(Pid::from_raw) {
                 let _ = kill_process(pid, Signal::KILL);
             }
@@ -349,15 +281,9 @@ fn names_folder(namespace: &str) -> PathBuf {
 }
 
 fn ip(arguments: &str) -> Result<()> {
-    let output = Command::new("ip")
-        .args(arguments.split(' '))
-        .output()
-        .context("running ip")?;
+    let output = Command::new("ip").args(arguments.split(' ')).output().context("running ip")?;
     if !output.status.success() {
-        bail!(
-            "ip {arguments}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }

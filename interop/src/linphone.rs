@@ -52,22 +52,18 @@ impl Linphone {
 
     /// Waits until a call after `mark` runs with media.
     pub fn in_call(&self, mark: Mark, within: Duration) -> Result<()> {
-        self.program
-            .wait_for(mark, "an encrypted call", within, |line| {
-                line.contains("LinphoneCallStreamsRunning")
-                    || line.contains(
-                        "moving from state LinphoneCallConnected to LinphoneCallStreamsRunning",
-                    )
-            })?;
+        self.program.wait_for(mark, "an encrypted call", within, |line| {
+            line.contains("LinphoneCallStreamsRunning")
+                || line.contains("moving from state LinphoneCallConnected to LinphoneCallStreamsRunning")
+        })?;
         Ok(())
     }
 
     /// Waits until a call after `mark` has ended.
     pub fn hung_up(&self, mark: Mark, within: Duration) -> Result<()> {
-        self.program
-            .wait_for(mark, "the end of the call", within, |line| {
-                line.contains("to LinphoneCallReleased") || line.contains("to LinphoneCallEnd")
-            })?;
+        self.program.wait_for(mark, "the end of the call", within, |line| {
+            line.contains("to LinphoneCallReleased") || line.contains("to LinphoneCallEnd")
+        })?;
         Ok(())
     }
 
@@ -101,18 +97,9 @@ impl Linphone {
 }
 
 fn settings(host: &Host, line: &Line, papers: &Papers) -> String {
-    let Line {
-        number,
-        login,
-        registrar,
-        ..
-    } = line;
+    let Line { number, login, registrar, .. } = line;
     let address = host.address;
-    let (key, chain, authority) = (
-        papers.key.display(),
-        papers.chain.display(),
-        papers.authority.display(),
-    );
+    let (key, chain, authority) = (papers.key.display(), papers.chain.display(), papers.authority.display());
     let mut text = format!(
         "[sip]\nsip_port=0\nsip_tcp_port=0\nsip_tls_port=5061\nguess_hostname=0\ncontact=sip:{number}@{address}\n\
          register_only_when_network_is_up=0\nauto_net_state_mon=0\ndefault_proxy=0\nuse_ipv6=0\n\

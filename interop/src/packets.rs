@@ -61,40 +61,23 @@ pub fn read(path: &Path) -> Result<Vec<Frame>> {
 
 /// [`read`] from memory.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Frame>> {
-    let header = bytes
-        .get(..FILE_HEADER)
-        .context("shorter than a libpcap header")?;
+    let header = bytes.get(..FILE_HEADER).context("shorter than a libpcap header")?;
     let little = header.starts_with(&MAGIC_LE);
-    ensure!(
-        little || header.starts_with(&MAGIC_BE),
-        "not a libpcap file with microseconds"
-    );
+    ensure!(little || header.starts_with(&MAGIC_BE), "not a libpcap file with microseconds");
     let word = |at: &[u8], offset: usize| -> Option<u32> {
         let word: [u8; 4] = at.get(offset..offset + 4)?.try_into().ok()?;
-        Some(if little {
-            u32::from_le_bytes(word)
-        } else {
-            u32::from_be_bytes(word)
-        })
+        Some(if little { u32::from_le_bytes(word) } else { u32::from_be_bytes(word) })
     };
-    ensure!(
-        word(header, 20) == Some(LINK_ETHERNET),
-        "not a capture of Ethernet frames"
-    );
+    ensure!(word(header, 20) == Some(LINK_ETHERNET), "not a capture of Ethernet frames");
     let mut frames = Vec::new();
     let mut rest = &bytes[FILE_HEADER..];
-    while let (Some(seconds), Some(micros), Some(length)) =
-        (word(rest, 0), word(rest, 4), word(rest, 8))
-    {
+    while let (Some(seconds), Some(micros), Some(length)) = (word(rest, 0), word(rest, 4), word(rest, 8)) {
         let end = RECORD_HEADER + length as usize;
         let Some(frame) = rest.get(RECORD_HEADER..end) else {
             break;
         };
         let time = Duration::from_secs(seconds.into()) + Duration::from_micros(micros.into());
-        frames.push(Frame {
-            time,
-            bytes: frame.to_vec(),
-        });
+        frames.push(Frame { time, bytes: frame.to_vec() });
         rest = &rest[end..];
     }
     Ok(frames)
@@ -125,10 +108,7 @@ pub fn udp_flows(frames: &[Frame]) -> BTreeMap<Flow, Vec<Datagram>> {
     let mut flows: BTreeMap<Flow, Vec<Datagram>> = BTreeMap::new();
     for frame in frames {
         if let Some((flow, payload)) = udp(&frame.bytes) {
-            let datagram = Datagram {
-                time: frame.time,
-                payload: payload.to_vec(),
-            };
+            let datagram = Datagram { time: frame.time, payload: payload.to_vec() };
             flows.entry(flow).or_default().push(datagram);
         }
     }
@@ -177,10 +157,7 @@ impl<'a> Rtp<'a> {
         if first & 0x20 != 0 {
             // In SRTP the last octet is of the tag, so padding that makes no sense is no padding.
             let padding = usize::from(*datagram.last()?);
-            end = end
-                .checked_sub(padding)
-                .filter(|end| *end >= start)
-                .unwrap_or(datagram.len());
+            end = end.checked_sub(padding).filter(|end| *end >= start).unwrap_or(datagram.len());
         }
         Some(Self {
             marker: second & 0x80 != 0,
@@ -194,14 +171,7 @@ impl<'a> Rtp<'a> {
 }
 
 /// One RTP packet without extensions (RFC 3550 section 5.1).
-pub fn rtp_packet(
-    marker: bool,
-    payload_type: u8,
-    sequence: u16,
-    timestamp: u32,
-    ssrc: u32,
-    payload: &[u8],
-) -> Vec<u8> {
+pub fn rtp_packet(marker: bool, payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x80, u8::from(marker) << 7 | payload_type];
     packet.extend(sequence.to_be_bytes());
     packet.extend(timestamp.to_be_bytes());
@@ -255,24 +225,15 @@ fn ip(frame: &[u8]) -> Option<Packet<'_>> {
 
 fn udp(frame: &[u8]) -> Option<(Flow, &[u8])> {
     let packet = ip(frame).filter(|packet| packet.protocol == UDP)?;
-    let port = |at: usize| {
-        Some(u16::from_be_bytes(
-            packet.payload.get(at..at + 2)?.try_into().ok()?,
-        ))
-    };
-    let flow = Flow {
-        from: (packet.from, port(0)?).into(),
-        to: (packet.to, port(2)?).into(),
-    };
+    let port = |at: usize| Some(u16::from_be_bytes(packet.payload.get(at..at + 2)?.try_into().ok()?));
+    let flow = Flow { from: (packet.from, port(0)?).into(), to: (packet.to, port(2)?).into() };
     Some((flow, packet.payload.get(8..)?))
 }
 
 /// RFC 1071.
 fn internet_checksum(bytes: &[u8]) -> u16 {
-    let mut sum: u32 = bytes
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)))
-        .sum();
+    let mut sum: u32 =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -288,12 +249,8 @@ mod tests {
         let rtp = rtp_packet(true, 101, 65_535, 160, 7, &[1, 10, 0, 160]);
         let from = (Ipv4Addr::new(198, 18, 133, 76), 6000);
         let to = (Ipv4Addr::new(198, 18, 133, 226), 16_384);
-        let frame = Frame {
-            time: Duration::from_micros(1_020_000),
-            bytes: udp_frame(from, to, &rtp).unwrap(),
-        };
-        let path =
-            std::env::temp_dir().join(format!("interop-packets-{}.pcap", std::process::id()));
+        let frame = Frame { time: Duration::from_micros(1_020_000), bytes: udp_frame(from, to, &rtp).unwrap() };
+        let path = std::env::temp_dir().join(format!("interop-packets-{}.pcap", std::process::id()));
         write(&path, std::slice::from_ref(&frame)).unwrap();
         let read = read(&path);
         std::fs::remove_file(&path).unwrap();
@@ -301,24 +258,16 @@ mod tests {
         assert_eq!(read, [frame]);
         let flows = udp_flows(&read);
         let (flow, datagrams) = flows.first_key_value().unwrap();
-        assert_eq!(
-            flow.to_string(),
-            "198.18.133.76:6000 → 198.18.133.226:16384"
-        );
+        assert_eq!(flow.to_string(), "198.18.133.76:6000 → 198.18.133.226:16384");
         let parsed = Rtp::parse(&datagrams[0].payload).unwrap();
-        assert_eq!(
-            (parsed.marker, parsed.payload_type, parsed.sequence),
-            (true, 101, 65_535)
-        );
+        assert_eq!((parsed.marker, parsed.payload_type, parsed.sequence), (true, 101, 65_535));
         assert_eq!(parsed.payload, [1, 10, 0, 160]);
     }
 
     #[test]
     fn a_cut_record_is_left_out_and_rubbish_is_refused() {
         let mut bytes = Vec::from(MAGIC_LE);
-        bytes.extend([
-            2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 1, 0, 0, 0,
-        ]);
+        bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 1, 0, 0, 0]);
         assert_eq!(parse(&bytes).unwrap(), []);
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 1, 2]);
         assert_eq!(parse(&bytes).unwrap(), []);

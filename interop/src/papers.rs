@@ -20,9 +20,7 @@ impl Authority {
     /// Makes a new one.
     pub fn new(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)?;
-        let authority = Self {
-            directory: directory.to_owned(),
-        };
+        let authority = Self { directory: directory.to_owned() };
         authority.openssl(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 10 \
              -subj /CN=Interop-Authority -addext keyUsage=critical,keyCertSign,cRLSign",
@@ -55,11 +53,7 @@ impl Authority {
             extensions.display(),
             chain.display()
         ))?;
-        Ok(Papers {
-            key,
-            chain,
-            authority: self.directory.join("ca.pem"),
-        })
+        Ok(Papers { key, chain, authority: self.directory.join("ca.pem") })
     }
 
     fn openssl(&self, arguments: &str) -> Result<()> {
@@ -67,11 +61,7 @@ impl Authority {
             .args(arguments.split_whitespace())
             .current_dir(&self.directory)
             .output()?;
-        ensure!(
-            output.status.success(),
-            "openssl {arguments}:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ensure!(output.status.success(), "openssl {arguments}:\n{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
 }

@@ -69,20 +69,13 @@ impl Baresip {
         let mut identity = fs::read(&papers.key).context("reading the phone's key")?;
         identity.extend(fs::read(&papers.chain).context("reading the phone's certificate")?);
         fs::write(directory.join("identity.pem"), identity)?;
-        fs::write(
-            directory.join("config"),
-            configuration(host.address, &directory, &papers.authority),
-        )?;
+        fs::write(directory.join("config"), configuration(host.address, &directory, &papers.authority))?;
         fs::write(directory.join("accounts"), account(line))?;
         fs::write(directory.join("contacts"), "")?;
         let folder = directory.to_str().context("the path is not text")?;
         let program = host.start("baresip", &["-f", folder, "-v", "-s"])?;
         program.expect("baresip is ready", STARTS_WITHIN)?;
-        Ok(Self {
-            program,
-            host: host.clone(),
-            directory,
-        })
+        Ok(Self { program, host: host.clone(), directory })
     }
 
     /// The process, to wait on its output or to kill it.
@@ -98,17 +91,13 @@ impl Baresip {
     /// Waits until its registration is accepted.
     pub fn registered(&self, within: Duration) -> Result<()> {
         self.program.expect("200 OK", within)?;
-        self.program
-            .wait_for(Mark::default(), "its registration", within, |line| {
-                line.contains("bindings]") || line.contains("registered successfully")
-            })?;
+        self.program.wait_for(Mark::default(), "its registration", within, |line| line.contains(" binding"))?;
         Ok(())
     }
 
     /// Waits until a call after `mark` is established.
     pub fn in_call(&self, mark: Mark, within: Duration) -> Result<()> {
-        self.program
-            .expect_after(mark, "Call established", within)?;
+        self.program.expect_after(mark, "Call established", within)?;
         Ok(())
     }
 
@@ -120,10 +109,9 @@ impl Baresip {
 
     /// Waits until a call after `mark` has ended.
     pub fn hung_up(&self, mark: Mark, within: Duration) -> Result<()> {
-        self.program
-            .wait_for(mark, "the end of the call", within, |line| {
-                line.contains("session closed") || line.contains("terminated (duration")
-            })?;
+        self.program.wait_for(mark, "the end of the call", within, |line| {
+            line.contains("session closed") || line.contains("terminated (duration")
+        })?;
         Ok(())
     }
 
@@ -161,18 +149,11 @@ impl Baresip {
     pub fn stop(mut self) -> Result<Stopped> {
         self.program.stop(STARTS_WITHIN)?;
         let (heard, said) = (self.recorded("dec")?, self.recorded("enc")?);
-        Ok(Stopped {
-            heard,
-            said,
-            output: self.program.output(),
-        })
+        Ok(Stopped { heard, said, output: self.program.output() })
     }
 
     fn recorded(&self, which: &str) -> Result<Vec<i16>> {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.directory)?
-            .flatten()
-            .map(|entry| entry.path())
-            .collect();
+        let mut files: Vec<PathBuf> = fs::read_dir(&self.directory)?.flatten().map(|entry| entry.path()).collect();
         let ending = format!("-{which}.wav");
         files.retain(|path| path.to_str().is_some_and(|path| path.ends_with(&ending)));
         files.sort();
@@ -187,17 +168,14 @@ impl Baresip {
     fn command(&self, command: &str, parameters: &str) -> Result<()> {
         let json = serde_json::json!({ "command": command, "params": parameters }).to_string();
         let answer = self.host.inside(|| {
-            let mut stream =
-                TcpStream::connect(CONTROL).context("connecting to baresip's control port")?;
+            let mut stream = TcpStream::connect(CONTROL).context("connecting to baresip's control port")?;
             stream.set_read_timeout(Some(Duration::from_secs(10)))?;
             write!(stream, "{}:{json},", json.len())?;
             let mut answer = Vec::new();
             let mut buffer = [0; 4096];
             // Events may come first.
             while !String::from_utf8_lossy(&answer).contains("\"response\":true") {
-                let read = stream
-                    .read(&mut buffer)
-                    .context("reading baresip's answer")?;
+                let read = stream.read(&mut buffer).context("reading baresip's answer")?;
                 ensure!(read > 0, "baresip closed its control port");
                 answer.extend(&buffer[..read]);
             }
@@ -229,9 +207,7 @@ fn configuration(address: Ipv4Addr, directory: &Path, authority: &Path) -> Strin
          ctrl_tcp_listen {}:{}\n",
         CONTROL.0, CONTROL.1
     );
-    for module in [
-        "g711", "aufile", "aubridge", "sndfile", "ctrl_tcp", "srtp", "uuid",
-    ] {
+    for module in ["g711", "aufile", "aubridge", "sndfile", "ctrl_tcp", "srtp", "uuid"] {
         text.push_str(&format!("module {module}.so\n"));
     }
     for module in ["account", "contact", "menu"] {
@@ -241,19 +217,11 @@ fn configuration(address: Ipv4Addr, directory: &Path, authority: &Path) -> Strin
 }
 
 fn account(line: &Line) -> String {
-    let Line {
-        number,
-        login,
-        registrar,
-        through,
-        answers,
-    } = line;
+    let Line { number, login, registrar, through, answers } = line;
     let mut text = format!("<sip:{number}@{registrar}:5061;transport=tls>");
     match login {
         Some(Login { user, password }) => {
-            text.push_str(&format!(
-                ";auth_user={user};auth_pass={password};regint=120"
-            ));
+            text.push_str(&format!(";auth_user={user};auth_pass={password};regint=120"));
         }
         None => text.push_str(";regint=0"),
     }
@@ -261,8 +229,6 @@ fn account(line: &Line) -> String {
         text.push_str(&format!(";outbound=\"sip:{address}:5061;transport=tls\""));
     }
     let mode = if *answers { "auto" } else { "manual" };
-    text.push_str(&format!(
-        ";mediaenc=srtp-mand;answermode={mode};audio_codecs=PCMU\n"
-    ));
+    text.push_str(&format!(";mediaenc=srtp-mand;answermode={mode};audio_codecs=PCMU\n"));
     text
 }

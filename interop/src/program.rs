@@ -52,8 +52,7 @@ impl Program {
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         let pid = Pid::from_child(&child);
-        let handle =
-            pidfd_open(pid, PidfdFlags::empty()).with_context(|| format!("watching {name}"))?;
+        let handle = pidfd_open(pid, PidfdFlags::empty()).with_context(|| format!("watching {name}"))?;
         let log = Arc::new(Log::default());
         let path = directory.join(format!("{name}.log"));
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -64,13 +63,7 @@ impl Program {
             read_lines(stderr, file, log.clone());
         }
         let stdin = child.stdin.take();
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            handle,
-            stdin,
-            log,
-        })
+        Ok(Self { name: name.to_owned(), child, handle, stdin, log })
     }
 
     /// The process's id.
@@ -101,22 +94,14 @@ impl Program {
     /// # Errors
     /// As [`Program::expect`].
     pub fn expect_after(&self, mark: Mark, text: &str, within: Duration) -> Result<String> {
-        self.wait_for(mark, &format!("a line with {text:?}"), within, |line| {
-            line.contains(text)
-        })
+        self.wait_for(mark, &format!("a line with {text:?}"), within, |line| line.contains(text))
     }
 
     /// Waits for the first line after `mark` that `wanted` accepts; `what` names it in the error.
     ///
     /// # Errors
     /// As [`Program::expect`].
-    pub fn wait_for(
-        &self,
-        mark: Mark,
-        what: &str,
-        within: Duration,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<String> {
+    pub fn wait_for(&self, mark: Mark, what: &str, within: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
         let end = Instant::now() + within;
         let mut looked = mark.0;
         let mut state = self.log.lock();
@@ -127,23 +112,10 @@ impl Program {
             looked = looked.max(state.lines.len());
             let left = end.saturating_duration_since(Instant::now());
             if state.ended == 2 || left.is_zero() {
-                let why = if state.ended == 2 {
-                    "it ended"
-                } else {
-                    "time is up"
-                };
-                bail!(
-                    "{}: waited {within:?} for {what}, but {why}; its last lines:\n{}",
-                    self.name,
-                    state.tail()
-                );
+                let why = if state.ended == 2 { "it ended" } else { "time is up" };
+                bail!("{}: waited {within:?} for {what}, but {why}; its last lines:\n{}", self.name, state.tail());
             }
-            state = self
-                .log
-                .grown
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.log.grown.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -153,12 +125,9 @@ impl Program {
     /// When `within` passes first; quotes its last lines.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
         if !self.ends_within(within)? {
-            bail!(
-                "{} still runs after {within:?}; its last lines:\n{}",
-                self.name,
-                self.log.lock().tail()
-            );
+            bail!("{} still runs after {within:?}; its last lines:\n{}", self.name, self.log.lock().tail());
         }
+        self.drain_output();
         // Readable means ended, so this does not block.
         Ok(self.child.wait()?)
     }
@@ -170,11 +139,7 @@ impl Program {
     pub fn succeed(&mut self, within: Duration) -> Result<()> {
         let status = self.wait(within)?;
         if !status.success() {
-            bail!(
-                "{} failed with {status}; its last lines:\n{}",
-                self.name,
-                self.log.lock().tail()
-            );
+            bail!("{} failed with {status}; its last lines:\n{}", self.name, self.log.lock().tail());
         }
         Ok(())
     }
@@ -186,10 +151,7 @@ impl Program {
 
     /// Writes one line to its standard input.
     pub fn type_line(&mut self, line: &str) -> Result<()> {
-        let stdin = self
-            .stdin
-            .as_mut()
-            .context("its standard input is closed")?;
+        let stdin = self.stdin.as_mut().context("its standard input is closed")?;
         writeln!(stdin, "{line}").with_context(|| format!("writing to {}", self.name))?;
         Ok(stdin.flush()?)
     }
@@ -217,8 +179,7 @@ impl Program {
 
     fn signal_and_wait(&mut self, signal: Signal, within: Duration) -> Result<ExitStatus> {
         if self.is_running() {
-            pidfd_send_signal(&self.handle, signal)
-                .with_context(|| format!("signalling {}", self.name))?;
+            pidfd_send_signal(&self.handle, signal).with_context(|| format!("signalling {}", self.name))?;
         }
         let ended = self.wait(within);
         if ended.is_err() {
@@ -227,14 +188,17 @@ impl Program {
         ended
     }
 
+    /// Lets what it wrote last be read; a child of its own that holds the pipe open is not waited for.
+    fn drain_output(&self) {
+        let unread = |state: &mut LogState| state.ended < 2;
+        drop(self.log.grown.wait_timeout_while(self.log.lock(), Duration::from_secs(1), unread));
+    }
+
     fn ends_within(&self, within: Duration) -> Result<bool> {
         let end = Instant::now() + within;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let timeout = Timespec {
-                tv_sec: left.as_secs() as i64,
-                tv_nsec: left.subsec_nanos().into(),
-            };
+            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
             let mut watched = [PollFd::new(&self.handle, PollFlags::IN)];
             match poll(&mut watched, Some(&timeout)) {
                 Ok(0) => return Ok(false),
@@ -254,10 +218,7 @@ impl Drop for Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program")
-            .field("name", &self.name)
-            .field("id", &self.id())
-            .finish_non_exhaustive()
+        f.debug_struct("Program").field("name", &self.name).field("id", &self.id()).finish_non_exhaustive()
     }
 }
 
@@ -279,10 +240,7 @@ fn read_lines(stream: impl Read + Send + 'static, mut file: File, log: Arc<Log>)
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut bytes = Vec::new();
-        while reader
-            .read_until(b'\n', &mut bytes)
-            .is_ok_and(|read| read > 0)
-        {
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
             let _ = file.write_all(&bytes);
             let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
             log.lock().lines.push(line);

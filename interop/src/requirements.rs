@@ -20,17 +20,8 @@ pub const PACKAGES: [&str; 9] = [
 ];
 
 /// The programs looked for, in the order of a failing report.
-pub const PROGRAMS: [&str; 9] = [
-    "ip",
-    "setpriv",
-    "sipp",
-    "baresip",
-    "kamailio",
-    "linphonec",
-    "dumpcap",
-    "tshark",
-    "openssl",
-];
+pub const PROGRAMS: [&str; 9] =
+    ["ip", "setpriv", "sipp", "baresip", "kamailio", "linphonec", "dumpcap", "tshark", "openssl"];
 
 /// The command that installs all of them.
 pub fn install_command() -> String {
@@ -42,10 +33,7 @@ pub fn install_command() -> String {
 
 /// Which of [`PROGRAMS`] are not here.
 pub fn missing() -> Vec<&'static str> {
-    PROGRAMS
-        .into_iter()
-        .filter(|program| find(program).is_err())
-        .collect()
+    PROGRAMS.into_iter().filter(|program| find(program).is_err()).collect()
 }
 
 /// The path of a program.
@@ -62,15 +50,9 @@ pub fn find(program: &str) -> Result<PathBuf> {
     }
     let searched = std::env::var("PATH").unwrap_or_default();
     let folders = searched.split(':').chain(["/usr/sbin", "/sbin"]);
-    match folders
-        .map(|folder| Path::new(folder).join(program))
-        .find(|path| path.is_file())
-    {
+    match folders.map(|folder| Path::new(folder).join(program)).find(|path| path.is_file()) {
         Some(path) => Ok(path),
-        None => bail!(
-            "{program} is not installed; this installs what the interop runs need:\n  {}",
-            install_command()
-        ),
+        None => bail!("{program} is not installed; this installs what the interop runs need:\n  {}", install_command()),
     }
 }
 
@@ -81,17 +63,11 @@ pub fn find(program: &str) -> Result<PathBuf> {
 pub fn namespaces() -> Result<()> {
     let ip = find("ip")?;
     // Listing never fails; entering a namespace of its own needs the privilege that making one needs.
-    let allowed = Command::new("unshare")
-        .args(["--net", "--mount"])
-        .arg(ip)
-        .arg("link")
-        .output();
+    let allowed = Command::new("unshare").args(["--net", "--mount"]).arg(ip).arg("link").output();
     if allowed.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    bail!(
-        "making network namespaces needs root; run the tests as root:\n  sudo --preserve-env cargo xtask test"
-    )
+    bail!("making network namespaces needs root; run the tests as root:\n  sudo --preserve-env cargo xtask test")
 }
 
 #[cfg(test)]
@@ -101,19 +77,8 @@ mod tests {
     #[test]
     fn a_missing_program_is_answered_with_the_one_command_that_installs_it() {
         let told = find("no-such-telephone").unwrap_err().to_string();
-        assert!(
-            told.contains("no-such-telephone is not installed"),
-            "{told}"
-        );
-        assert!(
-            told.contains("apt-get install") && told.contains("sip-tester"),
-            "{told}"
-        );
-        assert!(
-            find("/no/such/ringfence")
-                .unwrap_err()
-                .to_string()
-                .contains("cargo build")
-        );
+        assert!(told.contains("no-such-telephone is not installed"), "{told}");
+        assert!(told.contains("apt-get install") && told.contains("sip-tester"), "{told}");
+        assert!(find("/no/such/ringfence").unwrap_err().to_string().contains("cargo build"));
     }
 }

@@ -38,14 +38,8 @@ pub fn voice(seed: u64, seconds: usize) -> Vec<i16> {
 /// A vowel: a gliding pitch with harmonics under two formants, swelling and fading.
 fn syllable(random: &mut Random, base: f64, samples: &mut Vec<i16>) {
     let length = ((0.09 + 0.2 * random.unit()) * RATE as f64) as usize;
-    let (from, to) = (
-        base * (0.8 + 0.5 * random.unit()),
-        base * (0.8 + 0.5 * random.unit()),
-    );
-    let formants = [
-        300.0 + 600.0 * random.unit(),
-        1000.0 + 1400.0 * random.unit(),
-    ];
+    let (from, to) = (base * (0.8 + 0.5 * random.unit()), base * (0.8 + 0.5 * random.unit()));
+    let formants = [300.0 + 600.0 * random.unit(), 1000.0 + 1400.0 * random.unit()];
     let loudness = 4000.0 + 8000.0 * random.unit();
     let mut phase = random.unit() * TAU;
     for at in 0..length {
@@ -55,10 +49,7 @@ fn syllable(random: &mut Random, base: f64, samples: &mut Vec<i16>) {
         let mut sum = 0.0;
         for harmonic in 1..=(3400.0 / pitch) as u32 {
             let frequency = pitch * f64::from(harmonic);
-            let weight: f64 = formants
-                .iter()
-                .map(|formant| (-((frequency - formant) / 180.0).powi(2)).exp())
-                .sum();
+            let weight: f64 = formants.iter().map(|formant| (-((frequency - formant) / 180.0).powi(2)).exp()).sum();
             sum += (weight + 0.03) * (phase * f64::from(harmonic)).sin();
         }
         let swell = (std::f64::consts::PI * part).sin();
@@ -100,12 +91,7 @@ pub enum Act {
 /// Writes the acts as the capture file that sipp's `play_pcap_audio` wants: PCMU every 20 ms and
 /// events of type [`EVENT_TYPE`], one SSRC, one sequence.
 pub fn write_script(path: &Path, ssrc: u32, acts: &[Act]) -> Result<()> {
-    let mut script = Script {
-        frames: Vec::new(),
-        ssrc,
-        sequence: 1000,
-        ticks: 0,
-    };
+    let mut script = Script { frames: Vec::new(), ssrc, sequence: 1000, ticks: 0 };
     for act in acts {
         match act {
             Act::Say(samples) => {
@@ -133,13 +119,7 @@ struct Script {
 
 impl Script {
     fn speak(&mut self, payload: &[u8]) -> Result<()> {
-        self.send(
-            false,
-            0,
-            self.ticks * PACKET as u32,
-            payload,
-            Duration::ZERO,
-        )?;
+        self.send(false, 0, self.ticks * PACKET as u32, payload, Duration::ZERO)?;
         self.ticks += 1;
         Ok(())
     }
@@ -149,46 +129,22 @@ impl Script {
         let began = self.ticks * PACKET as u32;
         for update in 1..=8_u16 {
             let [high, low] = (update * PACKET as u16).to_be_bytes();
-            self.send(
-                update == 1,
-                EVENT_TYPE,
-                began,
-                &[digit, 10, high, low],
-                Duration::ZERO,
-            )?;
+            self.send(update == 1, EVENT_TYPE, began, &[digit, 10, high, low], Duration::ZERO)?;
             self.ticks += 1;
         }
         let [high, low] = (9 * PACKET as u16).to_be_bytes();
         for again in 0..3 {
-            self.send(
-                false,
-                EVENT_TYPE,
-                began,
-                &[digit, 0x80 | 10, high, low],
-                Duration::from_millis(again),
-            )?;
+            self.send(false, EVENT_TYPE, began, &[digit, 0x80 | 10, high, low], Duration::from_millis(again))?;
         }
         self.ticks += 1;
         Ok(())
     }
 
-    fn send(
-        &mut self,
-        marker: bool,
-        kind: u8,
-        timestamp: u32,
-        payload: &[u8],
-        late: Duration,
-    ) -> Result<()> {
-        let packet =
-            packets::rtp_packet(marker, kind, self.sequence, timestamp, self.ssrc, payload);
+    fn send(&mut self, marker: bool, kind: u8, timestamp: u32, payload: &[u8], late: Duration) -> Result<()> {
+        let packet = packets::rtp_packet(marker, kind, self.sequence, timestamp, self.ssrc, payload);
         self.sequence = self.sequence.wrapping_add(1);
         // sipp puts its own addresses and ports in place of these.
-        let bytes = packets::udp_frame(
-            (Ipv4Addr::LOCALHOST, 6000),
-            (Ipv4Addr::LOCALHOST, 6002),
-            &packet,
-        )?;
+        let bytes = packets::udp_frame((Ipv4Addr::LOCALHOST, 6000), (Ipv4Addr::LOCALHOST, 6002), &packet)?;
         let time = Duration::from_secs(1) + Duration::from_millis(20) * self.ticks + late;
         self.frames.push(Frame { time, bytes });
         Ok(())
@@ -218,46 +174,23 @@ mod tests {
             let expected = if octet == 0x7f { 0xff } else { octet };
             assert_eq!(to_ulaw(from_ulaw(octet)), expected, "{octet:#x}");
         }
-        assert_eq!(
-            (from_ulaw(0x80), from_ulaw(0x00), from_ulaw(0xff)),
-            (32_124, -32_124, 0)
-        );
+        assert_eq!((from_ulaw(0x80), from_ulaw(0x00), from_ulaw(0xff)), (32_124, -32_124, 0));
     }
 
     #[test]
     fn a_press_ends_three_times_under_the_timestamp_it_began_with() {
         let path = std::env::temp_dir().join(format!("interop-press-{}.pcap", std::process::id()));
-        write_script(
-            &path,
-            9,
-            &[
-                Act::Wait(Duration::from_millis(40)),
-                Act::Press(1),
-                Act::Say(voice(1, 1)),
-            ],
-        )
-        .unwrap();
+        write_script(&path, 9, &[Act::Wait(Duration::from_millis(40)), Act::Press(1), Act::Say(voice(1, 1))]).unwrap();
         let frames = packets::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let flows = packets::udp_flows(&frames);
-        let packets: Vec<_> = flows
-            .values()
-            .next()
-            .unwrap()
-            .iter()
-            .map(|d| packets::Rtp::parse(&d.payload).unwrap())
-            .collect();
-        let ends: Vec<_> = packets
-            .iter()
-            .filter(|p| p.payload_type == EVENT_TYPE && p.payload[1] & 0x80 != 0)
-            .collect();
+        let packets: Vec<_> =
+            flows.values().next().unwrap().iter().map(|d| packets::Rtp::parse(&d.payload).unwrap()).collect();
+        let ends: Vec<_> =
+            packets.iter().filter(|p| p.payload_type == EVENT_TYPE && p.payload[1] & 0x80 != 0).collect();
         assert_eq!(ends.len(), 3);
         assert!(ends.iter().all(|end| end.timestamp == 2 * 160));
-        assert!(
-            packets
-                .windows(2)
-                .all(|pair| pair[1].sequence == pair[0].sequence + 1)
-        );
+        assert!(packets.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1));
         assert!(packets.iter().all(|packet| packet.ssrc == 9));
     }
 }

@@ -29,28 +29,11 @@ impl Kamailio {
         let tls = directory.join("tls.cfg");
         let address = SocketAddr::from((host.address, 5061));
         let configuration = directory.join("kamailio.cfg");
-        fs::write(
-            &configuration,
-            routing(address, &tls.display().to_string(), login, trunk),
-        )?;
+        fs::write(&configuration, routing(address, &tls.display().to_string(), login, trunk))?;
         let configuration = configuration.display().to_string();
         let folder = directory.display().to_string();
         // In the foreground, a log on standard error, little memory: it is one of many on a small machine.
-        let arguments = [
-            "-DD",
-            "-E",
-            "-e",
-            "-m",
-            "64",
-            "-M",
-            "16",
-            "-f",
-            &configuration,
-            "-Y",
-            &folder,
-            "-w",
-            &folder,
-        ];
+        let arguments = ["-DD", "-E", "-e", "-m", "64", "-M", "16", "-f", &configuration, "-Y", &folder, "-w", &folder];
         let program = host.start("kamailio", &arguments)?;
         program.expect("interop: ready", STARTS_WITHIN)?;
         Ok(Self { program })
@@ -58,15 +41,13 @@ impl Kamailio {
 
     /// Waits until it has accepted a registration of `number`.
     pub fn registered(&self, number: &str, within: Duration) -> Result<()> {
-        self.program
-            .expect(&format!("interop: {number} is registered"), within)?;
+        self.program.expect(&format!("interop: {number} is registered"), within)?;
         Ok(())
     }
 
     /// Waits until a call for `number` after `mark` has gone to its phone; says over which TLS version it came.
     pub fn routed(&self, mark: Mark, number: &str, within: Duration) -> Result<String> {
-        self.program
-            .expect_after(mark, &format!("interop: a call for {number} "), within)
+        self.program.expect_after(mark, &format!("interop: a call for {number} "), within)
     }
 
     /// Now, as a place in its log.

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use crate::audio;
 use crate::packets::{Datagram, Flow, Frame, Rtp, udp_flows};
-use crate::speech::PACKET;
+use crate::speech::{PACKET, RATE};
 
 /// Octets of payload below which the counts mean nothing: five for each of 256 values.
 const ENOUGH: usize = 5 * 256;
@@ -53,10 +53,7 @@ pub struct Judgement {
 
 /// Judges every UDP flow of a capture. `said` are the recordings that might be in it.
 pub fn judge(frames: &[Frame], said: &[&[i16]]) -> BTreeMap<Flow, Judgement> {
-    udp_flows(frames)
-        .into_iter()
-        .map(|(flow, datagrams)| (flow, judge_flow(flow, &datagrams, said)))
-        .collect()
+    udp_flows(frames).into_iter().map(|(flow, datagrams)| (flow, judge_flow(flow, &datagrams, said))).collect()
 }
 
 /// Fails unless every flow that `inside` names is protected, and each of `required` is there with
@@ -72,10 +69,7 @@ pub fn demand_protected(
     baresips: &[IpAddr],
 ) -> Result<()> {
     let mut wrong = Vec::new();
-    for judgement in judgements
-        .values()
-        .filter(|judgement| inside(&judgement.flow))
-    {
+    for judgement in judgements.values().filter(|judgement| inside(&judgement.flow)) {
         let clear = match judgement.verdict {
             Verdict::Clear(_) => true,
             Verdict::ControlInClear => !baresips.contains(&judgement.flow.from.ip()),
@@ -95,19 +89,12 @@ pub fn demand_protected(
             wrong.push(format!("{what}: no protected media from {from} to {to}"));
         }
     }
-    ensure!(
-        wrong.is_empty(),
-        "media is not what it should be:\n{}",
-        wrong.join("\n")
-    );
+    ensure!(wrong.is_empty(), "media is not what it should be:\n{}", wrong.join("\n"));
     Ok(())
 }
 
 fn judge_flow(flow: Flow, datagrams: &[Datagram], said: &[&[i16]]) -> Judgement {
-    let packets: Vec<Rtp<'_>> = datagrams
-        .iter()
-        .filter_map(|datagram| Rtp::parse(&datagram.payload))
-        .collect();
+    let packets: Vec<Rtp<'_>> = datagrams.iter().filter_map(|datagram| Rtp::parse(&datagram.payload)).collect();
     let mut counts = [0_usize; 256];
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
     for packet in &packets {
@@ -121,10 +108,7 @@ fn judge_flow(flow: Flow, datagrams: &[Datagram], said: &[&[i16]]) -> Judgement 
         flow,
         verdict: Verdict::NotMedia,
         packets: packets.len(),
-        size: sizes
-            .into_iter()
-            .max_by_key(|(_, count)| *count)
-            .map_or(0, |(size, _)| size),
+        size: sizes.into_iter().max_by_key(|(_, count)| *count).map_or(0, |(size, _)| size),
         entropy: entropy(&counts),
         chi: chi_square(&counts) / 255.0,
         correlation: decoded_correlation(datagrams, said),
@@ -133,64 +117,36 @@ fn judge_flow(flow: Flow, datagrams: &[Datagram], said: &[&[i16]]) -> Judgement 
     judgement
 }
 
-fn verdict(
-    judgement: &Judgement,
-    total: usize,
-    datagrams: &[Datagram],
-    packets: &[Rtp<'_>],
-) -> Verdict {
-    let mut clear_control = datagrams
-        .iter()
-        .map(|datagram| &datagram.payload)
-        .filter(|payload| is_clear_rtcp(payload));
+fn verdict(judgement: &Judgement, total: usize, datagrams: &[Datagram], packets: &[Rtp<'_>]) -> Verdict {
+    let mut clear_control = datagrams.iter().map(|datagram| &datagram.payload).filter(|payload| is_clear_rtcp(payload));
     if let Some(control) = clear_control.clone().find(|payload| !is_baresips(payload)) {
         return Verdict::Clear(format!("a control packet of type {} in clear", control[1]));
     }
     if packets.is_empty() {
         return if clear_control.next().is_some() {
             Verdict::ControlInClear
-        } else if datagrams
-            .iter()
-            .any(|datagram| looks_like_rtcp(&datagram.payload))
-        {
+        } else if datagrams.iter().any(|datagram| looks_like_rtcp(&datagram.payload)) {
             Verdict::TooShort
         } else {
             Verdict::NotMedia
         };
     }
     // A key press is four octets, or one of the codec's frames without a tag; SRTP is always longer.
-    if let Some(event) = packets
-        .iter()
-        .find(|packet| packet.payload.len() == 4 && packet.payload_type >= 96)
-    {
-        return Verdict::Clear(format!(
-            "a key press in clear, payload type {}",
-            event.payload_type
-        ));
+    if let Some(event) = packets.iter().find(|packet| packet.payload.len() == 4 && packet.payload_type >= 96) {
+        return Verdict::Clear(format!("a key press in clear, payload type {}", event.payload_type));
     }
     if judgement.correlation > 0.5 {
-        return Verdict::Clear(format!(
-            "decoded as G.711 it is what was said ({:.2})",
-            judgement.correlation
-        ));
+        return Verdict::Clear(format!("decoded as G.711 it is what was said ({:.2})", judgement.correlation));
     }
-    let bare = packets
-        .iter()
-        .filter(|packet| packet.payload.len() == PACKET && packet.payload_type == 0)
-        .count();
+    let bare = packets.iter().filter(|packet| packet.payload.len() == PACKET && packet.payload_type == 0).count();
     if 2 * bare > packets.len() {
-        return Verdict::Clear(format!(
-            "{bare} packets of {PACKET} octets: no room for a tag"
-        ));
+        return Verdict::Clear(format!("{bare} packets of {PACKET} octets: no room for a tag"));
     }
     if total < ENOUGH {
         return Verdict::TooShort;
     }
     if judgement.chi > CIPHERTEXT_CHI {
-        return Verdict::Clear(format!(
-            "octets are not spread as in ciphertext (χ²/255 {:.1})",
-            judgement.chi
-        ));
+        return Verdict::Clear(format!("octets are not spread as in ciphertext (χ²/255 {:.1})", judgement.chi));
     }
     Verdict::Protected
 }
@@ -198,10 +154,7 @@ fn verdict(
 /// Bits an octet (Shannon).
 fn entropy(counts: &[usize; 256]) -> f64 {
     let total: usize = counts.iter().sum();
-    let shares = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| *count as f64 / total as f64);
+    let shares = counts.iter().filter(|count| **count > 0).map(|count| *count as f64 / total as f64);
     shares.map(|share| -share * share.log2()).sum()
 }
 
@@ -211,17 +164,14 @@ fn chi_square(counts: &[usize; 256]) -> f64 {
     if expected == 0.0 {
         return 0.0;
     }
-    counts
-        .iter()
-        .map(|count| (*count as f64 - expected).powi(2) / expected)
-        .sum()
+    counts.iter().map(|count| (*count as f64 - expected).powi(2) / expected).sum()
 }
 
+/// Whether the first seconds of the decoded payload are anywhere in what somebody said.
 fn decoded_correlation(datagrams: &[Datagram], said: &[&[i16]]) -> f64 {
     let decoded = audio::decode_pcmu(datagrams);
-    said.iter()
-        .map(|said| audio::heard_well(said, &decoded))
-        .fold(0.0, f64::max)
+    let first = &decoded[..decoded.len().min(6 * RATE)];
+    said.iter().map(|said| audio::heard_well(first, said)).fold(0.0, f64::max)
 }
 
 /// Version 2 and a packet type of RFC 3550 section 12.1.
@@ -232,11 +182,8 @@ fn looks_like_rtcp(datagram: &[u8]) -> bool {
 /// baresip 1.0.0 sends two control packets past its SRTP: at the start, to open its way through NAT, an APP
 /// packet that says PINGPONG, and at the end a BYE (RFC 3550 section 6.6) with the reason "Adjo" and its CNAME.
 fn is_baresips(datagram: &[u8]) -> bool {
-    let ping = datagram.len() == 16
-        && datagram.starts_with(&[0x80, 204, 0, 3])
-        && datagram.ends_with(b"PINGPONG");
-    let farewell =
-        datagram.starts_with(&[0x81, 203, 0, 3]) && datagram.get(8..13) == Some(b"\x04Adjo");
+    let ping = datagram.len() == 16 && datagram.starts_with(&[0x80, 204, 0, 3]) && datagram.ends_with(b"PINGPONG");
+    let farewell = datagram.starts_with(&[0x81, 203, 0, 3]) && datagram.get(8..13) == Some(b"\x04Adjo");
     ping || farewell
 }
 
@@ -279,15 +226,8 @@ mod tests {
     use crate::speech::{self, to_ulaw};
     use std::time::Duration;
 
-    fn judge_payloads(
-        kind: u8,
-        payloads: impl Iterator<Item = Vec<u8>>,
-        said: &[&[i16]],
-    ) -> Judgement {
-        let flow = Flow {
-            from: "198.18.133.226:16384".parse().unwrap(),
-            to: "198.18.133.75:4000".parse().unwrap(),
-        };
+    fn judge_payloads(kind: u8, payloads: impl Iterator<Item = Vec<u8>>, said: &[&[i16]]) -> Judgement {
+        let flow = Flow { from: "198.18.133.226:16384".parse().unwrap(), to: "198.18.133.75:4000".parse().unwrap() };
         let datagrams: Vec<Datagram> = payloads
             .zip(0_u16..)
             .map(|(payload, at)| Datagram {
@@ -302,9 +242,7 @@ mod tests {
     fn keystream(seed: u64) -> impl Iterator<Item = u8> {
         let mut state = seed;
         std::iter::from_fn(move || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             Some((state >> 33) as u8)
         })
     }
@@ -312,24 +250,16 @@ mod tests {
     #[test]
     fn speech_is_clear_even_when_nobody_knows_the_words_and_even_with_a_tag() {
         let voice = speech::voice(1, 4);
-        let plain = || {
-            voice
-                .chunks_exact(PACKET)
-                .map(|chunk| chunk.iter().copied().map(to_ulaw).collect::<Vec<u8>>())
-        };
+        let plain = || voice.chunks_exact(PACKET).map(|chunk| chunk.iter().copied().map(to_ulaw).collect::<Vec<u8>>());
         let known = judge_payloads(0, plain(), &[&voice]);
         assert!(known.correlation > 0.99, "{known}");
         assert!(matches!(known.verdict, Verdict::Clear(_)), "{known}");
         // A null cipher with a tag: the size is right, the words are unknown, and it is still caught.
         let mut tag = keystream(7);
-        let tagged =
-            plain().map(|payload| payload.into_iter().chain(tag.by_ref().take(10)).collect());
+        let tagged = plain().map(|payload| payload.into_iter().chain(tag.by_ref().take(10)).collect());
         let null_cipher = judge_payloads(0, tagged, &[]);
         assert_eq!(null_cipher.size, 182);
-        assert!(
-            matches!(&null_cipher.verdict, Verdict::Clear(why) if why.contains("spread")),
-            "{null_cipher}"
-        );
+        assert!(matches!(&null_cipher.verdict, Verdict::Clear(why) if why.contains("spread")), "{null_cipher}");
     }
 
     #[test]
@@ -343,11 +273,8 @@ mod tests {
     #[test]
     fn evenly_spread_octets_with_a_tag_are_protected() {
         let mut octets = keystream(3);
-        let protected = judge_payloads(
-            0,
-            (0..100).map(|_| octets.by_ref().take(170).collect()),
-            &[&speech::voice(1, 2)],
-        );
+        let protected =
+            judge_payloads(0, (0..100).map(|_| octets.by_ref().take(170).collect()), &[&speech::voice(1, 2)]);
         assert_eq!(protected.verdict, Verdict::Protected, "{protected}");
         assert!(protected.entropy > 7.9, "{protected}");
         let mut octets = keystream(4);
@@ -357,9 +284,7 @@ mod tests {
 
     #[test]
     fn control_packets_in_clear_are_told_from_protected_ones() {
-        let mut report = vec![
-            0x80, 201, 0, 1, 0, 0, 0, 9, 0x81, 202, 0, 2, 0, 0, 0, 9, 1, 2, b'h', b'i',
-        ];
+        let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 9, 0x81, 202, 0, 2, 0, 0, 0, 9, 1, 2, b'h', b'i'];
         assert!(is_clear_rtcp(&report));
         let mut pinhole = vec![0x80, 204, 0, 3, 0, 0, 0, 9];
         pinhole.extend(b"PINGPONG");

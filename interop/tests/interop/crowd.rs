@@ -28,54 +28,25 @@ fn two_hundred_calls_at_once_are_secure_and_every_packet_is_accounted_for() -> R
     // All of them call, say something, and listen: the first prompt and the question again.
     let script = vec![Act::Say(voice(104, 30))];
     // The last begins when the first has been up for ten of its twenty seconds.
-    let order = Order {
-        calls: CALLS,
-        rate: 20,
-        hold: Some(HOLD),
-        ..Order::one(script)
-    };
+    let order = Order { calls: CALLS, rate: 20, hold: Some(HOLD), ..Order::one(script) };
     let mut carrier = Carrier::dial(lab, cube.address, &order)?;
     carrier.answered(CALLS, Duration::from_secs(60))?;
 
     let legs = estate.legs("cube1")?;
     let up: Vec<&Value> = legs.iter().filter(|leg| leg["state"] != "Ended").collect();
-    ensure!(
-        up.len() == 2 * CALLS as usize,
-        "{} legs are up, not {}",
-        up.len(),
-        2 * CALLS
-    );
-    let secure = up
-        .iter()
-        .filter(|leg| scene::is_secure_with(leg, &browser))
-        .count();
-    ensure!(
-        secure == CALLS as usize,
-        "{secure} calls are secure with the browser, not {CALLS}"
-    );
+    ensure!(up.len() == 2 * CALLS as usize, "{} legs are up, not {}", up.len(), 2 * CALLS);
+    let secure = up.iter().filter(|leg| scene::is_secure_with(leg, &browser)).count();
+    ensure!(secure == CALLS as usize, "{secure} calls are secure with the browser, not {CALLS}");
     for leg in up.iter().filter(|leg| leg["direction"] == "Originate") {
-        let clear = (
-            leg["media"]["tx_clear"].as_u64(),
-            leg["media"]["rx_clear"].as_u64(),
-        );
-        ensure!(
-            clear == (Some(0), Some(0)),
-            "packets in clear on the inside: {leg}"
-        );
-        ensure!(
-            leg["media"]["auth_failed"] == 0 && leg["media"]["replayed"] == 0,
-            "packets refused: {leg}"
-        );
+        let clear = (leg["media"]["tx_clear"].as_u64(), leg["media"]["rx_clear"].as_u64());
+        ensure!(clear == (Some(0), Some(0)), "packets in clear on the inside: {leg}");
+        ensure!(leg["media"]["auth_failed"] == 0 && leg["media"]["replayed"] == 0, "packets refused: {leg}");
     }
     carrier.ended(HOLD + Duration::from_secs(60))?;
     estate.legs_until("cube1", "no leg left", SOON, <[_]>::is_empty)?;
     let drops = kernel_drops(&mut estate, "cube1")?;
     let captured = capture.stop()?;
-    ensure!(
-        captured.dropped == 0,
-        "dumpcap lost {} packets: it proves nothing",
-        captured.dropped
-    );
+    ensure!(captured.dropped == 0, "dumpcap lost {} packets: it proves nothing", captured.dropped);
     account(&captured.frames()?, &cube, &browser, drops)?;
     estate.demand_clean_logs(&[])
 }
@@ -83,46 +54,25 @@ fn two_hundred_calls_at_once_are_secure_and_every_packet_is_accounted_for() -> R
 /// What came to the border controller left it again, on the other side: per call towards the browser and back.
 /// A packet that comes when its call is over has nowhere to go; there are at most as many as fit between a BYE
 /// and its answer.
-fn account(
-    frames: &[interop::packets::Frame],
-    cube: &Host,
-    browser: &Host,
-    drops: u64,
-) -> Result<()> {
-    let flows: BTreeMap<Flow, usize> = udp_flows(frames)
-        .into_iter()
-        .map(|(flow, datagrams)| (flow, datagrams.len()))
-        .collect();
+fn account(frames: &[interop::packets::Frame], cube: &Host, browser: &Host, drops: u64) -> Result<()> {
+    let flows: BTreeMap<Flow, usize> =
+        udp_flows(frames).into_iter().map(|(flow, datagrams)| (flow, datagrams.len())).collect();
     let carrier = interop::lab::address(76);
     let sum = |from: IpAddr, to: IpAddr| -> usize {
         let media = |port: u16| port >= 10_000;
-        let between = flows
-            .iter()
-            .filter(|(flow, _)| flow.from.ip() == from && flow.to.ip() == to);
-        between
-            .filter(|(flow, _)| media(flow.from.port()) && media(flow.to.port()))
-            .map(|(_, packets)| packets)
-            .sum()
+        let between = flows.iter().filter(|(flow, _)| flow.from.ip() == from && flow.to.ip() == to);
+        between.filter(|(flow, _)| media(flow.from.port()) && media(flow.to.port())).map(|(_, packets)| packets).sum()
     };
     let (cube, browser, carrier) = (cube.address.into(), browser.address.into(), carrier.into());
-    let callers = flows
-        .keys()
-        .filter(|flow| flow.from.ip() == carrier && flow.from.port() >= RTP_PORT)
-        .count();
-    ensure!(
-        callers == CALLS as usize,
-        "{callers} callers sent media, not {CALLS}"
-    );
+    let callers = flows.keys().filter(|flow| flow.from.ip() == carrier && flow.from.port() >= RTP_PORT).count();
+    ensure!(callers == CALLS as usize, "{callers} callers sent media, not {CALLS}");
     let (said, passed_in) = (sum(carrier, cube), sum(cube, browser));
     let (played, passed_out) = (sum(browser, cube), sum(cube, carrier));
     eprintln!(
         "callers sent {said} packets, {passed_in} went on to the browser; the browser sent {played}, \
          {passed_out} went on to the callers; the kernel dropped {drops}"
     );
-    ensure!(
-        said > CALLS as usize * 50 * (HOLD.as_secs() as usize - 1),
-        "the callers sent only {said} packets"
-    );
+    ensure!(said > CALLS as usize * 50 * (HOLD.as_secs() as usize - 1), "the callers sent only {said} packets");
     let late = 3 * CALLS as usize;
     ensure!(
         said.abs_diff(passed_in) <= late + drops as usize,
@@ -139,17 +89,7 @@ fn account(
 fn kernel_drops(estate: &mut interop::estate::Estate, node: &str) -> Result<u64> {
     let snmp = fs::read_to_string(format!("/proc/{}/net/snmp", estate.node(node).id()))?;
     let mut rows = snmp.lines().filter(|line| line.starts_with("Udp:"));
-    let (names, values) = (
-        rows.next().context("no UDP statistics")?,
-        rows.next().context("no UDP statistics")?,
-    );
-    let at = names
-        .split_whitespace()
-        .position(|name| name == "RcvbufErrors")
-        .context("no count of drops")?;
-    Ok(values
-        .split_whitespace()
-        .nth(at)
-        .context("no count of drops")?
-        .parse()?)
+    let (names, values) = (rows.next().context("no UDP statistics")?, rows.next().context("no UDP statistics")?);
+    let at = names.split_whitespace().position(|name| name == "RcvbufErrors").context("no count of drops")?;
+    Ok(values.split_whitespace().nth(at).context("no count of drops")?.parse()?)
 }

@@ -12,46 +12,26 @@ use crate::scene::{self, SOON, paragraph, value};
 fn the_reference_call_is_secure_on_every_hop() -> Result<()> {
     let mut estate = scene::estate(|site| site)?;
     let lab = estate.lab();
-    let (cube, agent_host, browser) = (
-        lab.host("cube").clone(),
-        lab.host("agent").clone(),
-        lab.host("vvb").clone(),
-    );
+    let (cube, agent_host, browser) = (lab.host("cube").clone(), lab.host("agent").clone(), lab.host("vvb").clone());
     let capture = Capture::start(lab, "flow")?;
     let (caller_says, agent_says) = (scene::callers_voice(), scene::agents_voice());
     let phone = scene::agent_phone(&estate, "1001", "agent", true, &agent_says)?;
 
     // 103, 104: towards the call manager OPTIONS keep a connection; towards the call server nothing does.
     let before = estate.show_text("sip-ua connections tcp tls detail", "cube1")?;
-    ensure!(
-        !before.contains("Remote-Agent:198.18.133.13,"),
-        "103: before any call there is already\n{before}"
-    );
-    ensure!(
-        before.contains("Remote-Agent:198.18.133.3,"),
-        "104: no connection is kept to the call manager:\n{before}"
-    );
+    ensure!(!before.contains("Remote-Agent:198.18.133.13,"), "103: before any call there is already\n{before}");
+    ensure!(before.contains("Remote-Agent:198.18.133.3,"), "104: no connection is kept to the call manager:\n{before}");
 
     // 93–98, 108: in the IVR.
-    let mut carrier = Carrier::dial(
-        estate.lab(),
-        cube.address,
-        &Order::one(scene::script(&caller_says)),
-    )?;
+    let mut carrier = Carrier::dial(estate.lab(), cube.address, &Order::one(scene::script(&caller_says)))?;
     carrier.answered(1, SOON)?;
-    estate.legs_until(
-        "cube1",
-        "two legs, one of them secure with the voice browser",
-        SOON,
-        |legs| legs.len() == 2 && legs.iter().any(|leg| scene::is_secure_with(leg, &browser)),
-    )?;
+    estate.legs_until("cube1", "two legs, one of them secure with the voice browser", SOON, |legs| {
+        legs.len() == 2 && legs.iter().any(|leg| scene::is_secure_with(leg, &browser))
+    })?;
     let in_ivr = estate.show_text("call active voice brief", "cube1")?;
     check_legs(&in_ivr, "198.18.133.143").with_context(|| in_ivr.clone())?;
     let during = estate.show_text("sip-ua connections tcp tls detail", "cube1")?;
-    ensure!(
-        during.contains("Remote-Agent:198.18.133.13,"),
-        "108: no connection to the call server:\n{during}"
-    );
+    ensure!(during.contains("Remote-Agent:198.18.133.13,"), "108: no connection to the call server:\n{during}");
 
     // 109, 100: the key is pressed, there is music, an agent becomes available and is chosen.
     estate.waiting("sales", 1, SOON)?;
@@ -62,10 +42,7 @@ fn the_reference_call_is_secure_on_every_hop() -> Result<()> {
 
     // 99, 29: the caller's leg stays, the inside leg's media is now the agent's phone.
     estate.legs_until("cube1", "media between sbc and agent", SOON, |legs| {
-        legs.len() == 2
-            && legs
-                .iter()
-                .any(|leg| scene::is_secure_with(leg, &agent_host))
+        legs.len() == 2 && legs.iter().any(|leg| scene::is_secure_with(leg, &agent_host))
     })?;
     scene::media_flows(&capture, &agent_host, &cube, 520)?;
     let with_agent = estate.show_text("call active voice brief", "cube1")?;
@@ -83,12 +60,7 @@ fn the_reference_call_is_secure_on_every_hop() -> Result<()> {
     scene::demand_secure_signalling(&captured, 143)?;
     let frames = captured.frames()?;
     let said: [&[i16]; 2] = [&caller_says, &agent_says];
-    scene::demand_secure_media(
-        &frames,
-        &[(&cube, &browser), (&cube, &agent_host)],
-        &said,
-        &[&agent_host],
-    )?;
+    scene::demand_secure_media(&frames, &[(&cube, &browser), (&cube, &agent_host)], &said, &[&agent_host])?;
 
     // They heard one another, and the caller heard the browser before.
     let heard = scene::caller_heard(&frames);
@@ -104,49 +76,19 @@ fn check_legs(brief: &str, inside: &str) -> Result<()> {
     ensure!(brief.contains("Total call-legs: 2"), "96: not two legs");
     let outer = paragraph(brief, "Answer").context("no leg that was answered")?;
     let inner = paragraph(brief, "Originate").context("no leg that was originated")?;
-    ensure!(
-        value(outer, "pid:") == Some("6000100"),
-        "the outer leg is not dial-peer 6000100"
-    );
-    ensure!(
-        value(inner, "pid:") == Some("6000"),
-        "the inner leg is not dial-peer 6000"
-    );
-    ensure!(
-        value(outer, "SRTP: ") == Some("off"),
-        "21: the carrier's leg is plain"
-    );
-    ensure!(
-        value(inner, "SRTP: ") == Some("on"),
-        "98, 99: the inner leg is not protected"
-    );
-    ensure!(
-        outer.contains("IP 198.18.133.76:"),
-        "the outer leg's media is not the carrier's"
-    );
-    ensure!(
-        inner.contains(&format!("IP {inside}:")),
-        "the inner leg's media is not at {inside}"
-    );
-    ensure!(
-        inner.contains("g711ulaw") && inner.contains("Transcoded: No"),
-        "95: the codec"
-    );
+    ensure!(value(outer, "pid:") == Some("6000100"), "the outer leg is not dial-peer 6000100");
+    ensure!(value(inner, "pid:") == Some("6000"), "the inner leg is not dial-peer 6000");
+    ensure!(value(outer, "SRTP: ") == Some("off"), "21: the carrier's leg is plain");
+    ensure!(value(inner, "SRTP: ") == Some("on"), "98, 99: the inner leg is not protected");
+    ensure!(outer.contains("IP 198.18.133.76:"), "the outer leg's media is not the carrier's");
+    ensure!(inner.contains(&format!("IP {inside}:")), "the inner leg's media is not at {inside}");
+    ensure!(inner.contains("g711ulaw") && inner.contains("Transcoded: No"), "95: the codec");
     ensure!(inner.contains("tos:0xB8"), "95: the marking");
     for name in ["LocalUUID:", "RemoteUUID:"] {
-        ensure!(
-            value(outer, name).is_some_and(|uuid| uuid.len() == 32),
-            "97: {name} of the outer leg"
-        );
+        ensure!(value(outer, name).is_some_and(|uuid| uuid.len() == 32), "97: {name} of the outer leg");
     }
-    ensure!(
-        value(outer, "LocalUUID:") == value(inner, "RemoteUUID:"),
-        "97: the UUIDs do not mirror"
-    );
-    ensure!(
-        value(outer, "RemoteUUID:") == value(inner, "LocalUUID:"),
-        "97: the UUIDs do not mirror"
-    );
+    ensure!(value(outer, "LocalUUID:") == value(inner, "RemoteUUID:"), "97: the UUIDs do not mirror");
+    ensure!(value(outer, "RemoteUUID:") == value(inner, "LocalUUID:"), "97: the UUIDs do not mirror");
     Ok(())
 }
 
@@ -159,20 +101,10 @@ fn check_session(in_ivr: &str, with_agent: &str) -> Result<()> {
     // The caller's side is the outer leg's remote, unless the sbc speaks for a carrier that knows no Session-ID.
     let (before, after) = (
         [of(in_ivr, "LocalUUID:")?, of(in_ivr, "RemoteUUID:")?],
-        [
-            of(with_agent, "LocalUUID:")?,
-            of(with_agent, "RemoteUUID:")?,
-        ],
+        [of(with_agent, "LocalUUID:")?, of(with_agent, "RemoteUUID:")?],
     );
-    let same = before
-        .iter()
-        .zip(&after)
-        .filter(|(before, after)| before == after)
-        .count();
-    ensure!(
-        same == 1,
-        "97: exactly one UUID changes with the agent: {before:?}, then {after:?}"
-    );
+    let same = before.iter().zip(&after).filter(|(before, after)| before == after).count();
+    ensure!(same == 1, "97: exactly one UUID changes with the agent: {before:?}, then {after:?}");
     Ok(())
 }
 
@@ -184,15 +116,8 @@ fn check_passport(estate: &interop::estate::Estate) -> Result<()> {
     estate.ringfence(&["passport", "verify", path])?;
     let text = std::fs::read_to_string(&file)?;
     // Some character in the middle, of a signed statement.
-    let at = text.len() / 2
-        + text[text.len() / 2..]
-            .find(|c: char| c.is_ascii_alphanumeric())
-            .context("no text")?;
-    let other = if text.as_bytes()[at] == b'A' {
-        "B"
-    } else {
-        "A"
-    };
+    let at = text.len() / 2 + text[text.len() / 2..].find(|c: char| c.is_ascii_alphanumeric()).context("no text")?;
+    let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
     let mut forged = text.clone();
     forged.replace_range(at..=at, other);
     std::fs::write(&file, forged)?;

@@ -24,22 +24,14 @@ fn a_call_in_clear_is_called_clear() -> Result<()> {
     let capture = Capture::start(&lab, "clear")?;
     let trunk = carrier::answer_in_clear(cube)?;
     let said = voice(11, 4);
-    let script = vec![
-        Act::Say(said.clone()),
-        Act::Press(1),
-        Act::Wait(Duration::from_secs(30)),
-    ];
+    let script = vec![Act::Say(said.clone()), Act::Press(1), Act::Wait(Duration::from_secs(30))];
     let mut caller = Carrier::dial(&lab, cube.address, &Order::one(script))?;
     caller.answered(1, SOON)?;
     // Six seconds of speech, key and echo are on the wire when this many packets are.
     capture.until("the caller's media and its echo", SOON, |frames| {
         let flows = udp_flows(frames);
         let media = |from| {
-            flows
-                .iter()
-                .filter(move |(flow, _)| flow.from == from)
-                .map(|(_, packets)| packets.len())
-                .sum::<usize>()
+            flows.iter().filter(move |(flow, _)| flow.from == from).map(|(_, packets)| packets.len()).sum::<usize>()
         };
         media((cube.address, 16384).into()) > 300
     })?;
@@ -49,18 +41,11 @@ fn a_call_in_clear_is_called_clear() -> Result<()> {
     let captured = capture.stop()?;
 
     captured.shows("plain SIP", "frame contains \"SIP/2.0\"")?;
-    captured
-        .shows_none("no plain SIP", "frame contains \"SIP/2.0\"")
-        .unwrap_err();
-    captured
-        .shows_none("no traffic on 5060", "udp.port == 5060")
-        .unwrap_err();
+    captured.shows_none("no plain SIP", "frame contains \"SIP/2.0\"").unwrap_err();
+    captured.shows_none("no traffic on 5060", "udp.port == 5060").unwrap_err();
     let frames = captured.frames()?;
     let judgements = verdict::judge(&frames, &[&said]);
-    let (from, to) = (
-        IpAddr::from(carrier_host.address),
-        IpAddr::from(cube.address),
-    );
+    let (from, to) = (IpAddr::from(carrier_host.address), IpAddr::from(cube.address));
     let spoken = judgements
         .values()
         .find(|judged| judged.flow.from == (from, carrier::RTP_PORT).into())
@@ -68,18 +53,10 @@ fn a_call_in_clear_is_called_clear() -> Result<()> {
     assert!(matches!(spoken.verdict, Verdict::Clear(_)), "{spoken}");
     // Nobody knows the words: statistics alone must do.
     let blind = verdict::judge(&frames, &[]);
-    assert!(
-        matches!(blind[&spoken.flow].verdict, Verdict::Clear(_)),
-        "{}",
-        blind[&spoken.flow]
-    );
-    let complaint = verdict::demand_protected(&judgements, |_| true, &[("caller", from, to)], &[])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        complaint.contains("CLEAR") && complaint.contains("no protected media"),
-        "{complaint}"
-    );
+    assert!(matches!(blind[&spoken.flow].verdict, Verdict::Clear(_)), "{}", blind[&spoken.flow]);
+    let complaint =
+        verdict::demand_protected(&judgements, |_| true, &[("caller", from, to)], &[]).unwrap_err().to_string();
+    assert!(complaint.contains("CLEAR") && complaint.contains("no protected media"), "{complaint}");
     // The same capture gives what each side heard.
     let flows = udp_flows(&frames);
     let heard = audio::decode_pcmu(&flows[&spoken.flow]);
@@ -117,10 +94,7 @@ fn a_call_between_two_secure_phones_is_called_protected() -> Result<()> {
     let (caller, called) = (caller.stop()?, called.stop()?);
     let captured = capture.stop()?;
 
-    captured.shows(
-        "TLS",
-        "ip.addr == 198.18.133.143 && tls && tcp.port == 5061",
-    )?;
+    captured.shows("TLS", "ip.addr == 198.18.133.143 && tls && tcp.port == 5061")?;
     captured.shows_none("no plain SIP", "frame contains \"SIP/2.0\"")?;
     let judgements = verdict::judge(&captured.frames()?, &[&one, &two]);
     let (from, to) = (IpAddr::from(agent.address), IpAddr::from(vvb.address));
@@ -136,22 +110,14 @@ fn a_call_between_two_secure_phones_is_called_protected() -> Result<()> {
 
 #[test]
 fn every_call_of_a_crowd_has_media_of_its_own() -> Result<()> {
-    let calls: u32 = std::env::var("INTEROP_CROWD")
-        .ok()
-        .and_then(|calls| calls.parse().ok())
-        .unwrap_or(20);
+    let calls: u32 = std::env::var("INTEROP_CROWD").ok().and_then(|calls| calls.parse().ok()).unwrap_or(20);
     let lab = Lab::new(&[("cube", 226), ("carrier", 76)])?;
     let cube = lab.host("cube");
     let capture = Capture::start_cut(&lab, "crowd", 96)?;
     let _trunk = carrier::answer_in_clear(cube)?;
     let script = vec![Act::Say(voice(12, 20))];
     let hold = Some(Duration::from_secs(if calls > 20 { 20 } else { 3 }));
-    let order = Order {
-        calls,
-        rate: 20,
-        hold,
-        ..Order::one(script)
-    };
+    let order = Order { calls, rate: 20, hold, ..Order::one(script) };
     let mut caller = Carrier::dial(&lab, cube.address, &order)?;
     caller.answered(calls, SOON)?;
     caller.ended(Duration::from_secs(60))?;
@@ -165,9 +131,6 @@ fn every_call_of_a_crowd_has_media_of_its_own() -> Result<()> {
         .collect();
     assert_eq!(spoken.len(), calls as usize);
     let expected = hold.map_or(0, |time| time.as_millis() as usize / 20);
-    assert!(
-        spoken.iter().all(|packets| packets.abs_diff(expected) < 10),
-        "{spoken:?}"
-    );
+    assert!(spoken.iter().all(|packets| packets.abs_diff(expected) < 10), "{spoken:?}");
     Ok(())
 }

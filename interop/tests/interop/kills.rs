@@ -13,15 +13,11 @@ use crate::scene::{self, SOON};
 fn a_phone_that_vanishes_while_it_rings_costs_one_ring_time() -> Result<()> {
     /// As the site of this run says.
     const RING: Duration = Duration::from_secs(5);
-    let mut estate = scene::estate_with(&[("agent2", 77)], |site| {
-        site.replace("ring_no_answer_s = 12", "ring_no_answer_s = 5")
-    })?;
+    let mut estate =
+        scene::estate_with(&[("agent2", 77)], |site| site.replace("ring_no_answer_s = 12", "ring_no_answer_s = 5"))?;
     let lab = estate.lab();
-    let (cube, first_host, second_host) = (
-        lab.host("cube").clone(),
-        lab.host("agent").clone(),
-        lab.host("agent2").clone(),
-    );
+    let (cube, first_host, second_host) =
+        (lab.host("cube").clone(), lab.host("agent").clone(), lab.host("agent2").clone());
     let capture = Capture::start(lab, "vanishes")?;
     let (caller_says, agent_says) = (scene::callers_voice(), scene::agents_voice());
     let first = scene::agent_phone(&estate, "1001", "agent", false, &[])?;
@@ -30,11 +26,7 @@ fn a_phone_that_vanishes_while_it_rings_costs_one_ring_time() -> Result<()> {
     estate.ready("1001")?;
     estate.ready("1002")?;
 
-    let mut carrier = Carrier::dial(
-        estate.lab(),
-        cube.address,
-        &Order::one(scene::script(&caller_says)),
-    )?;
+    let mut carrier = Carrier::dial(estate.lab(), cube.address, &Order::one(scene::script(&caller_says)))?;
     carrier.answered(1, SOON)?;
     let (at_first, at_second) = (first.mark(), second.mark());
     first.rings(at_first, SOON)?;
@@ -42,10 +34,7 @@ fn a_phone_that_vanishes_while_it_rings_costs_one_ring_time() -> Result<()> {
     let vanished = Instant::now();
     second.in_call(at_second, RING + Duration::from_secs(5))?;
     let waited = vanished.elapsed();
-    ensure!(
-        waited < RING + Duration::from_secs(5),
-        "the next agent got the call after {waited:?}"
-    );
+    ensure!(waited < RING + Duration::from_secs(5), "the next agent got the call after {waited:?}");
     estate.agent_is("1001", "NOT_READY", SOON)?;
     scene::media_flows(&capture, &second_host, &cube, 450)?;
     carrier.hang_up(1)?;
@@ -53,16 +42,8 @@ fn a_phone_that_vanishes_while_it_rings_costs_one_ring_time() -> Result<()> {
     second.hung_up(at_second, SOON)?;
     let second = second.stop()?;
     let frames = capture.stop()?.frames()?;
-    audio::demand(
-        "the caller heard the second agent",
-        &agent_says,
-        &scene::caller_heard(&frames),
-    )?;
-    audio::demand_part(
-        "the second agent heard the caller",
-        &second.heard,
-        &caller_says,
-    )?;
+    audio::demand("the caller heard the second agent", &agent_says, &scene::caller_heard(&frames))?;
+    audio::demand_part("the second agent heard the caller", &second.heard, &caller_says)?;
     estate.demand_clean_logs(&[])
 }
 
@@ -70,11 +51,7 @@ fn a_phone_that_vanishes_while_it_rings_costs_one_ring_time() -> Result<()> {
 fn a_browser_killed_in_mid_prompt_is_replaced_within_five_seconds() -> Result<()> {
     let mut estate = scene::estate(|site| site)?;
     let lab = estate.lab();
-    let (cube, first, second) = (
-        lab.host("cube").clone(),
-        lab.host("vvb").clone(),
-        lab.host("vvb2").clone(),
-    );
+    let (cube, first, second) = (lab.host("cube").clone(), lab.host("vvb").clone(), lab.host("vvb2").clone());
     let capture = Capture::start(lab, "prompt")?;
     // Late enough that the second browser's prompt, too, has been heard.
     let mut script = vec![interop::speech::Act::Wait(Duration::from_secs(6))];
@@ -84,18 +61,11 @@ fn a_browser_killed_in_mid_prompt_is_replaced_within_five_seconds() -> Result<()
     scene::media_flows(&capture, &first, &cube, 50)?;
     estate.node("vvb1").kill();
     let killed = Instant::now();
-    estate.legs_until(
-        "cube1",
-        "media with the second browser",
-        Duration::from_secs(5),
-        |legs| legs.iter().any(|leg| scene::is_secure_with(leg, &second)),
-    )?;
+    estate.legs_until("cube1", "media with the second browser", Duration::from_secs(5), |legs| {
+        legs.iter().any(|leg| scene::is_secure_with(leg, &second))
+    })?;
     scene::media_flows(&capture, &second, &cube, 1)?;
-    ensure!(
-        killed.elapsed() < Duration::from_secs(6),
-        "the caller waited {:?}",
-        killed.elapsed()
-    );
+    ensure!(killed.elapsed() < Duration::from_secs(6), "the caller waited {:?}", killed.elapsed());
     // The second browser hears the caller, too: the key leads to the queue.
     estate.waiting("sales", 1, SOON)?;
     carrier.hang_up(1)?;
@@ -106,33 +76,22 @@ fn a_browser_killed_in_mid_prompt_is_replaced_within_five_seconds() -> Result<()
 }
 
 #[test]
-fn caller_and_agent_talk_on_without_the_call_server_until_the_session_timer_ends_it() -> Result<()>
-{
+fn caller_and_agent_talk_on_without_the_call_server_until_the_session_timer_ends_it() -> Result<()> {
     /// The least that RFC 4028 allows, for every node.
     const SESSION: Duration = Duration::from_secs(90);
     let mut estate = scene::estate(|site| {
-        site.replace(
-            "secure_port = 5061               #",
-            "session_expires_s = 90\nsecure_port = 5061 #",
-        )
-        .replace(
-            "address = \"198.18.133.13\"\n\n[node.role.call_server]",
-            "address = \"198.18.133.13\"\nsession_expires_s = 90\n\n[node.role.call_server]",
-        )
-        .replace(
-            "address = \"198.18.133.3\"\n",
-            "address = \"198.18.133.3\"\nsession_expires_s = 90\n",
-        )
+        site.replace("secure_port = 5061               #", "session_expires_s = 90\nsecure_port = 5061 #")
+            .replace(
+                "address = \"198.18.133.13\"\n\n[node.role.call_server]",
+                "address = \"198.18.133.13\"\nsession_expires_s = 90\n\n[node.role.call_server]",
+            )
+            .replace("address = \"198.18.133.3\"\n", "address = \"198.18.133.3\"\nsession_expires_s = 90\n")
     })?;
     let lab = estate.lab();
     let (cube, agent_host) = (lab.host("cube").clone(), lab.host("agent").clone());
     let capture = Capture::start_cut(lab, "headless", 256)?;
     let phone = scene::agent_phone(&estate, "1001", "agent", true, &scene::agents_voice())?;
-    let mut carrier = Carrier::dial(
-        estate.lab(),
-        cube.address,
-        &Order::one(scene::script(&scene::callers_voice())),
-    )?;
+    let mut carrier = Carrier::dial(estate.lab(), cube.address, &Order::one(scene::script(&scene::callers_voice())))?;
     carrier.answered(1, SOON)?;
     estate.waiting("sales", 1, SOON)?;
     let ringing = phone.mark();
@@ -144,36 +103,23 @@ fn caller_and_agent_talk_on_without_the_call_server_until_the_session_timer_ends
     let killed = Instant::now();
     scene::media_flows(&capture, &agent_host, &cube, 500)?;
     scene::media_flows(&capture, &cube, &agent_host, 50)?;
-    ensure!(
-        phone_is_talking(&phone, ringing),
-        "the agent's call ended {:?} after the call server",
-        killed.elapsed()
-    );
+    ensure!(phone_is_talking(&phone, ringing), "the agent's call ended {:?} after the call server", killed.elapsed());
 
     // Nobody can refresh: both ends are told, and not before a refresh was due.
     carrier.ended(SESSION + SOON)?;
     phone.hung_up(ringing, SESSION + SOON)?;
     let lasted = killed.elapsed();
-    ensure!(
-        lasted > SESSION / 4,
-        "the call ended {lasted:?} after the call server, before a refresh was due"
-    );
+    ensure!(lasted > SESSION / 4, "the call ended {lasted:?} after the call server, before a refresh was due");
     estate.legs_until("cube1", "no leg left", SOON, <[_]>::is_empty)?;
     // The record is written where the call was: the border controller's statement can be had.
     let file = estate.lab().directory().join("headless.json");
     let path = file.to_str().unwrap_or_default();
     estate.ringfence(&["passport", "get", "last", "-o", path])?;
     let passport = std::fs::read_to_string(&file)?;
-    ensure!(
-        passport.contains("cube1"),
-        "no statement of the border controller in {passport}"
-    );
+    ensure!(passport.contains("cube1"), "no statement of the border controller in {passport}");
     // A hop is missing, and the verdict says which.
     let (status, said) = estate.ringfence_fails(&["passport", "verify", path])?;
-    ensure!(
-        status == 1 && said.contains("cvp1"),
-        "status {status}: {said}"
-    );
+    ensure!(status == 1 && said.contains("cvp1"), "status {status}: {said}");
     Ok(())
 }
 

@@ -27,10 +27,7 @@ pub(crate) fn estate(change: impl FnOnce(String) -> String) -> Result<Estate> {
 }
 
 /// The same, with more hosts in the lab.
-pub(crate) fn estate_with(
-    more: &[(&str, u8)],
-    change: impl FnOnce(String) -> String,
-) -> Result<Estate> {
+pub(crate) fn estate_with(more: &[(&str, u8)], change: impl FnOnce(String) -> String) -> Result<Estate> {
     let hosts: Vec<(&str, u8)> = REFERENCE_HOSTS.iter().chain(more).copied().collect();
     let mut estate = Estate::new(Lab::new(&hosts)?, change)?;
     estate.start_all()?;
@@ -49,20 +46,9 @@ pub(crate) fn line(estate: &Estate, number: &str, answers: bool) -> Line {
 }
 
 /// An agent's phone by baresip, registered.
-pub(crate) fn agent_phone(
-    estate: &Estate,
-    number: &str,
-    host: &str,
-    answers: bool,
-    said: &[i16],
-) -> Result<Baresip> {
+pub(crate) fn agent_phone(estate: &Estate, number: &str, host: &str, answers: bool, said: &[i16]) -> Result<Baresip> {
     let papers = estate.papers(&format!("phone-{number}.{DOMAIN}"), host)?;
-    let phone = Baresip::start(
-        estate.lab().host(host),
-        &line(estate, number, answers),
-        &papers,
-        said,
-    )?;
+    let phone = Baresip::start(estate.lab().host(host), &line(estate, number, answers), &papers, said)?;
     phone.registered(SOON)?;
     estate.registered(number, SOON)?;
     Ok(phone)
@@ -70,12 +56,7 @@ pub(crate) fn agent_phone(
 
 /// The caller thinks for a while, presses 1, and then says `said` and nothing more.
 pub(crate) fn script(said: &[i16]) -> Vec<Act> {
-    vec![
-        Act::Wait(THINKS),
-        Act::Press(1),
-        Act::Say(said.to_vec()),
-        Act::Wait(Duration::from_secs(60)),
-    ]
+    vec![Act::Wait(THINKS), Act::Press(1), Act::Say(said.to_vec()), Act::Wait(Duration::from_secs(60))]
 }
 
 /// What the caller says in the queue and to the agent: long enough for both.
@@ -99,11 +80,9 @@ pub(crate) fn media_flows(capture: &Capture, from: &Host, to: &Host, packets: us
     };
     let already = count(&capture.so_far()?);
     let within = SOON + Duration::from_millis(20) * packets as u32;
-    capture.until(
-        &format!("{packets} packets from {} to {}", from.name, to.name),
-        within,
-        |frames| count(frames) >= already + packets,
-    )
+    capture.until(&format!("{packets} packets from {} to {}", from.name, to.name), within, |frames| {
+        count(frames) >= already + packets
+    })
 }
 
 /// Whether neither end of a flow is the carrier: everything but the trunk is inside.
@@ -114,32 +93,17 @@ pub(crate) fn is_inside(flow: &Flow) -> bool {
 
 /// Contract 105–107 and 110: what a capture of the whole lab must and must not show.
 pub(crate) fn demand_secure_signalling(captured: &Captured, browser: u8) -> Result<()> {
-    captured.shows(
-        "105, sbc and call server",
-        "ip.addr == 198.18.133.226 && tls && tcp.port == 5061",
-    )?;
+    captured.shows("105, sbc and call server", "ip.addr == 198.18.133.226 && tls && tcp.port == 5061")?;
     captured.shows(
         "106, call server and voice browser",
         &format!("ip.addr == 198.18.133.{browser} && tls && tcp.port == 5061"),
     )?;
-    captured.shows(
-        "107, call server and call manager",
-        "ip.addr == 198.18.133.3 && tls && tcp.port == 5061",
-    )?;
+    captured.shows("107, call server and call manager", "ip.addr == 198.18.133.3 && tls && tcp.port == 5061")?;
     let inside = "!(ip.addr == 198.18.133.76)";
-    captured.shows_none(
-        "no SIP in clear inside",
-        &format!("frame contains \"SIP/2.0\" && {inside}"),
-    )?;
-    captured.shows_none(
-        "nothing on 5060 inside",
-        &format!("(tcp.port == 5060 || udp.port == 5060) && {inside}"),
-    )?;
+    captured.shows_none("no SIP in clear inside", &format!("frame contains \"SIP/2.0\" && {inside}"))?;
+    captured.shows_none("nothing on 5060 inside", &format!("(tcp.port == 5060 || udp.port == 5060) && {inside}"))?;
     // The trunk is in clear, so the filter above would have seen it inside.
-    captured.shows(
-        "SIP in clear on the trunk",
-        "frame contains \"SIP/2.0\" && ip.addr == 198.18.133.76",
-    )?;
+    captured.shows("SIP in clear on the trunk", "frame contains \"SIP/2.0\" && ip.addr == 198.18.133.76")?;
     Ok(())
 }
 
@@ -165,9 +129,7 @@ pub(crate) fn caller_heard(frames: &[Frame]) -> Vec<i16> {
     let carrier = (IpAddr::from(address(76)), RTP_PORT).into();
     let flows = udp_flows(frames);
     let towards = flows.iter().filter(|(flow, _)| flow.to == carrier);
-    let mut datagrams: Vec<packets::Datagram> = towards
-        .flat_map(|(_, datagrams)| datagrams.clone())
-        .collect();
+    let mut datagrams: Vec<packets::Datagram> = towards.flat_map(|(_, datagrams)| datagrams.clone()).collect();
     datagrams.sort_by_key(|datagram| datagram.time);
     audio::decode_pcmu(&datagrams)
 }
@@ -176,9 +138,7 @@ pub(crate) fn caller_heard(frames: &[Frame]) -> Vec<i16> {
 pub(crate) fn is_secure_with(leg: &Value, host: &Host) -> bool {
     let remote = leg["media"]["remote"].as_str().unwrap_or_default();
     remote.starts_with(&format!("{}:", host.address))
-        && leg["media"]["suite"]
-            .as_str()
-            .is_some_and(|suite| !suite.is_empty())
+        && leg["media"]["suite"].as_str().is_some_and(|suite| !suite.is_empty())
 }
 
 /// The paragraph of `show call active voice brief` about the leg in this direction.

@@ -17,16 +17,9 @@ use crate::scene::{self, SOON};
 fn kamailio_in_the_call_managers_place() -> Result<()> {
     let mut estate = Estate::new(Lab::reference()?, |site| site)?;
     let lab = estate.lab();
-    let (cube, agent_host, browser) = (
-        lab.host("cube").clone(),
-        lab.host("agent").clone(),
-        lab.host("vvb").clone(),
-    );
+    let (cube, agent_host, browser) = (lab.host("cube").clone(), lab.host("agent").clone(), lab.host("vvb").clone());
     let capture = Capture::start(lab, "kamailio")?;
-    let login = Login {
-        user: "1001".to_owned(),
-        password: "lab-1001-secret".to_owned(),
-    };
+    let login = Login { user: "1001".to_owned(), password: "lab-1001-secret".to_owned() };
     let papers = estate.papers(&format!("cucm1.{DOMAIN}"), "cucm")?;
     let kamailio = Kamailio::start(lab.host("cucm"), &papers, &login, &format!("cvp1.{DOMAIN}"))?;
     estate.start(&["cube1", "cvp1", "vvb1", "vvb2"])?;
@@ -37,20 +30,13 @@ fn kamailio_in_the_call_managers_place() -> Result<()> {
     let phone = Baresip::start(&agent_host, &line, &papers, &agent_says)?;
     kamailio.registered("1001", SOON)?;
 
-    let mut carrier = Carrier::dial(
-        estate.lab(),
-        cube.address,
-        &Order::one(scene::script(&caller_says)),
-    )?;
+    let mut carrier = Carrier::dial(estate.lab(), cube.address, &Order::one(scene::script(&caller_says)))?;
     carrier.answered(1, SOON)?;
     estate.waiting("sales", 1, SOON)?;
     let (ringing, mark) = (phone.mark(), kamailio.mark());
     estate.ready("1001")?;
     let routed = kamailio.routed(mark, "1001", SOON)?;
-    ensure!(
-        routed.contains(&format!("from cvp1.{DOMAIN} over TLSv1.")),
-        "kamailio saw: {routed}"
-    );
+    ensure!(routed.contains(&format!("from cvp1.{DOMAIN} over TLSv1.")), "kamailio saw: {routed}");
     phone.in_call(ringing, SOON)?;
     scene::media_flows(&capture, &agent_host, &cube, 520)?;
     carrier.hang_up(1)?;
@@ -62,17 +48,8 @@ fn kamailio_in_the_call_managers_place() -> Result<()> {
     scene::demand_secure_signalling(&captured, 143)?;
     let frames = captured.frames()?;
     let said: [&[i16]; 2] = [&caller_says, &agent_says];
-    scene::demand_secure_media(
-        &frames,
-        &[(&cube, &browser), (&cube, &agent_host)],
-        &said,
-        &[&agent_host],
-    )?;
-    audio::demand(
-        "the caller heard the agent",
-        &agent_says,
-        &scene::caller_heard(&frames),
-    )?;
+    scene::demand_secure_media(&frames, &[(&cube, &browser), (&cube, &agent_host)], &said, &[&agent_host])?;
+    audio::demand("the caller heard the agent", &agent_says, &scene::caller_heard(&frames))?;
     audio::demand_part("the agent heard the caller", &phone.heard, &caller_says)?;
     estate.demand_clean_logs(&["inline:"])
 }
@@ -81,11 +58,7 @@ fn kamailio_in_the_call_managers_place() -> Result<()> {
 fn baresip_in_the_voice_browsers_place() -> Result<()> {
     let mut estate = Estate::new(Lab::reference()?, |site| site)?;
     let lab = estate.lab();
-    let (cube, agent_host, browser) = (
-        lab.host("cube").clone(),
-        lab.host("agent").clone(),
-        lab.host("vvb").clone(),
-    );
+    let (cube, agent_host, browser) = (lab.host("cube").clone(), lab.host("agent").clone(), lab.host("vvb").clone());
     let capture = Capture::start(lab, "browser")?;
     estate.start(&["cube1", "cvp1", "cucm1"])?;
     let papers = estate.papers(&format!("vvb1.{DOMAIN}"), "vvb")?;
@@ -128,11 +101,7 @@ fn baresip_in_the_voice_browsers_place() -> Result<()> {
     // Before the move and after it, both ways.
     let heard = scene::caller_heard(&frames);
     audio::demand("the caller heard the browser", &prompt, &heard)?;
-    audio::demand_part(
-        "the browser heard the caller",
-        &stand_in.heard,
-        &caller_says,
-    )?;
+    audio::demand_part("the browser heard the caller", &stand_in.heard, &caller_says)?;
     audio::demand("the caller heard the agent", &agent_says, &heard)?;
     audio::demand_part("the agent heard the caller", &phone.heard, &caller_says)?;
     audio::deny("the browser heard the agent", &agent_says, &stand_in.heard)?;
@@ -148,20 +117,11 @@ fn linphone_as_the_agents_phone() -> Result<()> {
     let (caller_says, agent_says) = (scene::callers_voice(), scene::agents_voice());
     let papers = estate.papers(&format!("phone-1001.{DOMAIN}"), "agent")?;
     // It registers only with a registrar whose certificate it can verify, by chain and by name.
-    let mut phone = Linphone::start(
-        &agent_host,
-        &scene::line(&estate, "1001", true),
-        &papers,
-        &agent_says,
-    )?;
+    let mut phone = Linphone::start(&agent_host, &scene::line(&estate, "1001", true), &papers, &agent_says)?;
     phone.registered(SOON)?;
     estate.registered("1001", SOON)?;
 
-    let mut carrier = Carrier::dial(
-        estate.lab(),
-        cube.address,
-        &Order::one(scene::script(&caller_says)),
-    )?;
+    let mut carrier = Carrier::dial(estate.lab(), cube.address, &Order::one(scene::script(&caller_says)))?;
     carrier.answered(1, SOON)?;
     estate.waiting("sales", 1, SOON)?;
     let ringing = phone.mark();
@@ -179,11 +139,7 @@ fn linphone_as_the_agents_phone() -> Result<()> {
     let frames = captured.frames()?;
     let said: [&[i16]; 2] = [&caller_says, &agent_says];
     scene::demand_secure_media(&frames, &[(&cube, &agent_host)], &said, &[])?;
-    audio::demand(
-        "the caller heard the agent",
-        &agent_says,
-        &scene::caller_heard(&frames),
-    )?;
+    audio::demand("the caller heard the agent", &agent_says, &scene::caller_heard(&frames))?;
     audio::demand_part("the agent heard the caller", &heard_by_agent, &caller_says)?;
     estate.demand_clean_logs(&["inline:"])
 }
