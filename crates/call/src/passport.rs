@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use trust::{CertificateFacts, Refusal};
 
+use crate::record::Direction;
 use crate::session_id::Uuid;
 use crate::statement::{Signed, Statement, Unreadable};
 use crate::verdict::{Kind, Signer, Verdict, Wrong};
@@ -36,12 +37,7 @@ impl Passport {
     pub const FORMAT: &'static str = "ringfence-passport/1";
 
     /// Statements that cannot be read are kept as they are: to find fault is [`verify`]'s.
-    pub fn bundle(
-        site: impl Into<String>,
-        caller: Uuid,
-        roots_der: &[Vec<u8>],
-        statements: Vec<Signed>,
-    ) -> Passport {
+    pub fn bundle(site: impl Into<String>, caller: Uuid, roots_der: &[Vec<u8>], statements: Vec<Signed>) -> Passport {
         Passport {
             format: Passport::FORMAT.into(),
             site: site.into(),
@@ -90,26 +86,11 @@ pub fn verify(passport: &Passport, own_roots: Option<&[Vec<u8>]>, at: SystemTime
 }
 
 /// Chain, roots, message, signature, time: whose signature it is.
-type Check<'a> = &'a dyn Fn(
-    &[Vec<u8>],
-    &[Vec<u8>],
-    &[u8],
-    &[u8],
-    SystemTime,
-) -> Result<CertificateFacts, Refusal>;
+type Check<'a> = &'a dyn Fn(&[Vec<u8>], &[Vec<u8>], &[u8], &[u8], SystemTime) -> Result<CertificateFacts, Refusal>;
 
-fn verify_with(
-    passport: &Passport,
-    own_roots: Option<&[Vec<u8>]>,
-    at: SystemTime,
-    check: Check<'_>,
-) -> Verdict {
-    let mut verdict = Verdict::of(
-        passport.site.clone(),
-        passport.caller.clone(),
-        passport.made_ms,
-        own_roots.is_some(),
-    );
+fn verify_with(passport: &Passport, own_roots: Option<&[Vec<u8>]>, at: SystemTime, check: Check<'_>) -> Verdict {
+    let mut verdict =
+        Verdict::of(passport.site.clone(), passport.caller.clone(), passport.made_ms, own_roots.is_some());
     let statements = match read(passport, own_roots, at, check, &mut verdict.signers) {
         Ok(statements) => statements,
         Err(wrong) => {
@@ -119,13 +100,9 @@ fn verify_with(
     };
     verdict.hops = hop::judge(&statements, &passport.caller);
     verdict.media = media::judge(&statements);
-    verdict.wrong = verdict
-        .hops
-        .iter()
-        .flat_map(|hop| &hop.wrong)
-        .chain(verdict.media.iter().flat_map(|path| &path.wrong))
-        .next()
-        .cloned();
+    let of_hops = verdict.hops.iter().flat_map(|hop| &hop.wrong);
+    let of_media = verdict.media.iter().flat_map(|path| &path.wrong);
+    verdict.wrong = of_hops.chain(of_media).next().cloned().or_else(|| wrong_time(passport, &statements));
     verdict
 }
 
@@ -141,36 +118,20 @@ fn read(
     if passport.format != Passport::FORMAT {
         return Err(file(
             Kind::Format,
-            format!(
-                "format is {:?}, this program reads {:?}",
-                passport.format,
-                Passport::FORMAT
-            ),
+            format!("format is {:?}, this program reads {:?}", passport.format, Passport::FORMAT),
         ));
     }
     if passport.statements.is_empty() {
-        return Err(file(
-            Kind::NoStatement,
-            "it holds no statement, so it proves nothing".into(),
-        ));
+        return Err(file(Kind::NoStatement, "it holds no statement, so it proves nothing".into()));
     }
-    let named: Result<Vec<Vec<u8>>, _> = passport
-        .roots
-        .iter()
-        .map(|root| STANDARD.decode(root))
-        .collect();
-    let named =
-        named.map_err(|e| file(Kind::Root, format!("a root certificate is not base64: {e}")))?;
+    let named: Result<Vec<Vec<u8>>, _> = passport.roots.iter().map(|root| STANDARD.decode(root)).collect();
+    let named = named.map_err(|e| file(Kind::Root, format!("a root certificate is not base64: {e}")))?;
     if let Some(own) = own_roots
         && let Some(at) = named.iter().position(|root| !own.contains(root))
     {
         return Err(file(
             Kind::Root,
-            format!(
-                "root certificate {} of {} is not one that you trust",
-                at + 1,
-                named.len()
-            ),
+            format!("root certificate {} of {} is not one that you trust", at + 1, named.len()),
         ));
     }
     let roots = own_roots.unwrap_or(&named);
@@ -182,10 +143,7 @@ fn read(
             return Err(Wrong::new(
                 Kind::Site,
                 &place,
-                format!(
-                    "it is of site {:?}, the passport of {:?}",
-                    statement.site, passport.site
-                ),
+                format!("it is of site {:?}, the passport of {:?}", statement.site, passport.site),
             ));
         }
         if statement.caller != passport.caller {
@@ -205,11 +163,11 @@ fn read(
                 "it was made in the future: set this clock right, or that node's".into(),
             ));
         }
-        if statements.iter().any(|other| other.node == statement.node) {
+        if statements.iter().any(|other| other.node == statement.node && tell_of_one_leg(other, &statement)) {
             return Err(Wrong::new(
                 Kind::Duplicate,
                 &place,
-                "there are two of it: a node has one word on a call".into(),
+                "there is another that tells of the same leg: a node has one word on it".into(),
             ));
         }
         signers.push(Signer {
@@ -221,17 +179,24 @@ fn read(
         });
         statements.push(statement);
     }
-    let latest = statements.iter().map(|s| s.made_ms).max().unwrap_or(0);
-    if passport.made_ms != latest {
-        return Err(file(
-            Kind::Time,
-            format!(
-                "it says it was made at {}, its latest statement at {latest}",
-                passport.made_ms
-            ),
-        ));
-    }
     Ok(statements)
+}
+
+/// The file's own time is not signed: it must be that of the latest statement. Said last, because a statement that was
+/// taken out shows here too, and better elsewhere.
+fn wrong_time(passport: &Passport, statements: &[Statement]) -> Option<Wrong> {
+    let latest = statements.iter().map(|statement| statement.made_ms).max().unwrap_or(0);
+    let what = format!("it says it was made at {}, its latest statement at {latest}", passport.made_ms);
+    (passport.made_ms != latest).then(|| Wrong::new(Kind::Time, "the file", what))
+}
+
+/// A node may have had several calls of one caller, each with its statement; of one leg it speaks once.
+fn tell_of_one_leg(a: &Statement, b: &Statement) -> bool {
+    let ids = |statement: &Statement| -> Vec<(String, Direction)> {
+        statement.legs.iter().map(|leg| (leg.sip_call_id.clone(), leg.direction)).collect()
+    };
+    let known = ids(a);
+    *a == *b || ids(b).iter().any(|id| known.contains(id))
 }
 
 /// How far the clock of a node may be ahead of the verifier's.
@@ -244,13 +209,7 @@ fn read_one(
     roots: &[Vec<u8>],
     check: Check<'_>,
 ) -> Result<(Statement, CertificateFacts), Wrong> {
-    let unreadable = |why: Unreadable| {
-        Wrong::new(
-            Kind::Unreadable,
-            &format!("statement {}", number + 1),
-            why.0,
-        )
-    };
+    let unreadable = |why: Unreadable| Wrong::new(Kind::Unreadable, &format!("statement {}", number + 1), why.0);
     let payload = signed.payload().map_err(unreadable)?;
     let signature = signed.signature().map_err(unreadable)?;
     let chain = signed.chain_der().map_err(unreadable)?;
@@ -261,10 +220,7 @@ fn read_one(
         Wrong::new(
             Kind::Signature,
             &place,
-            format!(
-                "{}: expected {}, found {}",
-                refusal.rule, refusal.expected, refusal.presented
-            ),
+            format!("{}: expected {}, found {}", refusal.rule, refusal.expected, refusal.presented),
         )
     })?;
     match certificate.node() {
@@ -272,18 +228,12 @@ fn read_one(
         Some(node) => Err(Wrong::new(
             Kind::Identity,
             &place,
-            format!(
-                "it is signed by the identity of node {node} ({})",
-                certificate.subject
-            ),
+            format!("it is signed by the identity of node {node} ({})", certificate.subject),
         )),
         None => Err(Wrong::new(
             Kind::Identity,
             &place,
-            format!(
-                "it is signed by {}, which is no node's identity",
-                certificate.subject
-            ),
+            format!("it is signed by {}, which is no node's identity", certificate.subject),
         )),
     }
 }

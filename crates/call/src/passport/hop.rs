@@ -24,13 +24,11 @@ impl End<'_> {
     /// The box at the other end in words, where it is no node of ours: its name if it proved one, and its address.
     fn stranger(self) -> String {
         let signalling = &self.leg.signalling;
-        let proved = signalling
-            .peer
-            .as_ref()
-            .and_then(|certificate| certificate.common_name.clone());
+        let proved = signalling.peer.as_ref().and_then(|certificate| certificate.common_name.clone());
         let name = proved.unwrap_or_else(|| self.leg.peer.clone());
         match signalling.remote {
-            Some(remote) => format!("{name} ({remote})"),
+            Some(remote) if name != remote.to_string() => format!("{name} ({remote})"),
+            Some(remote) => remote.to_string(),
             None => name,
         }
     }
@@ -38,17 +36,13 @@ impl End<'_> {
 
 /// All hops in the order in which the call went.
 pub(super) fn judge(statements: &[Statement], caller: &Uuid) -> Vec<Hop> {
-    let mut ends: Vec<End<'_>> = statements
-        .iter()
-        .flat_map(|s| s.legs.iter().map(|leg| End { node: &s.node, leg }))
-        .collect();
+    let mut ends: Vec<End<'_>> =
+        statements.iter().flat_map(|s| s.legs.iter().map(|leg| End { node: &s.node, leg })).collect();
     ends.sort_by_key(|end| (end.leg.began_ms, !end.calls()));
     let mut hops: Vec<(u64, Hop)> = Vec::new();
     while !ends.is_empty() {
         let first = ends.remove(0);
-        let other = ends
-            .iter()
-            .position(|end| end.leg.sip_call_id == first.leg.sip_call_id && end.node != first.node);
+        let other = ends.iter().position(|end| end.leg.sip_call_id == first.leg.sip_call_id && end.node != first.node);
         let hop = match other.map(|at| ends.remove(at)) {
             Some(second) if first.calls() || !second.calls() => both(first, second, caller),
             Some(second) => both(second, first, caller),
@@ -70,10 +64,7 @@ fn in_order(mut hops: Vec<(u64, Hop)>) -> Vec<Hop> {
             false => 2,
         };
         let entry = |hop: &Hop| ordered.is_empty() && is_next(hop) == 1;
-        let best = hops
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, (began, hop))| (!entry(hop), is_next(hop), *began));
+        let best = hops.iter().enumerate().min_by_key(|(_, (began, hop))| (!entry(hop), is_next(hop), *began));
         // `hops` is not empty, so there is a least one.
         let Some(at) = best.map(|(at, _)| at) else {
             break;
@@ -97,12 +88,7 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
         wrong: Vec::new(),
     };
     let place = format!("hop {} -> {}", a.node, b.node);
-    let mut compare = Compare {
-        a: a.node,
-        b: b.node,
-        place: &place,
-        wrong: Vec::new(),
-    };
+    let mut compare = Compare { a: a.node, b: b.node, place: &place, wrong: Vec::new() };
     compare.direction(a, b);
     if a.connected() || b.connected() {
         compare.all(a, b, caller);
@@ -115,25 +101,14 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
 
 /// One end's word: the other is a stranger, or its statement is missing.
 fn alone(end: End<'_>, statements: &[Statement]) -> Hop {
-    let peer_node = end
-        .leg
-        .signalling
-        .peer
-        .as_ref()
-        .and_then(|certificate| certificate.node());
+    let peer_node = end.leg.signalling.peer.as_ref().and_then(|certificate| certificate.node());
     let other = peer_node.map_or_else(|| end.stranger(), str::to_owned);
-    let (from, to) = if end.calls() {
-        (end.node.to_owned(), other)
-    } else {
-        (other, end.node.to_owned())
-    };
+    let (from, to) = if end.calls() { (end.node.to_owned(), other) } else { (other, end.node.to_owned()) };
     let place = format!("hop {from} -> {to}");
     let mut hop = Hop {
         from,
         to,
-        seen: Seen::OneSided {
-            by: end.node.into(),
-        },
+        seen: Seen::OneSided { by: end.node.into() },
         signalling: signalling_words(end.leg),
         media: media_words(end.leg),
         state: state_words(end.leg),
@@ -149,20 +124,11 @@ fn alone(end: End<'_>, statements: &[Statement]) -> Hop {
                 "{} proved by certificate that it spoke with node {node}, and no statement of {node} is here",
                 end.node
             ),
-            true => format!(
-                "{} states a connected dialog with {node}; the statement of {node} has no word of it",
-                end.node
-            ),
+            true => {
+                format!("{} states a connected dialog with {node}; the statement of {node} has no word of it", end.node)
+            }
         };
-        hop.wrong.push(Wrong::new(
-            if known {
-                Kind::Disagreement
-            } else {
-                Kind::MissingStatement
-            },
-            &place,
-            what,
-        ));
+        hop.wrong.push(Wrong::new(if known { Kind::Disagreement } else { Kind::MissingStatement }, &place, what));
     }
     protection(end, peer_node.is_some(), &place, &mut hop);
     hop
@@ -190,16 +156,8 @@ impl Compare<'_> {
 
     fn direction(&mut self, a: End<'_>, b: End<'_>) {
         if a.leg.direction == b.leg.direction {
-            let both = if a.calls() {
-                "both ends say that they called"
-            } else {
-                "both ends say that they were called"
-            };
-            self.wrong.push(Wrong::new(
-                Kind::Disagreement,
-                self.place,
-                format!("who called whom: {both}"),
-            ));
+            let both = if a.calls() { "both ends say that they called" } else { "both ends say that they were called" };
+            self.wrong.push(Wrong::new(Kind::Disagreement, self.place, format!("who called whom: {both}")));
         }
     }
 
@@ -210,72 +168,35 @@ impl Compare<'_> {
         // Ports differ from connection to connection, and a call may outlive one: the boxes must be the same.
         self.same(&format!("address of {}", self.a), ip(x.local), ip(y.remote));
         self.same(&format!("address of {}", self.b), ip(x.remote), ip(y.local));
-        let (tls, other) = (
-            x.tls.clone().unwrap_or_default(),
-            y.tls.clone().unwrap_or_default(),
-        );
+        let (tls, other) = (x.tls.clone().unwrap_or_default(), y.tls.clone().unwrap_or_default());
         self.same("TLS version", none(&tls.version), none(&other.version));
         self.same("TLS suite", none(&tls.suite), none(&other.suite));
         self.same("key exchange group", none(&tls.group), none(&other.group));
         self.same("mutual TLS", yes(tls.mutual), yes(other.mutual));
-        let seen = |end: End<'_>| {
-            end.leg
-                .signalling
-                .peer
-                .as_ref()
-                .map_or("none".into(), |c| c.fingerprint.clone())
-        };
-        self.same(
-            &format!("certificate of {}", self.a),
-            none(&tls.local_fingerprint),
-            seen(b),
-        );
-        self.same(
-            &format!("certificate of {}", self.b),
-            seen(a),
-            none(&other.local_fingerprint),
-        );
-        let named = |end: End<'_>| {
-            end.leg
-                .signalling
-                .peer
-                .as_ref()
-                .and_then(|c| c.node())
-                .unwrap_or("nobody")
-                .to_owned()
-        };
-        self.same(
-            &format!("who is at the end of {}", self.b),
-            named(a),
-            self.b,
-        );
-        self.same(
-            &format!("who is at the end of {}", self.a),
-            self.a,
-            named(b),
-        );
+        let seen = |end: End<'_>| end.leg.signalling.peer.as_ref().map_or("none".into(), |c| c.fingerprint.clone());
+        self.same(&format!("certificate of {}", self.a), none(&tls.local_fingerprint), seen(b));
+        self.same(&format!("certificate of {}", self.b), seen(a), none(&other.local_fingerprint));
+        let named =
+            |end: End<'_>| end.leg.signalling.peer.as_ref().and_then(|c| c.node()).unwrap_or("nobody").to_owned();
+        self.same(&format!("who is at the end of {}", self.b), named(a), self.b);
+        self.same(&format!("who is at the end of {}", self.a), self.a, named(b));
         self.session_id(a, b, caller);
         self.media(a, b);
     }
 
     /// The caller is on our side of one end and beyond the peer of the other (RFC 7989 §6).
     fn session_id(&mut self, a: End<'_>, b: End<'_>, caller: &Uuid) {
-        let side =
-            |id: &crate::session_id::SessionId| match (id.local == *caller, id.remote == *caller) {
-                (true, false) => "on its own side",
-                (false, true) => "beyond the other end",
-                (true, true) => "on both sides",
-                (false, false) => "on neither side",
-            };
+        let side = |id: &crate::session_id::SessionId| match (id.local == *caller, id.remote == *caller) {
+            (true, false) => "on its own side",
+            (false, true) => "beyond the other end",
+            (true, true) => "on both sides",
+            (false, false) => "on neither side",
+        };
         let (x, y) = (side(&a.leg.session_id), side(&b.leg.session_id));
-        if !matches!(
-            (x, y),
-            ("on its own side", "beyond the other end")
-                | ("beyond the other end", "on its own side")
-        ) {
+        if !matches!((x, y), ("on its own side", "beyond the other end") | ("beyond the other end", "on its own side"))
+        {
             let what = format!("Session-ID: {} has the caller {x}, {} {y}", self.a, self.b);
-            self.wrong
-                .push(Wrong::new(Kind::Disagreement, self.place, what));
+            self.wrong.push(Wrong::new(Kind::Disagreement, self.place, what));
         }
     }
 
@@ -292,11 +213,9 @@ impl Compare<'_> {
             (None, Some(used), Some(passed), _) if used.was_set() => {
                 self.used_and_passed(used, passed, self.b.to_owned(), self.a.to_owned())
             }
-            (None, None, Some(x), Some(y)) => self.same(
-                "media profile",
-                protected(x.is_secure()),
-                protected(y.is_secure()),
-            ),
+            (None, None, Some(x), Some(y)) => {
+                self.same("media profile", protected(x.is_secure()), protected(y.is_secure()))
+            }
             _ => {}
         }
     }
@@ -309,29 +228,16 @@ impl Compare<'_> {
         carries: String,
         passes: String,
     ) {
-        let mut wrong = |what: String| {
-            self.wrong
-                .push(Wrong::new(Kind::Disagreement, self.place, what))
-        };
+        let mut wrong = |what: String| self.wrong.push(Wrong::new(Kind::Disagreement, self.place, what));
         if used.suite.is_empty() == passed.is_secure() {
-            wrong(format!(
-                "media profile: {carries} used {}, {passes} passed {}",
-                none(&used.suite),
-                passed.profile
-            ));
+            wrong(format!("media profile: {carries} used {}, {passes} passed {}", none(&used.suite), passed.profile));
         } else if !used.suite.is_empty() && !passed.suites.contains(&used.suite) {
-            wrong(format!(
-                "SRTP suite: {carries} used {}, {passes} passed {}",
-                used.suite,
-                passed.suites.join(", ")
-            ));
+            wrong(format!("SRTP suite: {carries} used {}, {passes} passed {}", used.suite, passed.suites.join(", ")));
         }
         if let (Some(local), Some(seen)) = (used.local, passed.remote_media)
             && local != seen
         {
-            wrong(format!(
-                "media address of {carries}: it says {local}, {passes} passed {seen}"
-            ));
+            wrong(format!("media address of {carries}: it says {local}, {passes} passed {seen}"));
         }
     }
 }
@@ -339,31 +245,21 @@ impl Compare<'_> {
 /// Is this end protected as it must be, or by whose word is it not?
 fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
     let signalling = &end.leg.signalling;
-    let mut wrong = |kind, what: String| {
-        hop.wrong
-            .push(Wrong::new(kind, place, format!("{}: {what}", end.node)))
-    };
+    let mut wrong = |kind, what: String| hop.wrong.push(Wrong::new(kind, place, format!("{}: {what}", end.node)));
     let mut exceptions = Vec::new();
     match &signalling.tls {
         // Nothing ever came over this leg.
         None if signalling.transport.is_empty() => {}
-        None if end.leg.allows(PLAIN_SIP) => exceptions.push(format!(
-            "{}: signalling is {} in clear, by {PLAIN_SIP}",
-            end.node, signalling.transport
-        )),
+        None if end.leg.allows(PLAIN_SIP) => {
+            exceptions.push(format!("{}: signalling is {} in clear, by {PLAIN_SIP}", end.node, signalling.transport))
+        }
         None => wrong(
             Kind::Signalling,
-            format!(
-                "signalling is {} in clear and no {PLAIN_SIP} allows it",
-                signalling.transport
-            ),
+            format!("signalling is {} in clear and no {PLAIN_SIP} allows it", signalling.transport),
         ),
         Some(tls) => {
             if !matches!(tls.version.as_str(), "TLSv1.2" | "TLSv1.3") {
-                wrong(
-                    Kind::Signalling,
-                    format!("{} is not TLSv1.2 or TLSv1.3", none(&tls.version)),
-                );
+                wrong(Kind::Signalling, format!("{} is not TLSv1.2 or TLSv1.3", none(&tls.version)));
             }
             if !tls.mutual && (between_nodes || signalling.admitted_by != "digest") {
                 wrong(Kind::Signalling, "the TLS connection is not mutual".into());
@@ -374,20 +270,11 @@ fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
         let clear = media.clear();
         if media.suite.is_empty() && ((end.connected() && media.was_set()) || clear > 0) {
             match end.leg.allows(PLAIN_RTP) {
-                true => exceptions.push(format!(
-                    "{}: media is RTP in clear, by {PLAIN_RTP}",
-                    end.node
-                )),
-                false => wrong(
-                    Kind::Media,
-                    format!("media is RTP in clear and no {PLAIN_RTP} allows it"),
-                ),
+                true => exceptions.push(format!("{}: media is RTP in clear, by {PLAIN_RTP}", end.node)),
+                false => wrong(Kind::Media, format!("media is RTP in clear and no {PLAIN_RTP} allows it")),
             }
         } else if clear > 0 {
-            wrong(
-                Kind::Media,
-                format!("{clear} packets in clear on a stream of {}", media.suite),
-            );
+            wrong(Kind::Media, format!("{clear} packets in clear on a stream of {}", media.suite));
         }
     } else if let Some(passed) = &end.leg.passed {
         if passed.sdes_key_seen {
@@ -395,17 +282,12 @@ fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
         }
         match (passed.is_secure(), end.leg.allows(PLAIN_RTP)) {
             (true, _) => {}
-            (false, true) => exceptions.push(format!(
-                "{}: passed {} in clear, by {PLAIN_RTP}",
-                end.node, passed.profile
-            )),
-            (false, false) => wrong(
-                Kind::Media,
-                format!(
-                    "passed {} in clear and no {PLAIN_RTP} allows it",
-                    passed.profile
-                ),
-            ),
+            (false, true) => {
+                exceptions.push(format!("{}: passed {} in clear, by {PLAIN_RTP}", end.node, passed.profile))
+            }
+            (false, false) => {
+                wrong(Kind::Media, format!("passed {} in clear and no {PLAIN_RTP} allows it", passed.profile))
+            }
         }
     }
     hop.exceptions.append(&mut exceptions);
@@ -421,11 +303,7 @@ fn signalling_words(leg: &LegRecord) -> String {
             tls.version,
             tls.suite,
             tls.group,
-            if tls.mutual {
-                "mutual"
-            } else {
-                "one-way, by digest"
-            }
+            if tls.mutual { "mutual" } else { "one-way, by digest" }
         ),
         None if leg.signalling.transport.is_empty() => "no answer came".into(),
         None => format!("{} in clear", leg.signalling.transport),
@@ -436,10 +314,7 @@ fn media_words(leg: &LegRecord) -> String {
     match (&leg.media, &leg.passed) {
         (Some(media), _) if !media.was_set() => "no media".into(),
         (Some(media), _) if media.suite.is_empty() => {
-            format!(
-                "RTP in clear, {} packets out and {} in",
-                media.tx_clear, media.rx_clear
-            )
+            format!("RTP in clear, {} packets out and {} in", media.tx_clear, media.rx_clear)
         }
         (Some(media), _) => format!("SRTP {}, {} clear packets", media.suite, media.clear()),
         (None, Some(passed)) if passed.is_secure() => {

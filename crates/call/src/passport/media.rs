@@ -9,11 +9,7 @@ use crate::verdict::{Kind, MediaPath, Wrong};
 pub(super) fn judge(statements: &[Statement]) -> Vec<MediaPath> {
     let ends: Vec<(&str, &LegRecord, &MediaRecord)> = statements
         .iter()
-        .flat_map(|s| {
-            s.legs
-                .iter()
-                .filter_map(|leg| Some((s.node.as_str(), leg, leg.media.as_ref()?)))
-        })
+        .flat_map(|s| s.legs.iter().filter_map(|leg| Some((s.node.as_str(), leg, leg.media.as_ref()?))))
         .collect();
     let mut paths = Vec::new();
     for (at, (a, a_leg, x)) in ends.iter().enumerate() {
@@ -23,16 +19,8 @@ pub(super) fn judge(statements: &[Statement]) -> Vec<MediaPath> {
                 continue;
             }
             paths.push(path(
-                End {
-                    node: a,
-                    leg: a_leg,
-                    media: x,
-                },
-                End {
-                    node: b,
-                    leg: b_leg,
-                    media: y,
-                },
+                End { node: a, leg: a_leg, media: x },
+                End { node: b, leg: b_leg, media: y },
                 to_a && to_b,
             ));
         }
@@ -56,15 +44,10 @@ fn path(a: End<'_>, b: End<'_>, to_the_end: bool) -> MediaPath {
     let mut wrong = Vec::new();
     let mut say = |what: String| wrong.push(Wrong::new(Kind::Disagreement, &place, what));
     if to_the_end {
-        for (what, x, y) in [
-            ("SRTP suite", &a.media.suite, &b.media.suite),
-            ("codec", &a.media.codec, &b.media.codec),
-        ] {
+        for (what, x, y) in [("SRTP suite", &a.media.suite, &b.media.suite), ("codec", &a.media.codec, &b.media.codec)]
+        {
             if x != y {
-                say(format!(
-                    "{what}: {} says {x:?}, {} says {y:?}",
-                    a.node, b.node
-                ));
+                say(format!("{what}: {} says {x:?}, {} says {y:?}", a.node, b.node));
             }
         }
     }
@@ -74,17 +57,10 @@ fn path(a: End<'_>, b: End<'_>, to_the_end: bool) -> MediaPath {
         let one_party = sends_to(to.media, from.media) && to.media.rekeyed == 0;
         let (sent, received) = (packets_sent(from.media), packets_received(to.media));
         if counted && one_party && received > sent {
-            say(format!(
-                "{} received {received} packets, {} sent {sent}",
-                to.node, from.node
-            ));
+            say(format!("{} received {received} packets, {} sent {sent}", to.node, from.node));
         }
     }
-    let suite = if b.media.suite.is_empty() {
-        "RTP in clear".to_owned()
-    } else {
-        format!("SRTP {}", b.media.suite)
-    };
+    let suite = if b.media.suite.is_empty() { "RTP in clear".to_owned() } else { format!("SRTP {}", b.media.suite) };
     let words = format!(
         "{suite}; {} sent {}, {} received {}; {} sent {}, {} received {}{}",
         a.node,
@@ -95,18 +71,9 @@ fn path(a: End<'_>, b: End<'_>, to_the_end: bool) -> MediaPath {
         packets_sent(b.media),
         a.node,
         packets_received(a.media),
-        if to_the_end {
-            ""
-        } else {
-            "; one of them went on with another party"
-        },
+        if to_the_end { "" } else { "; one of them went on with another party" },
     );
-    MediaPath {
-        a: a.node.into(),
-        b: b.node.into(),
-        words,
-        wrong,
-    }
+    MediaPath { a: a.node.into(), b: b.node.into(), words, wrong }
 }
 
 fn packets_sent(media: &MediaRecord) -> u64 {

@@ -46,31 +46,18 @@ fn check(
     if signature == stand_in(&owner, message) && roots.contains(&b"root".to_vec()) {
         return Ok(facts(&owner));
     }
-    let [rule, expected, presented] =
-        ["signature", "one by the certificate", "another"].map(String::from);
-    Err(Refusal {
-        cause: "signature".into(),
-        rule,
-        expected,
-        presented,
-        remedy: String::new(),
-    })
+    let [rule, expected, presented] = ["signature", "one by the certificate", "another"].map(String::from);
+    Err(Refusal { cause: "signature".into(), rule, expected, presented, remedy: String::new() })
 }
 
 fn stand_in(owner: &str, message: &[u8]) -> Vec<u8> {
-    let sum = message.iter().fold(7u64, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u64::from(*byte))
-    });
+    let sum = message.iter().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     format!("{owner}{sum}").into_bytes()
 }
 
 /// The end of a dialog at `node`, with `peer` at the other end.
 fn leg(node: (&str, &str), peer: (&str, &str), direction: Direction, call_id: &str) -> LegRecord {
-    let (local, remote) = if direction == Direction::Answer {
-        (AGENT, CALLER)
-    } else {
-        (CALLER, AGENT)
-    };
+    let (local, remote) = if direction == Direction::Answer { (AGENT, CALLER) } else { (CALLER, AGENT) };
     LegRecord {
         call: 1,
         leg: 1,
@@ -80,10 +67,7 @@ fn leg(node: (&str, &str), peer: (&str, &str), direction: Direction, call_id: &s
         calling: Pii("3227046971".into()),
         called: Pii("6016".into()),
         sip_call_id: call_id.into(),
-        session_id: SessionId {
-            local: Uuid(local.into()),
-            remote: Uuid(remote.into()),
-        },
+        session_id: SessionId { local: Uuid(local.into()), remote: Uuid(remote.into()) },
         state: LegState::Ended,
         began_ms: NOON,
         connected_ms: Some(NOON + 70),
@@ -147,13 +131,8 @@ fn statement(node: &str, role: &str, legs: Vec<LegRecord>) -> Statement {
 
 /// The call as it was; the browser's part is over before the agent's begins.
 fn call() -> Vec<Statement> {
-    let (cube, cvp, vvb, cucm, phone) = (
-        ("cube1", CUBE),
-        ("cvp1", CVP),
-        ("vvb1", VVB),
-        ("cucm1", CUCM),
-        ("phone", PHONE),
-    );
+    let (cube, cvp, vvb, cucm, phone) =
+        (("cube1", CUBE), ("cvp1", CVP), ("vvb1", VVB), ("cucm1", CUCM), ("phone", PHONE));
     use Direction::{Answer, Originate};
     let mut carrier = leg(cube, ("carrier", "127.18.133.76"), Answer, "0");
     carrier.signalling = Signalling {
@@ -191,11 +170,7 @@ fn call() -> Vec<Statement> {
     to_phone.began_ms += 8_001;
     vec![
         statement("cube1", "sbc", vec![carrier, inside]),
-        statement(
-            "cvp1",
-            "call_server",
-            vec![from_sbc, to_browser, to_manager],
-        ),
+        statement("cvp1", "call_server", vec![from_sbc, to_browser, to_manager]),
         statement("vvb1", "voice_browser", vec![browser]),
         statement("cucm1", "call_manager", vec![at_manager, to_phone]),
     ]
@@ -203,11 +178,7 @@ fn call() -> Vec<Statement> {
 
 fn sign(statement: &Statement, owner: &str) -> Signed {
     let payload = statement.to_bytes();
-    Signed::new(
-        &payload,
-        &stand_in(owner, &payload),
-        &[owner.as_bytes().to_vec()],
-    )
+    Signed::new(&payload, &stand_in(owner, &payload), &[owner.as_bytes().to_vec()])
 }
 
 fn bundle(statements: &[Statement]) -> Passport {
@@ -216,12 +187,7 @@ fn bundle(statements: &[Statement]) -> Passport {
 }
 
 fn judge(passport: &Passport) -> Verdict {
-    verify_with(
-        passport,
-        Some(&[b"root".to_vec()]),
-        UNIX_EPOCH + Duration::from_millis(NOON + 60_000),
-        &check,
-    )
+    verify_with(passport, Some(&[b"root".to_vec()]), UNIX_EPOCH + Duration::from_millis(NOON + 60_000), &check)
 }
 
 /// The verdict on the call after somebody changed what is said.
@@ -235,19 +201,8 @@ fn told(change: impl FnOnce(&mut Vec<Statement>)) -> Verdict {
 fn wrong(verdict: &Verdict, kind: Kind, place: &str, words: &str) {
     let wrong = verdict.wrong.as_ref().expect("something is wrong");
     assert_eq!((wrong.kind, wrong.place.as_str()), (kind, place), "{wrong}");
-    assert!(
-        wrong.what.contains(words),
-        "{:?} does not say {words:?}",
-        wrong.what
-    );
-    assert!(
-        verdict
-            .to_string()
-            .lines()
-            .last()
-            .unwrap()
-            .starts_with("verdict WRONG: ")
-    );
+    assert!(wrong.what.contains(words), "{:?} does not say {words:?}", wrong.what);
+    assert!(verdict.to_string().lines().last().unwrap().starts_with("verdict WRONG: "));
 }
 
 #[test]
@@ -260,45 +215,31 @@ signed  cube1  sbc            CN=cube1.lab.test  fp-of-cube1-0000…
 signed  cvp1   call_server    CN=cvp1.lab.test  fp-of-cvp1-00000…
 signed  vvb1   voice_browser  CN=vvb1.lab.test  fp-of-vvb1-00000…
 signed  cucm1  call_manager   CN=cucm1.lab.test  fp-of-cucm1-0000…
-hop 1   carrier (127.18.133.76:40000) -> cube1                                   UDP in clear; RTP in clear, 1300 packets out and 1290 in
+hop 1   carrier (127.18.133.76:40000) -> cube1
+        UDP in clear; RTP in clear, 1300 packets out and 1290 in
         one-sided: the word of cube1; ended: the caller hung up
   !!    EXCEPTION cube1: signalling is UDP in clear, by dangerous_plain_sip
   !!    EXCEPTION cube1: media is RTP in clear, by dangerous_plain_rtp
-hop 2   cube1                         -> cvp1                                    TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP AEAD_AES_256_GCM, 0 clear packets
+hop 2   cube1 -> cvp1
+        TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP AEAD_AES_256_GCM, 0 clear packets
         both ends say so; ended: the caller hung up
         media keys passed through cvp1
-hop 3   cvp1                          -> vvb1                                    TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP AEAD_AES_256_GCM, 0 clear packets
+hop 3   cvp1 -> vvb1
+        TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP AEAD_AES_256_GCM, 0 clear packets
         both ends say so; ended: the caller hung up
         media keys passed through cvp1
-hop 4   cvp1                          -> cucm1                                   TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP passed on (RTP/SAVP)
+hop 4   cvp1 -> cucm1
+        TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP passed on (RTP/SAVP)
         both ends say so; ended: the caller hung up
         media keys passed through cvp1, cucm1
-hop 5   cucm1                         -> phone.lab.test (127.18.133.75:40000)    TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP passed on (RTP/SAVP)
+hop 5   cucm1 -> phone.lab.test (127.18.133.75:40000)
+        TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 mutual; SRTP passed on (RTP/SAVP)
         one-sided: the word of cucm1; ended: the caller hung up
         media keys passed through cucm1
 media   cube1 <-> vvb1  SRTP AEAD_AES_256_GCM; cube1 sent 1300, vvb1 received 640; vvb1 sent 700, cube1 received 1290; one of them went on with another party
 verdict GOOD: 5 hops, secure but for 1 exception by an administrator's words
 ";
-    let aligned: Vec<String> = verdict
-        .to_string()
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
-    let wanted: Vec<String> = expected
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
-    assert_eq!(aligned, wanted);
-    let arrows: Vec<_> = verdict
-        .to_string()
-        .lines()
-        .filter(|l| l.starts_with("hop"))
-        .map(|l| l.find("->"))
-        .collect();
-    assert!(
-        arrows.windows(2).all(|w| w[0] == w[1]),
-        "columns stand under one another"
-    );
+    assert_eq!(verdict.to_string(), expected);
 }
 
 #[test]
@@ -316,59 +257,22 @@ fn a_passport_survives_its_file_and_the_verdict_is_data() {
 fn what_is_no_passport_is_named_first() {
     let verdict = verify_file(b"{\"format\":", None, UNIX_EPOCH);
     wrong(&verdict, Kind::Format, "the file", "not a passport");
-    let other = Passport {
-        format: "ringfence-passport/9".into(),
-        ..bundle(&call())
-    };
-    wrong(
-        &judge(&other),
-        Kind::Format,
-        "the file",
-        "ringfence-passport/9",
-    );
-    wrong(
-        &told(Vec::clear),
-        Kind::NoStatement,
-        "the file",
-        "no statement",
-    );
+    let other = Passport { format: "ringfence-passport/9".into(), ..bundle(&call()) };
+    wrong(&judge(&other), Kind::Format, "the file", "ringfence-passport/9");
+    wrong(&told(Vec::clear), Kind::NoStatement, "the file", "no statement");
 }
 
 #[test]
 fn the_file_itself_is_not_believed() {
     let good = bundle(&call());
-    let later = Passport {
-        made_ms: good.made_ms + 1,
-        ..good.clone()
-    };
+    let later = Passport { made_ms: good.made_ms + 1, ..good.clone() };
     wrong(&judge(&later), Kind::Time, "the file", "latest statement");
-    let elsewhere = Passport {
-        site: "mall".into(),
-        ..good.clone()
-    };
-    wrong(
-        &judge(&elsewhere),
-        Kind::Site,
-        "the statement of cube1",
-        "\"mall\"",
-    );
-    let rooted = Passport {
-        roots: vec![STANDARD.encode("another root")],
-        ..good.clone()
-    };
-    wrong(
-        &judge(&rooted),
-        Kind::Root,
-        "the file",
-        "not one that you trust",
-    );
+    let elsewhere = Passport { site: "mall".into(), ..good.clone() };
+    wrong(&judge(&elsewhere), Kind::Site, "the statement of cube1", "\"mall\"");
+    let rooted = Passport { roots: vec![STANDARD.encode("another root")], ..good.clone() };
+    wrong(&judge(&rooted), Kind::Root, "the file", "not one that you trust");
     // Without own roots the file's are taken, and that is said.
-    let unrooted = verify_with(
-        &good,
-        None,
-        UNIX_EPOCH + Duration::from_millis(NOON + 60_000),
-        &check,
-    );
+    let unrooted = verify_with(&good, None, UNIX_EPOCH + Duration::from_millis(NOON + 60_000), &check);
     assert!(unrooted.is_good() && unrooted.to_string().contains("the file's own word"));
 }
 
@@ -376,19 +280,11 @@ fn the_file_itself_is_not_believed() {
 fn a_statement_that_cannot_be_read_or_was_changed_is_named() {
     let mut passport = bundle(&call());
     passport.statements[1].payload.replace_range(0..1, "!");
-    wrong(
-        &judge(&passport),
-        Kind::Unreadable,
-        "statement 2",
-        "payload is not base64url",
-    );
+    wrong(&judge(&passport), Kind::Unreadable, "statement 2", "payload is not base64url");
 
     let mut passport = bundle(&call());
     let mut payload = passport.statements[2].payload().unwrap();
-    let at = String::from_utf8(payload.clone())
-        .unwrap()
-        .find("640")
-        .unwrap();
+    let at = String::from_utf8(payload.clone()).unwrap().find("640").unwrap();
     payload[at] = b'5';
     let resigned = Signed::new(
         &payload,
@@ -396,16 +292,8 @@ fn a_statement_that_cannot_be_read_or_was_changed_is_named() {
         &passport.statements[2].chain_der().unwrap(),
     );
     passport.statements[2] = resigned;
-    wrong(
-        &judge(&passport),
-        Kind::Signature,
-        "the statement of vvb1",
-        "signature",
-    );
-    assert!(
-        judge(&passport).hops.is_empty(),
-        "nothing is said of hops when a statement cannot be believed"
-    );
+    wrong(&judge(&passport), Kind::Signature, "the statement of vvb1", "signature");
+    assert!(judge(&passport).hops.is_empty(), "nothing is said of hops when a statement cannot be believed");
 }
 
 #[test]
@@ -413,19 +301,9 @@ fn a_signature_by_another_identity_is_named() {
     let statements = call();
     let mut passport = bundle(&statements);
     passport.statements[2] = sign(&statements[2], "cvp1");
-    wrong(
-        &judge(&passport),
-        Kind::Identity,
-        "the statement of vvb1",
-        "identity of node cvp1",
-    );
+    wrong(&judge(&passport), Kind::Identity, "the statement of vvb1", "identity of node cvp1");
     passport.statements[2] = sign(&statements[2], "phone");
-    wrong(
-        &judge(&passport),
-        Kind::Identity,
-        "the statement of vvb1",
-        "no node's identity",
-    );
+    wrong(&judge(&passport), Kind::Identity, "the statement of vvb1", "no node's identity");
 }
 
 #[test]
@@ -433,19 +311,9 @@ fn statements_of_another_call_time_or_twice_are_named() {
     let other = told(|s| s[3].caller = Uuid(AGENT.into()));
     wrong(&other, Kind::Caller, "the statement of cucm1", AGENT);
     let future = told(|s| s[0].made_ms = NOON + 3_600_000);
-    wrong(
-        &future,
-        Kind::Time,
-        "the statement of cube1",
-        "in the future",
-    );
+    wrong(&future, Kind::Time, "the statement of cube1", "in the future");
     let twice = told(|s| s.push(s[2].clone()));
-    wrong(
-        &twice,
-        Kind::Duplicate,
-        "the statement of vvb1",
-        "two of it",
-    );
+    wrong(&twice, Kind::Duplicate, "the statement of vvb1", "another that tells of the same leg");
 }
 
 #[test]
@@ -457,24 +325,14 @@ fn each_missing_statement_of_a_hop_is_named() {
         ("cube1", "hop cube1 -> cvp1"),
     ] {
         let verdict = told(|s| s.retain(|statement| statement.node != node));
-        wrong(
-            &verdict,
-            Kind::MissingStatement,
-            place,
-            &format!("no statement of {node} is here"),
-        );
+        wrong(&verdict, Kind::MissingStatement, place, &format!("no statement of {node} is here"));
     }
 }
 
 #[test]
 fn a_node_that_is_silent_on_a_hop_is_named_but_a_refused_attempt_is_not() {
     let silent = told(|s| s[3].legs.retain(|leg| leg.sip_call_id != "c"));
-    wrong(
-        &silent,
-        Kind::Disagreement,
-        "hop cvp1 -> cucm1",
-        "has no word of it",
-    );
+    wrong(&silent, Kind::Disagreement, "hop cvp1 -> cucm1", "has no word of it");
     let refused = told(|s| {
         s.retain(|statement| statement.node != "vvb1");
         let attempt = &mut s[1].legs[1];
@@ -482,10 +340,7 @@ fn a_node_that_is_silent_on_a_hop_is_named_but_a_refused_attempt_is_not() {
         attempt.ended_because = Some("503 Service Unavailable".into());
     });
     assert_eq!(refused.wrong, None);
-    assert_eq!(
-        refused.hops[2].state,
-        "never connected: 503 Service Unavailable"
-    );
+    assert_eq!(refused.hops[2].state, "never connected: 503 Service Unavailable");
 }
 
 #[test]
@@ -493,26 +348,17 @@ fn two_ends_that_disagree_are_named() {
     type Change = fn(&mut LegRecord);
     // Changes at the call server's end of the hop from the sbc.
     let changes: [(Change, &str); 12] = [
-        (
-            |l| l.signalling.transport = "TCP".into(),
-            "transport: cube1 says TLS, cvp1 says TCP",
-        ),
+        (|l| l.signalling.transport = "TCP".into(), "transport: cube1 says TLS, cvp1 says TCP"),
         (
             |l| l.signalling.tls.as_mut().unwrap().version = "TLSv1.2".into(),
             "TLS version: cube1 says TLSv1.3, cvp1 says TLSv1.2",
         ),
-        (
-            |l| l.signalling.tls.as_mut().unwrap().suite = "TLS_AES_128_GCM_SHA256".into(),
-            "TLS suite",
-        ),
+        (|l| l.signalling.tls.as_mut().unwrap().suite = "TLS_AES_128_GCM_SHA256".into(), "TLS suite"),
         (
             |l| l.signalling.tls.as_mut().unwrap().group = "X25519".into(),
             "key exchange group: cube1 says X25519MLKEM768, cvp1 says X25519",
         ),
-        (
-            |l| l.signalling.tls.as_mut().unwrap().mutual = false,
-            "mutual TLS: cube1 says yes, cvp1 says no",
-        ),
+        (|l| l.signalling.tls.as_mut().unwrap().mutual = false, "mutual TLS: cube1 says yes, cvp1 says no"),
         (
             |l| l.signalling.tls.as_mut().unwrap().local_fingerprint = "fp-of-eve".into(),
             "certificate of cvp1: cube1 says fp-of-cvp1-00000000, cvp1 says fp-of-eve",
@@ -529,26 +375,15 @@ fn two_ends_that_disagree_are_named() {
             |l| l.signalling.remote = Some("127.18.133.99:40000".parse().unwrap()),
             "address of cube1: cube1 says 127.18.133.226, cvp1 says 127.18.133.99",
         ),
-        (
-            |l| l.direction = Direction::Originate,
-            "who called whom: both ends say that they called",
-        ),
-        (
-            |l| l.connected_ms = None,
-            "connected: cube1 says yes, cvp1 says no",
-        ),
+        (|l| l.direction = Direction::Originate, "who called whom: both ends say that they called"),
+        (|l| l.connected_ms = None, "connected: cube1 says yes, cvp1 says no"),
         (
             |l| l.session_id.remote = Uuid(AGENT.into()),
             "Session-ID: cube1 has the caller on its own side, cvp1 on neither side",
         ),
     ];
     for (change, words) in changes {
-        wrong(
-            &told(|s| change(&mut s[1].legs[0])),
-            Kind::Disagreement,
-            "hop cube1 -> cvp1",
-            words,
-        );
+        wrong(&told(|s| change(&mut s[1].legs[0])), Kind::Disagreement, "hop cube1 -> cvp1", words);
     }
 }
 
@@ -585,12 +420,7 @@ fn media_used_must_be_media_passed() {
 #[test]
 fn media_counted_at_two_ends_must_fit() {
     let more = told(|s| s[2].legs[0].media.as_mut().unwrap().rx_protected = 1301);
-    wrong(
-        &more,
-        Kind::Disagreement,
-        "media cube1 <-> vvb1",
-        "vvb1 received 1301 packets, cube1 sent 1300",
-    );
+    wrong(&more, Kind::Disagreement, "media cube1 <-> vvb1", "vvb1 received 1301 packets, cube1 sent 1300");
     // A call that never left the browser: both name each other as the last party.
     let to_the_end = |change: fn(&mut Vec<Statement>)| {
         told(|s| {
@@ -602,22 +432,12 @@ fn media_counted_at_two_ends_must_fit() {
     };
     assert_eq!(to_the_end(|_| ()).wrong, None);
     let heard_more = to_the_end(|s| s[0].legs[1].media.as_mut().unwrap().rx_protected = 701);
-    wrong(
-        &heard_more,
-        Kind::Disagreement,
-        "media cube1 <-> vvb1",
-        "cube1 received 701 packets, vvb1 sent 700",
-    );
+    wrong(&heard_more, Kind::Disagreement, "media cube1 <-> vvb1", "cube1 received 701 packets, vvb1 sent 700");
     let suite = to_the_end(|s| {
         s[2].legs[0].media.as_mut().unwrap().suite = "AEAD_AES_128_GCM".into();
         s[1].legs[1].passed.as_mut().unwrap().suites = vec!["AEAD_AES_128_GCM".into()];
     });
-    wrong(
-        &suite,
-        Kind::Disagreement,
-        "media cube1 <-> vvb1",
-        "SRTP suite",
-    );
+    wrong(&suite, Kind::Disagreement, "media cube1 <-> vvb1", "SRTP suite");
 }
 
 #[test]
@@ -670,4 +490,23 @@ fn what_is_in_clear_without_loud_words_is_a_breach() {
     });
     assert_eq!(digest.wrong, None);
     assert!(digest.hops[4].signalling.ends_with("one-way, by digest"));
+}
+
+#[test]
+fn a_node_may_speak_of_two_calls_of_one_caller() {
+    // An agent who did not pick up, then another: two calls at the call manager, each with its statement.
+    let verdict = told(|s| {
+        let mut first = s[3].clone();
+        for (leg, id) in first.legs.iter_mut().zip(["e", "f"]) {
+            leg.sip_call_id = id.into();
+            leg.connected_ms = None;
+            leg.ended_because = Some("ring no answer".into());
+        }
+        let mut attempt = s[1].legs[2].clone();
+        (attempt.sip_call_id, attempt.connected_ms) = ("e".into(), None);
+        s[1].legs.push(attempt);
+        s.push(first);
+    });
+    assert_eq!(verdict.wrong, None, "{verdict}");
+    assert_eq!(verdict.hops.len(), 7);
 }
