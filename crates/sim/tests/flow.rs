@@ -264,3 +264,66 @@ fn nodes_written_out_and_read_back_at_random_steps() {
         nothing_is_left(&mut world);
     }
 }
+
+fn refused_for(world: &World, cause: &str) -> bool {
+    world.refusals.iter().any(|record| record.refusal.cause == cause)
+}
+
+fn invite(call_id: &str, body: &str) -> bytes::Bytes {
+    let head = format!(
+        "INVITE sip:6016@127.18.133.13 SIP/2.0\r\nVia: SIP/2.0/TLS 127.18.133.99:5061;branch=z9hG4bK{call_id}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:1@127.18.133.99>;tag=a\r\nTo: <sip:6016@127.18.133.13>\r\nCall-ID: {call_id}\r\n\
+         CSeq: 1 INVITE\r\nContact: <sip:1@127.18.133.99:5061;transport=tls>\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    head.into()
+}
+
+const PLAIN: &str = "v=0\r\no=- 1 1 IN IP4 127.18.133.99\r\ns=-\r\nc=IN IP4 127.18.133.99\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+
+#[test]
+fn strangers_are_refused_in_words_and_nothing_is_left_of_them() {
+    use sim::rig::Papers;
+    let mut world = still(9, None);
+    let from = |text: &str| text.parse().unwrap();
+    let sbc = Papers::node("cube1.lab.example");
+    // A good certificate of the wrong name, at the right address.
+    let mallory = Papers::node("mallory.lab.example");
+    world.stranger(&mallory, from("127.18.133.226:40000"), "cvp1", invite("one", PLAIN)).unwrap();
+    world.until(S, |world| world.saw("cvp1", "stranger", "403 INVITE"));
+    let words = &world.refusals.last().unwrap().refusal;
+    assert_eq!(words.cause, "wrong_subject");
+    assert!(words.expected.contains("cube1.lab.example") && words.presented.contains("mallory.lab.example"), "{words:?}");
+    // The right name from the wrong address.
+    world.stranger(&sbc, from("127.18.133.99:40000"), "cvp1", invite("two", PLAIN)).unwrap();
+    world.run(S);
+    assert!(refused_for(&world, "unknown_source"));
+    // Who may call, but offers RTP in clear.
+    world.stranger(&sbc, from("127.18.133.226:40001"), "cvp1", invite("three", PLAIN)).unwrap();
+    world.until(S, |world| world.saw("cvp1", "stranger", "488 INVITE"));
+    assert!(refused_for(&world, "plain_rtp_offered"), "{:?}", world.refusals);
+    let answer = world.crossed.iter().rfind(|c| c.arrow() == "488 INVITE").unwrap();
+    let answer = sip::Message::parse(answer.bytes.clone()).unwrap();
+    assert!(answer.header(&sip::Name::Warning).unwrap().contains("SAVP"), "the Warning says what was required");
+    // Whose certificate nobody here knows, or whose time is over, gets no connection at all.
+    for papers in [Papers::Foreign { host: "cube1.lab.example".into() }, Papers::Expired { host: "cube1.lab.example".into() }, Papers::None] {
+        assert!(world.stranger(&papers, from("127.18.133.226:40002"), "cvp1", invite("four", PLAIN)).is_err(), "{papers:?}");
+    }
+    assert!(!world.crossed.iter().any(|c| c.to == "vvb1" && c.arrow() == "INVITE"), "nothing went further");
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn a_refresh_keeps_a_long_call_up_on_every_leg() {
+    let mut world = still(10, Some(S));
+    to_the_agent(&mut world);
+    world.run(4 * 3600 * S);
+    for node in ["cube1", "cvp1", "cucm1", "phone1001"] {
+        let live = world.calls(node).into_iter().filter(|leg| leg.state == LegState::Connected || leg.state == LegState::Active).count();
+        assert_eq!(live, if node == "phone1001" { 1 } else { 2 }, "{node}");
+    }
+    assert!(!world.ladder().contains("491"));
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}

@@ -11,6 +11,7 @@ use call::{Leg, Pii};
 use sip::endpoint::{Invite, Outside};
 use sip::{Body, ClientId, DialogId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Target, Uri};
 
+use super::role::ALLOW;
 use super::{Admitted, CallNo, LegEntry, LegNo, Shell};
 
 /// An INVITE that makes a new leg of a call.
@@ -101,7 +102,7 @@ impl Shell {
         let from = NameAddr::new(Uri::sip(Some(&out.calling), host, None));
         let to = NameAddr::new(out.uri.clone());
         let session = call::session_id::SessionId { local, remote: Uuid::nil() };
-        let mut headers = vec![(Name::SessionId, session.to_header())];
+        let mut headers = vec![(Name::SessionId, session.to_header()), (Name::Allow, ALLOW.into())];
         headers.extend(out.headers);
         let invite = Invite {
             hop: out.hop.clone(),
@@ -177,7 +178,10 @@ impl Shell {
             leg.exchange = if leg.exchange == Exchange::Asked { Exchange::Agreed } else { Exchange::Offered };
             leg.said = Some(sdp.clone());
         }
-        let headers = with_session(leg, headers);
+        let mut headers = with_session(leg, headers);
+        if status.is_success() {
+            headers.push((Name::Allow, ALLOW.into()));
+        }
         self.sip.respond(server, status, headers, sdp.map(body), now.mono);
     }
 
@@ -199,7 +203,8 @@ impl Shell {
         if sdp.is_some() {
             leg.said = sdp.clone();
         }
-        let (dialog, headers) = (leg.dialog, with_session(leg, Headers::new()));
+        let headers = with_session(leg, vec![(Name::Allow, ALLOW.into())]);
+        let dialog = leg.dialog;
         self.sip.reinvite(dialog, headers, sdp.map(body), now.mono);
     }
 
@@ -235,7 +240,7 @@ impl Shell {
 
     /// 405 with what we take (RFC 3261 §8.2.1).
     pub fn answer_not_allowed(&mut self, no: LegNo, server: ServerId) {
-        self.answer(no, server, Status(405), vec![(Name::Allow, super::role::ALLOW.into())], None);
+        self.answer(no, server, Status(405), vec![(Name::Allow, ALLOW.into())], None);
     }
 
     /// Answers a request outside dialogs.

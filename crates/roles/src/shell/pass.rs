@@ -18,6 +18,8 @@ pub struct Passage {
     b: LegNo,
     protection: Protection,
     step: Step,
+    /// What the leg that is being refreshed said before.
+    known: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ enum Step {
     Fetching { from: LegNo },
     /// `from`'s offer, in a 2xx not acknowledged yet, went to the other.
     Offering { from: LegNo },
+    /// `leg` is offered again what was last agreed; as a rule it says the same again. If not, the other is told: as often
+    /// as `more` says, since two peers that make fresh keys each time would go on for ever.
+    Renewing { leg: LegNo, more: u8 },
 }
 
 /// How far an exchange came.
@@ -49,12 +54,12 @@ pub enum Progress {
 impl Passage {
     /// `from` INVITEd and `to` is INVITEd in turn. `late`: without an offer.
     pub fn passing_on(from: LegNo, to: LegNo, late: bool, protection: Protection) -> Passage {
-        Passage { a: from, b: to, protection, step: Step::Asked { from, late } }
+        Passage { a: from, b: to, protection, step: Step::Asked { from, late }, known: None }
     }
 
     /// `from` was INVITEd without an offer; what it offers will be brought to `to`, whose leg is up.
     pub fn fetching(from: LegNo, to: LegNo, protection: Protection) -> Passage {
-        Passage { a: from, b: to, protection, step: Step::Fetching { from } }
+        Passage { a: from, b: to, protection, step: Step::Fetching { from }, known: None }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -66,7 +71,7 @@ impl Passage {
         match self.step {
             Step::Idle | Step::Answering { .. } => false,
             Step::Asked { from, .. } | Step::Offering { from } => from != leg && self.has(leg),
-            Step::Fetching { from } => from == leg,
+            Step::Fetching { from } | Step::Renewing { leg: from, .. } => from == leg,
         }
     }
 
@@ -90,12 +95,20 @@ impl Passage {
         shell.reinvite(self.other(from), sdp);
     }
 
-    /// Asks `from` for an offer, to bring both sides together again (a session refresh where UPDATE is not taken).
-    pub fn refresh(&mut self, shell: &mut Shell, from: LegNo) {
-        if self.is_idle() {
-            self.step = Step::Fetching { from };
-            shell.reinvite(from, None);
+    /// Refreshes a session whose peer takes no UPDATE: a re-INVITE with what we last said (RFC 4028 §7.4).
+    pub fn refresh(&mut self, shell: &mut Shell, leg: LegNo) {
+        let said = shell.leg(leg).and_then(|leg| leg.said.clone());
+        match said {
+            Some(said) if self.is_idle() => self.renew(shell, leg, said, 2),
+            // An exchange under way refreshes too.
+            Some(_) | None => {}
         }
+    }
+
+    fn renew(&mut self, shell: &mut Shell, leg: LegNo, offer: Bytes, more: u8) {
+        self.known = shell.leg(leg).and_then(|leg| leg.heard.clone());
+        self.step = Step::Renewing { leg, more };
+        shell.reinvite(leg, Some(offer));
     }
 
     /// 2xx to our INVITE or re-INVITE on `leg`.
@@ -129,6 +142,18 @@ impl Passage {
                 shell.ack(from, Some(sdp));
                 self.step = Step::Idle;
                 Progress::Agreed
+            }
+            Step::Renewing { leg: renewed, more } if renewed == leg => {
+                shell.ack(leg, None);
+                self.step = Step::Idle;
+                match (self.known.take() == Some(sdp.clone()), more) {
+                    (true, _) => Progress::Agreed,
+                    (false, 0) => self.broken("a refresh changed the description of both sides again and again"),
+                    (false, more) => {
+                        self.renew(shell, self.other(leg), sdp, more - 1);
+                        Progress::Going
+                    }
+                }
             }
             _ => {
                 shell.ack(leg, None);
@@ -179,7 +204,7 @@ impl Passage {
         match self.step {
             Step::Asked { from, .. } => shell.reject(from, reject),
             Step::Offering { from } => shell.ack(from, None),
-            Step::Idle | Step::Answering { .. } | Step::Fetching { .. } => {}
+            Step::Idle | Step::Answering { .. } | Step::Fetching { .. } | Step::Renewing { .. } => {}
         }
         self.broken(&reject.to_string())
     }

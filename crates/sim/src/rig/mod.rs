@@ -264,10 +264,11 @@ impl World {
         }
     }
 
-    /// All that crossed, one arrow a line.
+    /// All that crossed, one arrow a line, but for heartbeats and registrations.
     pub fn ladder(&self) -> String {
         let line = |c: &Crossed| format!("{:>9.3} {:>8} -> {:<8} {}", c.at.as_secs_f64(), c.from, c.to, c.arrow());
-        self.crossed.iter().map(line).collect::<Vec<_>>().join("\n")
+        let calls = |c: &&Crossed| !matches!(c.arrow().rsplit(' ').next(), Some("OPTIONS" | "REGISTER"));
+        self.crossed.iter().filter(calls).map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// Whether an arrow crossed from one node to another.

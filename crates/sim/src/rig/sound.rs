@@ -11,7 +11,7 @@ use media::{Command, Engine, Event, Facts, Lease, LeaseId, Prompts, TAG_ROOM};
 const PORTS: u16 = 256;
 
 /// A datagram: from, to, what.
-pub type Packet = (SocketAddr, SocketAddr, Vec<u8>);
+pub(super) type Packet = (SocketAddr, SocketAddr, Vec<u8>);
 
 pub struct Sound {
     engine: Option<Engine>,
