@@ -1,0 +1,117 @@
+//! Passports of whole simulated calls: what the nodes really sign must hold together, hop by hop, however a call goes;
+//! and must no longer once a node's word is missing.
+
+use std::time::Duration;
+
+use call::passport::{Passport, verify};
+use call::verdict::{Kind, Seen, Verdict};
+use sim::rig::{Pki, Sound, World};
+
+const S: Duration = Duration::from_secs(1);
+
+/// The passport of the one call of this world, of the site's nodes.
+fn passport(world: &World) -> Passport {
+    let of_site: Vec<_> = world.statements.iter().filter(|(node, ..)| !node.starts_with("phone")).collect();
+    let caller = of_site.first().expect("somebody signed").1.clone();
+    assert!(of_site.iter().all(|(_, of, _)| *of == caller), "all file it under one caller");
+    let signed = of_site.iter().map(|(.., signed)| signed.clone()).collect();
+    Passport::bundle("lab", caller, &[Pki::of_the_lab().root_der()], signed)
+}
+
+fn judge(world: &World, passport: &Passport) -> Verdict {
+    verify(passport, Some(&[Pki::of_the_lab().root_der()]), world.now().wall)
+}
+
+fn to_the_queue(world: &mut World) {
+    world.dial("6016");
+    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+    world.run(2 * S);
+    world.press("1");
+    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+    world.run(S);
+}
+
+fn to_the_agent(world: &mut World, agent: &str) {
+    world.ready(agent);
+    world.until(20 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    world.run(3 * S);
+}
+
+#[test]
+fn the_reference_call_is_proved_by_its_passport() {
+    let mut world = World::lab(1, Sound::real(1, World::prompts()), Some(S));
+    to_the_queue(&mut world);
+    to_the_agent(&mut world, "1001");
+    world.hang_up("carrier");
+    world.run(40 * S);
+    let passport = passport(&world);
+    let verdict = judge(&world, &passport);
+    println!("{verdict}");
+    assert_eq!(verdict.wrong, None, "{verdict}");
+    let hops: Vec<(String, bool)> = verdict
+        .hops
+        .iter()
+        .map(|hop| {
+            let from = hop.from.split(' ').next().unwrap_or_default();
+            let to = hop.to.split(' ').next().unwrap_or_default();
+            (format!("{from} {to}"), hop.seen == Seen::BothEnds)
+        })
+        .collect();
+    let nodes = ["cube1 cvp1", "cvp1 vvb1", "cvp1 cucm1"];
+    assert_eq!(hops.iter().filter(|(_, both)| *both).map(|(hop, _)| hop.as_str()).collect::<Vec<_>>(), nodes);
+    assert_eq!(hops.len(), 5, "and the carrier's and the phone's: {hops:?}");
+    assert_eq!(verdict.exceptions(), 1, "the carrier's alone is in clear");
+    assert_eq!(verdict.media.len(), 1, "sbc and voice browser counted the same stream");
+    // The agent's suite and the browser's are both at work on the inside leg, and nothing inside went in clear.
+    assert!(verdict.hops.iter().skip(1).all(|hop| hop.exceptions.is_empty()));
+
+    for gone in ["cube1", "cvp1", "vvb1", "cucm1"] {
+        let mut without = passport.clone();
+        without.statements.retain(|signed| signed.statement().is_ok_and(|statement| statement.node != gone));
+        let wrong = judge(&world, &without).wrong.expect("something is missing");
+        assert_eq!(wrong.kind, Kind::MissingStatement, "{wrong}");
+        assert!(wrong.what.contains(&format!("no statement of {gone} is here")), "{wrong}");
+    }
+}
+
+#[test]
+fn a_call_that_ends_at_any_point_has_a_good_passport() {
+    let ends: [fn(&mut World); 5] = [
+        // While the browser asks.
+        |world| {
+            world.dial("6016");
+            world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+            world.run(2 * S);
+        },
+        // In the queue.
+        to_the_queue,
+        // While the agent's phone rings.
+        |world| {
+            to_the_queue(world);
+            world.ready("1001");
+            world.until(10 * S, |world| world.saw("phone1001", "cucm1", "180 INVITE"));
+        },
+        // After an agent who did not pick up, with the next one ringing.
+        |world| {
+            to_the_queue(world);
+            world.ready("1001");
+            world.run(14 * S);
+            world.ready("1002");
+            world.until(10 * S, |world| world.saw("phone1002", "cucm1", "180 INVITE"));
+        },
+        // Before anybody answered.
+        |world| world.dial("6016"),
+    ];
+    for (n, end) in ends.into_iter().enumerate() {
+        let mut world = World::lab(n as u64, Sound::still(), None);
+        end(&mut world);
+        world.hang_up("carrier");
+        world.run(40 * S);
+        if world.statements.is_empty() {
+            assert_eq!(n, 4, "only a call that nobody heard of may leave no word");
+            continue;
+        }
+        let verdict = judge(&world, &passport(&world));
+        assert_eq!(verdict.wrong, None, "end {n}:\n{verdict}\n{}", world.ladder());
+    }
+}
