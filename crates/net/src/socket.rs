@@ -56,6 +56,21 @@ pub(crate) fn datagram(addr: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// ToS octet of voice: DSCP EF (46, RFC 3246), as switches and routers expect it of RTP.
+pub(crate) const VOICE_TOS: u32 = 0xB8;
+
+/// A datagram socket whose packets are marked as voice.
+pub(crate) fn voice(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = datagram(addr)?;
+    let marked = socket2::SockRef::from(&socket);
+    match addr {
+        SocketAddr::V4(_) => marked.set_tos_v4(VOICE_TOS)?,
+        SocketAddr::V6(_) => marked.set_tclass_v6(VOICE_TOS)?,
+    }
+    drop(marked);
+    Ok(socket)
+}
+
 fn stream(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     if addr.is_ipv6() {
@@ -118,6 +133,13 @@ mod tests {
         settle(&accepted).unwrap();
         assert_eq!(from.ip(), "127.9.8.7".parse::<IpAddr>().unwrap());
         assert_eq!(stream.local_addr().unwrap(), from);
+    }
+
+    #[test]
+    fn voice_is_marked_expedited_over_ipv4_and_ipv6() {
+        let (four, six) = (voice("127.0.0.1:0".parse().unwrap()).unwrap(), voice("[::1]:0".parse().unwrap()).unwrap());
+        assert_eq!(socket2::SockRef::from(&four).tos_v4().unwrap(), 0xB8);
+        assert_eq!(socket2::SockRef::from(&six).tclass_v6().unwrap(), 0xB8);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Ports {
                 break;
             }
             *next += 2 * u32::from(self.threads);
-            match (socket::datagram(SocketAddr::new(local, rtp)), socket::datagram(SocketAddr::new(local, rtcp))) {
+            match (socket::voice(SocketAddr::new(local, rtp)), socket::voice(SocketAddr::new(local, rtcp))) {
                 (Ok(rtp), Ok(rtcp)) => {
                     let addr = rtp.local_addr()?;
                     self.pairs.push(Pair { rtp, rtcp });
