@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use interop::capture::Capture;
 use interop::carrier::{Carrier, Order, RTP_PORT};
 use interop::lab::Host;
-use interop::packets::{Flow, udp_flows};
+use interop::packets::{Datagram, Flow, Rtp, udp_flows};
 use interop::speech::{Act, voice};
 use serde_json::Value;
 
@@ -55,8 +55,10 @@ fn two_hundred_calls_at_once_are_secure_and_every_packet_is_accounted_for() -> R
 /// A packet that comes when its call is over has nowhere to go; there are at most as many as fit between a BYE
 /// and its answer.
 fn account(frames: &[interop::packets::Frame], cube: &Host, browser: &Host, drops: u64) -> Result<()> {
-    let flows: BTreeMap<Flow, usize> =
-        udp_flows(frames).into_iter().map(|(flow, datagrams)| (flow, datagrams.len())).collect();
+    // Reports (RTCP) are each side's own and are not passed on.
+    let media = |datagrams: Vec<Datagram>| datagrams.iter().filter(|d| Rtp::parse(&d.payload).is_some()).count();
+    let flows = udp_flows(frames).into_iter().map(|(flow, datagrams)| (flow, media(datagrams)));
+    let flows: BTreeMap<Flow, usize> = flows.filter(|(_, packets)| *packets > 0).collect();
     let carrier = interop::lab::address(76);
     let sum = |from: IpAddr, to: IpAddr| -> usize {
         let media = |port: u16| port >= 10_000;
