@@ -131,6 +131,10 @@ pub enum Control {
     /// Phone role only: take the call that rings; may a lock be shown (contract 92)?
     Answer,
     Lock,
+    /// Phone role only: put the other end on hold, or take it back.
+    Hold {
+        on: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::{Command, Play};
+use sdp::Direction;
 use serde::{Deserialize, Serialize};
 use sip::{ClientId, FlowId, Headers, Name, Status, Uri};
 
@@ -69,7 +70,7 @@ impl Phone {
         terminal.belongs_to(shell, leg);
         let described = match &call.offer {
             Some(offer) => terminal.answer(shell, leg, offer),
-            None => Ok(terminal.offer(shell)),
+            None => Ok(terminal.offer(shell, Direction::SendRecv)),
         };
         match described {
             Ok(described) => {
@@ -96,7 +97,7 @@ impl Phone {
         let server = shell.plan().peers.iter().find(|peer| peer.name == plan.server).cloned();
         let server = server.ok_or_else(|| format!("the plan has no peer {}", plan.server))?;
         let mut terminal = Terminal::open(shell, plan.policy()).ok_or("no media port is open yet; try again")?;
-        let offer = terminal.offer(shell);
+        let offer = terminal.offer(shell, Direction::SendRecv);
         let caller = shell.mint_uuid();
         let call = shell.open_own(caller);
         let leg = shell.call(Outgoing {
@@ -125,6 +126,19 @@ impl Phone {
             return Err("keys are 0-9, *, # and A-D".into());
         }
         shell.media(Command::Dial { lease: terminal.lease().id, digits });
+        Ok(())
+    }
+
+    /// Puts the other end on hold or takes it back (RFC 3264 §8.4).
+    fn hold(&mut self, shell: &mut Shell, on: bool) -> Result<(), String> {
+        let connected = self.calls.iter_mut().rev().find(|(_, call)| call.stage == Stage::Connected);
+        let (leg, call) = connected.ok_or("no call is connected")?;
+        let terminal = call.terminal.as_mut().ok_or("no call is connected")?;
+        if terminal.is_offering() {
+            return Err("media is being agreed; try again".into());
+        }
+        let offer = terminal.offer(shell, if on { Direction::SendOnly } else { Direction::SendRecv });
+        shell.reinvite(*leg, Some(offer));
         Ok(())
     }
 
@@ -261,7 +275,7 @@ impl Role for Phone {
         };
         let described = match &sdp {
             Some(offer) => terminal.answer(shell, leg, offer),
-            None => Ok(terminal.offer(shell)),
+            None => Ok(terminal.offer(shell, Direction::SendRecv)),
         };
         match described {
             Ok(described) => shell.respond(leg, Status(200), Headers::new(), Some(described)),
@@ -270,10 +284,10 @@ impl Role for Phone {
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        if let Some(terminal) = self.calls.get_mut(&leg).and_then(|call| call.terminal.as_mut()) {
-            let offer = terminal.offer(shell);
-            shell.reinvite(leg, Some(offer));
-        }
+        let terminal = self.calls.get_mut(&leg).and_then(|call| call.terminal.as_mut());
+        let Some(terminal) = terminal.filter(|terminal| !terminal.is_offering()) else { return };
+        let offer = terminal.offer(shell, terminal.direction());
+        shell.reinvite(leg, Some(offer));
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
@@ -315,10 +329,13 @@ impl Role for Phone {
         let done = match request {
             Control::Dial { number } => self.dial(shell, &number),
             Control::Press { digits } => self.press(shell, digits),
-            Control::Answer => match self.calls.iter().find(|(_, call)| call.stage == Stage::Rings).map(|(leg, _)| *leg) {
-                Some(leg) => self.answer(shell, leg),
-                None => Err("no call rings".into()),
-            },
+            Control::Answer => {
+                match self.calls.iter().find(|(_, call)| call.stage == Stage::Rings).map(|(leg, _)| *leg) {
+                    Some(leg) => self.answer(shell, leg),
+                    None => Err("no call rings".into()),
+                }
+            }
+            Control::Hold { on } => self.hold(shell, on),
             Control::HangUp => self.hang_up(shell),
             Control::Lock => return shell.reply(control, Reply::Lock(self.lock(shell))),
             _ => Err("a phone does not do that".into()),

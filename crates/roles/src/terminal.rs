@@ -50,9 +50,14 @@ impl Terminal {
         Ok(text.into())
     }
 
+    /// Ours, as last agreed; both ways before that.
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction.unwrap_or(Direction::SendRecv)
+    }
+
     /// An offer of ours with fresh keys; what is agreed stays in force until it is answered.
-    pub(crate) fn offer(&mut self, shell: &mut Shell) -> Bytes {
-        let (text, offered) = sdp::offer(&self.policy, &mut self.local, Direction::SendRecv, &mut shell.keys());
+    pub(crate) fn offer(&mut self, shell: &mut Shell, direction: Direction) -> Bytes {
+        let (text, offered) = sdp::offer(&self.policy, &mut self.local, direction, &mut shell.keys());
         self.offered = Some(offered);
         text.into()
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::Play;
-use sdp::{Policy, Protection};
+use sdp::{Direction, Policy, Protection};
 use serde::{Deserialize, Serialize};
 use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport, Uri};
 
@@ -78,7 +78,8 @@ impl VoiceBrowser {
     fn answer(&mut self, shell: &mut Shell, invited: Invited, application: site::Application) {
         let leg = invited.leg;
         let Some(mut terminal) = Terminal::open(shell, policy()) else {
-            let headers = vec![(Name::RetryAfter, RETRY_AFTER.into()), warning(&shell.plan().node, "no media port is free")];
+            let headers =
+                vec![(Name::RetryAfter, RETRY_AFTER.into()), warning(&shell.plan().node, "no media port is free")];
             return shell.refuse(leg, Status(503), headers, "no media port is free");
         };
         terminal.belongs_to(shell, leg);
@@ -87,11 +88,18 @@ impl VoiceBrowser {
                 Ok(answer) => answer,
                 Err(reject) => return shell.reject(leg, &reject),
             },
-            None => terminal.offer(shell),
+            None => terminal.offer(shell, Direction::SendRecv),
         };
         let server = match invited.request.contact() {
             Some(Ok(contact)) => contact.uri,
-            _ => Uri::sip(None, shell.leg(leg).and_then(|leg| leg.record.signalling.remote).map_or_else(String::new, |a| a.ip().to_string()), None),
+            _ => Uri::sip(
+                None,
+                shell
+                    .leg(leg)
+                    .and_then(|leg| leg.record.signalling.remote)
+                    .map_or_else(String::new, |a| a.ip().to_string()),
+                None,
+            ),
         };
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
@@ -140,7 +148,8 @@ impl VoiceBrowser {
             return shell.answer(leg, server, Status(400), vec![words], None);
         };
         shell.answer(leg, server, Status(200), Vec::new(), None);
-        let over = matches!(request.typed::<sip::message::SubscriptionState>(), Some(Ok(state)) if state.is_terminated());
+        let over =
+            matches!(request.typed::<sip::message::SubscriptionState>(), Some(Ok(state)) if state.is_terminated());
         let progress = match status.0 {
             200..300 => Progress::Done,
             300.. => Progress::Failed(status.0),
@@ -193,7 +202,7 @@ impl Role for VoiceBrowser {
         let Some(visit) = self.visits.get_mut(&leg) else { return };
         let described = match &sdp {
             Some(offer) => visit.terminal.answer(shell, leg, offer),
-            None => Ok(visit.terminal.offer(shell)),
+            None => Ok(visit.terminal.offer(shell, Direction::SendRecv)),
         };
         match described {
             Ok(described) => shell.respond(leg, Status(200), Vec::new(), Some(described)),
@@ -202,10 +211,9 @@ impl Role for VoiceBrowser {
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        if let Some(visit) = self.visits.get_mut(&leg) {
-            let offer = visit.terminal.offer(shell);
-            shell.reinvite(leg, Some(offer));
-        }
+        let Some(visit) = self.visits.get_mut(&leg).filter(|visit| !visit.terminal.is_offering()) else { return };
+        let offer = visit.terminal.offer(shell, visit.terminal.direction());
+        shell.reinvite(leg, Some(offer));
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {

@@ -11,7 +11,7 @@ use roles::{Control, Input, Journal, PeerPlan, Reply};
 use sdp::{Direction, Protection};
 use sip::auth::{Algorithm, Credentials, Verdict, Verifier, ha1};
 use sip::endpoint::{Event, Invite};
-use sip::{DialogId, Hop, Method, Name, NameAddr, Request, ServerId, Status, Transport, Uri};
+use sip::{DialogId, Hop, Method, Name, NameAddr, Request, ServerId, Status, Target, Transport, Uri};
 
 const PHONE: &str = "127.18.133.75";
 const CUCM: &str = "127.18.133.3:5061";
@@ -32,12 +32,15 @@ fn rig(transport: Transport, change: impl FnOnce(&mut Plan)) -> Rig {
 
 fn registers(plan: &mut Plan) {
     plan.domain = "lab.example".into();
-    plan.registration = Some(Registration { expires: Duration::from_secs(600), user: "1001".into(), secret: Secret::new("geheim") });
+    plan.registration =
+        Some(Registration { expires: Duration::from_secs(600), user: "1001".into(), secret: Secret::new("geheim") });
 }
 
 fn request(rig: &mut Rig) -> (ServerId, Request) {
     rig.met(|event| match event {
-        Event::Request { server, request, .. } | Event::InDialog { server, request, .. } => Some((*server, request.clone())),
+        Event::Request { server, request, .. } | Event::InDialog { server, request, .. } => {
+            Some((*server, request.clone()))
+        }
         _ => None,
     })
 }
@@ -54,7 +57,8 @@ fn challenge(rig: &mut Rig, verifier: &mut Verifier, to: ServerId) {
 }
 
 fn judge(rig: &Rig, verifier: &mut Verifier, register: &Request) -> Verdict {
-    let credentials = Credentials::parse(register.header(&Name::Authorization).expect("an answer")).expect("credentials");
+    let credentials =
+        Credentials::parse(register.header(&Name::Authorization).expect("an answer")).expect("credentials");
     assert_eq!(credentials.uri, "sip:lab.example");
     let known = |algorithm: Algorithm| Some(ha1(algorithm, "1001", "lab.example", "geheim"));
     verifier.check(&credentials, &Method::Register, known, rig.now)
@@ -69,10 +73,13 @@ fn grant(rig: &mut Rig, register: (ServerId, Request), seconds: u32) {
 }
 
 fn registered(rig: &Rig) -> Vec<bool> {
-    rig.journal.iter().filter_map(|entry| match entry {
-        Journal::Registered { line, registered } if line == "1001" => Some(*registered),
-        _ => None,
-    }).collect()
+    rig.journal
+        .iter()
+        .filter_map(|entry| match entry {
+            Journal::Registered { line, registered } if line == "1001" => Some(*registered),
+            _ => None,
+        })
+        .collect()
 }
 
 fn invite(rig: &mut Rig, sdp: Option<bytes::Bytes>) -> DialogId {
@@ -107,7 +114,9 @@ fn refused(rig: &mut Rig) -> Status {
 }
 
 fn rings(rig: &Rig) -> bool {
-    rig.events.iter().any(|event| matches!(event, Event::Provisional { response, .. } if response.status() == Some(Status(180))))
+    rig.events
+        .iter()
+        .any(|event| matches!(event, Event::Provisional { response, .. } if response.status() == Some(Status(180))))
 }
 
 fn lock(rig: &mut Rig) -> Result<(), String> {
@@ -162,10 +171,14 @@ fn a_wrong_secret_is_not_tried_over_and_over_and_a_stale_nonce_is_no_wrong_secre
     let (to, _) = request(&mut rig);
     challenge(&mut rig, &mut verifier, to);
     let (to, _) = request(&mut rig);
-    let stale: Vec<_> = verifier.challenge("lab.example", rig.now).into_iter().map(|mut challenge| {
-        challenge.stale = true;
-        (Name::WwwAuthenticate, challenge.to_string())
-    }).collect();
+    let stale: Vec<_> = verifier
+        .challenge("lab.example", rig.now)
+        .into_iter()
+        .map(|mut challenge| {
+            challenge.stale = true;
+            (Name::WwwAuthenticate, challenge.to_string())
+        })
+        .collect();
     rig.sip.respond(to, Status(401), stale, None, rig.now);
     rig.settle();
     let (_, third) = request(&mut rig);
@@ -191,8 +204,13 @@ fn a_late_offer_rings_is_answered_speaks_records_and_shows_a_lock() {
     let answer = audio.answer(&offer);
     rig.sip.ack(dialog, vec![], Some(Audio::body(answer)), rig.now);
     rig.settle();
-    let [Command::Set { .. }, Command::Record { heard, said, .. }, Command::Play { play, .. }] = &rig.media[..] else { panic!("{:?}", rig.media) };
-    assert_eq!((heard.as_str(), said.as_str(), play.prompt.as_str(), play.repeat), ("heard.wav", "said.wav", "agent", true));
+    let [Command::Set { .. }, Command::Record { heard, said, .. }, Command::Play { play, .. }] = &rig.media[..] else {
+        panic!("{:?}", rig.media)
+    };
+    assert_eq!(
+        (heard.as_str(), said.as_str(), play.prompt.as_str(), play.repeat),
+        ("heard.wav", "said.wav", "agent", true)
+    );
     assert_eq!(lock(&mut rig), Ok(()));
     let legs = rig.legs();
     assert_eq!(legs[0].media.as_ref().map(|media| media.suite.as_str()), Some("AEAD_AES_256_GCM"));
@@ -246,7 +264,11 @@ fn a_secure_phone_refuses_plain_rtp_before_it_rings() {
     invite(&mut rig, Some(plain));
     assert!(!rings(&rig));
     assert_eq!(refused(&mut rig), Status(488));
-    assert!(rig.journal.iter().any(|entry| matches!(entry, Journal::Refused(record) if record.refusal.cause == "plain_rtp_offered")));
+    assert!(
+        rig.journal
+            .iter()
+            .any(|entry| matches!(entry, Journal::Refused(record) if record.refusal.cause == "plain_rtp_offered"))
+    );
     assert!(rig.legs().is_empty());
 }
 
@@ -269,7 +291,9 @@ fn as_a_carrier_it_calls_in_clear_presses_keys_and_never_shows_a_lock() {
         plan.protection = Protection::DangerousPlainRtp;
         plan.say = Some(Say { prompt: "caller".into(), repeat: false });
     });
-    assert!(matches!(rig.control(Control::Press { digits: "1".into() }), Reply::Sorry(words) if words == "no call is connected"));
+    assert!(
+        matches!(rig.control(Control::Press { digits: "1".into() }), Reply::Sorry(words) if words == "no call is connected")
+    );
     assert!(matches!(rig.control(Control::Dial { number: "6016\r\nTo: x".into() }), Reply::Sorry(_)));
     assert_eq!(rig.control(Control::Dial { number: "6016".into() }), Reply::Done);
     let (to, invite) = request(&mut rig);
@@ -283,7 +307,11 @@ fn as_a_carrier_it_calls_in_clear_presses_keys_and_never_shows_a_lock() {
     let answer = Audio::new(Protection::DangerousPlainRtp, "127.18.133.226:20000").answer(&offer);
     rig.sip.respond(to, Status(200), vec![], Some(Audio::body(answer)), rig.now);
     rig.settle();
-    assert!(matches!(&rig.media[..], [Command::Set { .. }, Command::Play { play, .. }] if play.prompt == "caller"), "{:?}", rig.media);
+    assert!(
+        matches!(&rig.media[..], [Command::Set { .. }, Command::Play { play, .. }] if play.prompt == "caller"),
+        "{:?}",
+        rig.media
+    );
     assert!(rig.events.iter().any(|event| matches!(event, Event::Acked { .. })));
     assert_eq!(rig.control(Control::Press { digits: "1".into() }), Reply::Done);
     assert!(matches!(rig.media.last(), Some(Command::Dial { digits, .. }) if digits == "1"));
@@ -314,4 +342,58 @@ fn a_call_that_is_refused_or_answered_with_the_wrong_media_leaves_nothing() {
     rig.settle();
     assert!(!rig.media.iter().any(|command| matches!(command, Command::Set { .. })), "nothing was ever sent");
     assert!(rig.legs().is_empty());
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_tried_again_with_longer_pauses() {
+    let mut rig = rig(Transport::Tls, registers);
+    let target = Target { transport: Transport::Tls, addr: CUCM.parse().expect("an address"), peer: "server".into() };
+    for pause in [2u64, 4, 8, 16, 32, 60, 60] {
+        request(&mut rig);
+        rig.input(Input::Unreachable { target: target.clone(), why: "connection refused".into() });
+        rig.wait(Duration::from_secs(pause) - Duration::from_millis(10));
+        assert!(is_quiet(&rig), "it waits {pause} s");
+        rig.wait(Duration::from_millis(20));
+    }
+    let register = request(&mut rig);
+    grant(&mut rig, register, 3600);
+    assert_eq!(registered(&rig), [true]);
+}
+
+#[test]
+fn it_holds_and_takes_back_and_refreshes_a_session_with_a_peer_that_takes_no_update() {
+    let mut rig = rig(Transport::Tls, |plan| plan.answer_after = Some(Duration::ZERO));
+    rig.no_update = true;
+    let mut audio = Audio::new(Protection::Secure, "127.18.133.226:20000");
+    assert!(matches!(rig.control(Control::Hold { on: true }), Reply::Sorry(_)));
+    rig.control(Control::Dial { number: "6016".into() });
+    let (to, invite) = request(&mut rig);
+    let answer = audio.answer(&invite.sdp().expect("an offer"));
+    let timer = vec![(Name::Require, "timer".into()), (Name::SessionExpires, "1800;refresher=uac".into())];
+    rig.sip.respond(to, Status(200), timer, Some(Audio::body(answer)), rig.now);
+    rig.settle();
+    let last_set = |rig: &Rig| {
+        rig.media.iter().rev().find_map(|command| match command {
+            Command::Set { negotiated, .. } => Some(negotiated.direction),
+            _ => None,
+        })
+    };
+    for (on, direction) in [(true, Direction::SendOnly), (false, Direction::SendRecv), (true, Direction::SendOnly)] {
+        rig.took();
+        assert_eq!(rig.control(Control::Hold { on }), Reply::Done);
+        let (to, reinvite) = request(&mut rig);
+        let answer = audio.answer(&reinvite.sdp().expect("an offer"));
+        rig.sip.respond(to, Status(200), vec![], Some(Audio::body(answer)), rig.now);
+        rig.settle();
+        assert_eq!(last_set(&rig), Some(direction));
+    }
+    rig.took();
+    rig.wait(Duration::from_secs(1000));
+    let (to, refresh) = request(&mut rig);
+    assert_eq!(refresh.method(), Method::Invite);
+    let answer = audio.answer(&refresh.sdp().expect("an offer"));
+    rig.sip.respond(to, Status(200), vec![], Some(Audio::body(answer)), rig.now);
+    rig.settle();
+    assert_eq!(last_set(&rig), Some(Direction::SendOnly), "a refresh changes nothing else");
+    assert_eq!(rig.legs()[0].media.as_ref().map(|media| media.rekeyed), Some(4));
 }

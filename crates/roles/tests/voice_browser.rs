@@ -47,7 +47,9 @@ fn accepted(rig: &mut Rig) -> sip::Response {
 
 fn refused(rig: &mut Rig) -> (Status, String) {
     rig.met(|event| match event {
-        Event::Final { response, .. } => Some((response.status()?, response.header(&Name::Warning).unwrap_or_default().to_owned())),
+        Event::Final { response, .. } => {
+            Some((response.status()?, response.header(&Name::Warning).unwrap_or_default().to_owned()))
+        }
         _ => None,
     })
 }
@@ -76,17 +78,23 @@ fn asked() -> (Rig, Audio, DialogId) {
 
 /// Prompts played, `*` behind those that repeat.
 fn plays(commands: &[Command]) -> Vec<String> {
-    commands.iter().filter_map(|command| match command {
-        Command::Play { play, .. } => Some(format!("{}{}", play.prompt, if play.repeat { "*" } else { "" })),
-        _ => None,
-    }).collect()
+    commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::Play { play, .. } => Some(format!("{}{}", play.prompt, if play.repeat { "*" } else { "" })),
+            _ => None,
+        })
+        .collect()
 }
 
 fn lease(rig: &Rig) -> media::LeaseId {
-    rig.media.iter().find_map(|command| match command {
-        Command::Set { lease, .. } => Some(*lease),
-        _ => None,
-    }).expect("media is set")
+    rig.media
+        .iter()
+        .find_map(|command| match command {
+            Command::Set { lease, .. } => Some(*lease),
+            _ => None,
+        })
+        .expect("media is set")
 }
 
 /// The last prompt has been played to its end.
@@ -144,10 +152,14 @@ fn a_caller_chooses_a_queue_hears_music_and_is_taken_away() {
     assert!(legs[0].unlocked_because().is_none(), "{:?}", legs[0].unlocked_because());
     rig.sip.end(dialog, vec![], rig.now);
     rig.settle();
-    let kept: Vec<_> = rig.kept.iter().filter_map(|kept| match kept {
-        Persist::Statement { caller, signed } => Some((caller.0.clone(), signed.statement().expect("a statement"))),
-        _ => None,
-    }).collect();
+    let kept: Vec<_> = rig
+        .kept
+        .iter()
+        .filter_map(|kept| match kept {
+            Persist::Statement { caller, signed } => Some((caller.0.clone(), signed.statement().expect("a statement"))),
+            _ => None,
+        })
+        .collect();
     let [(caller, statement)] = &kept[..] else { panic!("one statement: {kept:?}") };
     assert_eq!((caller.as_str(), statement.node.as_str(), statement.role.as_str()), (CALLER, "vvb1", "voice_browser"));
     let media = statement.legs[0].media.as_ref().expect("media facts");
@@ -241,7 +253,11 @@ fn a_reinvite_rekeys_holds_and_moves_the_stream() {
     let [Command::Set { lease, negotiated, .. }] = &rig.media[..] else { panic!("{:?}", rig.media) };
     assert_eq!((*lease, negotiated.remote.port(), negotiated.direction), (first, 20002, Direction::RecvOnly));
     let legs = rig.legs();
-    assert!(legs[0].events.iter().any(|event| event.what == "media is recvonly (was sendrecv)"), "{:?}", legs[0].events);
+    assert!(
+        legs[0].events.iter().any(|event| event.what == "media is recvonly (was sendrecv)"),
+        "{:?}",
+        legs[0].events
+    );
     assert!(legs[0].events.iter().any(|event| event.what == "media re-keyed"));
     // Plain RTP now is refused, and what was agreed stays.
     rig.took();
@@ -260,7 +276,11 @@ fn what_it_may_not_answer_is_refused_in_words_and_leaves_nothing() {
     let (status, warning) = refused(&mut rig);
     assert_eq!(status, Status(488));
     assert!(warning.contains("RTP/AVP") && warning.contains("RTP/SAVP"), "{warning}");
-    assert!(rig.journal.iter().any(|entry| matches!(entry, Journal::Refused(record) if record.refusal.cause == "plain_rtp_offered")));
+    assert!(
+        rig.journal
+            .iter()
+            .any(|entry| matches!(entry, Journal::Refused(record) if record.refusal.cause == "plain_rtp_offered"))
+    );
     let (offer, _) = Audio::new(Protection::Secure, "127.18.133.226:20000").offer(Direction::SendRecv);
     invite(&mut rig, "7777", Some(offer));
     assert_eq!(refused(&mut rig).0, Status(404));

@@ -14,14 +14,25 @@ use site::Application;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
     /// Play this prompt instead of what is being played; [`Told::Played`] with this number when it ends by itself.
-    Play { id: u64, prompt: String, repeat: bool },
+    Play {
+        id: u64,
+        prompt: String,
+        repeat: bool,
+    },
     /// Stop playing (barge-in).
     Silence,
     /// [`Told::TimedOut`] with this number after so long.
-    Wait { id: u64, within: Duration },
+    Wait {
+        id: u64,
+        within: Duration,
+    },
     /// Blind transfer to this queue (RFC 5552 §6); the session stays with the caller until it has succeeded.
-    Transfer { queue: String },
-    HangUp { why: String },
+    Transfer {
+        queue: String,
+    },
+    HangUp {
+        why: String,
+    },
 }
 
 /// What a session hears.
@@ -57,7 +68,9 @@ enum State {
     Listening(u64),
     /// The caller is told that this was no answer, or that the transfer failed; the question follows.
     Correcting(u64),
-    Transferring { music: bool },
+    Transferring {
+        music: bool,
+    },
     /// The caller is with somebody else; our leg should be ended by whoever transferred.
     Transferred(u64),
     /// Goodbye is being played.

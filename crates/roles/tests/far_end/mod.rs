@@ -36,6 +36,8 @@ pub(crate) struct Rig {
     pub(crate) journal: Vec<Journal>,
     pub(crate) kept: Vec<Persist>,
     pub(crate) replies: Vec<(ControlId, Reply)>,
+    /// The far end says that it takes no UPDATE.
+    pub(crate) no_update: bool,
     /// What was agreed for each lease.
     streams: Vec<(LeaseId, Facts)>,
 }
@@ -124,6 +126,7 @@ impl Rig {
             journal: Vec::new(),
             kept: Vec::new(),
             replies: Vec::new(),
+            no_update: false,
             streams: Vec::new(),
         };
         rig.settle();
@@ -149,6 +152,7 @@ impl Rig {
             } else if let Some(output) = self.sip.poll() {
                 match output {
                     sip::Output::Send { bytes, .. } => {
+                        let bytes = if self.no_update { without_update(&bytes) } else { bytes };
                         let message = Message::parse(bytes).expect("the far end speaks SIP");
                         let (flow, peer) = (Flow { remote: self.flow.remote, ..self.flow }, self.peer.clone());
                         self.node().handle(Input::Message { flow, peer, message }, at);
@@ -218,8 +222,12 @@ impl Rig {
                 self.streams.push((*lease, facts));
                 None
             }
-            Command::Report { lease } => Some(media::Event::Facts { lease: *lease, facts: Box::new(self.facts(*lease)) }),
-            Command::Close { lease } => Some(media::Event::Closed { lease: *lease, facts: Box::new(self.facts(*lease)) }),
+            Command::Report { lease } => {
+                Some(media::Event::Facts { lease: *lease, facts: Box::new(self.facts(*lease)) })
+            }
+            Command::Close { lease } => {
+                Some(media::Event::Closed { lease: *lease, facts: Box::new(self.facts(*lease)) })
+            }
             _ => None,
         };
         if !matches!(command, Command::Lend { .. } | Command::Report { .. }) {
@@ -280,6 +288,12 @@ impl Rig {
     }
 }
 
+/// The same message with a poorer Allow.
+fn without_update(bytes: &Bytes) -> Bytes {
+    let text = String::from_utf8(bytes.to_vec()).expect("text");
+    text.replace(", UPDATE", "").replace("UPDATE, ", "").into()
+}
+
 /// The far end's own audio.
 pub(crate) struct Audio {
     pub(crate) policy: Policy,
@@ -289,7 +303,8 @@ pub(crate) struct Audio {
 
 impl Audio {
     pub(crate) fn new(protection: Protection, addr: &str) -> Audio {
-        let policy = Policy { protection, suites: vec![Suite::AeadAes256Gcm], codecs: vec![Codec::Pcmu], telephone_event: true };
+        let policy =
+            Policy { protection, suites: vec![Suite::AeadAes256Gcm], codecs: vec![Codec::Pcmu], telephone_event: true };
         let local = Local { addr: addr.parse().expect("an address"), session_id: 1, version: 0 };
         Audio { policy, local, count: 0 }
     }
@@ -302,7 +317,10 @@ impl Audio {
 
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Bytes {
         let count = &mut self.count;
-        sdp::answer(&self.policy, &mut self.local, offer, &mut |suite| key(suite, count)).expect("we want the same").0.into()
+        sdp::answer(&self.policy, &mut self.local, offer, &mut |suite| key(suite, count))
+            .expect("we want the same")
+            .0
+            .into()
     }
 
     pub(crate) fn body(sdp: Bytes) -> sip::Body {
