@@ -88,12 +88,16 @@ impl World {
             Hop::Target(target) => match self.connect(name, &target) {
                 Ok(flow) => flow,
                 Err(why) => {
+                    let to = format!("({why})");
+                    self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport: target.transport, bytes });
                     let input = Input::Unreachable { target, why };
                     return self.later(Duration::from_millis(1), Event::Input(name.to_owned(), Box::new(input)));
                 }
             },
         };
         let Some(end) = self.links.ends.get_mut(&(name.to_owned(), flow)) else {
+            let to = "(closed)".to_owned();
+            self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport: Transport::Tls, bytes });
             return self.later(Duration::ZERO, Event::Input(name.to_owned(), Box::new(Input::Closed { flow })));
         };
         let transport = end.flow.transport;

@@ -14,7 +14,7 @@ use crate::message::{Body, Headers, Message, Method, Name, Response, Status};
 use crate::transaction::client::ClientOther;
 use crate::transaction::client_invite::ClientInvite;
 use crate::transaction::{Due, Heard, Schedule, Timing};
-use crate::transport::{Flow, FlowId, Hop};
+use crate::transport::{Flow, FlowId, Hop, Target};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Machine {
@@ -114,6 +114,8 @@ pub(crate) struct Client {
     pub(crate) hop: Hop,
     /// The flow that it went over, once known.
     pub(crate) flow: Option<FlowId>,
+    /// Where it may go when that flow has ended: kept here too, since a BYE outlives its dialog.
+    pub(crate) fallback: Option<Target>,
     pub(crate) cancel: Cancel,
     pub(crate) again: Option<Again>,
     pub(crate) acks: SmallVec<[Ack; 1]>,
@@ -166,8 +168,24 @@ impl Endpoint {
         };
         self.send(hop.clone(), message.bytes().clone());
         let (cancel, acks) = (Cancel::No, SmallVec::new());
+        let fallback = dialog.and_then(|dialog| self.dialogs.get(&dialog)?.path.fallback.clone());
+        let armed = None;
         let client = Client {
-            machine, request, purpose, kind, dialog, message, cseq, branch, hop, flow, cancel, again, acks, armed: None,
+            machine,
+            request,
+            purpose,
+            kind,
+            dialog,
+            message,
+            cseq,
+            branch,
+            hop,
+            flow,
+            fallback,
+            cancel,
+            again,
+            acks,
+            armed,
         };
         self.clients.insert(id, client);
         self.arm_client(id);
@@ -298,8 +316,7 @@ impl Endpoint {
     pub(super) fn moved(&mut self, id: u64) -> bool {
         let Some(client) = self.clients.get(&id) else { return false };
         let (Hop::Flow(_), true) = (&client.hop, client.is_unheard()) else { return false };
-        let path = client.dialog.and_then(|dialog| self.dialogs.get(&dialog)).map(|dialog| &dialog.path);
-        let Some(target) = path.and_then(|path| path.fallback.clone()) else { return false };
+        let Some(target) = client.fallback.clone() else { return false };
         // The Via names a transport; over another one it would be a lie.
         if client.message.via().ok().and_then(|via| via.transport()) != Some(target.transport) {
             return false;
