@@ -115,3 +115,70 @@ fn a_call_that_ends_at_any_point_has_a_good_passport() {
         assert_eq!(verdict.wrong, None, "end {n}:\n{verdict}\n{}", world.ladder());
     }
 }
+
+#[test]
+fn what_a_long_life_does_to_a_call_does_not_spoil_its_passport() {
+    let lives: [fn(&mut World); 6] = [
+        // The first agent does not pick up, the second talks.
+        |world| {
+            to_the_queue(world);
+            world.ready("1001");
+            world.run(14 * S);
+            world.ready("1002");
+            world.until(10 * S, |world| world.saw("phone1002", "cucm1", "180 INVITE"));
+            world.control("phone1002", roles::Control::Answer);
+            world.run(5 * S);
+        },
+        // Hours of refreshes.
+        |world| {
+            to_the_queue(world);
+            to_the_agent(world, "1001");
+            world.run(3 * 3600 * S);
+        },
+        // The connection between call server and browser breaks and comes back.
+        |world| {
+            to_the_queue(world);
+            world.cut("cvp1", "vvb1");
+            world.run(3 * S);
+            to_the_agent(world, "1001");
+        },
+        // So does every connection under a call that stands.
+        |world| {
+            to_the_queue(world);
+            to_the_agent(world, "1001");
+            for (a, b) in [("cube1", "cvp1"), ("cvp1", "cucm1")] {
+                world.cut(a, b);
+            }
+            world.run(3600 * S);
+        },
+        // The agent puts the caller on hold and takes them back.
+        |world| {
+            to_the_queue(world);
+            to_the_agent(world, "1001");
+            for on in [true, false] {
+                world.control("phone1001", roles::Control::Hold { on });
+                world.run(5 * S);
+            }
+        },
+        // The call server dies and goes on.
+        |world| {
+            to_the_queue(world);
+            to_the_agent(world, "1001");
+            world.kill("cvp1");
+            world.run(5 * S);
+            let plan = roles::Plan::compile(&sim::rig::lab::site(), "cvp1", 1).expect("the lab is a good site");
+            world.restart(plan, sim::rig::Papers::node("cvp1.lab.example"));
+            world.run(1900 * S);
+        },
+    ];
+    for (n, live) in lives.into_iter().enumerate() {
+        let answer_after = if n == 0 { None } else { Some(S) };
+        let mut world = World::lab(20 + n as u64, Sound::still(), answer_after);
+        live(&mut world);
+        world.hang_up("carrier");
+        world.run(40 * S);
+        let verdict = judge(&world, &passport(&world));
+        assert_eq!(verdict.wrong, None, "life {n}:\n{verdict}\n{}", world.ladder());
+        assert!(verdict.hops.len() >= 5, "life {n}:\n{verdict}");
+    }
+}
