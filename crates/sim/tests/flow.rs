@@ -327,3 +327,83 @@ fn a_refresh_keeps_a_long_call_up_on_every_leg() {
     world.hang_up("carrier");
     nothing_is_left(&mut world);
 }
+
+/// A carrier of raw messages, for what the headless phone never does.
+struct RawCarrier {
+    to: String,
+    cseq: u32,
+}
+
+const CARRIER: &str = "127.18.133.76:5062";
+
+impl RawCarrier {
+    fn send(&mut self, world: &mut World, method: &str, branch: &str, extra: &str, body: &str) {
+        let message = format!(
+            "{method} sip:6016@127.18.133.226:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {CARRIER};branch=z9hG4bK{branch}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:3227046971@127.18.133.76>;tag=raw\r\nTo: {}\r\nCall-ID: raw-1\r\n\
+             CSeq: {} {method}\r\nContact: <sip:3227046971@{CARRIER}>\r\n{extra}{}Content-Length: {}\r\n\r\n{body}",
+            self.to,
+            self.cseq,
+            if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" },
+            body.len(),
+        );
+        world.kill("carrier");
+        world.plain_stranger(CARRIER.parse().unwrap(), "cube1", message.into());
+    }
+
+    /// The last answer that the border sent to us.
+    fn answer(&mut self, world: &World, arrow: &str) -> sip::Message {
+        let found = world.crossed.iter().rfind(|c| c.from == "cube1" && c.to == "stranger" && c.arrow() == arrow);
+        let message = sip::Message::parse(found.expect("an answer").bytes.clone()).unwrap();
+        self.to = message.header(&sip::Name::To).unwrap().to_owned();
+        message
+    }
+}
+
+fn carrier_sdp(direction: &str) -> String {
+    format!(
+        "v=0\r\no=raw 1 1 IN IP4 127.18.133.76\r\ns=-\r\nc=IN IP4 127.18.133.76\r\nt=0 0\r\nm=audio 16390 RTP/AVP 0 101\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
+    )
+}
+
+#[test]
+fn a_carrier_that_offers_late_and_holds() {
+    let mut world = still(11, Some(S));
+    let mut carrier = RawCarrier { to: "<sip:6016@127.18.133.226>".into(), cseq: 1 };
+    carrier.send(&mut world, "INVITE", "one", "", "");
+    world.until(5 * S, |world| world.saw("cube1", "stranger", "200 INVITE"));
+    let ours = carrier.answer(&world, "200 INVITE");
+    let offer = String::from_utf8(ours.sdp().expect("our offer").to_vec()).unwrap();
+    assert!(offer.contains("RTP/AVP 0") && !offer.contains("a=crypto"), "in clear to the carrier, one codec: {offer}");
+    carrier.send(&mut world, "ACK", "two", "", &carrier_sdp("sendrecv"));
+    world.run(S);
+    let legs = world.calls("cube1");
+    let media = legs[0].media.as_ref().expect("media on the carrier's side");
+    assert_eq!(media.remote, Some("127.18.133.76:16390".parse().unwrap()));
+    assert_eq!(media.keying, "none");
+    assert_eq!(legs[0].dangerous, ["dangerous_plain_sip", "dangerous_plain_rtp"]);
+
+    carrier.cseq = 2;
+    carrier.send(&mut world, "INVITE", "three", "", &carrier_sdp("sendonly"));
+    world.run(2 * S);
+    let held = carrier.answer(&world, "200 INVITE").sdp().expect("an answer").to_vec();
+    assert!(String::from_utf8(held).unwrap().contains("a=recvonly"));
+    carrier.send(&mut world, "ACK", "four", "", "");
+    let inside = |world: &World| world.crossed.iter().rfind(|c| c.from == "cube1" && c.to == "cvp1" && c.arrow() == "INVITE").unwrap().bytes.clone();
+    let text = String::from_utf8(inside(&world).to_vec()).unwrap();
+    assert!(text.contains("a=sendonly") && text.contains("RTP/SAVP"), "the hold goes on inside, still secure: {text}");
+    carrier.cseq = 3;
+    carrier.send(&mut world, "INVITE", "five", "", &carrier_sdp("sendrecv"));
+    world.run(2 * S);
+    carrier.answer(&world, "200 INVITE");
+    carrier.send(&mut world, "ACK", "six", "", "");
+    let text = String::from_utf8(inside(&world).to_vec()).unwrap();
+    assert!(!text.contains("a=sendonly"), "and is taken off: {text}");
+    carrier.cseq = 4;
+    carrier.send(&mut world, "BYE", "seven", "", "");
+    world.run(40 * S);
+    for node in ["cube1", "cvp1", "vvb1"] {
+        assert_eq!(world.calls(node).len(), 0, "{node}: {}", world.ladder());
+    }
+}

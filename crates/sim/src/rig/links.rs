@@ -73,7 +73,20 @@ impl Links {
             .collect()
     }
 
+    /// Strangers that have spoken to this node: where they are.
+    fn strangers(&self, node: &str) -> impl Iterator<Item = (SocketAddr, FlowId)> {
+        let own = self.ends.iter().filter(move |((name, _), end)| name == node && end.other.is_none());
+        own.map(|((_, flow), end)| (end.flow.remote, *flow))
+    }
+
     pub(super) fn stranger(&mut self, to: &str, local: (Transport, SocketAddr), from: SocketAddr, peer: Arc<Peer>) -> Flow {
+        // The same remote of a datagram listener is the same flow.
+        let same = |((node, _), end): &(&(String, FlowId), &End)| {
+            node == to && end.other.is_none() && end.flow.transport == Transport::Udp && end.flow.remote == from
+        };
+        if let Some((_, end)) = self.ends.iter().find(same).filter(|_| local.0 == Transport::Udp) {
+            return end.flow;
+        }
         let id = self.number();
         let flow = Flow { id, transport: local.0, local: local.1, remote: from };
         self.ends.insert((to.to_owned(), id), End { flow, peer, other: None, busy_until: Duration::ZERO });
@@ -127,6 +140,11 @@ impl World {
             return Ok(*flow);
         }
         let listens = |seat: &super::Seat| seat.plan.local.contains(&(target.transport, target.addr));
+        if target.transport == Transport::Udp
+            && let Some((_, flow)) = self.links.strangers(name).find(|(remote, _)| *remote == target.addr)
+        {
+            return Ok(flow);
+        }
         let Some((to, seat)) = self.seats.iter().find(|(_, seat)| listens(seat)) else {
             return Err("connection refused".into());
         };

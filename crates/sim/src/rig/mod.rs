@@ -249,6 +249,14 @@ impl World {
         Ok(id)
     }
 
+    /// A datagram from an address where no node is.
+    pub fn plain_stranger(&mut self, addr: SocketAddr, to: &str, bytes: Bytes) {
+        let udp = self.seats[to].plan.local.iter().find(|(transport, _)| *transport == Transport::Udp).copied();
+        let local = udp.expect("a node that listens in clear");
+        let flow = self.links.stranger(to, local, addr, Arc::new(trust::Peer::Plain));
+        self.later(Duration::from_millis(1), Event::Message { to: to.to_owned(), flow, bytes });
+    }
+
     /// Lets this much time pass.
     pub fn run(&mut self, span: Duration) {
         let end = self.now + span;
