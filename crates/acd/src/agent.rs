@@ -38,11 +38,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn new(plan: AgentPlan) -> Agent {
-        Agent {
-            plan,
-            state: AgentState::LoggedOut,
-            afterwards: None,
-        }
+        Agent { plan, state: AgentState::LoggedOut, afterwards: None }
     }
 
     pub(crate) fn serves(&self, queue: &str) -> bool {
@@ -84,13 +80,7 @@ mod tests {
 
     #[test]
     fn idle_time_is_shown_as_exactly_as_it_decides() {
-        for (ms, words) in [
-            (0, "0 s"),
-            (12_000, "12 s"),
-            (12_300, "12.3 s"),
-            (100_000, "100 s"),
-            (1, "0.001 s"),
-        ] {
+        for (ms, words) in [(0, "0 s"), (12_000, "12 s"), (12_300, "12.3 s"), (100_000, "100 s"), (1, "0.001 s")] {
             assert_eq!(seconds(Duration::from_millis(ms)), words);
         }
     }

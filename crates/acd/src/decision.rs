@@ -48,9 +48,7 @@ pub(crate) fn choose<'a>(agents: impl Iterator<Item = &'a Agent>) -> (Option<Age
         (0, _) => "no agent serves this queue: the caller waits".into(),
         (_, 0) => format!("none of {all} agents is ready: the caller waits"),
         (_, 1) => "the only ready agent".into(),
-        _ if equals > 1 => format!(
-            "longest idle of {ready} ready agents; {equals} equally long, first in the plan"
-        ),
+        _ if equals > 1 => format!("longest idle of {ready} ready agents; {equals} equally long, first in the plan"),
         _ => format!("longest idle of {ready} ready agents"),
     };
     (best.map(|(_, agent)| agent.plan.id.clone()), rule)

@@ -19,16 +19,11 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(plan: QueuePlan) -> Queue {
-        Queue {
-            plan,
-            waiting: BTreeMap::new(),
-        }
+        Queue { plan, waiting: BTreeMap::new() }
     }
 
     pub(crate) fn oldest(&self) -> Option<(Place, CallId)> {
-        self.waiting
-            .first_key_value()
-            .map(|(place, call)| (*place, *call))
+        self.waiting.first_key_value().map(|(place, call)| (*place, *call))
     }
 }
 

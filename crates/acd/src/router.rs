@@ -30,17 +30,9 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Output {
     /// Ring this agent for this call.
-    Offer {
-        call: CallId,
-        agent: AgentId,
-        extension: String,
-    },
+    Offer { call: CallId, agent: AgentId, extension: String },
     /// Stop ringing: no answer in time, the caller hung up, or the agent was taken away.
-    Withdraw {
-        call: CallId,
-        agent: AgentId,
-        why: String,
-    },
+    Withdraw { call: CallId, agent: AgentId, why: String },
     /// The caller could not be queued (no such queue), or the queue was taken out of the plan. The call is forgotten.
     Unroutable { call: CallId, why: String },
     /// For the desk and the journal.
@@ -80,29 +72,19 @@ impl Router {
         self.agents = plan
             .agents
             .into_iter()
-            .map(
-                |plan| match agents.iter().position(|agent| agent.plan.id == plan.id) {
-                    Some(at) => Agent {
-                        plan,
-                        ..agents.remove(at)
-                    },
-                    None => Agent::new(plan),
-                },
-            )
+            .map(|plan| match agents.iter().position(|agent| agent.plan.id == plan.id) {
+                Some(at) => Agent { plan, ..agents.remove(at) },
+                None => Agent::new(plan),
+            })
             .collect();
         let mut queues = std::mem::take(&mut self.queues);
         self.queues = plan
             .queues
             .into_iter()
-            .map(
-                |plan| match queues.iter().position(|queue| queue.plan.name == plan.name) {
-                    Some(at) => Queue {
-                        plan,
-                        ..queues.remove(at)
-                    },
-                    None => Queue::new(plan),
-                },
-            )
+            .map(|plan| match queues.iter().position(|queue| queue.plan.name == plan.name) {
+                Some(at) => Queue { plan, ..queues.remove(at) },
+                None => Queue::new(plan),
+            })
             .collect();
         for queue in queues {
             for call in queue.waiting.into_values() {
@@ -160,19 +142,13 @@ impl Router {
             .callers
             .iter()
             .filter_map(|(call, caller)| match &caller.stage {
-                Stage::Offered { agent, until, .. } if *until <= now => {
-                    Some((caller.place, *call, agent.clone()))
-                }
+                Stage::Offered { agent, until, .. } if *until <= now => Some((caller.place, *call, agent.clone())),
                 _ => None,
             })
             .collect();
         over.sort();
         for (_, call, agent) in over {
-            self.outputs.push_back(Output::Withdraw {
-                call,
-                agent: agent.clone(),
-                why: RING_NO_ANSWER.into(),
-            });
+            self.outputs.push_back(Output::Withdraw { call, agent: agent.clone(), why: RING_NO_ANSWER.into() });
             self.give_up(call, &agent, RING_NO_ANSWER.into(), now);
         }
         self.distribute(now);
@@ -180,10 +156,7 @@ impl Router {
 
     /// Agent, extension, state: in the plan's order.
     pub fn agents(&self) -> Vec<(AgentId, String, AgentState)> {
-        self.agents
-            .iter()
-            .map(|a| (a.plan.id.clone(), a.plan.extension.clone(), a.state.clone()))
-            .collect()
+        self.agents.iter().map(|a| (a.plan.id.clone(), a.plan.extension.clone(), a.state.clone())).collect()
     }
 
     /// Queue, waiting calls (oldest first, with how long). A caller whose agent's phone rings is not among them.
@@ -191,20 +164,14 @@ impl Router {
         self.queues
             .iter()
             .map(|queue| {
-                let waiting = queue
-                    .waiting
-                    .values()
-                    .map(|call| (*call, self.waited(*call, now)))
-                    .collect();
+                let waiting = queue.waiting.values().map(|call| (*call, self.waited(*call, now))).collect();
                 (queue.plan.name.clone(), waiting)
             })
             .collect()
     }
 
     fn waited(&self, call: CallId, now: Duration) -> Duration {
-        self.callers
-            .get(&call)
-            .map_or(Duration::ZERO, |caller| now.saturating_sub(caller.since))
+        self.callers.get(&call).map_or(Duration::ZERO, |caller| now.saturating_sub(caller.since))
     }
 
     fn agent(&mut self, id: &AgentId) -> Result<&mut Agent, String> {
@@ -222,10 +189,7 @@ impl Router {
     fn change(&mut self, id: &AgentId, state: AgentState) {
         if let Ok(agent) = self.agent(id) {
             agent.state = state.clone();
-            self.outputs.push_back(Output::AgentChanged {
-                agent: id.clone(),
-                state,
-            });
+            self.outputs.push_back(Output::AgentChanged { agent: id.clone(), state });
         }
     }
 
@@ -233,11 +197,8 @@ impl Router {
         let agent = self.agent(id)?;
         agent.afterwards = None;
         match agent.state {
-            AgentState::LoggedOut | AgentState::NotReady { .. } => {
-                self.change(id, AgentState::Ready { since: now })
-            }
-            AgentState::Ready { .. } | AgentState::Reserved { .. } | AgentState::Talking { .. } => {
-            }
+            AgentState::LoggedOut | AgentState::NotReady { .. } => self.change(id, AgentState::Ready { since: now }),
+            AgentState::Ready { .. } | AgentState::Reserved { .. } | AgentState::Talking { .. } => {}
         }
         Ok(())
     }
@@ -265,10 +226,7 @@ impl Router {
 
     fn enqueue(&mut self, call: CallId, queue: String, now: Duration) -> Result<(), String> {
         if let Some(known) = self.callers.get(&call) {
-            return Err(format!(
-                "call {} is already in queue {}",
-                call.0, known.queue
-            ));
+            return Err(format!("call {} is already in queue {}", call.0, known.queue));
         }
         let place = Place(self.next_place);
         let Some(found) = self.queue(&queue) else {
@@ -279,15 +237,7 @@ impl Router {
         };
         found.waiting.insert(place, call);
         self.next_place += 1;
-        self.callers.insert(
-            call,
-            Caller {
-                queue,
-                place,
-                since: now,
-                stage: Stage::Waiting,
-            },
-        );
+        self.callers.insert(call, Caller { queue, place, since: now, stage: Stage::Waiting });
         self.say_waiting(call, now);
         Ok(())
     }
@@ -304,9 +254,7 @@ impl Router {
     fn answered(&mut self, call: CallId, now: Duration) -> Result<(), String> {
         let agent = self.offered(call)?;
         if let Some(caller) = self.callers.get_mut(&call) {
-            caller.stage = Stage::Talking {
-                agent: agent.clone(),
-            };
+            caller.stage = Stage::Talking { agent: agent.clone() };
         }
         self.change(&agent, AgentState::Talking { call, since: now });
         Ok(())
@@ -322,9 +270,7 @@ impl Router {
                     queue.waiting.remove(&caller.place);
                 }
             }
-            Stage::Offered {
-                agent, idle_since, ..
-            } => {
+            Stage::Offered { agent, idle_since, .. } => {
                 self.outputs.push_back(Output::Withdraw {
                     call,
                     agent: agent.clone(),
@@ -335,11 +281,7 @@ impl Router {
             }
             Stage::Talking { agent } => {
                 // An agent who left the plan in mid-call and came back does not have this call any more.
-                let Ok(Agent {
-                    state: AgentState::Talking { call: held, .. },
-                    afterwards,
-                    ..
-                }) = self.agent(&agent)
+                let Ok(Agent { state: AgentState::Talking { call: held, .. }, afterwards, .. }) = self.agent(&agent)
                 else {
                     return;
                 };
@@ -381,10 +323,7 @@ impl Router {
 
     fn forget(&mut self, call: CallId, queue: &str) {
         self.callers.remove(&call);
-        self.outputs.push_back(Output::Unroutable {
-            call,
-            why: format!("queue {queue} is no longer in the plan"),
-        });
+        self.outputs.push_back(Output::Unroutable { call, why: format!("queue {queue} is no longer in the plan") });
     }
 
     /// Says why a caller waits, if nobody is ready for them.
@@ -399,11 +338,7 @@ impl Router {
 
     fn decide(&self, call: CallId, now: Duration) -> Option<Decision> {
         let caller = self.callers.get(&call)?;
-        let of_queue = || {
-            self.agents
-                .iter()
-                .filter(|agent| agent.serves(&caller.queue))
-        };
+        let of_queue = || self.agents.iter().filter(|agent| agent.serves(&caller.queue));
         let (chosen, rule) = decision::choose(of_queue());
         Some(Decision {
             call,
@@ -411,9 +346,7 @@ impl Router {
             at: now,
             waited: now.saturating_sub(caller.since),
             chosen,
-            considered: of_queue()
-                .map(|agent| (agent.plan.id.clone(), agent.words(now)))
-                .collect(),
+            considered: of_queue().map(|agent| (agent.plan.id.clone(), agent.words(now))).collect(),
             rule,
         })
     }
@@ -429,9 +362,8 @@ impl Router {
                 .iter()
                 .filter_map(|queue| {
                     let (place, call) = queue.oldest()?;
-                    let somebody = self.agents.iter().any(|agent| {
-                        agent.idle_since().is_some() && agent.serves(&queue.plan.name)
-                    });
+                    let somebody =
+                        self.agents.iter().any(|agent| agent.idle_since().is_some() && agent.serves(&queue.plan.name));
                     somebody.then_some((place, call))
                 })
                 .min();
@@ -446,27 +378,14 @@ impl Router {
         }
     }
 
-    fn offer(
-        &mut self,
-        call: CallId,
-        place: Place,
-        agent: AgentId,
-        mut decision: Decision,
-        now: Duration,
-    ) {
+    fn offer(&mut self, call: CallId, place: Place, agent: AgentId, mut decision: Decision, now: Duration) {
         let queues = self.queues.iter().filter(|queue| !queue.waiting.is_empty());
         let serving = self.agents.iter().find(|a| a.plan.id == agent);
-        let choices = queues
-            .filter(|queue| serving.is_some_and(|a| a.serves(&queue.plan.name)))
-            .count();
+        let choices = queues.filter(|queue| serving.is_some_and(|a| a.serves(&queue.plan.name))).count();
         if choices > 1 {
-            decision
-                .rule
-                .push_str(&format!("; the oldest caller of {choices} queues"));
+            decision.rule.push_str(&format!("; the oldest caller of {choices} queues"));
         }
-        let extension = serving
-            .map(|a| a.plan.extension.clone())
-            .unwrap_or_default();
+        let extension = serving.map(|a| a.plan.extension.clone()).unwrap_or_default();
         let idle_since = serving.and_then(Agent::idle_since).unwrap_or(now);
         let Some(queue) = self.queue(&decision.queue) else {
             return;
@@ -474,18 +393,10 @@ impl Router {
         queue.waiting.remove(&place);
         let until = now + queue.plan.ring_no_answer;
         if let Some(caller) = self.callers.get_mut(&call) {
-            caller.stage = Stage::Offered {
-                agent: agent.clone(),
-                until,
-                idle_since,
-            };
+            caller.stage = Stage::Offered { agent: agent.clone(), until, idle_since };
         }
         self.outputs.push_back(Output::Decided(decision));
         self.change(&agent, AgentState::Reserved { call, since: now });
-        self.outputs.push_back(Output::Offer {
-            call,
-            agent,
-            extension,
-        });
+        self.outputs.push_back(Output::Offer { call, agent, extension });
     }
 }

@@ -41,12 +41,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Which queues each of five agents serves; agent 4 serves all, so that nobody starves for want of an agent.
 fn skills() -> impl Strategy<Value = Vec<Vec<bool>>> {
-    proptest::collection::vec(proptest::collection::vec(any::<bool>(), 3), 4).prop_map(
-        |mut skills| {
-            skills.push(vec![true; 3]);
-            skills
-        },
-    )
+    proptest::collection::vec(proptest::collection::vec(any::<bool>(), 3), 4).prop_map(|mut skills| {
+        skills.push(vec![true; 3]);
+        skills
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,53 +66,29 @@ struct Model {
 
 impl Model {
     fn holder(&self, call: u64) -> Option<usize> {
-        self.desks
-            .iter()
-            .position(|d| matches!(d, Desk::Rings { call: c, .. } | Desk::Talks(c) if *c == call))
+        self.desks.iter().position(|d| matches!(d, Desk::Rings { call: c, .. } | Desk::Talks(c) if *c == call))
     }
     fn settle(&mut self, now: u64) {
         loop {
-            let found = self
-                .callers
-                .iter()
-                .filter(|(call, _)| self.holder(*call).is_none())
-                .find_map(|(call, queue)| {
-                    let ready = self
-                        .desks
-                        .iter()
-                        .enumerate()
-                        .filter(|(a, _)| self.skills[*a][*queue]);
-                    let ready = ready.filter_map(|(a, desk)| {
-                        if let Desk::Ready(since) = desk {
-                            Some((*since, a))
-                        } else {
-                            None
-                        }
-                    });
+            let found =
+                self.callers.iter().filter(|(call, _)| self.holder(*call).is_none()).find_map(|(call, queue)| {
+                    let ready = self.desks.iter().enumerate().filter(|(a, _)| self.skills[*a][*queue]);
+                    let ready = ready.filter_map(
+                        |(a, desk)| {
+                            if let Desk::Ready(since) = desk { Some((*since, a)) } else { None }
+                        },
+                    );
                     ready.min().map(|(since, a)| (*call, *queue, a, since))
                 });
             let Some((call, queue, a, idle)) = found else {
                 return;
             };
-            self.desks[a] = Desk::Rings {
-                call,
-                until: now + RING[queue],
-                idle,
-            };
+            self.desks[a] = Desk::Rings { call, until: now + RING[queue], idle };
             self.offers.push((call, a));
         }
     }
     fn deadline(&self) -> Option<u64> {
-        self.desks
-            .iter()
-            .filter_map(|d| {
-                if let Desk::Rings { until, .. } = d {
-                    Some(*until)
-                } else {
-                    None
-                }
-            })
-            .min()
+        self.desks.iter().filter_map(|d| if let Desk::Rings { until, .. } = d { Some(*until) } else { None }).min()
     }
     fn tick(&mut self, now: u64) {
         for desk in &mut self.desks {
@@ -151,22 +125,15 @@ fn id(agent: usize) -> AgentId {
 
 impl Day {
     fn new(skills: Vec<Vec<bool>>) -> Day {
-        let queues = (0..3)
-            .map(|q| QueuePlan {
-                name: format!("q{q}"),
-                ring_no_answer: Duration::from_secs(RING[q]),
-            })
-            .collect();
+        let queues =
+            (0..3).map(|q| QueuePlan { name: format!("q{q}"), ring_no_answer: Duration::from_secs(RING[q]) }).collect();
         let agents = skills
             .iter()
             .enumerate()
             .map(|(a, serves)| AgentPlan {
                 id: id(a),
                 extension: format!("{a}"),
-                queues: (0..3)
-                    .filter(|q| serves[*q])
-                    .map(|q| format!("q{q}"))
-                    .collect(),
+                queues: (0..3).filter(|q| serves[*q]).map(|q| format!("q{q}")).collect(),
             })
             .collect();
         let model = Model {
@@ -191,27 +158,16 @@ impl Day {
     }
 
     fn tell(&mut self, input: Input) {
-        self.router
-            .handle(input, self.at())
-            .expect("the model only says what exists");
+        self.router.handle(input, self.at()).expect("the model only says what exists");
     }
 
     fn step(&mut self, step: &Step) {
         let callers = self.model.callers.clone();
         let pick = |n: &usize, ok: &dyn Fn(u64) -> bool| {
             let able: Vec<u64> = callers.iter().map(|c| c.0).filter(|c| ok(*c)).collect();
-            if able.is_empty() {
-                None
-            } else {
-                Some(able[n % able.len()])
-            }
+            if able.is_empty() { None } else { Some(able[n % able.len()]) }
         };
-        let rings = |call: u64| {
-            self.model
-                .desks
-                .iter()
-                .any(|d| matches!(d, Desk::Rings { call: c, .. } if *c == call))
-        };
+        let rings = |call: u64| self.model.desks.iter().any(|d| matches!(d, Desk::Rings { call: c, .. } if *c == call));
         match step {
             Step::Ready(a) => {
                 self.tell(Input::Ready(id(*a)));
@@ -221,10 +177,7 @@ impl Day {
                 }
             }
             Step::NotReady(a) => {
-                self.tell(Input::NotReady {
-                    agent: id(*a),
-                    reason: "break".into(),
-                });
+                self.tell(Input::NotReady { agent: id(*a), reason: "break".into() });
                 match self.model.desks[*a] {
                     Desk::Talks(_) => self.model.leave[*a] = true,
                     _ => self.model.desks[*a] = Desk::Away,
@@ -234,10 +187,7 @@ impl Day {
                 let call = self.next;
                 self.next += 1;
                 self.model.callers.push((call, *queue));
-                self.tell(Input::Enqueue {
-                    call: CallId(call),
-                    queue: format!("q{queue}"),
-                });
+                self.tell(Input::Enqueue { call: CallId(call), queue: format!("q{queue}") });
             }
             Step::Gone(n) => {
                 if let Some(call) = pick(n, &|_| true) {
@@ -257,20 +207,14 @@ impl Day {
                 if let Some(call) = pick(n, &rings) {
                     let a = self.model.holder(call).expect("it rings at somebody");
                     self.model.desks[a] = Desk::Away;
-                    self.tell(Input::Refused {
-                        call: CallId(call),
-                        why: "busy".into(),
-                    });
+                    self.tell(Input::Refused { call: CallId(call), why: "busy".into() });
                     self.heard.remove(&call);
                 }
             }
             Step::Wait(seconds) => {
                 let until = self.now + seconds;
                 loop {
-                    assert_eq!(
-                        self.router.deadline(),
-                        self.model.deadline().map(Duration::from_secs)
-                    );
+                    assert_eq!(self.router.deadline(), self.model.deadline().map(Duration::from_secs));
                     let Some(due) = self.model.deadline().filter(|due| *due <= until) else {
                         break;
                     };
@@ -297,37 +241,22 @@ impl Day {
             match output {
                 Output::Offer { call, agent, .. } => {
                     let a: usize = agent.0[1..].parse().expect("our agents are numbered");
-                    assert!(
-                        !self.heard.contains_key(&call.0),
-                        "call {} offered twice at once",
-                        call.0
-                    );
-                    assert!(
-                        !self.heard.values().any(|other| *other == a),
-                        "agent {a} got two calls"
-                    );
+                    assert!(!self.heard.contains_key(&call.0), "call {} offered twice at once", call.0);
+                    assert!(!self.heard.values().any(|other| *other == a), "agent {a} got two calls");
                     self.heard.insert(call.0, a);
                     self.offers.push((call.0, a));
                 }
                 Output::Withdraw { call, agent, .. } => {
                     let a = self.heard.remove(&call.0);
-                    assert_eq!(
-                        a.map(id),
-                        Some(agent),
-                        "withdrawn from somebody who did not have it"
-                    );
+                    assert_eq!(a.map(id), Some(agent), "withdrawn from somebody who did not have it");
                 }
-                Output::AgentChanged {
-                    agent,
-                    state: AgentState::Ready { .. },
-                } => {
+                Output::AgentChanged { agent, state: AgentState::Ready { .. } } => {
                     // The end of a conversation frees the agent.
                     self.heard.retain(|_, a| id(*a) != agent);
                 }
-                Output::AgentChanged {
-                    agent,
-                    state: AgentState::NotReady { .. },
-                } => self.heard.retain(|_, a| id(*a) != agent),
+                Output::AgentChanged { agent, state: AgentState::NotReady { .. } } => {
+                    self.heard.retain(|_, a| id(*a) != agent)
+                }
                 Output::Decided(decision) => {
                     assert!(!decision.rule.is_empty());
                     let served = self
@@ -345,10 +274,7 @@ impl Day {
     }
 
     fn compare(&self) {
-        assert_eq!(
-            self.offers, self.model.offers,
-            "the same calls to the same agents in the same order"
-        );
+        assert_eq!(self.offers, self.model.offers, "the same calls to the same agents in the same order");
         for ((_, _, state), desk) in self.router.agents().iter().zip(&self.model.desks) {
             match (state, desk) {
                 (AgentState::LoggedOut | AgentState::NotReady { .. }, Desk::Away) => {}
@@ -372,11 +298,7 @@ impl Day {
                 .filter(|(c, q)| *q == queue && self.model.holder(*c).is_none())
                 .map(|c| c.0)
                 .collect();
-            assert_eq!(
-                waiting[&format!("q{queue}")],
-                expected,
-                "callers wait in the order of their coming, none lost"
-            );
+            assert_eq!(waiting[&format!("q{queue}")], expected, "callers wait in the order of their coming, none lost");
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use acd::{
-    AgentId, AgentPlan, AgentState, CallId, Decision, Input, Output, Plan, QueuePlan,
-    RING_NO_ANSWER, Router,
-};
+use acd::{AgentId, AgentPlan, AgentState, CallId, Decision, Input, Output, Plan, QueuePlan, RING_NO_ANSWER, Router};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -20,14 +17,8 @@ fn agent(id: &str, queues: &[&str]) -> AgentPlan {
 }
 
 fn plan(agents: &[AgentPlan]) -> Plan {
-    let queue = |name: &str| QueuePlan {
-        name: name.into(),
-        ring_no_answer: s(12),
-    };
-    Plan {
-        queues: vec![queue("sales"), queue("support")],
-        agents: agents.to_vec(),
-    }
+    let queue = |name: &str| QueuePlan { name: name.into(), ring_no_answer: s(12) };
+    Plan { queues: vec![queue("sales"), queue("support")], agents: agents.to_vec() }
 }
 
 /// A router and what it has said.
@@ -41,13 +32,7 @@ impl Desk {
         self.says(Input::Ready(AgentId(id.into())), at)
     }
     fn call(&mut self, call: u64, queue: &str, at: u64) -> Vec<Output> {
-        self.says(
-            Input::Enqueue {
-                call: CallId(call),
-                queue: queue.into(),
-            },
-            at,
-        )
+        self.says(Input::Enqueue { call: CallId(call), queue: queue.into() }, at)
     }
     fn says(&mut self, input: Input, at: u64) -> Vec<Output> {
         self.0.handle(input, s(at)).expect("the input is good");
@@ -61,12 +46,7 @@ impl Desk {
         std::iter::from_fn(|| self.0.poll()).collect()
     }
     fn state(&self, id: &str) -> AgentState {
-        self.0
-            .agents()
-            .into_iter()
-            .find(|(a, ..)| a.0 == id)
-            .expect("a known agent")
-            .2
+        self.0.agents().into_iter().find(|(a, ..)| a.0 == id).expect("a known agent").2
     }
 }
 
@@ -93,33 +73,15 @@ fn decision(outputs: &[Output]) -> &Decision {
 #[test]
 fn a_caller_waits_until_an_agent_is_ready_and_both_are_told_why() {
     let mut desk = Desk::new(&[agent("1001", &["sales"]), agent("1002", &["sales"])]);
-    desk.says(
-        Input::NotReady {
-            agent: AgentId("1002".into()),
-            reason: "lunch".into(),
-        },
-        0,
-    );
+    desk.says(Input::NotReady { agent: AgentId("1002".into()), reason: "lunch".into() }, 0);
     let waits = desk.call(1, "sales", 1);
     assert_eq!(decision(&waits).chosen, None);
-    assert_eq!(
-        decision(&waits).rule,
-        "none of 2 agents is ready: the caller waits"
-    );
+    assert_eq!(decision(&waits).rule, "none of 2 agents is ready: the caller waits");
     assert_eq!(
         decision(&waits).considered,
-        [
-            (AgentId("1001".into()), "logged out".to_string()),
-            (AgentId("1002".into()), "not ready: lunch".to_string())
-        ]
+        [(AgentId("1001".into()), "logged out".to_string()), (AgentId("1002".into()), "not ready: lunch".to_string())]
     );
-    assert_eq!(
-        desk.0.queues(s(4)),
-        [
-            ("sales".to_string(), vec![(CallId(1), s(3))]),
-            ("support".to_string(), vec![])
-        ]
-    );
+    assert_eq!(desk.0.queues(s(4)), [("sales".to_string(), vec![(CallId(1), s(3))]), ("support".to_string(), vec![])]);
 
     let served = desk.ready("1001", 5);
     assert_eq!(decision(&served).waited, s(4));
@@ -127,20 +89,10 @@ fn a_caller_waits_until_an_agent_is_ready_and_both_are_told_why() {
     let agent = AgentId("1001".into());
     assert_eq!(
         served.last(),
-        Some(&Output::Offer {
-            call: CallId(1),
-            agent: agent.clone(),
-            extension: "71001".into()
-        })
+        Some(&Output::Offer { call: CallId(1), agent: agent.clone(), extension: "71001".into() })
     );
     desk.says(Input::Answered(CallId(1)), 7);
-    assert_eq!(
-        desk.state("1001"),
-        AgentState::Talking {
-            call: CallId(1),
-            since: s(7)
-        }
-    );
+    assert_eq!(desk.state("1001"), AgentState::Talking { call: CallId(1), since: s(7) });
     assert_eq!(desk.0.deadline(), None);
     desk.says(Input::Gone(CallId(1)), 60);
     assert_eq!(desk.state("1001"), AgentState::Ready { since: s(60) });
@@ -148,35 +100,21 @@ fn a_caller_waits_until_an_agent_is_ready_and_both_are_told_why() {
 
 #[test]
 fn the_longest_idle_agent_is_chosen_and_the_plan_settles_a_tie() {
-    let mut desk = Desk::new(&[
-        agent("1", &["sales"]),
-        agent("2", &["sales"]),
-        agent("3", &["sales"]),
-    ]);
+    let mut desk = Desk::new(&[agent("1", &["sales"]), agent("2", &["sales"]), agent("3", &["sales"])]);
     desk.ready("1", 9);
     desk.ready("3", 4);
     desk.ready("2", 4);
     let first = desk.call(1, "sales", 16);
     assert_eq!(offers(&first), [(1, "2".to_string())]);
+    assert_eq!(decision(&first).rule, "longest idle of 3 ready agents; 2 equally long, first in the plan");
     assert_eq!(
-        decision(&first).rule,
-        "longest idle of 3 ready agents; 2 equally long, first in the plan"
-    );
-    assert_eq!(
-        decision(&first)
-            .considered
-            .iter()
-            .map(|(_, words)| words.as_str())
-            .collect::<Vec<_>>(),
+        decision(&first).considered.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>(),
         ["idle 7 s", "idle 12 s", "idle 12 s"]
     );
     let second = desk.call(2, "sales", 17);
     assert_eq!(offers(&second), [(2, "3".to_string())]);
     assert_eq!(decision(&second).rule, "longest idle of 2 ready agents");
-    assert_eq!(
-        decision(&second).considered[1].1,
-        "ringing for another caller"
-    );
+    assert_eq!(decision(&second).considered[1].1, "ringing for another caller");
 }
 
 #[test]
@@ -187,10 +125,7 @@ fn an_agent_of_several_queues_takes_the_oldest_caller_of_all_of_them() {
     desk.call(3, "support", 3);
     let mut order = Vec::new();
     let mut said = desk.ready("1", 4);
-    assert_eq!(
-        decision(&said).rule,
-        "the only ready agent; the oldest caller of 2 queues"
-    );
+    assert_eq!(decision(&said).rule, "the only ready agent; the oldest caller of 2 queues");
     while let Some((call, _)) = offers(&said).first().cloned() {
         order.push(call);
         desk.says(Input::Answered(CallId(call)), 5);
@@ -208,24 +143,9 @@ fn ring_no_answer_makes_the_agent_not_ready_and_the_caller_is_first_again() {
     assert_eq!(desk.0.deadline(), Some(s(22)));
     assert_eq!(desk.tick(21), []);
     let said = desk.tick(22);
-    assert_eq!(
-        said[0],
-        Output::Withdraw {
-            call: CallId(1),
-            agent: AgentId("1".into()),
-            why: RING_NO_ANSWER.into()
-        }
-    );
-    assert_eq!(
-        desk.state("1"),
-        AgentState::NotReady {
-            reason: RING_NO_ANSWER.into()
-        }
-    );
-    assert_eq!(
-        desk.0.queues(s(22))[0].1,
-        [(CallId(1), s(12)), (CallId(2), s(11))]
-    );
+    assert_eq!(said[0], Output::Withdraw { call: CallId(1), agent: AgentId("1".into()), why: RING_NO_ANSWER.into() });
+    assert_eq!(desk.state("1"), AgentState::NotReady { reason: RING_NO_ANSWER.into() });
+    assert_eq!(desk.0.queues(s(22))[0].1, [(CallId(1), s(12)), (CallId(2), s(11))]);
     assert_eq!(offers(&desk.ready("2", 23)), [(1, "2".to_string())]);
 }
 
@@ -235,20 +155,9 @@ fn a_busy_phone_sends_the_caller_to_the_next_agent_at_once() {
     desk.ready("1", 0);
     desk.ready("2", 1);
     assert_eq!(offers(&desk.call(1, "sales", 2)), [(1, "1".to_string())]);
-    let said = desk.says(
-        Input::Refused {
-            call: CallId(1),
-            why: "486 Busy Here".into(),
-        },
-        3,
-    );
+    let said = desk.says(Input::Refused { call: CallId(1), why: "486 Busy Here".into() }, 3);
     assert_eq!(offers(&said), [(1, "2".to_string())]);
-    assert_eq!(
-        desk.state("1"),
-        AgentState::NotReady {
-            reason: "486 Busy Here".into()
-        }
-    );
+    assert_eq!(desk.state("1"), AgentState::NotReady { reason: "486 Busy Here".into() });
 }
 
 #[test]
@@ -265,74 +174,38 @@ fn a_caller_who_hangs_up_while_it_rings_costs_the_agent_nothing() {
 #[test]
 fn not_ready_while_it_rings_withdraws_and_while_talking_waits_for_the_end() {
     let mut desk = Desk::new(&[agent("1", &["sales"])]);
-    let away = |reason: &str| Input::NotReady {
-        agent: AgentId("1".into()),
-        reason: reason.into(),
-    };
+    let away = |reason: &str| Input::NotReady { agent: AgentId("1".into()), reason: reason.into() };
     desk.ready("1", 0);
     desk.call(1, "sales", 1);
     let said = desk.says(away("lunch"), 2);
-    assert!(
-        matches!(&said[0], Output::Withdraw { why, .. } if why == "the agent went not ready: lunch")
-    );
+    assert!(matches!(&said[0], Output::Withdraw { why, .. } if why == "the agent went not ready: lunch"));
     assert_eq!(desk.0.queues(s(2))[0].1.len(), 1);
     desk.ready("1", 3);
     desk.says(Input::Answered(CallId(1)), 4);
     desk.says(away("training"), 5);
     assert!(matches!(desk.state("1"), AgentState::Talking { .. }));
     desk.says(Input::Gone(CallId(1)), 6);
-    assert_eq!(
-        desk.state("1"),
-        AgentState::NotReady {
-            reason: "training".into()
-        }
-    );
+    assert_eq!(desk.state("1"), AgentState::NotReady { reason: "training".into() });
 }
 
 #[test]
 fn what_does_not_exist_is_said_in_words_and_changes_nothing() {
     let mut desk = Desk::new(&[agent("1", &["sales"])]);
-    assert_eq!(
-        desk.0.handle(Input::Ready(AgentId("9".into())), s(0)),
-        Err("no agent 9 in the plan".into())
-    );
-    assert_eq!(
-        desk.0.handle(Input::Answered(CallId(4)), s(0)),
-        Err("no call 4".into())
-    );
+    assert_eq!(desk.0.handle(Input::Ready(AgentId("9".into())), s(0)), Err("no agent 9 in the plan".into()));
+    assert_eq!(desk.0.handle(Input::Answered(CallId(4)), s(0)), Err("no call 4".into()));
     assert_eq!(
         desk.call(1, "billing", 1),
-        [Output::Unroutable {
-            call: CallId(1),
-            why: "no queue billing; the plan has: sales, support".into()
-        }]
+        [Output::Unroutable { call: CallId(1), why: "no queue billing; the plan has: sales, support".into() }]
     );
     desk.call(1, "sales", 2);
-    assert!(
-        desk.0
-            .handle(
-                Input::Enqueue {
-                    call: CallId(1),
-                    queue: "sales".into()
-                },
-                s(3)
-            )
-            .is_err()
-    );
-    assert_eq!(
-        desk.0.handle(Input::Answered(CallId(1)), s(0)),
-        Err("call 1 is offered to nobody now".into())
-    );
+    assert!(desk.0.handle(Input::Enqueue { call: CallId(1), queue: "sales".into() }, s(3)).is_err());
+    assert_eq!(desk.0.handle(Input::Answered(CallId(1)), s(0)), Err("call 1 is offered to nobody now".into()));
     assert_eq!(desk.0.queues(s(3))[0].1.len(), 1);
 }
 
 #[test]
 fn a_new_plan_keeps_who_stays_and_says_what_is_gone() {
-    let mut desk = Desk::new(&[
-        agent("1", &["sales"]),
-        agent("2", &["sales"]),
-        agent("3", &["sales"]),
-    ]);
+    let mut desk = Desk::new(&[agent("1", &["sales"]), agent("2", &["sales"]), agent("3", &["sales"])]);
     desk.ready("1", 0);
     desk.call(1, "sales", 1);
     desk.ready("2", 2);
@@ -344,17 +217,10 @@ fn a_new_plan_keeps_who_stays_and_says_what_is_gone() {
     new.queues.truncate(1);
     desk.0.set_plan(new, s(6));
     let said = desk.drain();
-    assert!(said.contains(&Output::Unroutable {
-        call: CallId(3),
-        why: "queue support is no longer in the plan".into()
-    }));
-    assert!(said.iter().any(|o| matches!(
-        o,
-        Output::Withdraw {
-            call: CallId(1),
-            ..
-        }
-    )));
+    assert!(
+        said.contains(&Output::Unroutable { call: CallId(3), why: "queue support is no longer in the plan".into() })
+    );
+    assert!(said.iter().any(|o| matches!(o, Output::Withdraw { call: CallId(1), .. })));
     assert_eq!(offers(&desk.ready("4", 7)), [(1, "4".to_string())]);
     // The conversation of an agent who left ends without a word about that agent.
     assert_eq!(desk.says(Input::Gone(CallId(2)), 8), []);
