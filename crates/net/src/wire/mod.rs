@@ -75,6 +75,7 @@ pub(crate) struct Wire {
     remotes: Remotes,
     conns: HashMap<FlowId, Conn>,
     by_target: BTreeMap<Target, FlowId>,
+    first_flow: u64,
     next_flow: u64,
     /// Connections with bytes to write at the end of the turn, and those that may have more to read.
     dirty: Vec<FlowId>,
@@ -102,7 +103,7 @@ impl Wire {
         let Setup { node, listen, source, peers, tls } = setup;
         let tls = tls.map(tls::Tls::new).transpose().context("the node's TLS settings")?;
         // Flows of an earlier process may stand in persisted calls: numbers begin above any that it can have used.
-        let next_flow = crate::clock::millis(clock.now().wall) << 10;
+        let first_flow = crate::clock::millis(clock.now().wall) << 10;
         let mut wire = Wire {
             heard: VecDeque::new(),
             node,
@@ -116,7 +117,8 @@ impl Wire {
             remotes: Remotes::default(),
             conns: HashMap::new(),
             by_target: BTreeMap::new(),
-            next_flow,
+            first_flow,
+            next_flow: first_flow,
             dirty: Vec::new(),
             again: Vec::new(),
             more_datagrams: Vec::new(),
@@ -236,7 +238,7 @@ impl Wire {
     }
 
     pub(crate) fn connections(&self) -> Connections {
-        let mut open: Vec<Connection> = self.conns.values().filter_map(shown).collect();
+        let mut open: Vec<Connection> = self.conns.values().filter_map(|conn| shown(conn, self.first_flow)).collect();
         open.sort_by_key(|connection| connection.id);
         Connections { open, ..self.stats.clone() }
     }
@@ -368,10 +370,11 @@ impl Wire {
     }
 }
 
-fn shown(conn: &Conn) -> Option<Connection> {
+/// As `show` has it. Connections are counted from 1 there, whatever number flows of this process begin with.
+fn shown(conn: &Conn, first_flow: u64) -> Option<Connection> {
     let peer = conn.peer()?;
     Some(Connection {
-        id: conn.flow.0,
+        id: conn.flow.0.saturating_sub(first_flow),
         transport: conn.transport,
         local: conn.local,
         remote: conn.remote,

@@ -10,6 +10,9 @@ use sip::ClientId;
 /// A peer without heartbeat that failed a call is left alone this long.
 const SHUNNED: Duration = Duration::from_secs(10);
 
+/// Nodes of a site start together: a peer is given this long to open its listener before it is first asked.
+const FIRST: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Pulse {
     /// `None`: no heartbeat.
@@ -37,7 +40,7 @@ impl Health {
         for (peer, every) in heartbeats {
             let pulse = self.pulses.entry(peer.clone()).or_default();
             pulse.every = Some(*every);
-            pulse.next = Some(now);
+            pulse.next = Some(now + FIRST);
         }
     }
 
