@@ -18,6 +18,8 @@ use crate::{AskId, Input, Output, Plan, Told, call_manager, call_server, phone, 
 pub struct Node {
     shell: Shell,
     duty: Duty,
+    #[serde(skip)]
+    bait: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +65,7 @@ impl Node {
             Kind::CallManager(_) => Duty::CallManager(call_manager::CallManager::new(&mut shell)),
             Kind::Phone(_) => Duty::Phone(phone::Phone::new(&mut shell)),
         };
-        let mut node = Node { shell, duty };
+        let mut node = Node { shell, duty, bait: None };
         node.settle();
         node
     }
@@ -122,6 +124,12 @@ impl Node {
             self.shell.end_call(call, "internal error");
         }
         self.settle();
+    }
+
+    /// From now on an INVITE for this number panics, once its call is open: for tests of what a panic costs, and for
+    /// nothing else. Lost with the process and with a snapshot.
+    pub fn dangerous_panic_at(&mut self, called: &str) {
+        self.bait = Some(called.to_owned());
     }
 
     /// The whole node as bytes.
@@ -315,6 +323,7 @@ impl Node {
         let (call, leg) = self.shell.open(server, dialog, &request, &admitted);
         self.leg(dialog);
         let (calling, called) = self.shell.numbers(leg);
+        assert!(self.bait.as_ref() != Some(&called), "a panic that was asked for");
         let sdp = request.sdp();
         let invited = Invited { call, leg, admitted, request, called, calling, sdp, max_forwards };
         self.duty.role().invited(&mut self.shell, invited);

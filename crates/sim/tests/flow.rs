@@ -407,3 +407,49 @@ fn a_carrier_that_offers_late_and_holds() {
         assert_eq!(world.calls(node).len(), 0, "{node}: {}", world.ladder());
     }
 }
+
+#[test]
+fn a_panic_costs_one_call() {
+    for node in ["cube1", "cvp1", "vvb1"] {
+        let mut world = still(12, Some(S));
+        to_the_agent(&mut world);
+        world.bait(node, "6016");
+        let mut second = RawCarrier { to: "<sip:6016@127.18.133.226>".into(), cseq: 1 };
+        let carriers_leg = world.calls("cube1")[0].leg;
+        second.send(&mut world, "INVITE", "bad", "", &carrier_sdp("sendrecv"));
+        world.until(40 * S, |world| world.crossed.iter().any(|c| c.to == "stranger" && c.arrow().ends_with(" INVITE") && !c.arrow().starts_with("1")));
+        world.run(40 * S);
+        assert_eq!(world.panics, 1, "{node}");
+        let calls = world.calls("cube1");
+        assert_eq!(calls.first().map(|leg| leg.leg), Some(carriers_leg), "the other call goes on: {}", world.ladder());
+        let Reply::Status(status) = world.ask(node, Control::Status) else { panic!("a status") };
+        assert_eq!(status.panics, 1);
+        assert_eq!(world.calls("phone1001").len(), 1);
+    }
+}
+
+#[test]
+fn phones_call_each_other_and_a_wrong_secret_is_refused() {
+    let mut world = still(13, Some(S));
+    world.control("phone1001", Control::Dial { number: "1002".into() });
+    world.until(5 * S, |world| world.saw("cucm1", "phone1001", "200 INVITE"));
+    world.run(S);
+    let legs = world.calls("cucm1");
+    assert!(legs.iter().all(|leg| leg.signalling.admitted_by == "digest" && leg.passed.as_ref().is_some_and(|p| p.sdes_key_seen)));
+    world.control("phone1002", Control::HangUp);
+    world.run(2 * S);
+    world.control("phone1001", Control::Dial { number: "1099".into() });
+    world.until(5 * S, |world| world.saw("cucm1", "phone1001", "404 INVITE"));
+    world.kill("phone1002");
+    world.run(S);
+    world.control("phone1001", Control::Dial { number: "1002".into() });
+    world.until(5 * S, |world| world.saw("cucm1", "phone1001", "480 INVITE"));
+
+    let mut wrong = sim::rig::lab::agent("1002", None);
+    if let roles::Kind::Phone(phone) = &mut wrong.kind {
+        phone.registration.as_mut().unwrap().secret = roles::phone::Secret::new("guess");
+    }
+    world.start(wrong, sim::rig::Papers::phone("phone1002.lab.example"));
+    world.until(5 * S, |world| world.saw("cucm1", "phone1002", "403 REGISTER"));
+    assert!(refused_for(&world, "digest"));
+}

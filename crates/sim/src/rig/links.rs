@@ -8,20 +8,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand_core::RngCore;
 use roles::Input;
+use sip::frame::{Frame, Framer, Limits};
 use sip::{Flow, FlowId, Hop, Target, Transport};
 use trust::Peer;
 
+use super::weather::{DIAL_LIMIT, Way};
 use super::{Crossed, Event, World};
 
 /// One end of a connection, as the node there sees it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct End {
     flow: Flow,
     peer: Arc<Peer>,
     /// The node at the other end and its name for this connection; a stranger has none.
     other: Option<(String, FlowId)>,
+    /// What this end dialled; `None` where it was called.
+    target: Option<Target>,
+    /// Something was sent and nothing heard since: when it breaks, what was sent may not have arrived.
+    unheard: bool,
     /// Bytes sent from here arrive in order: not before this.
     busy_until: Duration,
+    /// What has arrived, on its way to becoming messages.
+    framer: Framer,
+}
+
+impl End {
+    fn new(flow: Flow, peer: Arc<Peer>, other: Option<(String, FlowId)>, target: Option<Target>) -> End {
+        let unheard = target.is_some();
+        End { flow, peer, other, target, unheard, busy_until: Duration::ZERO, framer: Framer::new(Limits::default()) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +45,6 @@ pub(super) struct Links {
     ends: BTreeMap<(String, FlowId), End>,
     /// Connections that a node made, by what it made them for.
     made: BTreeMap<(String, Target), FlowId>,
-    pub(super) loss: u32,
 }
 
 impl Links {
@@ -89,7 +103,7 @@ impl Links {
         }
         let id = self.number();
         let flow = Flow { id, transport: local.0, local: local.1, remote: from };
-        self.ends.insert((to.to_owned(), id), End { flow, peer, other: None, busy_until: Duration::ZERO });
+        self.ends.insert((to.to_owned(), id), End::new(flow, peer, None, None));
         flow
     }
 }
@@ -100,11 +114,21 @@ impl World {
             Hop::Flow(flow) => flow,
             Hop::Target(target) => match self.connect(name, &target) {
                 Ok(flow) => flow,
-                Err(why) => {
+                Err((why, after)) => {
                     let to = format!("({why})");
-                    self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport: target.transport, bytes });
-                    let input = Input::Unreachable { target, why };
-                    return self.later(Duration::from_millis(1), Event::Input(name.to_owned(), Box::new(input)));
+                    self.crossed.push(Crossed {
+                        at: self.now,
+                        from: name.to_owned(),
+                        to,
+                        transport: target.transport,
+                        bytes,
+                    });
+                    // A connection that is being tried already fails for all that wait for it at once.
+                    if let Some(after) = after {
+                        let input = Input::Unreachable { target, why };
+                        self.later(after, Event::Input(name.to_owned(), Box::new(input)));
+                    }
+                    return;
                 }
             },
         };
@@ -113,29 +137,90 @@ impl World {
             self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport: Transport::Tls, bytes });
             return self.later(Duration::ZERO, Event::Input(name.to_owned(), Box::new(Input::Closed { flow })));
         };
-        let transport = end.flow.transport;
-        let latency = Duration::from_micros(500 + u64::from(self.rng.next_u32() % 1000));
-        let mut at = self.now + latency;
-        if transport != Transport::Udp {
-            at = at.max(end.busy_until + Duration::from_micros(1));
-            end.busy_until = at;
-        }
+        end.unheard = true;
+        let (transport, busy) = (end.flow.transport, end.busy_until);
         let other = end.other.clone();
         let to = other.as_ref().map_or_else(|| "stranger".to_owned(), |(to, _)| to.clone());
-        self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport, bytes: bytes.clone() });
-        if transport == Transport::Udp && self.rng.next_u32() % 100 < self.links.loss {
+        self.crossed.push(Crossed {
+            at: self.now,
+            from: name.to_owned(),
+            to: to.clone(),
+            transport,
+            bytes: bytes.clone(),
+        });
+        let far = other.and_then(|(to, back)| Some((back, self.links.ends.get(&(to, back))?.flow)));
+        if transport == Transport::Udp {
+            for at in self.sky.datagram(name, &to, self.now, &mut self.rng) {
+                if let Some((_, flow)) = far {
+                    self.at(at, Event::Message { to: to.clone(), flow, bytes: bytes.clone() });
+                }
+            }
             return;
         }
-        if let Some((to, back)) = other
-            && let Some(far) = self.links.ends.get(&(to.clone(), back))
+        let (pieces, breaks) = self.sky.stream(name, &to, self.now.max(busy), self.now, bytes, &mut self.rng);
+        if let Some((at, _)) = pieces.last()
+            && let Some(end) = self.links.ends.get_mut(&(name.to_owned(), flow))
         {
-            let flow = far.flow;
-            self.at(at, Event::Message { to, flow, bytes });
+            end.busy_until = *at + Duration::from_micros(1);
+        }
+        if let Some((back, _)) = far {
+            for (at, bytes) in pieces {
+                self.at(at, Event::Segment { to: to.clone(), flow: back, bytes });
+            }
+        }
+        if let Some((after, half)) = breaks {
+            self.later(after, Event::Break { node: name.to_owned(), flow, half });
+        }
+    }
+
+    /// Bytes of a stream arrive: as many whole messages as they complete.
+    pub(super) fn arrive(&mut self, to: &str, flow: FlowId, bytes: &Bytes) {
+        let Some(end) = self.links.ends.get_mut(&(to.to_owned(), flow)) else { return };
+        end.unheard = false;
+        end.framer.push(bytes);
+        let mut whole = Vec::new();
+        loop {
+            match end.framer.next() {
+                Ok(Some(Frame::Message(bytes))) => whole.push(bytes),
+                Ok(Some(Frame::Ping | Frame::Pong)) => {}
+                Ok(None) => break,
+                Err(error) => panic!("{to} was sent what cannot be cut into messages: {error}"),
+            }
+        }
+        let flow = end.flow;
+        for bytes in whole {
+            self.deliver(to, flow, &bytes);
+        }
+    }
+
+    /// A connection ends at one end, as the connection layer tells it: what was dialled and has not been heard from
+    /// since it was spoken to is unreachable, and then closed.
+    pub(super) fn broke(&mut self, node: &str, flow: FlowId) {
+        let Some(end) = self.links.ends.get(&(node.to_owned(), flow)) else { return };
+        let target = end.target.clone().filter(|_| end.unheard);
+        self.links.forget(node, flow);
+        if let Some(target) = target {
+            let input = Input::Unreachable { target, why: "the connection broke".into() };
+            self.later(Duration::from_millis(1), Event::Input(node.to_owned(), Box::new(input)));
+        }
+        self.later(Duration::from_millis(1), Event::Input(node.to_owned(), Box::new(Input::Closed { flow })));
+    }
+
+    /// A connection breaks: both ends hear of it at once, or the far one so much later (a half-close: what it sends
+    /// meanwhile is sent to nobody).
+    pub(super) fn break_up(&mut self, node: &str, flow: FlowId, half: Option<Duration>) {
+        let Some(far) = self.links.other_end(node, flow) else { return };
+        self.broke(node, flow);
+        match half {
+            Some(later) => self.later(later, Event::Break { node: far.0, flow: far.1, half: None }),
+            None => self.broke(&far.0, far.1),
         }
     }
 
     /// An open connection for the target, or a new one whose peer is the one named.
-    fn connect(&mut self, name: &str, target: &Target) -> Result<FlowId, String> {
+    /// The error says why not, and after what time the node hears so; never, where it waits for that already.
+    fn connect(&mut self, name: &str, target: &Target) -> Result<FlowId, (String, Option<Duration>)> {
+        let soon = Some(Duration::from_millis(1));
         if let Some(flow) = self.links.made.get(&(name.to_owned(), target.clone())) {
             return Ok(*flow);
         }
@@ -146,9 +231,14 @@ impl World {
             return Ok(flow);
         }
         let Some((to, seat)) = self.seats.iter().find(|(_, seat)| listens(seat)) else {
-            return Err("connection refused".into());
+            return Err(("connection refused".into(), soon));
         };
         let (to, server) = (to.clone(), seat.papers.clone());
+        match self.sky.dial(name, &to, target, self.now) {
+            Way::Open => {}
+            Way::Tried => return Err(("no way there".into(), None)),
+            Way::Shut => return Err(("no way there".into(), Some(DIAL_LIMIT))),
+        }
         // Phones come without a certificate where the registrar takes digest.
         let optional = matches!(seat.plan.kind, roles::Kind::CallManager(_));
         let from = &self.seats[name];
@@ -157,8 +247,8 @@ impl World {
             Transport::Tls => {
                 let names = names.unwrap_or_default();
                 let client = from.papers.clone();
-                let near = self.pki.seen_by_client(&client, &server, &names, optional).map_err(|r| r.to_string())?;
-                let far = self.pki.seen_by_server(&client, &server, optional).map_err(|r| r.to_string())?;
+                let near = self.pki.seen_by_client(&client, &server, &names, optional).map_err(|r| (r.to_string(), soon))?;
+                let far = self.pki.seen_by_server(&client, &server, optional).map_err(|r| (r.to_string(), soon))?;
                 (near, far)
             }
             Transport::Udp | Transport::Tcp => (Arc::new(Peer::Plain), Arc::new(Peer::Plain)),
@@ -171,9 +261,9 @@ impl World {
         }
         let one = Flow { id: a, transport: target.transport, local: dialled_from, remote: target.addr };
         let two = Flow { id: b, transport: target.transport, local: target.addr, remote: dialled_from };
-        let end = |flow, peer, other| End { flow, peer, other: Some(other), busy_until: Duration::ZERO };
-        self.links.ends.insert((name.to_owned(), a), end(one, near, (to.clone(), b)));
-        self.links.ends.insert((to, b), end(two, far, (name.to_owned(), a)));
+        let dialled = Some(target.clone());
+        self.links.ends.insert((name.to_owned(), a), End::new(one, near, Some((to.clone(), b)), dialled));
+        self.links.ends.insert((to, b), End::new(two, far, Some((name.to_owned(), a)), None));
         self.links.made.insert((name.to_owned(), target.clone()), a);
         Ok(a)
     }

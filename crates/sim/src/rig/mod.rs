@@ -8,10 +8,12 @@ pub mod lab;
 mod links;
 mod pki;
 mod sound;
+pub mod weather;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,8 +30,10 @@ use sip::{FlowId, Transport};
 
 pub use pki::{Papers, Pki};
 pub use sound::Sound;
+pub use weather::Weather;
 
 use self::links::Links;
+use self::weather::Sky;
 
 /// 2026-11-22T00:00:00Z: where simulated clocks begin.
 pub const ORIGIN_S: u64 = 1_795_305_600;
@@ -62,6 +66,10 @@ impl Crossed {
 enum Event {
     Input(String, Box<Input>),
     Message { to: String, flow: sip::Flow, bytes: Bytes },
+    /// Bytes of a stream, in order.
+    Segment { to: String, flow: FlowId, bytes: Bytes },
+    /// A stream ends at this end; at the other too, or so much later.
+    Break { node: String, flow: FlowId, half: Option<Duration> },
     Packet { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
 }
 
@@ -81,10 +89,13 @@ pub struct World {
     events: BTreeMap<u64, Event>,
     seats: BTreeMap<String, Seat>,
     links: Links,
+    sky: Sky,
     pki: Pki,
     sound: Sound,
     shake: bool,
     control: u64,
+    /// Panics of nodes, each of which cost the call that was being handled.
+    pub panics: u32,
     pub crossed: Vec<Crossed>,
     pub replies: BTreeMap<ControlId, Reply>,
     /// What each node signed, in order.
@@ -108,10 +119,12 @@ impl World {
             events: BTreeMap::new(),
             seats: BTreeMap::new(),
             links: Links::default(),
+            sky: Sky::default(),
             pki: Pki::of_the_lab(),
             sound,
             shake: false,
             control: 0,
+            panics: 0,
             crossed: Vec::new(),
             replies: BTreeMap::new(),
             statements: Vec::new(),
@@ -166,6 +179,13 @@ impl World {
         self.seats[name].plan.clone()
     }
 
+    /// An INVITE for this number makes the node panic.
+    pub fn bait(&mut self, name: &str, called: &str) {
+        if let Some(seat) = self.seats.get_mut(name) {
+            seat.node.dangerous_panic_at(called);
+        }
+    }
+
     /// The node as it is, to look at.
     pub fn node(&self, name: &str) -> &Node {
         &self.seats[name].node
@@ -173,11 +193,26 @@ impl World {
 
     /// Ends a node as SIGKILL would: its connections break, and nobody is told a word.
     pub fn kill(&mut self, name: &str) {
-        self.seats.remove(name);
+        self.gone(name);
         for (other, flow) in self.links.of(name) {
-            self.links.forget(&other, flow);
-            self.later(Duration::from_millis(1), Event::Input(other, Box::new(Input::Closed { flow })));
+            self.broke(&other, flow);
         }
+    }
+
+    /// Ends a node as a power cut would: nobody hears anything, not even that connections ended, until they have
+    /// waited this long for it.
+    pub fn vanish(&mut self, name: &str, patience: Duration) {
+        self.gone(name);
+        for (node, flow) in self.links.of(name) {
+            self.later(patience, Event::Break { node, flow, half: None });
+        }
+    }
+
+    /// Nothing of a process reaches the one that comes after it.
+    fn gone(&mut self, name: &str) {
+        self.seats.remove(name);
+        self.events.retain(|_, event| !matches!(event, Event::Input(to, _) if to == name));
+        self.sound.gone(name, self.now);
     }
 
     /// Starts a node again after [`World::kill`], with the calls that it had persisted.
@@ -197,16 +232,14 @@ impl World {
     /// Breaks the connections between two nodes; both hear of it, and may connect again.
     pub fn cut(&mut self, a: &str, b: &str) {
         for (one, flow, other, back) in self.links.between(a, b) {
-            self.links.forget(&one, flow);
-            self.links.forget(&other, back);
-            self.later(Duration::from_millis(1), Event::Input(one, Box::new(Input::Closed { flow })));
-            self.later(Duration::from_millis(1), Event::Input(other, Box::new(Input::Closed { flow: back })));
+            self.broke(&one, flow);
+            self.broke(&other, back);
         }
     }
 
     /// Of datagrams, this many in a hundred are lost.
     pub fn lose(&mut self, percent: u32) {
-        self.links.loss = percent;
+        self.sky.weather.loss = percent;
     }
 
     /// Asks a node; the answer is in [`World::replies`] when it comes.
@@ -297,7 +330,7 @@ impl World {
     /// The next thing before `end`; false when there is none.
     fn step(&mut self, end: Duration) -> bool {
         let event = self.queue.peek().map(|Reverse((at, _))| *at);
-        let timer = self.seats.iter().filter_map(|(name, seat)| Some((seat.node.deadline()?, name.clone()))).min();
+        let timer = self.seats.iter().filter_map(|(name, seat)| Some((seat.node.deadline()?, name))).min();
         let sound = self.sound.deadline();
         let next = [event, timer.as_ref().map(|(at, _)| *at), sound].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end) else { return false };
@@ -313,6 +346,7 @@ impl World {
             }
             self.hear();
         } else if let Some((_, name)) = timer {
+            let name = name.clone();
             self.wake(&name);
         }
         true
@@ -322,6 +356,8 @@ impl World {
         match event {
             Event::Input(name, input) => self.input(&name, *input),
             Event::Message { to, flow, bytes } => self.deliver(&to, flow, &bytes),
+            Event::Segment { to, flow, bytes } => self.arrive(&to, flow, &bytes),
+            Event::Break { node, flow, half } => self.break_up(&node, flow, half),
             Event::Packet { from, to, bytes } => {
                 if let Some((from, to, bytes)) = self.sound.receive(from, to, bytes, self.now) {
                     self.later(Duration::from_millis(1), Event::Packet { from, to, bytes });
@@ -354,7 +390,11 @@ impl World {
     pub fn input(&mut self, name: &str, input: Input) {
         let now = self.now();
         let Some(seat) = self.seats.get_mut(name) else { return };
-        seat.node.handle(input, now);
+        // As who runs a node in production does.
+        if catch_unwind(AssertUnwindSafe(|| seat.node.handle(input, now))).is_err() {
+            self.panics += 1;
+            seat.node.abandon(now);
+        }
         self.drain(name);
     }
 

@@ -114,6 +114,21 @@ impl Sound {
         }
     }
 
+    /// A process is gone, and its ports with it.
+    pub(super) fn gone(&mut self, node: &str, now: Duration) {
+        let own: Vec<LeaseId> = self.owners.iter().filter(|(_, owner)| *owner == node).map(|(lease, _)| *lease).collect();
+        for lease in own {
+            self.command(node, Command::Close { lease }, now);
+            self.owners.remove(&lease);
+        }
+        self.events.retain(|(owner, _)| owner != node);
+    }
+
+    /// Ports that are lent to a node, in use or not.
+    pub(super) fn lent(&self, node: &str) -> usize {
+        self.owners.values().filter(|owner| *owner == node).count()
+    }
+
     fn lend(&mut self, local: IpAddr, count: u16, now: Duration) -> Vec<Lease> {
         if let Some(engine) = &mut self.engine {
             return engine.lend(local, count, now);
@@ -194,8 +209,11 @@ impl Sound {
                 | Event::Recorded { lease, .. }
                 | Event::Unplayable { lease, .. } => *lease,
             };
-            if let Some(owner) = self.owners.get(&lease) {
-                events.push((owner.clone(), event));
+            if let Some(owner) = self.owners.get(&lease).cloned() {
+                if matches!(event, Event::Closed { .. }) {
+                    self.owners.remove(&lease);
+                }
+                events.push((owner, event));
             }
         }
         events
