@@ -86,7 +86,8 @@ impl Stage {
         }
         std::fs::create_dir_all(&out)?;
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| root().join("target").display().to_string());
-        let stage = Stage { binary: format!("{target}/release/ringfence"), data: out.join("data").display().to_string(), out };
+        let stage =
+            Stage { binary: format!("{target}/release/ringfence"), data: out.join("data").display().to_string(), out };
         say("ringfence init: a private CA, and an identity for each node.");
         stage.ringfence(&["init", SITE])?;
         let phone = stage.path("agent");
@@ -112,9 +113,25 @@ impl Stage {
             "agent's phone",
             &self.binary,
             &[
-                "phone", "--address", "127.18.133.75", "--line", "1001", "--server", "127.18.133.3:5061",
-                "--server-name", "cucm1.lab.example", "--secret", "lab-1001-secret", "--identity", &identity,
-                "--answer-after", "2", "--say", "agent", "--record", &identity,
+                "phone",
+                "--address",
+                "127.18.133.75",
+                "--line",
+                "1001",
+                "--server",
+                "127.18.133.3:5061",
+                "--server-name",
+                "cucm1.lab.example",
+                "--secret",
+                "lab-1001-secret",
+                "--identity",
+                &identity,
+                "--answer-after",
+                "2",
+                "--say",
+                "agent",
+                "--record",
+                &identity,
             ],
         )?;
         agent.hear("registered", STEP)?;
@@ -128,14 +145,27 @@ impl Stage {
             "carrier",
             &self.binary,
             &[
-                "phone", "--address", "127.18.133.76", "--port", "5062", "--line", "3227046971",
-                "--server", "127.18.133.226:5060", "--dangerous-plain", "--say", "caller", "--record", &record,
+                "phone",
+                "--address",
+                "127.18.133.76",
+                "--port",
+                "5062",
+                "--line",
+                "3227046971",
+                "--server",
+                "127.18.133.226:5060",
+                "--dangerous-plain",
+                "--say",
+                "caller",
+                "--record",
+                &record,
             ],
         )
     }
 
     fn ringfence(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(&self.binary).args(["--data", &self.data]).args(arguments).current_dir(root()).output()?;
+        let output =
+            Command::new(&self.binary).args(["--data", &self.data]).args(arguments).current_dir(root()).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
@@ -146,7 +176,9 @@ impl Stage {
 
     fn show(&self, words: &[&str]) -> Result<()> {
         println!("\n  $ ringfence show {}", words.join(" "));
-        let text = self.ringfence(&[&["show", "--node", "cube1"], words].concat()).or_else(|_| self.ringfence(&[&["show"], words].concat()))?;
+        let text = self
+            .ringfence(&[&["show", "--node", "cube1"], words].concat())
+            .or_else(|_| self.ringfence(&[&["show"], words].concat()))?;
         for line in text.lines() {
             println!("  {line}");
         }
@@ -183,10 +215,18 @@ impl Stage {
         println!("{}", String::from_utf8_lossy(&verdict.stdout));
         let ladder = self.path("ladder.html");
         self.ringfence(&[
-            "ladder", caller, "-o", &ladder, "--name", "127.18.133.76=carrier", "--name", "127.18.133.75=agent's phone",
+            "ladder",
+            caller,
+            "-o",
+            &ladder,
+            "--name",
+            "127.18.133.76=carrier",
+            "--name",
+            "127.18.133.75=agent's phone",
         ])?;
         for (from, to) in [("carrier/heard.wav", "caller-heard.wav"), ("agent/heard.wav", "agent-heard.wav")] {
-            std::fs::rename(self.out.join(from), self.out.join(to)).with_context(|| format!("{from} was not written"))?;
+            std::fs::rename(self.out.join(from), self.out.join(to))
+                .with_context(|| format!("{from} was not written"))?;
         }
         println!("Left in demo/:");
         for name in ["caller-heard.wav", "agent-heard.wav", "ladder.html", "passport.json"] {

@@ -29,7 +29,8 @@ pub(crate) fn ensure() -> Result<()> {
         return Ok(());
     }
     let wanted = missing.join(" ");
-    let by_hand = format!("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {wanted}");
+    let by_hand =
+        format!("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {wanted}");
     let root = output("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
     if !root || !have("apt-get") {
         bail!("the interop runs need {wanted}. As root: {by_hand}\nor leave them out: cargo xtask test --quick");

@@ -39,7 +39,12 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
         .output()
         .with_context(|| format!("cannot start {program}"))?;
     if !output.status.success() {
-        bail!("{program} {} ended with {}: {}", arguments.join(" "), output.status, String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{program} {} ended with {}: {}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -115,11 +115,11 @@ impl Estate {
     /// # Errors
     /// One of `given` is not of that form.
     pub fn names(&self, given: &[String]) -> anyhow::Result<BTreeMap<IpAddr, String>> {
-        let mut names: BTreeMap<IpAddr, String> =
-            self.site.nodes.iter().map(|n| (n.address, n.name.clone())).collect();
+        let mut names: BTreeMap<IpAddr, String> = self.site.nodes.iter().map(|n| (n.address, n.name.clone())).collect();
         for pair in given {
-            let (address, name) =
-                pair.split_once('=').with_context(|| format!("`{pair}`: expected ADDRESS=NAME, e.g. 10.0.0.7=carrier"))?;
+            let (address, name) = pair
+                .split_once('=')
+                .with_context(|| format!("`{pair}`: expected ADDRESS=NAME, e.g. 10.0.0.7=carrier"))?;
             let address = address.parse().with_context(|| format!("`{address}` is not an IP address"))?;
             names.insert(address, name.to_owned());
         }

@@ -156,7 +156,12 @@ impl Leg {
     /// What a node that only passes descriptions on saw in one of this leg's peer.
     pub fn passed(&mut self, seen: &sdp::Inspected, now: Now) {
         let suites: Vec<String> = seen.suites.iter().map(|suite| suite.name().to_owned()).collect();
-        let new = Passed { profile: seen.profile.clone(), sdes_key_seen: !suites.is_empty(), suites, remote_media: seen.addr };
+        let new = Passed {
+            profile: seen.profile.clone(),
+            sdes_key_seen: !suites.is_empty(),
+            suites,
+            remote_media: seen.addr,
+        };
         match &self.record.passed {
             Some(old) if *old == new => {}
             Some(old) => {
@@ -172,7 +177,14 @@ impl Leg {
 impl Signalling {
     /// Before the first message of the peer arrived.
     pub fn unknown() -> Signalling {
-        Signalling { transport: String::new(), local: None, remote: None, tls: None, peer: None, admitted_by: String::new() }
+        Signalling {
+            transport: String::new(),
+            local: None,
+            remote: None,
+            tls: None,
+            peer: None,
+            admitted_by: String::new(),
+        }
     }
 
     /// From the connection that a message came over: what the transport layer proved and nothing else.

@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 
 /// Monotonic and wall time together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Now { pub mono: Duration, pub wall: SystemTime }
+pub struct Now {
+    pub mono: Duration,
+    pub wall: SystemTime,
+}
 
 /// Milliseconds since 1970, as records have them; 0 for a clock before that.
 pub fn ms(now: Now) -> u64 {
@@ -31,7 +34,9 @@ pub fn ms(now: Now) -> u64 {
 pub struct Pii<T>(pub T);
 
 impl<T: AsRef<str>> std::fmt::Debug for Pii<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { std::fmt::Display::fmt(self, f) }
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 impl<T: AsRef<str>> std::fmt::Display for Pii<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

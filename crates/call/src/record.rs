@@ -119,18 +119,13 @@ impl LegRecord {
     /// Every packet of this leg's media that we ended or relayed was protected, both ways, and the stream is keyed.
     /// `None` where media never visits this node.
     pub fn media_secure(&self) -> Option<bool> {
-        self.media
-            .as_ref()
-            .map(media_facts::MediaRecord::is_protected)
+        self.media.as_ref().map(media_facts::MediaRecord::is_protected)
     }
 
     /// Why this leg may not show a lock (contract 92); `None`: it may.
     pub fn unlocked_because(&self) -> Option<String> {
         let Some(tls) = &self.signalling.tls else {
-            return Some(format!(
-                "signalling is {} in clear",
-                self.signalling.transport
-            ));
+            return Some(format!("signalling is {} in clear", self.signalling.transport));
         };
         if !tls.mutual && self.signalling.admitted_by != "digest" {
             return Some("the other end of the TLS connection proved nothing".into());
@@ -138,10 +133,10 @@ impl LegRecord {
         match (&self.media, &self.passed) {
             (Some(media), _) if !media.was_set() => Some("no media is agreed".into()),
             (Some(media), _) if media.suite.is_empty() => Some("media is RTP in clear".into()),
-            (Some(media), _) if !media.is_protected() => Some(format!("{} packets of media went in clear", media.clear())),
-            (None, Some(passed)) if !passed.is_secure() => {
-                Some(format!("media is {} in clear", passed.profile))
+            (Some(media), _) if !media.is_protected() => {
+                Some(format!("{} packets of media went in clear", media.clear()))
             }
+            (None, Some(passed)) if !passed.is_secure() => Some(format!("media is {} in clear", passed.profile)),
             (None, None) => Some("no media is agreed".into()),
             _ => None,
         }
@@ -152,10 +147,7 @@ impl LegRecord {
     }
 
     pub fn note(&mut self, at_ms: u64, what: impl Into<String>) {
-        self.events.push(LegEvent {
-            at_ms,
-            what: what.into(),
-        });
+        self.events.push(LegEvent { at_ms, what: what.into() });
     }
 }
 

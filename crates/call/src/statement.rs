@@ -34,8 +34,8 @@ impl Statement {
     }
 
     pub fn from_bytes(payload: &[u8]) -> Result<Statement, Unreadable> {
-        let statement: Statement = serde_json::from_slice(payload)
-            .map_err(|e| Unreadable(format!("not a statement: {e}")))?;
+        let statement: Statement =
+            serde_json::from_slice(payload).map_err(|e| Unreadable(format!("not a statement: {e}")))?;
         if statement.version != Statement::VERSION {
             return Err(Unreadable(format!(
                 "statement version {}, this program reads {}",
@@ -74,23 +74,16 @@ impl Signed {
     }
 
     pub fn payload(&self) -> Result<Vec<u8>, Unreadable> {
-        URL_SAFE_NO_PAD
-            .decode(&self.payload)
-            .map_err(|e| Unreadable(format!("payload is not base64url: {e}")))
+        URL_SAFE_NO_PAD.decode(&self.payload).map_err(|e| Unreadable(format!("payload is not base64url: {e}")))
     }
 
     pub fn signature(&self) -> Result<Vec<u8>, Unreadable> {
-        URL_SAFE_NO_PAD
-            .decode(&self.signature)
-            .map_err(|e| Unreadable(format!("signature is not base64url: {e}")))
+        URL_SAFE_NO_PAD.decode(&self.signature).map_err(|e| Unreadable(format!("signature is not base64url: {e}")))
     }
 
     pub fn chain_der(&self) -> Result<Vec<Vec<u8>>, Unreadable> {
-        let one = |der: &String| {
-            STANDARD
-                .decode(der)
-                .map_err(|e| Unreadable(format!("a certificate is not base64: {e}")))
-        };
+        let one =
+            |der: &String| STANDARD.decode(der).map_err(|e| Unreadable(format!("a certificate is not base64: {e}")));
         self.chain.iter().map(one).collect()
     }
 
@@ -119,9 +112,7 @@ mod tests {
     #[test]
     fn what_was_signed_is_carried_byte_for_byte() {
         let bytes = statement().to_bytes();
-        assert!(bytes.starts_with(
-            br#"{"version":1,"site":"lab","node":"cube1","role":"sbc","caller":"674e"#
-        ));
+        assert!(bytes.starts_with(br#"{"version":1,"site":"lab","node":"cube1","role":"sbc","caller":"674e"#));
         let signed = Signed::new(&bytes, &[1, 2, 3], &[vec![0x30, 0xff]]);
         assert_eq!(signed.payload(), Ok(bytes));
         assert_eq!(signed.signature(), Ok(vec![1, 2, 3]));
@@ -133,26 +124,12 @@ mod tests {
     fn what_cannot_be_read_is_said_in_words() {
         let mut signed = Signed::new(&statement().to_bytes(), &[], &[]);
         signed.payload.push('!');
-        assert!(
-            signed
-                .statement()
-                .unwrap_err()
-                .0
-                .starts_with("payload is not base64url")
-        );
-        let newer = Statement {
-            version: 2,
-            ..statement()
-        };
+        assert!(signed.statement().unwrap_err().0.starts_with("payload is not base64url"));
+        let newer = Statement { version: 2, ..statement() };
         assert_eq!(
             Statement::from_bytes(&newer.to_bytes()).unwrap_err().0,
             "statement version 2, this program reads 1"
         );
-        assert!(
-            Statement::from_bytes(b"[]")
-                .unwrap_err()
-                .0
-                .starts_with("not a statement")
-        );
+        assert!(Statement::from_bytes(b"[]").unwrap_err().0.starts_with("not a statement"));
     }
 }

@@ -109,11 +109,7 @@ pub enum Kind {
 
 impl Wrong {
     pub(crate) fn new(kind: Kind, place: &str, what: String) -> Wrong {
-        Wrong {
-            kind,
-            place: place.into(),
-            what,
-        }
+        Wrong { kind, place: place.into(), what }
     }
 }
 
@@ -144,31 +140,18 @@ impl Verdict {
 
     /// How many hops are as they are by an administrator's loud words.
     pub fn exceptions(&self) -> usize {
-        self.hops
-            .iter()
-            .filter(|hop| !hop.exceptions.is_empty())
-            .count()
+        self.hops.iter().filter(|hop| !hop.exceptions.is_empty()).count()
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.signers.is_empty() {
-            writeln!(
-                f,
-                "call of {}  site {}  as of {}",
-                self.caller.0,
-                self.site,
-                utc(self.made_ms)
-            )?;
+            writeln!(f, "call of {}  site {}  as of {}", self.caller.0, self.site, utc(self.made_ms))?;
             let width = self.signers.iter().map(|s| s.node.len()).max().unwrap_or(0);
             for signer in &self.signers {
                 let short = signer.fingerprint.get(..16).unwrap_or(&signer.fingerprint);
-                writeln!(
-                    f,
-                    "signed  {:width$}  {:<13}  {}  {short}…",
-                    signer.node, signer.role, signer.subject
-                )?;
+                writeln!(f, "signed  {:width$}  {:<13}  {}  {short}…", signer.node, signer.role, signer.subject)?;
             }
         }
         for (n, hop) in self.hops.iter().enumerate() {
@@ -180,11 +163,7 @@ impl fmt::Display for Verdict {
             writeln!(f, "        {}; {}", hop.signalling, hop.media)?;
             writeln!(f, "        {seen}; {}", hop.state)?;
             if !hop.keys_seen_by.is_empty() {
-                writeln!(
-                    f,
-                    "        media keys passed through {}",
-                    hop.keys_seen_by.join(", ")
-                )?;
+                writeln!(f, "        media keys passed through {}", hop.keys_seen_by.join(", "))?;
             }
             for exception in &hop.exceptions {
                 writeln!(f, "  !!    EXCEPTION {exception}")?;
@@ -200,18 +179,11 @@ impl fmt::Display for Verdict {
             }
         }
         if !self.roots_are_ours && !self.signers.is_empty() {
-            writeln!(
-                f,
-                "  !!    the root certificate is the file's own word: give yours (--root) to know who signed"
-            )?;
+            writeln!(f, "  !!    the root certificate is the file's own word: give yours (--root) to know who signed")?;
         }
         match (&self.wrong, self.exceptions()) {
             (Some(wrong), _) => writeln!(f, "verdict WRONG: {wrong}"),
-            (None, 0) => writeln!(
-                f,
-                "verdict GOOD: {} hops, every one secure",
-                self.hops.len()
-            ),
+            (None, 0) => writeln!(f, "verdict GOOD: {} hops, every one secure", self.hops.len()),
             (None, 1) => writeln!(
                 f,
                 "verdict GOOD: {} hops, secure but for 1 exception by an administrator's words",
@@ -237,18 +209,9 @@ fn utc(ms: u64) -> String {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
 }
 
 #[cfg(test)]

@@ -32,7 +32,15 @@ fn identity(ca: &Ca, node: &str, key: KeyKind, days: u64) -> Identity {
 
 fn statement(node: &str) -> Statement {
     let caller = Uuid("674ecd1639ed7a710000abf910000178".into());
-    Statement { version: Statement::VERSION, site: "lab".into(), node: node.into(), role: "sbc".into(), caller, made_ms: MADE, legs: vec![] }
+    Statement {
+        version: Statement::VERSION,
+        site: "lab".into(),
+        node: node.into(),
+        role: "sbc".into(),
+        caller,
+        made_ms: MADE,
+        legs: vec![],
+    }
 }
 
 fn sign(node: &str, by: &Identity) -> Signed {
@@ -82,8 +90,14 @@ fn signatures_by_a_stranger_another_node_and_an_expired_identity_are_named() {
     let cube = identity(&ca, "cube1", KeyKind::P256, 90);
     let place = "the statement of cube1".to_owned();
     assert_eq!(told(sign("cube1", &cube), MADE), None);
-    assert_eq!(told(sign("cube1", &identity(&other, "cube1", KeyKind::P256, 90)), MADE), Some((Kind::Signature, place.clone())));
-    assert_eq!(told(sign("cube1", &identity(&ca, "cvp1", KeyKind::P256, 90)), MADE), Some((Kind::Identity, place.clone())));
+    assert_eq!(
+        told(sign("cube1", &identity(&other, "cube1", KeyKind::P256, 90)), MADE),
+        Some((Kind::Signature, place.clone()))
+    );
+    assert_eq!(
+        told(sign("cube1", &identity(&ca, "cvp1", KeyKind::P256, 90)), MADE),
+        Some((Kind::Identity, place.clone()))
+    );
     // Years later the certificate has expired; when it signed it had not.
     assert_eq!(told(sign("cube1", &cube), MADE + 5 * 365 * 86_400_000), None);
     let (payload, day) = (Statement { made_ms: MADE + 91 * 86_400_000, ..statement("cube1") }.to_bytes(), 86_400_000);

@@ -22,10 +22,7 @@ fn main() {
         let (protect, open) = round(suite);
         println!("{:<26}{protect:>14}{open:>14}", suite.name());
     }
-    for (a, b) in [
-        (None, Some(Suite::AesCm128HmacSha1_80)),
-        (Some(Suite::AeadAes256Gcm), Some(Suite::AeadAes256Gcm)),
-    ] {
+    for (a, b) in [(None, Some(Suite::AesCm128HmacSha1_80)), (Some(Suite::AeadAes256Gcm), Some(Suite::AeadAes256Gcm))] {
         let cost = relay(a, b);
         let name = |suite: Option<Suite>| suite.map_or("clear", Suite::name);
         println!("engine, {} to {}: {cost} ns", name(a), name(b));
@@ -39,15 +36,7 @@ fn key(suite: Suite) -> MasterKey {
 
 fn header(n: u32, ssrc: u32) -> Header {
     let timestamp = n.wrapping_mul(160);
-    Header {
-        marker: false,
-        payload_type: 0,
-        sequence: n as u16,
-        timestamp,
-        ssrc,
-        padding: false,
-        len: 12,
-    }
+    Header { marker: false, payload_type: 0, sequence: n as u16, timestamp, ssrc, padding: false, len: 12 }
 }
 
 /// Nanoseconds a packet to protect, and to open.
@@ -84,10 +73,7 @@ impl Spent {
     fn of(mut batches: Vec<Duration>) -> Spent {
         batches.sort_unstable();
         let at = |n: usize| batches[n].as_nanos() as f64 / f64::from(BATCH);
-        Spent {
-            fastest: at(batches.len() / 10),
-            median: at(batches.len() / 2),
-        }
+        Spent { fastest: at(batches.len() / 10), median: at(batches.len() / 2) }
     }
 }
 
@@ -122,47 +108,24 @@ fn relay(from: Option<Suite>, to: Option<Suite>) -> Spent {
             engine.lend([127, 0, 0, 1].into(), 1, zero)[0].id
         })
         .collect();
-    for (lease, suite, remote) in [
-        (ends[0], from, "127.0.0.2:4000"),
-        (ends[1], to, "127.0.0.3:4000"),
-    ] {
+    for (lease, suite, remote) in [(ends[0], from, "127.0.0.2:4000"), (ends[1], to, "127.0.0.3:4000")] {
         let negotiated = Box::new(agreed(suite, remote));
-        engine.command(
-            Command::Set {
-                lease,
-                negotiated,
-                latch: Latch::Never,
-            },
-            zero,
-        );
+        engine.command(Command::Set { lease, negotiated, latch: Latch::Never }, zero);
     }
-    engine.command(
-        Command::Bridge {
-            a: ends[0],
-            b: ends[1],
-        },
-        zero,
-    );
-    let mut source =
-        from.map(|suite| Outbound::new(suite, &key(suite), 9).expect("the suite's own length"));
+    engine.command(Command::Bridge { a: ends[0], b: ends[1] }, zero);
+    let mut source = from.map(|suite| Outbound::new(suite, &key(suite), 9).expect("the suite's own length"));
     let remote = "127.0.0.2:4000".parse().expect("an address");
     let mut spent = Vec::new();
     let mut packets = vec![([0u8; 172 + 2 * TAG_ROOM], 0); BATCH as usize];
     for batch in 0..PACKETS / BATCH {
         for (n, (packet, len)) in (batch * BATCH..).zip(&mut packets) {
             header(n, 9).write(packet).expect("room");
-            *len = source.as_mut().map_or(172, |source| {
-                source.seal(packet, 172).expect("a fresh index")
-            });
+            *len = source.as_mut().map_or(172, |source| source.seal(packet, 172).expect("a fresh index"));
         }
         let begun = Instant::now();
         for (n, (packet, len)) in (batch * BATCH..).zip(&mut packets) {
             let now = Duration::from_millis(u64::from(n) * 20);
-            assert!(
-                engine
-                    .receive(0, false, remote, packet, *len, now)
-                    .is_some()
-            );
+            assert!(engine.receive(0, false, remote, packet, *len, now).is_some());
         }
         spent.push(begun.elapsed());
     }

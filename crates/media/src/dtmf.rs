@@ -5,9 +5,7 @@ use std::time::Duration;
 use crate::wav::RATE;
 
 /// Events 0 to 15 in order.
-const KEYS: [char; 16] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
-];
+const KEYS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
 /// A key whose end was lost ends when nothing more of it came for this long.
 const LOST_END: Duration = Duration::from_millis(150);
 
@@ -18,9 +16,7 @@ pub fn key(event: u8) -> Option<char> {
 
 /// The event number of a key.
 pub fn event(key: char) -> Option<u8> {
-    KEYS.iter()
-        .position(|k| *k == key.to_ascii_uppercase())
-        .and_then(|at| u8::try_from(at).ok())
+    KEYS.iter().position(|k| *k == key.to_ascii_uppercase()).and_then(|at| u8::try_from(at).ok())
 }
 
 /// An event packet's payload (RFC 4733 §2.3).
@@ -38,22 +34,12 @@ impl Payload {
     pub fn parse(payload: &[u8]) -> Option<Payload> {
         let [event, flags, d0, d1] = *payload.first_chunk::<4>()?;
         let duration = u16::from_be_bytes([d0, d1]);
-        Some(Payload {
-            event,
-            end: flags & 0x80 != 0,
-            volume: flags & 0x3f,
-            duration,
-        })
+        Some(Payload { event, end: flags & 0x80 != 0, volume: flags & 0x3f, duration })
     }
 
     pub fn octets(self) -> [u8; 4] {
         let [d0, d1] = self.duration.to_be_bytes();
-        [
-            self.event,
-            u8::from(self.end) << 7 | (self.volume & 0x3f),
-            d0,
-            d1,
-        ]
+        [self.event, u8::from(self.end) << 7 | (self.volume & 0x3f), d0, d1]
     }
 }
 
@@ -94,12 +80,7 @@ impl Receiver {
             }
             Some(current) if current.timestamp == timestamp => (None, current),
             other => {
-                let begun = Current {
-                    timestamp,
-                    event: payload.event,
-                    duration: 0,
-                    heard: now,
-                };
+                let begun = Current { timestamp, event: payload.event, duration: 0, heard: now };
                 (other.and_then(|current| self.tell(current)), begun)
             }
         };
@@ -119,18 +100,13 @@ impl Receiver {
 
     /// The press whose end was lost, once its time is over.
     pub fn tick(&mut self, now: Duration) -> Option<Press> {
-        let current = self
-            .current
-            .take_if(|current| current.heard + LOST_END <= now)?;
+        let current = self.current.take_if(|current| current.heard + LOST_END <= now)?;
         self.tell(current)
     }
 
     fn tell(&mut self, current: Current) -> Option<Press> {
         self.told = Some(current.timestamp);
-        key(current.event).map(|digit| Press {
-            digit,
-            duration_ms: current.duration / 8,
-        })
+        key(current.event).map(|digit| Press { digit, duration_ms: current.duration / 8 })
     }
 }
 
@@ -152,25 +128,11 @@ pub const STEPS: u8 = 10;
 pub fn step(event: u8, step: u8) -> Step {
     const UNITS: u16 = 160; // 20 ms
     // -10 dBm0, as phones do.
-    let payload = |duration, end| Payload {
-        event,
-        end,
-        volume: 10,
-        duration,
-    };
+    let payload = |duration, end| Payload { event, end, volume: 10, duration };
     match step {
-        0 => Step::Event {
-            first: true,
-            payload: payload(UNITS, false),
-        },
-        1..=3 => Step::Event {
-            first: false,
-            payload: payload(UNITS * (u16::from(step) + 1), false),
-        },
-        4..=6 => Step::Event {
-            first: false,
-            payload: payload(UNITS * 5, true),
-        },
+        0 => Step::Event { first: true, payload: payload(UNITS, false) },
+        1..=3 => Step::Event { first: false, payload: payload(UNITS * (u16::from(step) + 1), false) },
+        4..=6 => Step::Event { first: false, payload: payload(UNITS * 5, true) },
         _ => Step::Pause,
     }
 }
@@ -213,20 +175,9 @@ mod tests {
         let mut told = Vec::new();
         for (n, payload) in (0..).zip(sent('7')) {
             assert_eq!(Payload::parse(&payload.octets()), Some(payload));
-            told.extend(
-                receiver
-                    .take(4000, payload, MS * 20 * n)
-                    .into_iter()
-                    .flatten(),
-            );
+            told.extend(receiver.take(4000, payload, MS * 20 * n).into_iter().flatten());
         }
-        assert_eq!(
-            told,
-            [Press {
-                digit: '7',
-                duration_ms: 100
-            }]
-        );
+        assert_eq!(told, [Press { digit: '7', duration_ms: 100 }]);
         assert_eq!(receiver.deadline(), None);
     }
 
@@ -237,18 +188,8 @@ mod tests {
             assert_eq!(receiver.take(1, payload, MS), [None, None]);
         }
         assert_eq!(receiver.tick(MS * 150), None);
-        assert_eq!(
-            receiver.tick(receiver.deadline().unwrap()),
-            Some(Press {
-                digit: '5',
-                duration_ms: 80
-            })
-        );
-        assert_eq!(
-            receiver.take(1, sent('5')[4], MS * 200),
-            [None, None],
-            "the late end is no second press"
-        );
+        assert_eq!(receiver.tick(receiver.deadline().unwrap()), Some(Press { digit: '5', duration_ms: 80 }));
+        assert_eq!(receiver.take(1, sent('5')[4], MS * 200), [None, None], "the late end is no second press");
 
         let mut receiver = Receiver::default();
         receiver.take(1, sent('1')[0], MS);
@@ -262,22 +203,8 @@ mod tests {
         assert_eq!(receiver.take(9, sent('#')[6], MS)[1].unwrap().digit, '#');
         assert_eq!(receiver.take(9, sent('#')[0], MS), [None, None]);
         receiver.take(5000, sent('*')[0], MS);
-        assert_eq!(
-            receiver.take(4000, sent('3')[4], MS),
-            [None, None],
-            "older than the current press"
-        );
-        assert_eq!(
-            receiver.take(
-                5000,
-                Payload {
-                    event: 99,
-                    ..sent('*')[4]
-                },
-                MS
-            ),
-            [None, None]
-        );
+        assert_eq!(receiver.take(4000, sent('3')[4], MS), [None, None], "older than the current press");
+        assert_eq!(receiver.take(5000, Payload { event: 99, ..sent('*')[4] }, MS), [None, None]);
     }
 
     #[test]
@@ -286,11 +213,7 @@ mod tests {
         let mut count = 0;
         for timestamp in [100, 1700] {
             for payload in sent('1') {
-                count += receiver
-                    .take(timestamp, payload, MS)
-                    .into_iter()
-                    .flatten()
-                    .count();
+                count += receiver.take(timestamp, payload, MS).into_iter().flatten().count();
             }
         }
         assert_eq!(count, 2);

@@ -47,11 +47,7 @@ const fn linear_table(mu: bool) -> [i16; 256] {
     let mut table = [0; 256];
     let mut code = 0;
     while code < 256 {
-        table[code] = if mu {
-            mu_linear(code as u8)
-        } else {
-            a_linear(code as u8)
-        };
+        table[code] = if mu { mu_linear(code as u8) } else { a_linear(code as u8) };
         code += 1;
     }
     table
@@ -61,11 +57,7 @@ const fn law_table(from_mu: bool) -> [u8; 256] {
     let mut table = [0; 256];
     let mut code = 0;
     while code < 256 {
-        table[code] = if from_mu {
-            a_of(mu_linear(code as u8))
-        } else {
-            mu_of(a_linear(code as u8))
-        };
+        table[code] = if from_mu { a_of(mu_linear(code as u8)) } else { mu_of(a_linear(code as u8)) };
         code += 1;
     }
     table
@@ -79,21 +71,13 @@ const fn mu_linear(code: u8) -> i16 {
     let exponent = (code >> 4 & 7) as i32;
     let mantissa = (code & 15) as i32;
     let magnitude = (((mantissa << 3) + BIAS) << exponent) - BIAS;
-    (if code & 0x80 != 0 {
-        -magnitude
-    } else {
-        magnitude
-    }) as i16
+    (if code & 0x80 != 0 { -magnitude } else { magnitude }) as i16
 }
 
 const fn mu_of(sample: i16) -> u8 {
     const CLIP: i32 = 32_635;
     let sample = sample as i32;
-    let (sign, magnitude) = if sample < 0 {
-        (0x80, -sample)
-    } else {
-        (0, sample)
-    };
+    let (sign, magnitude) = if sample < 0 { (0x80, -sample) } else { (0, sample) };
     let biased = if magnitude > CLIP { CLIP } else { magnitude } + BIAS;
     // 132..=32,767 has its highest bit at 7..=14.
     let exponent = 31 - biased.leading_zeros() as i32 - 7;
@@ -109,20 +93,12 @@ const fn a_linear(code: u8) -> i16 {
         0 => mantissa + 8,
         _ => (mantissa + 0x108) << (exponent - 1),
     };
-    (if code & 0x80 == 0 {
-        -magnitude
-    } else {
-        magnitude
-    }) as i16
+    (if code & 0x80 == 0 { -magnitude } else { magnitude }) as i16
 }
 
 const fn a_of(sample: i16) -> u8 {
     let sample = sample as i32;
-    let (sign, magnitude) = if sample < 0 {
-        (0, -sample - 1)
-    } else {
-        (0x80, sample)
-    };
+    let (sign, magnitude) = if sample < 0 { (0, -sample - 1) } else { (0x80, sample) };
     let code = if magnitude < 256 {
         magnitude >> 4
     } else {
@@ -143,36 +119,18 @@ mod tests {
             for code in 0..=255u8 {
                 let again = encode(codec, decode(codec, code));
                 // µ-law has two zeros.
-                assert!(
-                    again == code || decode(codec, code) == 0,
-                    "{codec:?} {code:#x} {again:#x}"
-                );
+                assert!(again == code || decode(codec, code) == 0, "{codec:?} {code:#x} {again:#x}");
             }
         }
     }
 
     #[test]
     fn known_values_of_the_recommendation() {
-        assert_eq!(
-            (decode(Codec::Pcmu, 0x00), decode(Codec::Pcmu, 0x80)),
-            (-32_124, 32_124)
-        );
-        assert_eq!(
-            (decode(Codec::Pcmu, 0xff), decode(Codec::Pcmu, 0x7f)),
-            (0, 0)
-        );
-        assert_eq!(
-            (decode(Codec::Pcma, 0xd5), decode(Codec::Pcma, 0x55)),
-            (8, -8)
-        );
-        assert_eq!(
-            (decode(Codec::Pcma, 0xaa), decode(Codec::Pcma, 0x2a)),
-            (32_256, -32_256)
-        );
-        assert_eq!(
-            (encode(Codec::Pcmu, i16::MIN), encode(Codec::Pcma, i16::MIN)),
-            (0x00, 0x2a)
-        );
+        assert_eq!((decode(Codec::Pcmu, 0x00), decode(Codec::Pcmu, 0x80)), (-32_124, 32_124));
+        assert_eq!((decode(Codec::Pcmu, 0xff), decode(Codec::Pcmu, 0x7f)), (0, 0));
+        assert_eq!((decode(Codec::Pcma, 0xd5), decode(Codec::Pcma, 0x55)), (8, -8));
+        assert_eq!((decode(Codec::Pcma, 0xaa), decode(Codec::Pcma, 0x2a)), (32_256, -32_256));
+        assert_eq!((encode(Codec::Pcmu, i16::MIN), encode(Codec::Pcma, i16::MIN)), (0x00, 0x2a));
     }
 
     #[test]
@@ -180,10 +138,7 @@ mod tests {
         for codec in [Codec::Pcmu, Codec::Pcma] {
             for sample in (-32_000..32_000).step_by(7) {
                 let error = (i32::from(decode(codec, encode(codec, sample as i16))) - sample).abs();
-                assert!(
-                    error <= ((sample.abs() + 132) / 32).max(16),
-                    "{codec:?} {sample} {error}"
-                );
+                assert!(error <= ((sample.abs() + 132) / 32).max(16), "{codec:?} {sample} {error}");
             }
         }
     }
@@ -193,14 +148,8 @@ mod tests {
         let mut codes: Vec<u8> = (0..=255).collect();
         translate(Codec::Pcmu, Codec::Pcma, &mut codes);
         for (mu, a) in (0..=255u8).zip(&codes) {
-            let (mu, a) = (
-                i32::from(decode(Codec::Pcmu, mu)),
-                i32::from(decode(Codec::Pcma, *a)),
-            );
-            assert!(
-                (mu - a).abs() <= ((mu.abs() + 132) / 16).max(16),
-                "{mu} {a}"
-            );
+            let (mu, a) = (i32::from(decode(Codec::Pcmu, mu)), i32::from(decode(Codec::Pcma, *a)));
+            assert!((mu - a).abs() <= ((mu.abs() + 132) / 16).max(16), "{mu} {a}");
         }
     }
 }

@@ -71,24 +71,15 @@ impl Header {
 
 /// Tells RTCP from RTP on one port (RFC 5761 §4): packet types 192 to 223.
 pub fn is_rtcp(packet: &[u8]) -> bool {
-    packet.len() >= 8
-        && packet.first().is_some_and(|b| b >> 6 == 2)
-        && matches!(packet.get(1), Some(192..=223))
+    packet.len() >= 8 && packet.first().is_some_and(|b| b >> 6 == 2) && matches!(packet.get(1), Some(192..=223))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PLAIN: Header = Header {
-        marker: true,
-        payload_type: 101,
-        sequence: 65_535,
-        timestamp: 7,
-        ssrc: 9,
-        padding: false,
-        len: 12,
-    };
+    const PLAIN: Header =
+        Header { marker: true, payload_type: 101, sequence: 65_535, timestamp: 7, ssrc: 9, padding: false, len: 12 };
 
     #[test]
     fn what_is_written_reads_back() {
@@ -101,9 +92,7 @@ mod tests {
 
     #[test]
     fn sources_extension_and_padding_are_stepped_over() {
-        let mut packet = vec![
-            0xb1, 0x00, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 9, 9, 9, 9, 0xbe, 0xde, 0, 1, 1, 2, 3, 4,
-        ];
+        let mut packet = vec![0xb1, 0x00, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 9, 9, 9, 9, 0xbe, 0xde, 0, 1, 1, 2, 3, 4];
         packet.extend([5, 6, 0, 0, 3]);
         let header = Header::parse(&packet).unwrap();
         assert_eq!((header.len, header.padding), (24, true));

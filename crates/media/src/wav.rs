@@ -15,17 +15,8 @@ pub fn read(file: &[u8]) -> Result<Vec<i16>, String> {
             b"fmt " => rate = Some(format(chunk)?),
             b"data" => {
                 let rate = rate.ok_or("expected the 'fmt ' chunk ahead of 'data'")?;
-                let samples: Vec<i16> = chunk
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .map(|two| i16::from_le_bytes(*two))
-                    .collect();
-                return Ok(if rate == RATE {
-                    samples
-                } else {
-                    halved(&samples)
-                });
+                let samples: Vec<i16> = chunk.as_chunks::<2>().0.iter().map(|two| i16::from_le_bytes(*two)).collect();
+                return Ok(if rate == RATE { samples } else { halved(&samples) });
             }
             _ => {}
         }
@@ -71,13 +62,8 @@ impl<'a> Iterator for Chunks<'a> {
 
 /// The rate of a format that we take.
 fn format(chunk: &[u8]) -> Result<u32, String> {
-    let Some([f0, f1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1]) =
-        chunk.first_chunk::<16>()
-    else {
-        return Err(format!(
-            "expected a 'fmt ' chunk of 16 octets, found {}",
-            chunk.len()
-        ));
+    let Some([f0, f1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1]) = chunk.first_chunk::<16>() else {
+        return Err(format!("expected a 'fmt ' chunk of 16 octets, found {}", chunk.len()));
     };
     let format = u16::from_le_bytes([*f0, *f1]);
     let channels = u16::from_le_bytes([*c0, *c1]);
@@ -101,23 +87,14 @@ fn halved(samples: &[i16]) -> Vec<i16> {
         .map(|n| {
             let x = n as f32 * std::f32::consts::FRAC_PI_2;
             let sinc = if n == 0 { 1.0 } else { x.sin() / x };
-            let window =
-                0.54 + 0.46 * (n as f32 * std::f32::consts::PI / (HALF as f32 + 1.0)).cos();
+            let window = 0.54 + 0.46 * (n as f32 * std::f32::consts::PI / (HALF as f32 + 1.0)).cos();
             sinc * window / 2.0
         })
         .collect();
-    let at = |index: i64| {
-        usize::try_from(index)
-            .ok()
-            .and_then(|i| samples.get(i))
-            .map_or(0.0, |s| f32::from(*s))
-    };
+    let at = |index: i64| usize::try_from(index).ok().and_then(|i| samples.get(i)).map_or(0.0, |s| f32::from(*s));
     let output = |middle: usize| {
         let first = middle as i64 - i64::from(HALF);
-        let sum: f32 = (first..)
-            .zip(&taps)
-            .map(|(index, tap)| at(index) * tap)
-            .sum();
+        let sum: f32 = (first..).zip(&taps).map(|(index, tap)| at(index) * tap).sum();
         sum.round() as i16 // saturates
     };
     (0..samples.len()).step_by(2).map(output).collect()
@@ -128,9 +105,7 @@ mod tests {
     use super::*;
 
     fn tone(rate: f32, hertz: f32, len: usize) -> Vec<i16> {
-        (0..len)
-            .map(|n| (8000.0 * (n as f32 * hertz * std::f32::consts::TAU / rate).sin()) as i16)
-            .collect()
+        (0..len).map(|n| (8000.0 * (n as f32 * hertz * std::f32::consts::TAU / rate).sin()) as i16).collect()
     }
 
     fn loudness(samples: &[i16]) -> f32 {
@@ -153,11 +128,7 @@ mod tests {
         let kept = at_16k(1000.0);
         assert_eq!(kept.len(), 8000);
         assert!((loudness(&kept) / loudness(&tone(8000.0, 1000.0, 8000)) - 1.0).abs() < 0.02);
-        assert!(
-            loudness(&at_16k(6000.0)) < 60.0,
-            "{}",
-            loudness(&at_16k(6000.0))
-        );
+        assert!(loudness(&at_16k(6000.0)) < 60.0, "{}", loudness(&at_16k(6000.0)));
     }
 
     #[test]
@@ -165,11 +136,7 @@ mod tests {
         let mut file = write([1i16, 2, 3].into_iter());
         assert!(read(b"ID3").unwrap_err().contains("expected a WAV"));
         file[22] = 2;
-        assert!(
-            read(&file).unwrap_err().contains("2 channels"),
-            "{:?}",
-            read(&file)
-        );
+        assert!(read(&file).unwrap_err().contains("2 channels"), "{:?}", read(&file));
         for len in 0..file.len() {
             let _ = read(&file[..len]);
         }

@@ -39,12 +39,7 @@ impl RtpMap {
         let encoding = parts.next()?.to_owned();
         let clock_rate = parts.next()?.parse().ok()?;
         let channels = parts.next().map_or(Some(1), |n| n.parse().ok())?;
-        Some(RtpMap {
-            payload_type: payload_type.parse().ok()?,
-            encoding,
-            clock_rate,
-            channels,
-        })
+        Some(RtpMap { payload_type: payload_type.parse().ok()?, encoding, clock_rate, channels })
     }
 
     /// RFC 3551 table 4, as far as the names help a reader.
@@ -60,34 +55,22 @@ impl RtpMap {
             18 => ("G729", 8000),
             _ => return None,
         };
-        Some(RtpMap {
-            payload_type,
-            encoding: encoding.to_owned(),
-            clock_rate,
-            channels: 1,
-        })
+        Some(RtpMap { payload_type, encoding: encoding.to_owned(), clock_rate, channels: 1 })
     }
 }
 
 fn attributes<'a>(lines: &'a [Line], name: &'a str) -> impl Iterator<Item = &'a str> {
-    lines
-        .iter()
-        .filter_map(Line::attribute)
-        .filter(move |(n, _)| n.trim().eq_ignore_ascii_case(name))
-        .map(|(_, v)| v)
+    lines.iter().filter_map(Line::attribute).filter(move |(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, v)| v)
 }
 
 fn direction_in(lines: &[Line]) -> Option<Direction> {
-    lines
-        .iter()
-        .filter_map(Line::attribute)
-        .find_map(|(name, _)| match name.trim() {
-            "sendrecv" => Some(Direction::SendRecv),
-            "sendonly" => Some(Direction::SendOnly),
-            "recvonly" => Some(Direction::RecvOnly),
-            "inactive" => Some(Direction::Inactive),
-            _ => None,
-        })
+    lines.iter().filter_map(Line::attribute).find_map(|(name, _)| match name.trim() {
+        "sendrecv" => Some(Direction::SendRecv),
+        "sendonly" => Some(Direction::SendOnly),
+        "recvonly" => Some(Direction::RecvOnly),
+        "inactive" => Some(Direction::Inactive),
+        _ => None,
+    })
 }
 
 fn address_in(lines: &[Line]) -> Option<IpAddr> {
@@ -100,10 +83,7 @@ fn parse_address(value: &str) -> Option<IpAddr> {
     let mut fields = value.split_ascii_whitespace();
     let (net, family, host) = (fields.next()?, fields.next()?, fields.next()?);
     let host: IpAddr = host.split('/').next()?.parse().ok()?;
-    let fits = matches!(
-        (family.to_ascii_uppercase().as_str(), host),
-        ("IP4", IpAddr::V4(_)) | ("IP6", IpAddr::V6(_))
-    );
+    let fits = matches!((family.to_ascii_uppercase().as_str(), host), ("IP4", IpAddr::V4(_)) | ("IP6", IpAddr::V6(_)));
     (net.eq_ignore_ascii_case("IN") && fits).then_some(host)
 }
 
@@ -124,21 +104,13 @@ impl Session {
         let Some(value) = attributes(&media.lines, "rtcp").next() else {
             return Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
         };
-        let (port, address) = value
-            .trim()
-            .split_once(' ')
-            .map_or((value.trim(), None), |(p, a)| (p, parse_address(a)));
-        Some(SocketAddr::new(
-            address.unwrap_or(rtp.ip()),
-            port.parse().ok()?,
-        ))
+        let (port, address) = value.trim().split_once(' ').map_or((value.trim(), None), |(p, a)| (p, parse_address(a)));
+        Some(SocketAddr::new(address.unwrap_or(rtp.ip()), port.parse().ok()?))
     }
 
     /// Who sends, as the description's author sees it; `c=0.0.0.0` takes receiving away.
     pub fn direction(&self, media: &Media) -> Direction {
-        let written = direction_in(&media.lines)
-            .or_else(|| direction_in(&self.lines))
-            .unwrap_or(Direction::SendRecv);
+        let written = direction_in(&media.lines).or_else(|| direction_in(&self.lines)).unwrap_or(Direction::SendRecv);
         match self.address(media) {
             Some(addr) if addr.ip().is_unspecified() => written.and(Direction::SendOnly),
             _ => written,
@@ -167,36 +139,19 @@ impl Media {
 
     /// Payload types with their meaning, in the order of the `m=` line.
     pub fn payload_types(&self) -> Vec<RtpMap> {
-        let mapped: Vec<RtpMap> = attributes(&self.lines, "rtpmap")
-            .filter_map(RtpMap::parse)
-            .collect();
-        let of = |pt: u8| {
-            mapped
-                .iter()
-                .find(|map| map.payload_type == pt)
-                .cloned()
-                .or_else(|| RtpMap::known(pt))
-        };
-        self.formats
-            .iter()
-            .filter_map(|format| format.parse().ok())
-            .filter(|pt| *pt < 128)
-            .filter_map(of)
-            .collect()
+        let mapped: Vec<RtpMap> = attributes(&self.lines, "rtpmap").filter_map(RtpMap::parse).collect();
+        let of = |pt: u8| mapped.iter().find(|map| map.payload_type == pt).cloned().or_else(|| RtpMap::known(pt));
+        self.formats.iter().filter_map(|format| format.parse().ok()).filter(|pt| *pt < 128).filter_map(of).collect()
     }
 
     /// All `a=crypto` lines, in order, the malformed as their errors.
     pub fn crypto(&self) -> Vec<Result<Crypto, CryptoError>> {
-        attributes(&self.lines, "crypto")
-            .map(Crypto::parse)
-            .collect()
+        attributes(&self.lines, "crypto").map(Crypto::parse).collect()
     }
 
     /// `a=ptime`, in ms: 10 to 60 in steps of 10, or 20 where it is absent or nonsense.
     pub fn ptime_ms(&self) -> u16 {
-        let written = attributes(&self.lines, "ptime")
-            .next()
-            .and_then(|value| value.trim().parse().ok());
+        let written = attributes(&self.lines, "ptime").next().and_then(|value| value.trim().parse().ok());
         match written {
             Some(ms @ 10..=60) => ms / 10 * 10,
             _ => 20,

@@ -19,12 +19,8 @@ pub enum Suite {
 
 impl Suite {
     /// All of them, the strongest first.
-    pub const ALL: [Suite; 4] = [
-        Suite::AeadAes256Gcm,
-        Suite::AeadAes128Gcm,
-        Suite::AesCm128HmacSha1_80,
-        Suite::AesCm128HmacSha1_32,
-    ];
+    pub const ALL: [Suite; 4] =
+        [Suite::AeadAes256Gcm, Suite::AeadAes128Gcm, Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
 
     /// Name in `a=crypto`.
     pub fn name(self) -> &'static str {
@@ -163,17 +159,8 @@ pub enum CryptoError {
 impl Crypto {
     /// Our line for a suite: one key, nothing else.
     pub fn new(tag: u32, suite: Suite, key: MasterKey) -> Crypto {
-        let keys = vec![KeyParam {
-            key,
-            lifetime: None,
-            mki: None,
-        }];
-        Crypto {
-            tag,
-            suite: SuiteName::Known(suite),
-            keys,
-            params: Vec::new(),
-        }
+        let keys = vec![KeyParam { key, lifetime: None, mki: None }];
+        Crypto { tag, suite: SuiteName::Known(suite), keys, params: Vec::new() }
     }
 
     /// Reads what follows `a=crypto:`.
@@ -189,23 +176,10 @@ impl Crypto {
         let params = fields.map(str::to_owned).collect();
         match Suite::parse(name) {
             Some(suite) => {
-                let keys = keys
-                    .split(';')
-                    .map(|key| key_param(suite, key))
-                    .collect::<Result<_, _>>()?;
-                Ok(Crypto {
-                    tag,
-                    suite: SuiteName::Known(suite),
-                    keys,
-                    params,
-                })
+                let keys = keys.split(';').map(|key| key_param(suite, key)).collect::<Result<_, _>>()?;
+                Ok(Crypto { tag, suite: SuiteName::Known(suite), keys, params })
             }
-            None => Ok(Crypto {
-                tag,
-                suite: SuiteName::Other(name.to_owned()),
-                keys: Vec::new(),
-                params,
-            }),
+            None => Ok(Crypto { tag, suite: SuiteName::Other(name.to_owned()), keys: Vec::new(), params }),
         }
     }
 
@@ -229,17 +203,12 @@ impl Crypto {
             return Err(format!("{suite} (not allowed here)"));
         }
         if let Some(param) = self.params.iter().find(|param| !harmless(param)) {
-            return Err(format!(
-                "{suite} with {param} (session parameter not taken)"
-            ));
+            return Err(format!("{suite} with {param} (session parameter not taken)"));
         }
         match self.keys.as_slice() {
             [KeyParam { key, mki: None, .. }] => Ok((*suite, key)),
             [_] => Err(format!("{suite} with an MKI (not taken)")),
-            _ => Err(format!(
-                "{suite} with {} keys (one is taken)",
-                self.keys.len()
-            )),
+            _ => Err(format!("{suite} with {} keys (one is taken)", self.keys.len())),
         }
     }
 }
@@ -252,9 +221,7 @@ fn harmless(param: &str) -> bool {
 }
 
 fn key_param(suite: Suite, text: &str) -> Result<KeyParam, CryptoError> {
-    let (method, rest) = text
-        .split_at_checked("inline:".len())
-        .ok_or(CryptoError::Method)?;
+    let (method, rest) = text.split_at_checked("inline:".len()).ok_or(CryptoError::Method)?;
     if !method.eq_ignore_ascii_case("inline:") {
         return Err(CryptoError::Method);
     }
@@ -265,18 +232,11 @@ fn key_param(suite: Suite, text: &str) -> Result<KeyParam, CryptoError> {
         match part.split_once(':') {
             Some(_) if mki.is_some() => return Err(CryptoError::Lifetime),
             Some((value, length)) => {
-                let length = length
-                    .parse()
-                    .ok()
-                    .filter(|n| (1..=128).contains(n))
-                    .ok_or(CryptoError::Lifetime)?;
+                let length = length.parse().ok().filter(|n| (1..=128).contains(n)).ok_or(CryptoError::Lifetime)?;
                 if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(CryptoError::Lifetime);
                 }
-                mki = Some(Mki {
-                    value: value.to_owned(),
-                    length,
-                });
+                mki = Some(Mki { value: value.to_owned(), length });
             }
             None if lifetime.is_some() || mki.is_some() => return Err(CryptoError::Lifetime),
             None => lifetime = Some(parse_lifetime(part).ok_or(CryptoError::Lifetime)?),
@@ -293,9 +253,7 @@ fn decode_key(suite: Suite, text: &str) -> Result<MasterKey, CryptoError> {
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(base64::engine::DecodePaddingMode::RequireNone),
     );
-    let bytes = TOLERANT
-        .decode(text.trim_end_matches('='))
-        .map_err(|_| CryptoError::Base64)?;
+    let bytes = TOLERANT.decode(text.trim_end_matches('=')).map_err(|_| CryptoError::Base64)?;
     let key = MasterKey::new(bytes);
     let (key_len, salt_len) = suite.key_salt_len();
     if key.bytes().len() != key_len + salt_len {
@@ -314,9 +272,7 @@ fn parse_lifetime(text: &str) -> Option<u64> {
 fn print_key(param: &KeyParam) -> String {
     let mut text = format!("inline:{}", STANDARD.encode(param.key.bytes()));
     match param.lifetime {
-        Some(packets) if packets.is_power_of_two() => {
-            text.push_str(&format!("|2^{}", packets.trailing_zeros()))
-        }
+        Some(packets) if packets.is_power_of_two() => text.push_str(&format!("|2^{}", packets.trailing_zeros())),
         Some(packets) => text.push_str(&format!("|{packets}")),
         None => {}
     }
@@ -331,20 +287,13 @@ mod tests {
     use super::*;
 
     /// RFC 4568 §9.1's first example line.
-    const EXAMPLE: &str =
-        "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|2^20|1:32";
+    const EXAMPLE: &str = "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|2^20|1:32";
 
     #[test]
     fn the_rfcs_example_reads_and_prints_the_same() {
         let crypto = Crypto::parse(EXAMPLE).unwrap();
         assert_eq!((crypto.tag, crypto.keys[0].lifetime), (1, Some(1 << 20)));
-        assert_eq!(
-            crypto.keys[0].mki,
-            Some(Mki {
-                value: "1".into(),
-                length: 32
-            })
-        );
+        assert_eq!(crypto.keys[0].mki, Some(Mki { value: "1".into(), length: 32 }));
         assert_eq!(crypto.print(), EXAMPLE);
         assert!(crypto.usable(&Suite::ALL).unwrap_err().contains("MKI"));
     }
@@ -352,32 +301,20 @@ mod tests {
     #[test]
     fn debug_shows_no_key() {
         let text = format!("{:?}", Crypto::parse(EXAMPLE).unwrap());
-        assert!(
-            text.contains("MasterKey(…)") && !text.contains("PS1u") && !text.contains("61, 45"),
-            "{text}"
-        );
+        assert!(text.contains("MasterKey(…)") && !text.contains("PS1u") && !text.contains("61, 45"), "{text}");
     }
 
     #[test]
     fn spellings_and_padding_of_real_equipment() {
         let key = STANDARD.encode([7u8; 44]);
         for padding in ["", "=", "==", "==="] {
-            let line = format!(
-                "3 aead_aes_256_gcm inline:{}{padding}",
-                key.trim_end_matches('=')
-            );
+            let line = format!("3 aead_aes_256_gcm inline:{}{padding}", key.trim_end_matches('='));
             assert_eq!(Crypto::parse(&line).unwrap().keys[0].key.bytes(), [7u8; 44]);
         }
-        assert_eq!(
-            Suite::parse("AES_128_CM_HMAC_SHA1_80"),
-            Some(Suite::AesCm128HmacSha1_80)
-        );
+        assert_eq!(Suite::parse("AES_128_CM_HMAC_SHA1_80"), Some(Suite::AesCm128HmacSha1_80));
         assert_eq!(Suite::parse("AEAD_AES_256_GCM_8"), None);
         let other = Crypto::parse("1 AES_256_CM_HMAC_SHA1_80 inline:short KDR=1").unwrap();
-        assert_eq!(
-            other.suite,
-            SuiteName::Other("AES_256_CM_HMAC_SHA1_80".into())
-        );
+        assert_eq!(other.suite, SuiteName::Other("AES_256_CM_HMAC_SHA1_80".into()));
         for suite in Suite::ALL {
             assert_eq!(Suite::parse(suite.name()), Some(suite));
         }
@@ -388,26 +325,14 @@ mod tests {
         let cases = [
             ("", CryptoError::Fields),
             ("x AES_CM_128_HMAC_SHA1_80 inline:AA", CryptoError::Tag),
-            (
-                "1234567890 AES_CM_128_HMAC_SHA1_80 inline:AA",
-                CryptoError::Tag,
-            ),
+            ("1234567890 AES_CM_128_HMAC_SHA1_80 inline:AA", CryptoError::Tag),
             ("1 AES_CM_128_HMAC_SHA1_80", CryptoError::Fields),
             ("1 AES_CM_128_HMAC_SHA1_80 uri:AA", CryptoError::Method),
             ("1 AES_CM_128_HMAC_SHA1_80 inl", CryptoError::Method),
             ("1 AES_CM_128_HMAC_SHA1_80 inline:%%%%", CryptoError::Base64),
-            (
-                "1 AEAD_AES_128_GCM inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk",
-                CryptoError::KeyLength,
-            ),
-            (
-                "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|2^99",
-                CryptoError::Lifetime,
-            ),
-            (
-                "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|1:0",
-                CryptoError::Lifetime,
-            ),
+            ("1 AEAD_AES_128_GCM inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk", CryptoError::KeyLength),
+            ("1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|2^99", CryptoError::Lifetime),
+            ("1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|1:0", CryptoError::Lifetime),
         ];
         for (line, error) in cases {
             assert_eq!(Crypto::parse(line), Err(error), "{line}");
@@ -416,23 +341,9 @@ mod tests {
 
     #[test]
     fn weakening_session_parameters_are_not_taken() {
-        for param in [
-            "UNENCRYPTED_SRTP",
-            "UNENCRYPTED_SRTCP",
-            "UNAUTHENTICATED_SRTP",
-            "KDR=24",
-            "FEC_ORDER=FEC_SRTP",
-        ] {
-            let line = format!(
-                "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk {param}"
-            );
-            assert!(
-                Crypto::parse(&line)
-                    .unwrap()
-                    .usable(&Suite::ALL)
-                    .unwrap_err()
-                    .contains(param)
-            );
+        for param in ["UNENCRYPTED_SRTP", "UNENCRYPTED_SRTCP", "UNAUTHENTICATED_SRTP", "KDR=24", "FEC_ORDER=FEC_SRTP"] {
+            let line = format!("1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk {param}");
+            assert!(Crypto::parse(&line).unwrap().usable(&Suite::ALL).unwrap_err().contains(param));
         }
         let line = "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|2^31 KDR=0 WSH=128";
         assert!(Crypto::parse(line).unwrap().usable(&Suite::ALL).is_ok());

@@ -36,50 +36,28 @@ pub fn inspect(policy: &Policy, sdp: &[u8]) -> Result<Inspected, Reject> {
                 offered_key(policy, media)?;
             }
         } else if media.is_avp() && policy.protection == Protection::Secure {
-            let rule =
-                "a stream in clear beside secure audio; switch it off or secure it at the peer";
-            return Err(Reject::new(
-                rule,
-                format!("m={} {}", media.media, media.proto),
-                "RTP/SAVP, or port 0",
-            ));
+            let rule = "a stream in clear beside secure audio; switch it off or secure it at the peer";
+            return Err(Reject::new(rule, format!("m={} {}", media.media, media.proto), "RTP/SAVP, or port 0"));
         }
     }
     let mut audio = session.media.iter().filter(|media| media.is_audio());
     let first = audio.clone().next();
-    let media = audio
-        .find(|media| media.port != 0)
-        .or(first)
-        .ok_or_else(|| no_audio(&media_names(&session)))?;
+    let media = audio.find(|media| media.port != 0).or(first).ok_or_else(|| no_audio(&media_names(&session)))?;
     Ok(Inspected {
         profile: media.proto.clone(),
         suites: suites(media),
-        addr: session
-            .address(media)
-            .filter(|addr| addr.port() != 0 && !addr.ip().is_unspecified()),
+        addr: session.address(media).filter(|addr| addr.port() != 0 && !addr.ip().is_unspecified()),
         codecs: codecs(media),
-        direction: if media.port == 0 {
-            Direction::Inactive
-        } else {
-            session.direction(media)
-        },
+        direction: if media.port == 0 { Direction::Inactive } else { session.direction(media) },
     })
 }
 
 fn suites(media: &Media) -> Vec<Suite> {
     let usable = |crypto: crate::Crypto| crypto.usable(&Suite::ALL).ok().map(|(suite, _)| suite);
-    media
-        .crypto()
-        .into_iter()
-        .filter_map(Result::ok)
-        .filter_map(usable)
-        .collect()
+    media.crypto().into_iter().filter_map(Result::ok).filter_map(usable).collect()
 }
 
 fn codecs(media: &Media) -> Vec<String> {
-    let types = media
-        .payload_types()
-        .into_iter()
-        .filter(|map| !map.is_telephone_event());
+    let types = media.payload_types().into_iter().filter(|map| !map.is_telephone_event());
     types.map(|map| map.encoding).collect()
 }

@@ -88,10 +88,7 @@ impl Direction {
 
     /// What both allow.
     pub fn and(self, other: Direction) -> Direction {
-        Direction::of(
-            self.sends() && other.sends(),
-            self.receives() && other.receives(),
-        )
+        Direction::of(self.sends() && other.sends(), self.receives() && other.receives())
     }
 
     fn of(sends: bool, receives: bool) -> Direction {
@@ -127,19 +124,11 @@ pub struct Policy {
 
 impl Policy {
     pub(crate) fn suites(&self) -> &[Suite] {
-        if self.suites.is_empty() {
-            &Suite::ALL
-        } else {
-            &self.suites
-        }
+        if self.suites.is_empty() { &Suite::ALL } else { &self.suites }
     }
 
     pub(crate) fn codecs(&self) -> &[Codec] {
-        if self.codecs.is_empty() {
-            &[Codec::Pcmu, Codec::Pcma]
-        } else {
-            &self.codecs
-        }
+        if self.codecs.is_empty() { &[Codec::Pcmu, Codec::Pcma] } else { &self.codecs }
     }
 }
 
@@ -195,13 +184,7 @@ mod tests {
     fn directions_mirror_and_intersect() {
         assert_eq!(Direction::SendOnly.mirrored(), Direction::RecvOnly);
         assert_eq!(Direction::SendRecv.mirrored(), Direction::SendRecv);
-        assert_eq!(
-            Direction::SendRecv.and(Direction::RecvOnly),
-            Direction::RecvOnly
-        );
-        assert_eq!(
-            Direction::SendOnly.and(Direction::RecvOnly),
-            Direction::Inactive
-        );
+        assert_eq!(Direction::SendRecv.and(Direction::RecvOnly), Direction::RecvOnly);
+        assert_eq!(Direction::SendOnly.and(Direction::RecvOnly), Direction::Inactive);
     }
 }

@@ -41,44 +41,23 @@ struct OfferedKey {
 pub type Keys<'a> = &'a mut dyn FnMut(Suite) -> MasterKey;
 
 /// Makes an offer: one audio line, its suites and codecs in the policy's order. `direction` is ours.
-pub fn offer(
-    policy: &Policy,
-    local: &mut Local,
-    direction: Direction,
-    keys: Keys<'_>,
-) -> (String, Offered) {
+pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, keys: Keys<'_>) -> (String, Offered) {
     let (proto, keys) = match policy.protection {
         Protection::DangerousPlainRtp => ("RTP/AVP", Vec::new()),
         Protection::Secure => {
             let tagged = (1..).zip(policy.suites());
-            (
-                "RTP/SAVP",
-                tagged
-                    .map(|(tag, suite)| OfferedKey {
-                        tag,
-                        suite: *suite,
-                        key: keys(*suite),
-                    })
-                    .collect(),
-            )
+            ("RTP/SAVP", tagged.map(|(tag, suite)| OfferedKey { tag, suite: *suite, key: keys(*suite) }).collect())
         }
     };
     let offered = Offered {
         proto: proto.to_owned(),
         keys,
-        formats: policy
-            .codecs()
-            .iter()
-            .map(|codec| (codec.static_payload_type(), *codec))
-            .collect(),
+        formats: policy.codecs().iter().map(|codec| (codec.static_payload_type(), *codec)).collect(),
         telephone_event: policy.telephone_event.then_some(TELEPHONE_EVENT),
         direction,
         local: local.addr.ip(),
     };
-    let crypto = offered
-        .keys
-        .iter()
-        .map(|key| Crypto::new(key.tag, key.suite, key.key.clone()));
+    let crypto = offered.keys.iter().map(|key| Crypto::new(key.tag, key.suite, key.key.clone()));
     let media = Description {
         proto,
         port: local.addr.port(),
@@ -89,10 +68,7 @@ pub fn offer(
         rtcp_mux: false,
         mid: None,
     };
-    let session = Session {
-        lines: session_lines(local),
-        media: vec![media.media()],
-    };
+    let session = Session { lines: session_lines(local), media: vec![media.media()] };
     (session.to_string(), offered)
 }
 
@@ -100,10 +76,7 @@ pub fn offer(
 /// tags with its suite, one of our codecs.
 pub fn accept(offered: &Offered, policy: &Policy, answer: &[u8]) -> Result<Negotiated, Reject> {
     let session = Session::parse(answer).map_err(|error| Reject::malformed(&error))?;
-    let media = session
-        .media
-        .first()
-        .ok_or_else(|| no_audio("no m= line"))?;
+    let media = session.media.first().ok_or_else(|| no_audio("no m= line"))?;
     if !media.is_audio() {
         return Err(no_audio(&media.media));
     }
@@ -121,16 +94,9 @@ pub fn accept(offered: &Offered, policy: &Policy, answer: &[u8]) -> Result<Negot
     };
     let types = media.payload_types();
     let ours = |codec| offered.formats.iter().any(|(_, offered)| *offered == codec);
-    let codec = types.iter().find_map(|map| {
-        map.codec()
-            .filter(|c| ours(*c))
-            .map(|codec| (map.payload_type, codec))
-    });
+    let codec = types.iter().find_map(|map| map.codec().filter(|c| ours(*c)).map(|codec| (map.payload_type, codec)));
     let (payload_type, codec) = codec.ok_or_else(|| no_codec(policy, media))?;
-    let event = types
-        .iter()
-        .find(|map| map.is_telephone_event())
-        .map(|map| map.payload_type);
+    let event = types.iter().find(|map| map.is_telephone_event()).map(|map| map.payload_type);
     let (remote, remote_rtcp) = addresses(&session, media, offered.local)?;
     Ok(Negotiated {
         remote,
@@ -155,12 +121,7 @@ pub fn answer(
     let session = Session::parse(offer).map_err(|error| Reject::malformed(&error))?;
     let mut refused = None;
     let mut taken = None;
-    for (index, media) in session
-        .media
-        .iter()
-        .enumerate()
-        .filter(|(_, m)| m.is_audio() && m.port != 0)
-    {
+    for (index, media) in session.media.iter().enumerate().filter(|(_, m)| m.is_audio() && m.port != 0) {
         match Choice::of(policy, local.addr.ip(), &session, media) {
             Ok(choice) => {
                 taken = Some((index, choice));
@@ -179,21 +140,10 @@ pub fn answer(
         Some((tag, suite, remote)) => {
             let local = keys(suite);
             let line = Crypto::new(tag, suite, local.clone());
-            (
-                Keying::Sdes {
-                    suite,
-                    tag,
-                    local,
-                    remote,
-                },
-                vec![line],
-            )
+            (Keying::Sdes { suite, tag, local, remote }, vec![line])
         }
     };
-    let negotiated = Negotiated {
-        keying,
-        ..choice.negotiated
-    };
+    let negotiated = Negotiated { keying, ..choice.negotiated };
     let mut media: Vec<Media> = session.media.iter().map(declined).collect();
     if let (Some(slot), Some(offered)) = (media.get_mut(index), session.media.get(index)) {
         let description = Description {
@@ -208,11 +158,7 @@ pub fn answer(
         };
         *slot = description.media();
     }
-    let text = Session {
-        lines: session_lines(local),
-        media,
-    }
-    .to_string();
+    let text = Session { lines: session_lines(local), media }.to_string();
     Ok((text, negotiated))
 }
 
@@ -224,12 +170,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn of(
-        policy: &Policy,
-        local: IpAddr,
-        session: &Session,
-        media: &Media,
-    ) -> Result<Choice, Reject> {
+    fn of(policy: &Policy, local: IpAddr, session: &Session, media: &Media) -> Result<Choice, Reject> {
         protected_as_required(policy, media)?;
         let key = match policy.protection {
             Protection::DangerousPlainRtp => None,
@@ -237,15 +178,10 @@ impl Choice {
         };
         let types = media.payload_types();
         let codec = types.iter().find_map(|map| {
-            map.codec()
-                .filter(|codec| policy.codecs().contains(codec))
-                .map(|codec| (map.payload_type, codec))
+            map.codec().filter(|codec| policy.codecs().contains(codec)).map(|codec| (map.payload_type, codec))
         });
         let (payload_type, codec) = codec.ok_or_else(|| no_codec(policy, media))?;
-        let event = types
-            .iter()
-            .find(|map| map.is_telephone_event())
-            .map(|map| map.payload_type);
+        let event = types.iter().find(|map| map.is_telephone_event()).map(|map| map.payload_type);
         let (remote, remote_rtcp) = addresses(session, media, local)?;
         let negotiated = Negotiated {
             remote,
@@ -275,16 +211,17 @@ pub(crate) fn protected_as_required(policy: &Policy, media: &Media) -> Result<()
     match policy.protection {
         Protection::Secure if media.is_savp() && lines > 0 => Ok(()),
         Protection::Secure if media.is_savp() => {
-            let rule =
-                "RTP/SAVP without a=crypto names no key (RFC 4568); switch SDES on at the peer";
+            let rule = "RTP/SAVP without a=crypto names no key (RFC 4568); switch SDES on at the peer";
             Err(Reject::new(rule, has, secure()))
         }
         Protection::Secure if media.is_avp() && lines > 0 => {
-            let rule = "a=crypto under RTP/AVP is 'SRTP if possible', which is not had here; make SRTP mandatory at the peer";
+            let rule =
+                "a=crypto under RTP/AVP is 'SRTP if possible', which is not had here; make SRTP mandatory at the peer";
             Err(Reject::new(rule, has, secure()))
         }
         Protection::Secure if media.is_avp() => {
-            let rule = "SRTP is required on this leg; switch SRTP on at the peer, or allow dangerous_plain_rtp for it here";
+            let rule =
+                "SRTP is required on this leg; switch SRTP on at the peer, or allow dangerous_plain_rtp for it here";
             Err(Reject::new(rule, has, secure()))
         }
         Protection::Secure => {
@@ -293,25 +230,20 @@ pub(crate) fn protected_as_required(policy: &Policy, media: &Media) -> Result<()
         }
         Protection::DangerousPlainRtp if media.is_avp() && lines == 0 => Ok(()),
         Protection::DangerousPlainRtp if media.is_avp() => {
-            let rule = "a=crypto under RTP/AVP says two things at once; switch SRTP off at the peer, or require it here";
-            Err(Reject::new(
-                rule,
-                has,
-                "RTP/AVP without a=crypto (dangerous_plain_rtp)",
-            ))
+            let rule =
+                "a=crypto under RTP/AVP says two things at once; switch SRTP off at the peer, or require it here";
+            Err(Reject::new(rule, has, "RTP/AVP without a=crypto (dangerous_plain_rtp)"))
         }
         Protection::DangerousPlainRtp => {
-            let rule = "this leg is set to plain RTP; switch SRTP off at the peer, or take dangerous_plain_rtp away here";
+            let rule =
+                "this leg is set to plain RTP; switch SRTP off at the peer, or take dangerous_plain_rtp away here";
             Err(Reject::new(rule, has, "RTP/AVP (dangerous_plain_rtp)"))
         }
     }
 }
 
 /// The first offered key that we may use: the offer's order is the offerer's preference.
-pub(crate) fn offered_key(
-    policy: &Policy,
-    media: &Media,
-) -> Result<(u32, Suite, MasterKey), Reject> {
+pub(crate) fn offered_key(policy: &Policy, media: &Media) -> Result<(u32, Suite, MasterKey), Reject> {
     let mut why = Vec::new();
     for line in media.crypto() {
         match line {
@@ -329,11 +261,7 @@ pub(crate) fn offered_key(
 
 fn answered_key(offered: &Offered, media: &Media) -> Result<Keying, Reject> {
     let required = || {
-        let tags: Vec<_> = offered
-            .keys
-            .iter()
-            .map(|key| format!("{} {}", key.tag, key.suite))
-            .collect();
+        let tags: Vec<_> = offered.keys.iter().map(|key| format!("{} {}", key.tag, key.suite)).collect();
         format!("one a=crypto out of {}", tags.join(", "))
     };
     let mut lines = media.crypto();
@@ -341,11 +269,7 @@ fn answered_key(offered: &Offered, media: &Media) -> Result<Keying, Reject> {
     let line = match (lines.pop(), lines.len()) {
         (Some(line), 0) => line,
         (_, others) => {
-            return Err(Reject::new(
-                rule,
-                format!("{} a=crypto", others + 1),
-                required(),
-            ));
+            return Err(Reject::new(rule, format!("{} a=crypto", others + 1), required()));
         }
     };
     let crypto = line.map_err(|error| {
@@ -362,64 +286,28 @@ fn answered_key(offered: &Offered, media: &Media) -> Result<Keying, Reject> {
         let rule = "the answer's a=crypto cannot be used; mend the peer";
         Reject::new(rule, reason, required())
     })?;
-    Ok(Keying::Sdes {
-        suite,
-        tag: ours.tag,
-        local: ours.key.clone(),
-        remote: remote.clone(),
-    })
+    Ok(Keying::Sdes { suite, tag: ours.tag, local: ours.key.clone(), remote: remote.clone() })
 }
 
-fn addresses(
-    session: &Session,
-    media: &Media,
-    local: IpAddr,
-) -> Result<(SocketAddr, SocketAddr), Reject> {
+fn addresses(session: &Session, media: &Media, local: IpAddr) -> Result<(SocketAddr, SocketAddr), Reject> {
     let rule = "media needs an address of this leg's family in c= (host names are not taken)";
-    let required = if local.is_ipv4() {
-        "c=IN IP4 <address>"
-    } else {
-        "c=IN IP6 <address>"
-    };
-    let remote = session
-        .address(media)
-        .ok_or_else(|| Reject::new(rule, "no address in c=", required))?;
+    let required = if local.is_ipv4() { "c=IN IP4 <address>" } else { "c=IN IP6 <address>" };
+    let remote = session.address(media).ok_or_else(|| Reject::new(rule, "no address in c=", required))?;
     // On hold by c=0.0.0.0 nothing is sent, so the family does not matter.
     if remote.is_ipv4() != local.is_ipv4() && !remote.ip().is_unspecified() {
-        return Err(Reject::new(
-            rule,
-            if remote.is_ipv4() {
-                "c=IN IP4"
-            } else {
-                "c=IN IP6"
-            },
-            required,
-        ));
+        return Err(Reject::new(rule, if remote.is_ipv4() { "c=IN IP4" } else { "c=IN IP6" }, required));
     }
     if remote.ip().is_multicast() {
-        return Err(Reject::new(
-            "media goes to one receiver",
-            "a multicast address in c=",
-            required,
-        ));
+        return Err(Reject::new("media goes to one receiver", "a multicast address in c=", required));
     }
-    let rtcp = session
-        .rtcp_address(media)
-        .filter(|rtcp| rtcp.is_ipv4() == remote.is_ipv4());
+    let rtcp = session.rtcp_address(media).filter(|rtcp| rtcp.is_ipv4() == remote.is_ipv4());
     // Without a sane RTCP port RTCP shares the RTP port's neighbour, or at the very top the port itself.
-    let beside = SocketAddr::new(
-        remote.ip(),
-        remote.port().checked_add(1).unwrap_or(remote.port()),
-    );
+    let beside = SocketAddr::new(remote.ip(), remote.port().checked_add(1).unwrap_or(remote.port()));
     Ok((remote, rtcp.unwrap_or(beside)))
 }
 
 fn no_codec(policy: &Policy, media: &Media) -> Reject {
-    let offered: Vec<String> = media
-        .payload_types()
-        .into_iter()
-        .map(|map| map.encoding)
-        .collect();
+    let offered: Vec<String> = media.payload_types().into_iter().map(|map| map.encoding).collect();
     let required: Vec<_> = policy.codecs().iter().map(|codec| codec.name()).collect();
     Reject::new(
         "no offered codec is allowed on this leg; allow one here or at the peer",
@@ -429,24 +317,12 @@ fn no_codec(policy: &Policy, media: &Media) -> Reject {
 }
 
 pub(crate) fn no_audio(offered: &str) -> Reject {
-    Reject::new(
-        "a call here needs one audio stream",
-        offered,
-        "m=audio with a port",
-    )
+    Reject::new("a call here needs one audio stream", offered, "m=audio with a port")
 }
 
 pub(crate) fn media_names(session: &Session) -> String {
-    let names: Vec<String> = session
-        .media
-        .iter()
-        .map(|m| format!("m={} {}", m.media, m.port))
-        .collect();
-    if names.is_empty() {
-        "no m= line".to_owned()
-    } else {
-        names.join(", ")
-    }
+    let names: Vec<String> = session.media.iter().map(|m| format!("m={} {}", m.media, m.port)).collect();
+    if names.is_empty() { "no m= line".to_owned() } else { names.join(", ") }
 }
 
 /// One audio section of ours.
@@ -463,11 +339,7 @@ struct Description<'a> {
 
 impl Description<'_> {
     fn media(&self) -> Media {
-        let types = self
-            .formats
-            .iter()
-            .map(|(pt, _)| *pt)
-            .chain(self.telephone_event);
+        let types = self.formats.iter().map(|(pt, _)| *pt).chain(self.telephone_event);
         let mut lines = Vec::new();
         let mut attribute = |value: String| lines.push(Line::new('a', value));
         if let Some(mid) = self.mid {
@@ -501,12 +373,7 @@ impl Description<'_> {
 
 /// The answer's line for a stream that we do not take (RFC 3264 §6).
 fn declined(offered: &Media) -> Media {
-    Media {
-        port: 0,
-        ports: None,
-        lines: Vec::new(),
-        ..offered.clone()
-    }
+    Media { port: 0, ports: None, lines: Vec::new(), ..offered.clone() }
 }
 
 fn session_lines(local: &mut Local) -> Vec<Line> {
@@ -515,13 +382,7 @@ fn session_lines(local: &mut Local) -> Vec<Line> {
     let address = local.addr.ip();
     vec![
         Line::new('v', "0"),
-        Line::new(
-            'o',
-            format!(
-                "- {} {} IN {family} {address}",
-                local.session_id, local.version
-            ),
-        ),
+        Line::new('o', format!("- {} {} IN {family} {address}", local.session_id, local.version)),
         Line::new('s', "-"),
         Line::new('c', format!("IN {family} {address}")),
         Line::new('t', "0 0"),

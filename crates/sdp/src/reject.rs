@@ -21,12 +21,7 @@ pub struct Reject {
 
 impl Reject {
     pub(crate) fn new(rule: &str, offered: impl AsRef<str>, required: impl Into<String>) -> Reject {
-        Reject {
-            status: 488,
-            rule: rule.to_owned(),
-            offered: presentable(offered.as_ref()),
-            required: required.into(),
-        }
+        Reject { status: 488, rule: rule.to_owned(), offered: presentable(offered.as_ref()), required: required.into() }
     }
 
     pub(crate) fn malformed(error: &ParseError) -> Reject {
@@ -41,11 +36,7 @@ impl Reject {
 
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}; offered: {}; required: {}",
-            self.rule, self.offered, self.required
-        )
+        write!(f, "{}; offered: {}; required: {}", self.rule, self.offered, self.required)
     }
 }
 

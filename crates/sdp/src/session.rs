@@ -26,10 +26,7 @@ pub struct Line {
 
 impl Line {
     pub fn new(kind: char, value: impl Into<String>) -> Line {
-        Line {
-            kind,
-            value: value.into(),
-        }
+        Line { kind, value: value.into() }
     }
 
     /// The name and value of an `a=` line: `a=ptime:20` is `("ptime", "20")`, `a=sendonly` is `("sendonly", "")`.
@@ -42,20 +39,14 @@ impl Line {
         match (self.kind, self.attribute()) {
             (_, Some((name, _))) if secret(name.trim()) => format!("a={}:…", name.trim()),
             ('k', _) => "k=…".to_owned(),
-            _ => format!(
-                "{}={}",
-                self.kind,
-                self.value.chars().take(80).collect::<String>()
-            ),
+            _ => format!("{}={}", self.kind, self.value.chars().take(80).collect::<String>()),
         }
     }
 }
 
 /// Attributes whose value is a key or a password (RFC 4568, RFC 4567, RFC 8839).
 fn secret(name: &str) -> bool {
-    ["crypto", "key-mgmt", "ice-pwd"]
-        .iter()
-        .any(|secret| name.eq_ignore_ascii_case(secret))
+    ["crypto", "key-mgmt", "ice-pwd"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 impl fmt::Debug for Line {
@@ -96,10 +87,7 @@ impl Session {
             return Err(wrong(1, "at most 64 KiB", &Line::new('v', "…")));
         }
         let text = String::from_utf8_lossy(bytes);
-        let mut session = Session {
-            lines: Vec::new(),
-            media: Vec::new(),
-        };
+        let mut session = Session { lines: Vec::new(), media: Vec::new() };
         let mut count = 0;
         for raw in text.split('\n') {
             let raw = raw.strip_suffix('\r').unwrap_or(raw);
@@ -132,18 +120,13 @@ impl Session {
                 return Err(wrong(number, "at most 64 m= lines", &line));
             }
             'm' => {
-                let media = media(&line).ok_or_else(|| {
-                    wrong(number, "m=<media> <port>[/<n>] <proto> <fmt> …", &line)
-                })?;
+                let media =
+                    media(&line).ok_or_else(|| wrong(number, "m=<media> <port>[/<n>] <proto> <fmt> …", &line))?;
                 self.media.push(media);
                 return Ok(());
             }
             'o' if line.value.split_ascii_whitespace().count() != 6 => {
-                return Err(wrong(
-                    number,
-                    "o=<user> <id> <version> IN IP4|IP6 <address>",
-                    &line,
-                ));
+                return Err(wrong(number, "o=<user> <id> <version> IN IP4|IP6 <address>", &line));
             }
             'c' if line.value.split_ascii_whitespace().count() != 3 => {
                 return Err(wrong(number, "c=IN IP4|IP6 <address>", &line));
@@ -161,8 +144,7 @@ impl Session {
 impl fmt::Display for Session {
     /// The description for the wire, keys and all.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let print =
-            |f: &mut fmt::Formatter<'_>, line: &Line| write!(f, "{}={}\r\n", line.kind, line.value);
+        let print = |f: &mut fmt::Formatter<'_>, line: &Line| write!(f, "{}={}\r\n", line.kind, line.value);
         self.lines.iter().try_for_each(|line| print(f, line))?;
         for media in &self.media {
             write!(f, "m={} {}", media.media, media.port)?;
@@ -170,10 +152,7 @@ impl fmt::Display for Session {
                 write!(f, "/{ports}")?;
             }
             write!(f, " {}", media.proto)?;
-            media
-                .formats
-                .iter()
-                .try_for_each(|format| write!(f, " {format}"))?;
+            media.formats.iter().try_for_each(|format| write!(f, " {format}"))?;
             f.write_str("\r\n")?;
             media.lines.iter().try_for_each(|line| print(f, line))?;
         }
@@ -184,15 +163,9 @@ impl fmt::Display for Session {
 fn split(raw: &str, number: usize) -> Result<Line, ParseError> {
     let mut chars = raw.chars();
     match (chars.next(), chars.next()) {
-        (Some(kind), Some('=')) if kind.is_ascii_alphabetic() => {
-            Ok(Line::new(kind, chars.as_str()))
-        }
+        (Some(kind), Some('=')) if kind.is_ascii_alphabetic() => Ok(Line::new(kind, chars.as_str())),
         // What is not a line could still hold a key: it is not shown.
-        _ => Err(ParseError {
-            line: number,
-            expected: "<letter>=<value>",
-            found: "something else".into(),
-        }),
+        _ => Err(ParseError { line: number, expected: "<letter>=<value>", found: "something else".into() }),
     }
 }
 
@@ -206,22 +179,11 @@ fn media(line: &Line) -> Option<Media> {
     };
     let proto = fields.next()?.to_owned();
     let formats: Vec<String> = fields.map(str::to_owned).collect();
-    (!formats.is_empty()).then_some(Media {
-        media,
-        port,
-        ports,
-        proto,
-        formats,
-        lines: Vec::new(),
-    })
+    (!formats.is_empty()).then_some(Media { media, port, ports, proto, formats, lines: Vec::new() })
 }
 
 fn wrong(line: usize, expected: &'static str, found: &Line) -> ParseError {
-    ParseError {
-        line,
-        expected,
-        found: found.shown(),
-    }
+    ParseError { line, expected, found: found.shown() }
 }
 
 #[cfg(test)]
@@ -235,21 +197,13 @@ mod tests {
     #[test]
     fn every_line_is_kept_in_its_place() {
         assert_eq!(Session::parse(ODD.as_bytes()).unwrap().to_string(), ODD);
-        assert_eq!(
-            Session::parse(ODD.replace("\r\n", "\n").as_bytes())
-                .unwrap()
-                .to_string(),
-            ODD
-        );
+        assert_eq!(Session::parse(ODD.replace("\r\n", "\n").as_bytes()).unwrap().to_string(), ODD);
     }
 
     #[test]
     fn debug_leaves_keys_out() {
         let text = format!("{:?}", Session::parse(ODD.as_bytes()).unwrap());
-        assert!(
-            text.contains("a=crypto:…") && !text.contains("secret") && !text.contains("prompt"),
-            "{text}"
-        );
+        assert!(text.contains("a=crypto:…") && !text.contains("secret") && !text.contains("prompt"), "{text}");
     }
 
     #[test]
@@ -259,26 +213,10 @@ mod tests {
             ("v=1\r\n", "v=0 on the first line", 1),
             ("o=- 1 2 IN IP4 192.0.2.1\r\n", "v=0 on the first line", 1),
             ("v=0\r\ns=-\r\n", "an o= line in the session part", 3),
-            (
-                "v=0\r\no=- 1 2 IN\r\n",
-                "o=<user> <id> <version> IN IP4|IP6 <address>",
-                2,
-            ),
-            (
-                "v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\nc=IN 192.0.2.1\r\n",
-                "c=IN IP4|IP6 <address>",
-                3,
-            ),
-            (
-                "v=0\r\no=- 1 2 IN IP4 h\r\nm=audio 70000 RTP/AVP 0\r\n",
-                "m=<media> <port>[/<n>] <proto> <fmt> …",
-                3,
-            ),
-            (
-                "v=0\r\no=- 1 2 IN IP4 h\r\nm=audio 7000 RTP/AVP\r\n",
-                "m=<media> <port>[/<n>] <proto> <fmt> …",
-                3,
-            ),
+            ("v=0\r\no=- 1 2 IN\r\n", "o=<user> <id> <version> IN IP4|IP6 <address>", 2),
+            ("v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\nc=IN 192.0.2.1\r\n", "c=IN IP4|IP6 <address>", 3),
+            ("v=0\r\no=- 1 2 IN IP4 h\r\nm=audio 70000 RTP/AVP 0\r\n", "m=<media> <port>[/<n>] <proto> <fmt> …", 3),
+            ("v=0\r\no=- 1 2 IN IP4 h\r\nm=audio 7000 RTP/AVP\r\n", "m=<media> <port>[/<n>] <proto> <fmt> …", 3),
             ("v=0\r\nnonsense\r\n", "<letter>=<value>", 2),
         ];
         for (text, expected, line) in cases {

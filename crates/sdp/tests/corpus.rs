@@ -10,8 +10,7 @@ use sdp::{Local, MasterKey, Policy, Protection, Session, Suite, answer, inspect}
 fn every_input_holds() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/sdp");
     let (mut seen, mut parsed, mut answered) = (0, 0, 0);
-    let entries =
-        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.unwrap().path();
         let bytes = fs::read(&path).unwrap();
@@ -20,27 +19,13 @@ fn every_input_holds() {
         seen += 1;
         if let Ok(session) = Session::parse(&bytes) {
             parsed += 1;
-            assert_eq!(
-                Session::parse(session.to_string().as_bytes()),
-                Ok(session.clone())
-            );
+            assert_eq!(Session::parse(session.to_string().as_bytes()), Ok(session.clone()));
             assert!(!format!("{session:?}").contains("inline:"));
         }
         for protection in [Protection::Secure, Protection::DangerousPlainRtp] {
-            let policy = Policy {
-                protection,
-                suites: Vec::new(),
-                codecs: Vec::new(),
-                telephone_event: true,
-            };
-            let mut local = Local {
-                addr: ([192, 0, 2, 1], 4000).into(),
-                session_id: 1,
-                version: 0,
-            };
-            let mut keys = |suite: Suite| {
-                MasterKey::new(vec![1; suite.key_salt_len().0 + suite.key_salt_len().1])
-            };
+            let policy = Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true };
+            let mut local = Local { addr: ([192, 0, 2, 1], 4000).into(), session_id: 1, version: 0 };
+            let mut keys = |suite: Suite| MasterKey::new(vec![1; suite.key_salt_len().0 + suite.key_salt_len().1]);
             let outcome = answer(&policy, &mut local, &bytes, &mut keys);
             assert!(!format!("{outcome:?}").contains("inline:") || outcome.is_ok());
             if let Err(reject) = &outcome {

@@ -2,10 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sdp::{
-    Codec, Direction, Keying, Local, MasterKey, Policy, Protection, Suite, accept, answer, inspect,
-    offer,
-};
+use sdp::{Codec, Direction, Keying, Local, MasterKey, Policy, Protection, Suite, accept, answer, inspect, offer};
 
 fn secure(suites: &[Suite]) -> Policy {
     Policy {
@@ -17,18 +14,11 @@ fn secure(suites: &[Suite]) -> Policy {
 }
 
 fn plain() -> Policy {
-    Policy {
-        protection: Protection::DangerousPlainRtp,
-        ..secure(&[])
-    }
+    Policy { protection: Protection::DangerousPlainRtp, ..secure(&[]) }
 }
 
 fn local(addr: &str) -> Local {
-    Local {
-        addr: addr.parse::<SocketAddr>().unwrap(),
-        session_id: 7,
-        version: 0,
-    }
+    Local { addr: addr.parse::<SocketAddr>().unwrap(), session_id: 7, version: 0 }
 }
 
 /// Counts up, so that no two keys are the same.
@@ -56,62 +46,24 @@ fn crypto(suite: &str) -> String {
 
 #[test]
 fn two_secure_ends_agree_crosswise() {
-    let (ours, theirs) = (
-        secure(&[Suite::AeadAes256Gcm, Suite::AesCm128HmacSha1_80]),
-        secure(&[Suite::AesCm128HmacSha1_80]),
-    );
+    let (ours, theirs) =
+        (secure(&[Suite::AeadAes256Gcm, Suite::AesCm128HmacSha1_80]), secure(&[Suite::AesCm128HmacSha1_80]));
     let mut keys = counted();
-    let (text, offered) = offer(
-        &ours,
-        &mut local("192.0.2.1:4000"),
-        Direction::SendRecv,
-        &mut keys,
-    );
+    let (text, offered) = offer(&ours, &mut local("192.0.2.1:4000"), Direction::SendRecv, &mut keys);
     assert!(text.contains("m=audio 4000 RTP/SAVP 0 8 101\r\n"), "{text}");
-    assert!(
-        text.contains("a=crypto:1 AEAD_AES_256_GCM inline:")
-            && text.contains("a=crypto:2 AES_CM_128"),
-        "{text}"
-    );
-    let (reply, b) = answer(
-        &theirs,
-        &mut local("192.0.2.2:6000"),
-        text.as_bytes(),
-        &mut keys,
-    )
-    .unwrap();
+    assert!(text.contains("a=crypto:1 AEAD_AES_256_GCM inline:") && text.contains("a=crypto:2 AES_CM_128"), "{text}");
+    let (reply, b) = answer(&theirs, &mut local("192.0.2.2:6000"), text.as_bytes(), &mut keys).unwrap();
     let a = accept(&offered, &ours, reply.as_bytes()).unwrap();
-    let (
-        Keying::Sdes {
-            suite,
-            tag,
-            local,
-            remote,
-        },
-        Keying::Sdes {
-            local: l,
-            remote: r,
-            ..
-        },
-    ) = (&a.keying, &b.keying)
+    let (Keying::Sdes { suite, tag, local, remote }, Keying::Sdes { local: l, remote: r, .. }) = (&a.keying, &b.keying)
     else {
         panic!("not keyed");
     };
     assert_eq!((*suite, *tag), (Suite::AesCm128HmacSha1_80, 2));
     assert_eq!((local, remote), (r, l));
     assert_ne!(local, remote);
-    assert_eq!(
-        (a.remote, b.remote),
-        (
-            "192.0.2.2:6000".parse().unwrap(),
-            "192.0.2.1:4000".parse().unwrap()
-        )
-    );
+    assert_eq!((a.remote, b.remote), ("192.0.2.2:6000".parse().unwrap(), "192.0.2.1:4000".parse().unwrap()));
     assert_eq!(a.remote_rtcp.port(), 6001);
-    assert_eq!(
-        (a.codec, a.payload_type, a.telephone_event, a.ptime_ms),
-        (Codec::Pcmu, 0, Some(101), 20)
-    );
+    assert_eq!((a.codec, a.payload_type, a.telephone_event, a.ptime_ms), (Codec::Pcmu, 0, Some(101), 20));
 }
 
 #[test]
@@ -119,27 +71,10 @@ fn all_suites_carry_their_own_key_length() {
     for suite in Suite::ALL {
         let policy = secure(&[suite]);
         let mut keys = counted();
-        let (text, offered) = offer(
-            &policy,
-            &mut local("[::1]:4000"),
-            Direction::SendRecv,
-            &mut keys,
-        );
+        let (text, offered) = offer(&policy, &mut local("[::1]:4000"), Direction::SendRecv, &mut keys);
         assert!(text.contains("c=IN IP6 ::1\r\n"), "{text}");
-        let (reply, _) = answer(
-            &policy,
-            &mut local("[::1]:6000"),
-            text.as_bytes(),
-            &mut keys,
-        )
-        .unwrap();
-        assert_eq!(
-            accept(&offered, &policy, reply.as_bytes())
-                .unwrap()
-                .keying
-                .suite(),
-            Some(suite)
-        );
+        let (reply, _) = answer(&policy, &mut local("[::1]:6000"), text.as_bytes(), &mut keys).unwrap();
+        assert_eq!(accept(&offered, &policy, reply.as_bytes()).unwrap().keying.suite(), Some(suite));
     }
 }
 
@@ -148,37 +83,19 @@ fn the_version_counts_up_and_the_session_stays() {
     let (policy, mut end) = (plain(), local("192.0.2.1:4000"));
     let (first, _) = offer(&policy, &mut end, Direction::SendRecv, &mut counted());
     let (second, _) = offer(&policy, &mut end, Direction::SendOnly, &mut counted());
-    assert!(
-        first.contains("o=- 7 1 IN IP4 192.0.2.1\r\n")
-            && second.contains("o=- 7 2 IN IP4 192.0.2.1\r\n")
-    );
+    assert!(first.contains("o=- 7 1 IN IP4 192.0.2.1\r\n") && second.contains("o=- 7 2 IN IP4 192.0.2.1\r\n"));
     assert!(second.contains("a=sendonly\r\n"));
 }
 
 #[test]
 fn an_answer_uses_the_offers_numbers_and_order() {
     let text = described("RTP/AVP", "a=ptime:30\r\n");
-    let (reply, agreed) = answer(
-        &plain(),
-        &mut local("192.0.2.1:4000"),
-        text.as_bytes(),
-        &mut counted(),
-    )
-    .unwrap();
-    assert_eq!(
-        (agreed.codec, agreed.payload_type, agreed.telephone_event),
-        (Codec::Pcma, 8, Some(96))
-    );
+    let (reply, agreed) = answer(&plain(), &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap();
+    assert_eq!((agreed.codec, agreed.payload_type, agreed.telephone_event), (Codec::Pcma, 8, Some(96)));
     assert_eq!(agreed.ptime_ms, 30);
     assert!(reply.contains("m=audio 4000 RTP/AVP 8 96\r\n"), "{reply}");
     let dynamic = text.replace(" 8 0 96", " 97 96") + "a=rtpmap:97 pcmu/8000/1\r\n";
-    let (_, agreed) = answer(
-        &plain(),
-        &mut local("192.0.2.1:4000"),
-        dynamic.as_bytes(),
-        &mut counted(),
-    )
-    .unwrap();
+    let (_, agreed) = answer(&plain(), &mut local("192.0.2.1:4000"), dynamic.as_bytes(), &mut counted()).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type), (Codec::Pcmu, 97));
 }
 
@@ -187,23 +104,11 @@ fn hold_is_mirrored_in_its_three_spellings() {
     for (text, ours) in [
         (described("RTP/AVP", "a=sendonly\r\n"), Direction::RecvOnly),
         (described("RTP/AVP", "a=inactive\r\n"), Direction::Inactive),
-        (
-            described("RTP/AVP", "").replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0"),
-            Direction::RecvOnly,
-        ),
+        (described("RTP/AVP", "").replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0"), Direction::RecvOnly),
         (described("RTP/AVP", "a=recvonly\r\n"), Direction::SendOnly),
-        (
-            described("RTP/AVP", "").replace("t=0 0", "t=0 0\r\na=sendonly"),
-            Direction::RecvOnly,
-        ),
+        (described("RTP/AVP", "").replace("t=0 0", "t=0 0\r\na=sendonly"), Direction::RecvOnly),
     ] {
-        let (reply, agreed) = answer(
-            &plain(),
-            &mut local("192.0.2.1:4000"),
-            text.as_bytes(),
-            &mut counted(),
-        )
-        .unwrap();
+        let (reply, agreed) = answer(&plain(), &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap();
         assert_eq!(agreed.direction, ours, "{text}");
         assert!(reply.contains(&format!("a={}\r\n", ours.name())), "{reply}");
     }
@@ -214,77 +119,25 @@ fn what_is_not_secure_is_refused_in_words() {
     let gcm = secure(&[Suite::AeadAes256Gcm]);
     let any = secure(&Suite::ALL);
     let cases = [
-        (
-            &any,
-            described("RTP/AVP", ""),
-            "SRTP is required",
-            "RTP/AVP without a=crypto",
-        ),
-        (
-            &any,
-            described("RTP/AVP", &crypto("AES_CM_128_HMAC_SHA1_80")),
-            "SRTP if possible",
-            "RTP/AVP with 1 a=crypto",
-        ),
-        (
-            &any,
-            described("RTP/SAVP", ""),
-            "names no key",
-            "RTP/SAVP without a=crypto",
-        ),
-        (
-            &any,
-            described("UDP/TLS/RTP/SAVP", "a=setup:actpass\r\n"),
-            "SDES is required",
-            "UDP/TLS/RTP/SAVP",
-        ),
+        (&any, described("RTP/AVP", ""), "SRTP is required", "RTP/AVP without a=crypto"),
+        (&any, described("RTP/AVP", &crypto("AES_CM_128_HMAC_SHA1_80")), "SRTP if possible", "RTP/AVP with 1 a=crypto"),
+        (&any, described("RTP/SAVP", ""), "names no key", "RTP/SAVP without a=crypto"),
+        (&any, described("UDP/TLS/RTP/SAVP", "a=setup:actpass\r\n"), "SDES is required", "UDP/TLS/RTP/SAVP"),
         (
             &gcm,
             described("RTP/SAVP", &crypto("AES_CM_128_HMAC_SHA1_80")),
             "no offered SRTP suite",
             "AES_CM_128_HMAC_SHA1_80",
         ),
-        (
-            &any,
-            described("RTP/SAVP", &crypto("AES_256_CM_HMAC_SHA1_80")),
-            "no offered SRTP suite",
-            "AES_256_CM",
-        ),
-        (
-            &any,
-            described("RTP/SAVP", &crypto("AEAD_AES_128_GCM")),
-            "no offered SRTP suite",
-            "exact length",
-        ),
-        (
-            &plain(),
-            described("RTP/SAVP", &crypto("AES_CM_128_HMAC_SHA1_80")),
-            "set to plain RTP",
-            "RTP/SAVP",
-        ),
-        (
-            &plain(),
-            described("RTP/AVP", &crypto("AES_CM_128_HMAC_SHA1_80")),
-            "two things at once",
-            "RTP/AVP with 1",
-        ),
+        (&any, described("RTP/SAVP", &crypto("AES_256_CM_HMAC_SHA1_80")), "no offered SRTP suite", "AES_256_CM"),
+        (&any, described("RTP/SAVP", &crypto("AEAD_AES_128_GCM")), "no offered SRTP suite", "exact length"),
+        (&plain(), described("RTP/SAVP", &crypto("AES_CM_128_HMAC_SHA1_80")), "set to plain RTP", "RTP/SAVP"),
+        (&plain(), described("RTP/AVP", &crypto("AES_CM_128_HMAC_SHA1_80")), "two things at once", "RTP/AVP with 1"),
     ];
     for (policy, text, rule, offered) in cases {
-        let reject = answer(
-            policy,
-            &mut local("192.0.2.1:4000"),
-            text.as_bytes(),
-            &mut counted(),
-        )
-        .unwrap_err();
-        assert!(
-            reject.status == 488 && reject.rule.contains(rule) && reject.offered.contains(offered),
-            "{reject}"
-        );
-        assert!(
-            !format!("{reject:?}").contains("PS1u"),
-            "a key in a refusal"
-        );
+        let reject = answer(policy, &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap_err();
+        assert!(reject.status == 488 && reject.rule.contains(rule) && reject.offered.contains(offered), "{reject}");
+        assert!(!format!("{reject:?}").contains("PS1u"), "a key in a refusal");
         assert_eq!(inspect(policy, text.as_bytes()).unwrap_err(), reject);
     }
     let reject = answer(&any, &mut local("192.0.2.1:4000"), b"hello", &mut counted()).unwrap_err();
@@ -299,18 +152,9 @@ fn an_unusable_line_is_passed_over_for_a_usable_one() {
         + &format!("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:{KEY30}|2^31\r\n");
     let text = described("RTP/SAVP", &lines);
     let policy = secure(&Suite::ALL);
-    let (reply, agreed) = answer(
-        &policy,
-        &mut local("192.0.2.1:4000"),
-        text.as_bytes(),
-        &mut counted(),
-    )
-    .unwrap();
+    let (reply, agreed) = answer(&policy, &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap();
     assert_eq!(agreed.keying.suite(), Some(Suite::AesCm128HmacSha1_32));
-    assert!(
-        reply.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:"),
-        "{reply}"
-    );
+    assert!(reply.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:"), "{reply}");
     assert_eq!(reply.matches("a=crypto").count(), 1);
 }
 
@@ -321,107 +165,49 @@ fn other_streams_are_declined_in_their_places() {
         + &crypto("AES_CM_128_HMAC_SHA1_80")
         + "m=video 5006 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n";
     let policy = secure(&Suite::ALL);
-    let (reply, agreed) = answer(
-        &policy,
-        &mut local("192.0.2.1:4000"),
-        text.as_bytes(),
-        &mut counted(),
-    )
-    .unwrap();
+    let (reply, agreed) = answer(&policy, &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap();
     assert_eq!(agreed.remote.port(), 5010);
-    let lines: Vec<&str> = reply
-        .lines()
-        .filter(|line| line.starts_with("m="))
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            "m=audio 0 RTP/AVP 8 0 96",
-            "m=audio 4000 RTP/SAVP 0",
-            "m=video 0 RTP/AVP 96"
-        ]
-    );
+    let lines: Vec<&str> = reply.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(lines, ["m=audio 0 RTP/AVP 8 0 96", "m=audio 4000 RTP/SAVP 0", "m=video 0 RTP/AVP 96"]);
     let none = "v=0\r\no=x 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/SAVP 0\r\n";
-    let reject = answer(
-        &policy,
-        &mut local("192.0.2.1:4000"),
-        none.as_bytes(),
-        &mut counted(),
-    )
-    .unwrap_err();
+    let reject = answer(&policy, &mut local("192.0.2.1:4000"), none.as_bytes(), &mut counted()).unwrap_err();
     assert!(reject.offered.contains("m=audio 0"), "{reject}");
 }
 
 #[test]
 fn an_answer_must_stay_within_the_offer() {
     let policy = secure(&[Suite::AeadAes128Gcm, Suite::AesCm128HmacSha1_80]);
-    let (_, offered) = offer(
-        &policy,
-        &mut local("192.0.2.1:4000"),
-        Direction::SendRecv,
-        &mut counted(),
-    );
-    let good = described(
-        "RTP/SAVP",
-        &format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY30}\r\n"),
-    );
+    let (_, offered) = offer(&policy, &mut local("192.0.2.1:4000"), Direction::SendRecv, &mut counted());
+    let good = described("RTP/SAVP", &format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY30}\r\n"));
     assert!(accept(&offered, &policy, good.as_bytes()).is_ok());
     let cases = [
         (good.replace("crypto:2", "crypto:1"), "none of the offer's"),
         (good.replace("crypto:2", "crypto:9"), "none of the offer's"),
         (good.replace("SHA1_80", "SHA1_32"), "none of the offer's"),
-        (
-            good.replace("RTP/SAVP", "RTP/SAVPF"),
-            "keeps the offer's profile",
-        ),
+        (good.replace("RTP/SAVP", "RTP/SAVPF"), "keeps the offer's profile"),
         (good.replace("RTP/SAVP", "RTP/AVP"), "SRTP if possible"),
-        (
-            good.clone() + &crypto("AES_CM_128_HMAC_SHA1_80"),
-            "exactly one",
-        ),
+        (good.clone() + &crypto("AES_CM_128_HMAC_SHA1_80"), "exactly one"),
         (good.replace("audio 5004", "audio 0"), "one audio stream"),
         (good.replace(KEY30, "AAAA"), "cannot be read"),
-        (
-            good.replace(KEY30, &format!("{KEY30}|1:4")),
-            "cannot be used",
-        ),
+        (good.replace(KEY30, &format!("{KEY30}|1:4")), "cannot be used"),
         (good.replace(" 8 0 96", " 18 96"), "codec"),
-        (
-            good.replace("IP4", "IP6")
-                .replace("192.0.2.9", "2001:db8::9"),
-            "family",
-        ),
+        (good.replace("IP4", "IP6").replace("192.0.2.9", "2001:db8::9"), "family"),
         (good.replace("192.0.2.9", "phone.example"), "host names"),
     ];
     for (text, rule) in cases {
         let reject = accept(&offered, &policy, text.as_bytes()).unwrap_err();
-        assert!(
-            reject.rule.contains(rule) || reject.required.contains(rule),
-            "{rule}: {reject}"
-        );
+        assert!(reject.rule.contains(rule) || reject.required.contains(rule), "{rule}: {reject}");
     }
 }
 
 #[test]
 fn held_by_us_means_that_we_only_send() {
     let policy = plain();
-    let (_, offered) = offer(
-        &policy,
-        &mut local("192.0.2.1:4000"),
-        Direction::SendOnly,
-        &mut counted(),
-    );
-    for (attribute, ours) in [
-        ("a=recvonly\r\n", Direction::SendOnly),
-        ("a=inactive\r\n", Direction::Inactive),
-        ("", Direction::SendOnly),
-    ] {
-        let agreed = accept(
-            &offered,
-            &policy,
-            described("RTP/AVP", attribute).as_bytes(),
-        )
-        .unwrap();
+    let (_, offered) = offer(&policy, &mut local("192.0.2.1:4000"), Direction::SendOnly, &mut counted());
+    for (attribute, ours) in
+        [("a=recvonly\r\n", Direction::SendOnly), ("a=inactive\r\n", Direction::Inactive), ("", Direction::SendOnly)]
+    {
+        let agreed = accept(&offered, &policy, described("RTP/AVP", attribute).as_bytes()).unwrap();
         assert_eq!(agreed.direction, ours);
     }
 }
@@ -436,13 +222,7 @@ fn rtcp_goes_where_the_peer_says() {
         ("a=rtcp:x\r\n", 5005),
     ] {
         let text = described("RTP/AVP", attribute);
-        let (reply, agreed) = answer(
-            &plain(),
-            &mut local("192.0.2.1:4000"),
-            text.as_bytes(),
-            &mut counted(),
-        )
-        .unwrap();
+        let (reply, agreed) = answer(&plain(), &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap();
         assert_eq!(agreed.remote_rtcp.port(), port, "{attribute}");
         assert_eq!(reply.contains("a=rtcp-mux"), attribute.contains("mux"));
     }
@@ -453,28 +233,14 @@ fn inspection_tells_what_passes() {
     let policy = secure(&Suite::ALL);
     let text = described("RTP/SAVP", &crypto("AES_CM_128_HMAC_SHA1_80"));
     let seen = inspect(&policy, text.as_bytes()).unwrap();
-    assert_eq!(
-        (seen.profile.as_str(), seen.suites.as_slice()),
-        ("RTP/SAVP", &[Suite::AesCm128HmacSha1_80][..])
-    );
+    assert_eq!((seen.profile.as_str(), seen.suites.as_slice()), ("RTP/SAVP", &[Suite::AesCm128HmacSha1_80][..]));
     assert_eq!(seen.addr, Some("192.0.2.9:5004".parse().unwrap()));
-    assert_eq!(
-        (seen.codecs, seen.direction),
-        (
-            vec!["PCMA".to_owned(), "PCMU".to_owned()],
-            Direction::SendRecv
-        )
-    );
+    assert_eq!((seen.codecs, seen.direction), (vec!["PCMA".to_owned(), "PCMU".to_owned()], Direction::SendRecv));
     let held = text.replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0");
     let seen = inspect(&policy, held.as_bytes()).unwrap();
     assert_eq!((seen.addr, seen.direction), (None, Direction::SendOnly));
     let video = text.clone() + "m=video 5006 RTP/AVP 96\r\n";
-    assert!(
-        inspect(&policy, video.as_bytes())
-            .unwrap_err()
-            .rule
-            .contains("beside secure audio")
-    );
+    assert!(inspect(&policy, video.as_bytes()).unwrap_err().rule.contains("beside secure audio"));
     assert!(inspect(&policy, video.replace("video 5006", "video 0").as_bytes()).is_ok());
     let declined = text.replace("audio 5004", "audio 0");
     assert_eq!(inspect(&policy, declined.as_bytes()).unwrap().addr, None);

@@ -18,7 +18,8 @@ fn main() {
     let calls: u32 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let addrs: [SocketAddr; 2] = ["127.0.0.1:5061", "127.0.0.2:5061"].map(|a| a.parse().expect("an address"));
     let side = |me: usize| {
-        let config = Config { local: vec![(Transport::Tls, addrs[me])], max_transactions: 1 << 24, ..Config::default() };
+        let config =
+            Config { local: vec![(Transport::Tls, addrs[me])], max_transactions: 1 << 24, ..Config::default() };
         let flow = Flow { id: FlowId(1), transport: Transport::Tls, local: addrs[me], remote: addrs[1 - me] };
         Side { endpoint: Endpoint::new([me as u8; 32], config, Duration::ZERO), flow }
     };

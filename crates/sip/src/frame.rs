@@ -24,10 +24,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            head: 16 * 1024,
-            body: 256 * 1024,
-        }
+        Limits { head: 16 * 1024, body: 256 * 1024 }
     }
 }
 
@@ -46,17 +43,8 @@ pub struct Framer {
 
 impl Framer {
     pub fn new(limits: Limits) -> Framer {
-        let limits = Limits {
-            head: limits.head.min(MAX_HEAD),
-            ..limits
-        };
-        Framer {
-            limits,
-            buffer: BytesMut::new(),
-            searched: 0,
-            whole: None,
-            half: false,
-        }
+        let limits = Limits { head: limits.head.min(MAX_HEAD), ..limits };
+        Framer { limits, buffer: BytesMut::new(), searched: 0, whole: None, half: false }
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
@@ -144,45 +132,27 @@ fn content_length(head: &[u8]) -> Result<usize, ParseError> {
             continue;
         };
         let name = line.get(..colon).unwrap_or(&[]).trim_ascii_end();
-        if crate::message::code_of(name)
-            != crate::message::code_of(Name::ContentLength.as_str().as_bytes())
-        {
+        if crate::message::code_of(name) != crate::message::code_of(Name::ContentLength.as_str().as_bytes()) {
             continue;
         }
         let value = line.get(colon + 1..).unwrap_or(&[]).trim_ascii();
-        let number = std::str::from_utf8(value)
-            .ok()
-            .filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+        let number = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
         // Empty when its value is folded onto the next line: nobody sends that, and guessing loses the stream.
         let Some(number) = number.and_then(|text| text.parse::<usize>().ok()) else {
-            return Err(ParseError::new(
-                "Content-Length: expected a number of octets",
-                start,
-            ));
+            return Err(ParseError::new("Content-Length: expected a number of octets", start));
         };
         if found.replace(number).is_some() {
-            return Err(ParseError::new(
-                "a second Content-Length: it may stand only once",
-                start,
-            ));
+            return Err(ParseError::new("a second Content-Length: it may stand only once", start));
         }
     }
-    found.ok_or_else(|| {
-        ParseError::new(
-            "expected Content-Length, which every message over a stream must have",
-            0,
-        )
-    })
+    found.ok_or_else(|| ParseError::new("expected Content-Length, which every message over a stream must have", 0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        head: 200,
-        body: 50,
-    };
+    const LIMITS: Limits = Limits { head: 200, body: 50 };
 
     fn frames(bytes: &[u8], step: usize) -> Result<Vec<Frame>, ParseError> {
         let mut framer = Framer::new(LIMITS);
@@ -226,29 +196,16 @@ mod tests {
     fn streams_that_cannot_be_cut_end() {
         let check = |text: &str, expect: u16| {
             for step in [1, 7, 1000] {
-                assert_eq!(
-                    frames(text.as_bytes(), step).unwrap_err().answer,
-                    expect,
-                    "{text}"
-                );
+                assert_eq!(frames(text.as_bytes(), step).unwrap_err().answer, expect, "{text}");
             }
         };
         check("OPTIONS sip:a SIP/2.0\r\nVia: x\r\n\r\n", 400);
         check("OPTIONS sip:a SIP/2.0\r\nl: x\r\n\r\n", 400);
         check("OPTIONS sip:a SIP/2.0\r\nl: -1\r\n\r\n", 400);
-        check(
-            "OPTIONS sip:a SIP/2.0\r\nl: 99999999999999999999999\r\n\r\n",
-            400,
-        );
-        check(
-            "OPTIONS sip:a SIP/2.0\r\nl: 1\r\nContent-Length: 1\r\n\r\n",
-            400,
-        );
+        check("OPTIONS sip:a SIP/2.0\r\nl: 99999999999999999999999\r\n\r\n", 400);
+        check("OPTIONS sip:a SIP/2.0\r\nl: 1\r\nContent-Length: 1\r\n\r\n", 400);
         check("OPTIONS sip:a SIP/2.0\r\nl: 51\r\n\r\n", 513);
         check(&"x".repeat(300), 513);
-        check(
-            &format!("A sip:a SIP/2.0\r\nX: {}\r\nl: 0\r\n\r\n", "y".repeat(200)),
-            513,
-        );
+        check(&format!("A sip:a SIP/2.0\r\nX: {}\r\nl: 0\r\n\r\n", "y".repeat(200)), 513);
     }
 }

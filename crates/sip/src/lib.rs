@@ -13,7 +13,7 @@ mod transaction;
 pub mod transport;
 pub mod uri;
 
-pub use endpoint::{ClientId, Config, DialogId, Endpoint, Event, Failure, Invite, Outside, Output, ServerId};
+pub use endpoint::{ClientId, Config, DialogId, Endpoint, Event, Failure, Invite, Output, Outside, ServerId};
 pub use message::{Body, Headers, Message, Method, Name, NameAddr, Request, Response, Status};
-pub use transport::{FlowId, Flow, Hop, Target, Transport};
+pub use transport::{Flow, FlowId, Hop, Target, Transport};
 pub use uri::Uri;

@@ -29,10 +29,7 @@ fn invite() -> Bytes {
          User-Agent: Ringfence\r\n\
          X-Unknown: kept\r\n\
          Content-Disposition: session;handling=required\r\n";
-    Bytes::from(format!(
-        "{head}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
-        sdp.len()
-    ))
+    Bytes::from(format!("{head}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()))
 }
 
 #[test]
@@ -57,8 +54,5 @@ fn a_usual_invite_parses_without_any() {
         assert!(message.call_id().starts_with("6F1D2A"));
         drop(message.clone());
     });
-    assert_eq!(
-        cost.count_total, 0,
-        "what matching and routing look at is read in place: {cost:?}"
-    );
+    assert_eq!(cost.count_total, 0, "what matching and routing look at is read in place: {cost:?}");
 }

@@ -11,25 +11,20 @@ use proptest::option;
 use proptest::prelude::*;
 use sip::auth::{self, Algorithm, Challenge, Credentials, Qop};
 use sip::message::{
-    Body, Builder, CSeq, Date, Message, Method, Name, NameAddr, RAck, Reason, Refresher, Replaces,
-    RetryAfter, SessionExpires, SessionId, SessionUuid, Status, Typed, Via, Warning,
+    Body, Builder, CSeq, Date, Message, Method, Name, NameAddr, RAck, Reason, Refresher, Replaces, RetryAfter,
+    SessionExpires, SessionId, SessionUuid, Status, Typed, Via, Warning,
 };
 use sip::transport::Transport;
 use sip::uri::Uri;
 
 fn samples() -> Vec<Vec<u8>> {
-    let mut files: Vec<_> =
-        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "sip"))
-            .collect();
+    let mut files: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sip"))
+        .collect();
     files.sort();
-    files
-        .into_iter()
-        .map(|path| fs::read(path).unwrap())
-        .filter(|bytes| bytes.len() < 8192)
-        .collect()
+    files.into_iter().map(|path| fs::read(path).unwrap()).filter(|bytes| bytes.len() < 8192).collect()
 }
 
 /// What may happen to bytes on their way, or in the head of somebody who means harm.
@@ -131,19 +126,12 @@ prop_compose! {
 }
 
 fn read_again<T: Typed + PartialEq + std::fmt::Debug>(value: &T) -> Result<(), TestCaseError> {
-    prop_assert_eq!(
-        &T::read(&value.to_string()).map_err(|error| TestCaseError::fail(error.to_string()))?,
-        value
-    );
+    prop_assert_eq!(&T::read(&value.to_string()).map_err(|error| TestCaseError::fail(error.to_string()))?, value);
     Ok(())
 }
 
 fn algorithm() -> impl Strategy<Value = Algorithm> {
-    prop_oneof![
-        Just(Algorithm::Md5),
-        Just(Algorithm::Sha256),
-        Just(Algorithm::Sha512_256)
-    ]
+    prop_oneof![Just(Algorithm::Md5), Just(Algorithm::Sha256), Just(Algorithm::Sha512_256)]
 }
 
 proptest! {

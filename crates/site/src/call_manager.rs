@@ -24,9 +24,7 @@ pub struct CallManager {
 
 impl CallManager {
     pub fn profile(&self, name: &str) -> Option<&SipTrunkSecurityProfile> {
-        self.sip_trunk_security_profiles
-            .iter()
-            .find(|profile| profile.name == name)
+        self.sip_trunk_security_profiles.iter().find(|profile| profile.name == name)
     }
 }
 
@@ -87,10 +85,7 @@ impl fmt::Debug for Phone {
             .field("name", &self.name)
             .field("line", &self.line)
             .field("device_security_mode", &self.device_security_mode)
-            .field(
-                "secure_certificate_subject",
-                &self.secure_certificate_subject,
-            )
+            .field("secure_certificate_subject", &self.secure_certificate_subject)
             .finish_non_exhaustive()
     }
 }

@@ -25,9 +25,7 @@ pub struct CallServer {
 
 impl CallServer {
     pub fn group(&self, name: &str) -> Option<&SipServerGroup> {
-        self.sip_server_groups
-            .iter()
-            .find(|group| group.name == name)
+        self.sip_server_groups.iter().find(|group| group.name == name)
     }
 }
 

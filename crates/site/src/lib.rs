@@ -50,10 +50,7 @@ pub struct Tls {
 
 impl Default for Tls {
     fn default() -> Self {
-        Tls {
-            versions: vec!["1.2".into(), "1.3".into()],
-            dangerous_tls_keylog: false,
-        }
+        Tls { versions: vec!["1.2".into(), "1.3".into()], dangerous_tls_keylog: false }
     }
 }
 
@@ -75,10 +72,7 @@ pub struct Checked {
 
 impl Checked {
     pub fn errors(&self) -> usize {
-        self.problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
-            .count()
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
     pub fn warnings(&self) -> usize {
@@ -92,11 +86,7 @@ impl Site {
         let checked = Site::check(toml);
         match checked.site {
             Some(site) => Ok(site),
-            None => Err(checked
-                .problems
-                .into_iter()
-                .filter(|problem| problem.severity == Severity::Error)
-                .collect()),
+            None => Err(checked.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()),
         }
     }
 
@@ -110,24 +100,14 @@ impl Site {
             }
             // `read` mends every shape, so serde has nothing left to refuse; if it does, say what it says.
             Err(error) => {
-                places.report(
-                    Severity::Error,
-                    "",
-                    error.to_string(),
-                    "see the site's reference".into(),
-                );
+                places.report(Severity::Error, "", error.to_string(), "see the site's reference".into());
                 None
             }
         };
         let mut problems = places.problems;
         problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
-        let sound = problems
-            .iter()
-            .all(|problem| problem.severity != Severity::Error);
-        Checked {
-            site: site.filter(|_| sound),
-            problems,
-        }
+        let sound = problems.iter().all(|problem| problem.severity != Severity::Error);
+        Checked { site: site.filter(|_| sound), problems }
     }
 
     pub fn node(&self, name: &str) -> Option<&Node> {

@@ -19,10 +19,7 @@ pub struct Pattern {
 enum Element {
     Exactly(char),
     Any,
-    OneOf {
-        allowed: Vec<(char, char)>,
-        negated: bool,
-    },
+    OneOf { allowed: Vec<(char, char)>, negated: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,15 +48,11 @@ impl Pattern {
                 '[' => elements.push(class(&mut chars)?),
                 'T' if chars.peek().is_none() => end = End::Open,
                 'T' => {
-                    return Err(
-                        "`T` (any number of digits) stands only at the end of a pattern".into(),
-                    );
+                    return Err("`T` (any number of digits) stands only at the end of a pattern".into());
                 }
                 '$' if chars.peek().is_none() => end = End::Exact,
                 '$' => {
-                    return Err(
-                        "`$` (nothing may follow) stands only at the end of a pattern".into(),
-                    );
+                    return Err("`$` (nothing may follow) stands only at the end of a pattern".into());
                 }
                 'x' | 'X' => return Err(format!("`{c}` is not one digit here; IOS writes `.`")),
                 other => {
@@ -84,9 +77,7 @@ impl Pattern {
                 Element::Any if is_digit(digit) => {}
                 Element::Any => return None,
                 Element::OneOf { allowed, negated } => {
-                    let among = allowed
-                        .iter()
-                        .any(|(from, to)| (*from..=*to).contains(&digit));
+                    let among = allowed.iter().any(|(from, to)| (*from..=*to).contains(&digit));
                     if among == *negated || !is_digit(digit) {
                         return None;
                     }
@@ -134,9 +125,7 @@ fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Element
             continue;
         }
         match chars.next().ok_or(OPEN)? {
-            to if to.is_ascii_digit() && from.is_ascii_digit() && from <= to => {
-                allowed.push((from, to))
-            }
+            to if to.is_ascii_digit() && from.is_ascii_digit() && from <= to => allowed.push((from, to)),
             to => return Err(format!("`[{from}-{to}]` is no range of digits")),
         }
     }
@@ -146,9 +135,7 @@ fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Element
 pub fn session_target(text: &str) -> Result<SocketAddr, String> {
     let example = "write for example `ipv4:198.18.133.13:5061` or `ipv6:[2001:db8::13]:5061`";
     if let Some(name) = text.strip_prefix("dns:") {
-        return Err(format!(
-            "`{name}` is a name, and dial-peers do not ask DNS yet; {example}"
-        ));
+        return Err(format!("`{name}` is a name, and dial-peers do not ask DNS yet; {example}"));
     }
     let (address, family) = match (text.strip_prefix("ipv4:"), text.strip_prefix("ipv6:")) {
         (Some(rest), _) => (rest, Some(4)),
@@ -157,21 +144,13 @@ pub fn session_target(text: &str) -> Result<SocketAddr, String> {
     };
     if let Ok(target) = address.parse::<SocketAddr>() {
         return match (family, target) {
-            (Some(4), SocketAddr::V6(_)) => {
-                Err(format!("`{address}` is not IPv4; write `ipv6:{address}`"))
-            }
-            (Some(6), SocketAddr::V4(_)) => {
-                Err(format!("`{address}` is not IPv6; write `ipv4:{address}`"))
-            }
+            (Some(4), SocketAddr::V6(_)) => Err(format!("`{address}` is not IPv4; write `ipv6:{address}`")),
+            (Some(6), SocketAddr::V4(_)) => Err(format!("`{address}` is not IPv6; write `ipv4:{address}`")),
             _ if target.port() == 0 => Err(format!("port 0 cannot be dialled; {example}")),
             _ => Ok(target),
         };
     }
-    if address
-        .trim_matches(['[', ']'])
-        .parse::<std::net::IpAddr>()
-        .is_ok()
-    {
+    if address.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
         return Err(format!("the port is missing: write `{text}:5061`"));
     }
     Err(format!("`{text}` is not an address with a port; {example}"))
@@ -206,11 +185,7 @@ mod tests {
             (".", "", None),
         ];
         for (pattern, number, want) in table {
-            assert_eq!(
-                Pattern::parse(pattern).unwrap().matches(number),
-                want,
-                "{pattern} on {number}"
-            );
+            assert_eq!(Pattern::parse(pattern).unwrap().matches(number), want, "{pattern} on {number}");
         }
     }
 
@@ -235,21 +210,10 @@ mod tests {
 
     #[test]
     fn session_targets() {
-        assert_eq!(
-            session_target("ipv4:198.18.133.13:5061")
-                .unwrap()
-                .to_string(),
-            "198.18.133.13:5061"
-        );
-        assert_eq!(
-            session_target("ipv6:[::1]:5061").unwrap().to_string(),
-            "[::1]:5061"
-        );
+        assert_eq!(session_target("ipv4:198.18.133.13:5061").unwrap().to_string(), "198.18.133.13:5061");
+        assert_eq!(session_target("ipv6:[::1]:5061").unwrap().to_string(), "[::1]:5061");
         for (text, words) in [
-            (
-                "ipv4:198.18.133.13",
-                "the port is missing: write `ipv4:198.18.133.13:5061`",
-            ),
+            ("ipv4:198.18.133.13", "the port is missing: write `ipv4:198.18.133.13:5061`"),
             ("ipv4:[::1]:5061", "is not IPv4"),
             ("dns:cvp1.lab.example", "do not ask DNS"),
             ("cvp1:5061", "not an address with a port"),

@@ -66,21 +66,10 @@ pub(crate) fn locate(text: &str, start: usize, end: usize) -> (usize, usize, Str
     let before = text.get(..start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let source = text
-        .get(line_start..)
-        .unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default();
+    let source = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
     let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
     let left = source.chars().count().saturating_sub(column - 1);
-    let width = text
-        .get(start..end)
-        .unwrap_or_default()
-        .chars()
-        .count()
-        .min(left)
-        .max(1);
+    let width = text.get(start..end).unwrap_or_default().chars().count().min(left).max(1);
     let hidden = without_secret(source);
     (line, column.min(hidden.chars().count() + 1), hidden, width)
 }

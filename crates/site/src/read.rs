@@ -23,12 +23,7 @@ pub(crate) struct Places<'a> {
 
 /// A tree that `serde` will take, unless the text could not be read as TOML at all.
 pub(crate) fn read(text: &str) -> (Table, Places<'_>) {
-    let mut places = Places {
-        text,
-        places: BTreeMap::new(),
-        mended: BTreeSet::new(),
-        problems: Vec::new(),
-    };
+    let mut places = Places { text, places: BTreeMap::new(), mended: BTreeSet::new(), problems: Vec::new() };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
@@ -41,15 +36,7 @@ pub(crate) fn read(text: &str) -> (Table, Places<'_>) {
             syntax_fix(error.message()),
         );
     }
-    let table = places.table(
-        SITE,
-        document.get_ref(),
-        Here {
-            index: "",
-            human: "",
-            span: 0..0,
-        },
-    );
+    let table = places.table(SITE, document.get_ref(), Here { index: "", human: "", span: 0..0 });
     (table, places)
 }
 
@@ -63,11 +50,7 @@ struct Here<'h> {
 impl Here<'_> {
     fn field(&self, name: &str) -> (String, String) {
         let join = |prefix: &str| {
-            if prefix.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{prefix}.{name}")
-            }
+            if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
         };
         (join(self.index), join(self.human))
     }
@@ -98,25 +81,9 @@ impl Places<'_> {
         self.mended.contains(path)
     }
 
-    fn push(
-        &mut self,
-        severity: Severity,
-        span: Range<usize>,
-        path: String,
-        what: String,
-        fix: String,
-    ) {
+    fn push(&mut self, severity: Severity, span: Range<usize>, path: String, what: String, fix: String) {
         let (line, column, source, width) = locate(self.text, span.start, span.end);
-        self.problems.push(Problem {
-            severity,
-            line,
-            column,
-            path,
-            what,
-            fix,
-            source,
-            width,
-        });
+        self.problems.push(Problem { severity, line, column, path, what, fix, source, width });
     }
 
     fn table(&mut self, fields: &'static [Field], table: &DeTable<'_>, here: Here<'_>) -> Table {
@@ -127,24 +94,12 @@ impl Places<'_> {
             let Some(field) = fields.iter().find(|field| field.name == name) else {
                 let fix = match nearest(name, fields.iter().map(|field| field.name)) {
                     Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!(
-                        "the fields here are {}",
-                        list(fields.iter().map(|field| field.name))
-                    ),
+                    None => format!("the fields here are {}", list(fields.iter().map(|field| field.name))),
                 };
-                self.push(
-                    Severity::Error,
-                    key.span(),
-                    human,
-                    format!("unknown field `{name}`"),
-                    fix,
-                );
+                self.push(Severity::Error, key.span(), human, format!("unknown field `{name}`"), fix);
                 continue;
             };
-            self.places.insert(
-                index.clone(),
-                (value_span(key.span(), value), human.clone()),
-            );
+            self.places.insert(index.clone(), (value_span(key.span(), value), human.clone()));
             match self.value(field, value, &index, &human) {
                 Some(value) => {
                     out.insert(name.to_owned(), value);
@@ -162,13 +117,7 @@ impl Places<'_> {
             // One that is there but wrong was reported when it was read.
             if self.mended.insert(index) {
                 let what = format!("`{}` is missing", field.name);
-                self.push(
-                    Severity::Error,
-                    here.span.clone(),
-                    human,
-                    what,
-                    format!("add {}", example(field)),
-                );
+                self.push(Severity::Error, here.span.clone(), human, what, format!("add {}", example(field)));
             }
             out.insert(field.name.to_owned(), filler(field.shape));
         }
@@ -189,9 +138,7 @@ impl Places<'_> {
             (Shape::Flag, DeValue::Boolean(flag)) => return Some(Value::Boolean(*flag)),
             (Shape::Number(least, most), DeValue::Integer(number)) => {
                 let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
-                if let Some(number) =
-                    number.filter(|number| (i64::from(least)..=i64::from(most)).contains(number))
-                {
+                if let Some(number) = number.filter(|number| (i64::from(least)..=i64::from(most)).contains(number)) {
                     return Some(Value::Integer(number));
                 }
             }
@@ -206,13 +153,7 @@ impl Places<'_> {
                     return Some(Value::String(text.to_string()));
                 }
                 let what = format!("`{}` cannot be `{text}`", field.name);
-                self.push(
-                    Severity::Error,
-                    span,
-                    human.to_owned(),
-                    what,
-                    suggestion(text, words),
-                );
+                self.push(Severity::Error, span, human.to_owned(), what, suggestion(text, words));
                 return None;
             }
             (Shape::TextList | Shape::OneOfList(_), DeValue::Array(items)) => {
@@ -231,11 +172,7 @@ impl Places<'_> {
                 }
             }
             (Shape::Table(fields), DeValue::Table(table)) => {
-                return Some(Value::Table(self.table(
-                    fields,
-                    table,
-                    Here { index, human, span },
-                )));
+                return Some(Value::Table(self.table(fields, table, Here { index, human, span })));
             }
             (Shape::Choice(fields), DeValue::Table(table)) => {
                 return self.choice(field, fields, table, Here { index, human, span });
@@ -248,31 +185,19 @@ impl Places<'_> {
                             Severity::Error,
                             row.span(),
                             human.to_owned(),
-                            format!(
-                                "each `{}` is a table, not {}",
-                                field.name,
-                                kind(row.get_ref())
-                            ),
+                            format!("each `{}` is a table, not {}", field.name, kind(row.get_ref())),
                             format!("write `[[…{}]]` and the fields below it", field.name),
                         );
                         continue;
                     };
                     // Counted as they are kept, so that the paths of the checks are the paths of the file.
                     let index = format!("{index}[{}]", out.len());
-                    let human = format!(
-                        "{human}.{}",
-                        label(table).unwrap_or_else(|| (out.len() + 1).to_string())
-                    );
-                    self.places
-                        .insert(index.clone(), (row.span(), human.clone()));
+                    let human = format!("{human}.{}", label(table).unwrap_or_else(|| (out.len() + 1).to_string()));
+                    self.places.insert(index.clone(), (row.span(), human.clone()));
                     out.push(Value::Table(self.table(
                         fields,
                         table,
-                        Here {
-                            index: &index,
-                            human: &human,
-                            span: row.span(),
-                        },
+                        Here { index: &index, human: &human, span: row.span() },
                     )));
                 }
                 return Some(Value::Array(out));
@@ -280,44 +205,23 @@ impl Places<'_> {
             _ => {}
         }
         let what = match value.get_ref() {
-            DeValue::String(text) if !field.name.contains("secret") => format!(
-                "`{}` is {}, not \"{text}\"",
-                field.name,
-                wanted(field.shape)
-            ),
+            DeValue::String(text) if !field.name.contains("secret") => {
+                format!("`{}` is {}, not \"{text}\"", field.name, wanted(field.shape))
+            }
             DeValue::Integer(number) => {
                 format!("`{}` is {}, not {number}", field.name, wanted(field.shape))
             }
-            other => format!(
-                "`{}` is {}, not {}",
-                field.name,
-                wanted(field.shape),
-                kind(other)
-            ),
+            other => format!("`{}` is {}, not {}", field.name, wanted(field.shape), kind(other)),
         };
-        self.push(
-            Severity::Error,
-            span,
-            human.to_owned(),
-            what,
-            format!("write {}", example(field)),
-        );
+        self.push(Severity::Error, span, human.to_owned(), what, format!("write {}", example(field)));
         None
     }
 
-    fn texts(
-        &mut self,
-        field: &'static Field,
-        items: &[Spanned<DeValue<'_>>],
-        index: &str,
-        human: &str,
-    ) -> Value {
+    fn texts(&mut self, field: &'static Field, items: &[Spanned<DeValue<'_>>], index: &str, human: &str) -> Value {
         let mut out = Vec::new();
         for item in items {
             match (item.get_ref(), field.shape) {
-                (DeValue::String(text), Shape::OneOfList(words))
-                    if !words.contains(&text.as_ref()) =>
-                {
+                (DeValue::String(text), Shape::OneOfList(words)) if !words.contains(&text.as_ref()) => {
                     self.mended.insert(index.to_owned());
                     self.push(
                         Severity::Error,
@@ -328,10 +232,7 @@ impl Places<'_> {
                     );
                 }
                 (DeValue::String(text), _) => {
-                    self.places.insert(
-                        format!("{index}[{}]", out.len()),
-                        (item.span(), human.to_owned()),
-                    );
+                    self.places.insert(format!("{index}[{}]", out.len()), (item.span(), human.to_owned()));
                     out.push(Value::String(text.to_string()));
                 }
                 (other, _) => {
@@ -378,11 +279,7 @@ impl Places<'_> {
                     Severity::Error,
                     span,
                     human,
-                    format!(
-                        "a node has one `{}`, this one has {}",
-                        field.name,
-                        list(out.keys().map(String::as_str))
-                    ),
+                    format!("a node has one `{}`, this one has {}", field.name, list(out.keys().map(String::as_str))),
                     "make two nodes of it".into(),
                 );
                 let first = out.keys().next().cloned();
@@ -403,13 +300,13 @@ fn value_span(key: Range<usize>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
 
 /// What a row is called, for people.
 fn label(table: &DeTable<'_>) -> Option<String> {
-    ["name", "tag", "host", "id", "pattern", "number", "digit"]
-        .iter()
-        .find_map(|key| match table.get(*key)?.get_ref() {
+    ["name", "tag", "host", "id", "pattern", "number", "digit"].iter().find_map(|key| {
+        match table.get(*key)?.get_ref() {
             DeValue::String(text) if !text.is_empty() => Some(text.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),
             _ => None,
-        })
+        }
+    })
 }
 
 fn is_key(text: &str) -> bool {
@@ -446,34 +343,21 @@ fn example(field: &Field) -> String {
     match field.shape {
         Shape::Text => format!("`{name} = \"…\"`"),
         Shape::Flag => format!("`{name} = true` or `{name} = false`"),
-        Shape::Number(least, _) => format!(
-            "for example `{name} = {}`",
-            if name.contains("port") {
-                5061
-            } else {
-                least.max(30)
-            }
-        ),
+        Shape::Number(least, _) => {
+            format!("for example `{name} = {}`", if name.contains("port") { 5061 } else { least.max(30) })
+        }
         Shape::Address => format!("for example `{name} = \"127.18.133.226\"`"),
         Shape::Digit => format!("for example `{name} = \"1\"`"),
         Shape::OneOf(words) | Shape::OneOfList(words) if words.is_empty() => format!("`{name}`"),
         Shape::OneOf(words) => format!("`{name} = \"{}\"`", words.first().unwrap_or(&"…")),
-        Shape::OneOfList(words) => format!(
-            "`{name} = [{}]`",
-            words
-                .iter()
-                .map(|word| format!("\"{word}\""))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+        Shape::OneOfList(words) => {
+            format!("`{name} = [{}]`", words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
+        }
         Shape::TextList => format!("`{name} = [\"…\"]`"),
         Shape::Ports => format!("for example `{name} = [16384, 32767]`"),
         Shape::Table(_) => format!("`[…{name}]`"),
         Shape::Tables(_) => format!("`[[{name}]]` and its fields"),
-        Shape::Choice(fields) => format!(
-            "`[node.{name}.…]`, one of {}",
-            list(fields.iter().map(|field| field.name))
-        ),
+        Shape::Choice(fields) => format!("`[node.{name}.…]`, one of {}", list(fields.iter().map(|field| field.name))),
     }
 }
 
@@ -488,22 +372,14 @@ fn filler(shape: Shape) -> Value {
         Shape::TextList | Shape::OneOfList(_) | Shape::Tables(_) => Value::Array(Vec::new()),
         Shape::Ports => Value::Array(vec![Value::Integer(1), Value::Integer(2)]),
         Shape::Table(fields) => Value::Table(fill(fields)),
-        Shape::Choice(fields) => Value::Table(
-            fields
-                .iter()
-                .take(1)
-                .map(|field| (field.name.to_owned(), filler(field.shape)))
-                .collect(),
-        ),
+        Shape::Choice(fields) => {
+            Value::Table(fields.iter().take(1).map(|field| (field.name.to_owned(), filler(field.shape))).collect())
+        }
     }
 }
 
 fn fill(fields: &[Field]) -> Table {
-    fields
-        .iter()
-        .filter(|field| field.required)
-        .map(|field| (field.name.to_owned(), filler(field.shape)))
-        .collect()
+    fields.iter().filter(|field| field.required).map(|field| (field.name.to_owned(), filler(field.shape))).collect()
 }
 
 fn suggestion(text: &str, words: &[&'static str]) -> String {
@@ -525,9 +401,5 @@ fn syntax_fix(message: &str) -> String {
 }
 
 pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    words
-        .into_iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

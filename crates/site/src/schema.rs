@@ -35,19 +35,11 @@ pub(crate) struct Field {
 }
 
 const fn must(name: &'static str, shape: Shape) -> Field {
-    Field {
-        name,
-        shape,
-        required: true,
-    }
+    Field { name, shape, required: true }
 }
 
 const fn may(name: &'static str, shape: Shape) -> Field {
-    Field {
-        name,
-        shape,
-        required: false,
-    }
+    Field { name, shape, required: false }
 }
 
 const PORT: Shape = Shape::Number(1, 65_535);
@@ -61,10 +53,7 @@ pub(crate) static SITE: &[Field] = &[
     must("node", Shape::Tables(NODE)),
 ];
 
-static TLS: &[Field] = &[
-    must("versions", Shape::OneOfList(&["1.2", "1.3"])),
-    may("dangerous_tls_keylog", Shape::Flag),
-];
+static TLS: &[Field] = &[must("versions", Shape::OneOfList(&["1.2", "1.3"])), may("dangerous_tls_keylog", Shape::Flag)];
 
 static NODE: &[Field] = &[
     must("name", Shape::Text),
@@ -94,10 +83,7 @@ static DIAL_PEER: &[Field] = &[
     may("incoming_called_number", Shape::Text),
     may("destination_pattern", Shape::Text),
     must("session_target", Shape::Text),
-    may(
-        "session_transport",
-        Shape::OneOf(&["tcp tls", "tcp", "udp"]),
-    ),
+    may("session_transport", Shape::OneOf(&["tcp tls", "tcp", "udp"])),
     may("srtp", Shape::Flag),
     may("dangerous_plain_rtp", Shape::Flag),
     may("secure_certificate_subject", Shape::TextList),
@@ -114,11 +100,8 @@ static CALL_SERVER: &[Field] = &[
     may("agent", Shape::Tables(AGENT)),
 ];
 
-static SIP_SERVER_GROUP: &[Field] = &[
-    must("name", Shape::Text),
-    may("heartbeat_s", SECONDS),
-    may("member", Shape::Tables(MEMBER)),
-];
+static SIP_SERVER_GROUP: &[Field] =
+    &[must("name", Shape::Text), may("heartbeat_s", SECONDS), may("member", Shape::Tables(MEMBER))];
 
 static MEMBER: &[Field] = &[
     must("host", Shape::Text),
@@ -131,24 +114,15 @@ static MEMBER: &[Field] = &[
     may("site", Shape::Text),
 ];
 
-static DIALLED_NUMBER: &[Field] = &[
-    must("pattern", Shape::Text),
-    must("group", Shape::Text),
-    may("application", Shape::Text),
-];
+static DIALLED_NUMBER: &[Field] =
+    &[must("pattern", Shape::Text), must("group", Shape::Text), may("application", Shape::Text)];
 
 static QUEUE: &[Field] = &[must("name", Shape::Text), may("ring_no_answer_s", SECONDS)];
 
-static AGENT: &[Field] = &[
-    must("id", Shape::Text),
-    must("extension", Shape::Text),
-    must("queues", Shape::TextList),
-];
+static AGENT: &[Field] = &[must("id", Shape::Text), must("extension", Shape::Text), must("queues", Shape::TextList)];
 
-static VOICE_BROWSER: &[Field] = &[
-    may("application", Shape::Tables(APPLICATION)),
-    must("secure_certificate_subject", Shape::TextList),
-];
+static VOICE_BROWSER: &[Field] =
+    &[may("application", Shape::Tables(APPLICATION)), must("secure_certificate_subject", Shape::TextList)];
 
 static APPLICATION: &[Field] = &[
     must("number", Shape::Text),
@@ -163,10 +137,7 @@ static APPLICATION: &[Field] = &[
 static CHOICE: &[Field] = &[must("digit", Shape::Digit), must("queue", Shape::Text)];
 
 static CALL_MANAGER: &[Field] = &[
-    may(
-        "sip_trunk_security_profile",
-        Shape::Tables(SIP_TRUNK_SECURITY_PROFILE),
-    ),
+    may("sip_trunk_security_profile", Shape::Tables(SIP_TRUNK_SECURITY_PROFILE)),
     may("sip_trunk", Shape::Tables(SIP_TRUNK)),
     may("phone", Shape::Tables(PHONE)),
     may("realm", Shape::Text),
@@ -175,10 +146,7 @@ static CALL_MANAGER: &[Field] = &[
 static SIP_TRUNK_SECURITY_PROFILE: &[Field] = &[
     must("name", Shape::Text),
     may("description", Shape::Text),
-    may(
-        "device_security_mode",
-        Shape::OneOf(&["encrypted", "non_secure"]),
-    ),
+    may("device_security_mode", Shape::OneOf(&["encrypted", "non_secure"])),
     may("secure_certificate_subject", Shape::TextList),
     may("incoming_port", PORT),
 ];
@@ -197,10 +165,7 @@ static PHONE: &[Field] = &[
     must("name", Shape::Text),
     must("line", Shape::Text),
     must("digest_secret", Shape::Text),
-    may(
-        "device_security_mode",
-        Shape::OneOf(&["encrypted", "non_secure"]),
-    ),
+    may("device_security_mode", Shape::OneOf(&["encrypted", "non_secure"])),
     may("secure_certificate_subject", Shape::Text),
 ];
 
@@ -208,12 +173,7 @@ static PHONE: &[Field] = &[
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, best) = known
         .into_iter()
-        .map(|candidate| {
-            (
-                distance(&word.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .min()?;
     (distance <= 1 + word.chars().count() / 4).then_some(best)
 }
@@ -231,16 +191,9 @@ fn distance(a: &str, b: &str) -> usize {
             let here = if row == 0 || column == 0 {
                 row + column
             } else {
-                let replace =
-                    cost[at(row - 1, column - 1)] + usize::from(a[row - 1] != b[column - 1]);
-                let mut least = replace
-                    .min(cost[at(row - 1, column)] + 1)
-                    .min(cost[at(row, column - 1)] + 1);
-                if row > 1
-                    && column > 1
-                    && a[row - 1] == b[column - 2]
-                    && a[row - 2] == b[column - 1]
-                {
+                let replace = cost[at(row - 1, column - 1)] + usize::from(a[row - 1] != b[column - 1]);
+                let mut least = replace.min(cost[at(row - 1, column)] + 1).min(cost[at(row, column - 1)] + 1);
+                if row > 1 && column > 1 && a[row - 1] == b[column - 2] && a[row - 2] == b[column - 1] {
                     least = least.min(cost[at(row - 2, column - 2)] + 1);
                 }
                 least
@@ -274,41 +227,23 @@ mod tests {
     }
 
     fn compare(fields: &[Field], value: &toml::Value, path: &str) {
-        let table = value
-            .as_table()
-            .unwrap_or_else(|| panic!("{path} is a table"));
+        let table = value.as_table().unwrap_or_else(|| panic!("{path} is a table"));
         for key in table.keys() {
-            assert!(
-                fields.iter().any(|field| field.name == key),
-                "{path}.{key} is in the types but not in the schema"
-            );
+            assert!(fields.iter().any(|field| field.name == key), "{path}.{key} is in the types but not in the schema");
         }
         for field in fields {
-            let inner = table.get(field.name).unwrap_or_else(|| {
-                panic!(
-                    "{path}.{} is in the schema but not in EVERYTHING",
-                    field.name
-                )
-            });
+            let inner = table
+                .get(field.name)
+                .unwrap_or_else(|| panic!("{path}.{} is in the schema but not in EVERYTHING", field.name));
             let path = format!("{path}.{}", field.name);
             match field.shape {
                 Shape::Table(fields) => compare(fields, inner, &path),
-                Shape::Tables(fields) => compare(
-                    fields,
-                    inner
-                        .as_array()
-                        .and_then(|rows| rows.first())
-                        .expect("one row"),
-                    &path,
-                ),
+                Shape::Tables(fields) => {
+                    compare(fields, inner.as_array().and_then(|rows| rows.first()).expect("one row"), &path)
+                }
                 Shape::Choice(fields) => {
                     // A node has one role; EVERYTHING has one node of each role, the first is compared here.
-                    let role = inner
-                        .as_table()
-                        .expect("a table")
-                        .keys()
-                        .next()
-                        .expect("one role");
+                    let role = inner.as_table().expect("a table").keys().next().expect("one role");
                     assert!(fields.iter().any(|field| field.name == role));
                 }
                 _ => {}
@@ -321,9 +256,7 @@ mod tests {
         let site: Site = toml::from_str(EVERYTHING).expect("every field of the types");
         for (node, role) in site.nodes.iter().zip(ROLE) {
             let written = toml::Value::try_from(&node.role).expect("types to TOML");
-            let Shape::Table(fields) = role.shape else {
-                panic!("a role is a table")
-            };
+            let Shape::Table(fields) = role.shape else { panic!("a role is a table") };
             compare(fields, &written[role.name], role.name);
         }
     }

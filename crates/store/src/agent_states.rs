@@ -28,12 +28,7 @@ impl Store {
                 "read agents' states",
                 "SELECT id, state FROM agent_state WHERE node = ?1 ORDER BY id",
                 params![node],
-                |row| {
-                    Ok(AgentState {
-                        id: row.get(0)?,
-                        state: row.get(1)?,
-                    })
-                },
+                |row| Ok(AgentState { id: row.get(0)?, state: row.get(1)? }),
             ),
         }
     }

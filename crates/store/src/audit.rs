@@ -23,19 +23,9 @@ impl Store {
     pub fn add_change(&mut self, change: &Change) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Change {
-                    at_ms,
-                    who,
-                    source,
-                    what,
-                    detail,
-                } = change;
+                let Change { at_ms, who, source, what, detail } = change;
                 let sql = "INSERT INTO audit (at_ms, who, source, what, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-                sqlite.write(
-                    "keep an audit entry",
-                    sql,
-                    params![to_sql(*at_ms), who, source, what, detail],
-                )?;
+                sqlite.write("keep an audit entry", sql, params![to_sql(*at_ms), who, source, what, detail])?;
             }
         }
         Ok(())

@@ -23,26 +23,13 @@ impl Store {
     pub fn add_ended_leg(&mut self, ended: &EndedLeg) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let EndedLeg {
-                    node,
-                    call,
-                    leg,
-                    caller,
-                    ended_ms,
-                    record,
-                } = ended;
-                let sql = "INSERT INTO ended_leg (node, call, leg, caller, ended_ms, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let EndedLeg { node, call, leg, caller, ended_ms, record } = ended;
+                let sql =
+                    "INSERT INTO ended_leg (node, call, leg, caller, ended_ms, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                 sqlite.write(
                     "keep a call record",
                     sql,
-                    params![
-                        node,
-                        to_sql(*call),
-                        to_sql(*leg),
-                        caller,
-                        to_sql(*ended_ms),
-                        record
-                    ],
+                    params![node, to_sql(*call), to_sql(*leg), caller, to_sql(*ended_ms), record],
                 )?;
             }
         }

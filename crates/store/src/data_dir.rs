@@ -43,17 +43,10 @@ impl DataDir {
     ///
     /// # Errors
     /// The site has problems, the folder cannot be written, or what is there does not belong together.
-    pub fn init(
-        path: &Path,
-        site_text: &str,
-        now: SystemTime,
-    ) -> anyhow::Result<(DataDir, Vec<String>)> {
+    pub fn init(path: &Path, site_text: &str, now: SystemTime) -> anyhow::Result<(DataDir, Vec<String>)> {
         let site = parse(site_text)?;
-        files::create_folder(path)
-            .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
-        let dir = DataDir {
-            path: path.to_owned(),
-        };
+        files::create_folder(path).with_context(|| format!("the data directory {} cannot be made", path.display()))?;
+        let dir = DataDir { path: path.to_owned() };
         let _lock = dir.lock()?;
         let mut made = Vec::new();
         let ca = dir.init_root(&site, now, &mut made)?;
@@ -100,9 +93,7 @@ impl DataDir {
     /// # Errors
     /// There is no data directory, or it is not whole.
     pub fn open(path: &Path) -> anyhow::Result<DataDir> {
-        let dir = DataDir {
-            path: path.to_owned(),
-        };
+        let dir = DataDir { path: path.to_owned() };
         for file in [dir.root_file(), dir.site_file()] {
             ensure!(
                 file.exists(),
@@ -122,11 +113,8 @@ impl DataDir {
     /// The site in force.
     pub fn site(&self) -> anyhow::Result<Site> {
         let file = self.site_file();
-        parse(
-            &fs::read_to_string(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?,
-        )
-        .with_context(|| format!("in {}", file.display()))
+        parse(&fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?)
+            .with_context(|| format!("in {}", file.display()))
     }
 
     /// Puts another site in force. Nodes that are new in it need `init` for their identities.
@@ -178,10 +166,7 @@ impl DataDir {
     pub fn roots_pem(&self) -> anyhow::Result<Vec<String>> {
         let mut roots = vec![self.read(&self.root_file())?];
         let folder = self.path.join("roots");
-        for name in names_in(&folder)?
-            .into_iter()
-            .filter(|name| name.ends_with(".pem"))
-        {
+        for name in names_in(&folder)?.into_iter().filter(|name| name.ends_with(".pem")) {
             let pem = self.read(&folder.join(&name))?;
             let found = trust::certificates_der(&pem).with_context(|| format!("roots/{name}"))?;
             ensure!(
@@ -205,10 +190,7 @@ impl DataDir {
             self.path.display()
         );
         private(&key)?;
-        Ok(Ca::from_pem(
-            &self.read(&self.root_file())?,
-            &self.read(&key)?,
-        )?)
+        Ok(Ca::from_pem(&self.read(&self.root_file())?, &self.read(&key)?)?)
     }
 
     /// The store. Open one for each thread that uses it.
@@ -216,22 +198,11 @@ impl DataDir {
         Store::open(&self.store_file())
     }
 
-    fn init_root(
-        &self,
-        site: &Site,
-        now: SystemTime,
-        made: &mut Vec<String>,
-    ) -> anyhow::Result<Ca> {
+    fn init_root(&self, site: &Site, now: SystemTime, made: &mut Vec<String>) -> anyhow::Result<Ca> {
         let folder = self.path.join("ca");
         if !folder.exists() {
             let ca = Ca::create(&site.name, now)?;
-            files::create_folder_with(
-                &folder,
-                &[
-                    ("root.pem", ca.certificate_pem()),
-                    ("root.key", ca.key_pem()),
-                ],
-            )?;
+            files::create_folder_with(&folder, &[("root.pem", ca.certificate_pem()), ("root.key", ca.key_pem())])?;
             made.push(format!("ca: {}", ca.facts().subject));
         }
         self.ca()
@@ -245,19 +216,12 @@ impl DataDir {
         now: SystemTime,
         made: &mut Vec<String>,
     ) -> anyhow::Result<()> {
-        let shown = folder
-            .strip_prefix(&self.path)
-            .unwrap_or(folder)
-            .display()
-            .to_string();
+        let shown = folder.strip_prefix(&self.path).unwrap_or(folder).display().to_string();
         if !folder.exists() {
             let identity = ca.issue(request)?;
             files::create_folder_with(
                 folder,
-                &[
-                    ("chain.pem", &identity.chain_pem()),
-                    ("key.pem", &identity.key_pem()),
-                ],
+                &[("chain.pem", &identity.chain_pem()), ("key.pem", &identity.key_pem())],
             )?;
             made.push(format!("{shown}: {}", identity.facts().subject));
             return Ok(());
@@ -267,31 +231,17 @@ impl DataDir {
         let facts = identity.facts();
         let mut stale = Vec::new();
         if facts.issuer != ca.facts().subject {
-            stale.push(format!(
-                "it was issued by `{}`, not by this CA",
-                facts.issuer
-            ));
+            stale.push(format!("it was issued by `{}`, not by this CA", facts.issuer));
         }
         let addresses = request.ip_addresses.iter().map(ToString::to_string);
-        for name in request
-            .dns_names
-            .iter()
-            .cloned()
-            .chain(addresses)
-            .filter(|name| !facts.is_named(name))
-        {
+        for name in request.dns_names.iter().cloned().chain(addresses).filter(|name| !facts.is_named(name)) {
             stale.push(format!("it does not name {name}"));
         }
-        let seconds = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs() as i64);
+        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         if facts.not_after < seconds {
             stale.push("it has expired".to_owned());
         } else if facts.not_after - seconds < RENEW_WITHIN {
-            stale.push(format!(
-                "it expires within {} days",
-                (facts.not_after - seconds) / 86_400 + 1
-            ));
+            stale.push(format!("it expires within {} days", (facts.not_after - seconds) / 86_400 + 1));
         }
         if !stale.is_empty() {
             made.push(format!(
@@ -312,8 +262,7 @@ impl DataDir {
             .mode(0o600)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        file.lock()
-            .with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(file)
     }
 
@@ -344,11 +293,7 @@ fn parse(text: &str) -> anyhow::Result<Site> {
         Err(problems) => bail!(
             "the site has {} problems:\n{}",
             problems.len(),
-            problems
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("\n")
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         ),
     }
 }
@@ -356,17 +301,14 @@ fn parse(text: &str) -> anyhow::Result<Site> {
 fn read_identity(folder: &Path) -> anyhow::Result<Identity> {
     let key = folder.join("key.pem");
     private(&key)?;
-    let read = |file: PathBuf| {
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
-    };
+    let read = |file: PathBuf| fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()));
     Identity::from_pem(&read(folder.join("chain.pem"))?, &read(key)?)
         .with_context(|| format!("in {}", folder.display()))
 }
 
 /// A private key that others on this host can read is nobody's identity.
 fn private(key: &Path) -> anyhow::Result<()> {
-    let open =
-        files::is_open_to_others(key).with_context(|| format!("cannot read {}", key.display()))?;
+    let open = files::is_open_to_others(key).with_context(|| format!("cannot read {}", key.display()))?;
     ensure!(
         !open,
         "others on this host may read the private key {}: run `chmod 600 {}`, and if they may have read it, issue another",
@@ -382,9 +324,7 @@ fn names_in(folder: &Path) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
             names.push(name);

@@ -19,12 +19,7 @@ impl Store {
     pub fn add_decision(&mut self, decision: &Decision) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Decision {
-                    node,
-                    at_ms,
-                    caller,
-                    words,
-                } = decision;
+                let Decision { node, at_ms, caller, words } = decision;
                 sqlite.write(
                     "keep a decision",
                     "INSERT INTO decision (node, at_ms, caller, words) VALUES (?1, ?2, ?3, ?4)",

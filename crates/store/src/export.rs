@@ -22,11 +22,7 @@ impl DataDir {
             if site.node(node).is_none() {
                 bail!(
                     "there is no node `{node}` in the site; it has {}",
-                    site.nodes
-                        .iter()
-                        .map(|node| node.name.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
+                    site.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ")
                 );
             }
         }
@@ -60,18 +56,12 @@ impl DataDir {
             }
             files::create_folder_with(
                 &folder,
-                &[
-                    ("chain.pem", &identity.chain_pem()),
-                    ("key.pem", &identity.key_pem()),
-                ],
+                &[("chain.pem", &identity.chain_pem()), ("key.pem", &identity.key_pem())],
             )?;
         }
         for entry in fs::read_dir(self.path().join("roots"))? {
             let entry = entry?;
-            files::write_private(
-                &to.join("roots").join(entry.file_name()),
-                &fs::read(entry.path())?,
-            )?;
+            files::write_private(&to.join("roots").join(entry.file_name()), &fs::read(entry.path())?)?;
         }
         files::write_private(&out, root.as_bytes())?;
         let text = without_secrets(&fs::read_to_string(self.site_file())?, nodes)?;
@@ -88,19 +78,14 @@ fn without_secrets(text: &str, nodes: &[String]) -> anyhow::Result<String> {
         bail!("the site in force writes its nodes in one line: write them as `[[node]]`");
     };
     for row in rows.iter_mut() {
-        let stays = row
-            .get("name")
-            .and_then(Item::as_str)
-            .is_some_and(|name| nodes.iter().any(|node| node == name));
+        let stays = row.get("name").and_then(Item::as_str).is_some_and(|name| nodes.iter().any(|node| node == name));
         if stays {
             continue;
         }
         // Step by step, because indexing an item makes what it does not find.
         let role = row.get_mut("role").and_then(Item::as_table_like_mut);
         let manager = role.and_then(|role| role.get_mut("call_manager"));
-        let phones = manager
-            .and_then(Item::as_table_like_mut)
-            .and_then(|manager| manager.get_mut("phone"));
+        let phones = manager.and_then(Item::as_table_like_mut).and_then(|manager| manager.get_mut("phone"));
         if let Some(phones) = phones {
             withhold(phones);
         }

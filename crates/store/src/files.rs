@@ -14,11 +14,7 @@ pub fn write_private(path: &Path, octets: &[u8]) -> io::Result<()> {
     let temporary = temporary(path)?;
     // One that a crash left behind is not ours to trust.
     remove(&temporary)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE)
-        .open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE).open(&temporary)?;
     file.write_all(octets)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -41,21 +37,13 @@ pub(crate) fn create_folder_with(path: &Path, files: &[(&str, &str)]) -> io::Res
 
 /// A folder with permissions 0700, with those above it; one that is there is left as it is.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER)
-        .create(path)?;
+    DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
     sync_parent(path)
 }
 
 /// An empty file with permissions 0600, unless it is there.
 pub(crate) fn touch_private(path: &Path) -> io::Result<()> {
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE)
-        .open(path)
-    {
+    match OpenOptions::new().write(true).create_new(true).mode(FILE).open(path) {
         Ok(_) => sync_parent(path),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
@@ -68,12 +56,9 @@ pub(crate) fn is_open_to_others(path: &Path) -> io::Result<bool> {
 }
 
 fn temporary(path: &Path) -> io::Result<std::path::PathBuf> {
-    let name = path.file_name().ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{} names no file", path.display()),
-        )
-    })?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display())))?;
     Ok(path.with_file_name(format!(".{}.new", name.to_string_lossy())))
 }
 

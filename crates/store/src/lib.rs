@@ -55,10 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// `work`'s own, after which nothing of it is kept; or the disk's.
-    pub fn together<T>(
-        &mut self,
-        work: impl FnOnce(&mut Store) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub fn together<T>(&mut self, work: impl FnOnce(&mut Store) -> Result<T, Error>) -> Result<T, Error> {
         match self {
             Store::Sqlite(sqlite) => sqlite.begin()?,
         }
@@ -80,13 +77,9 @@ pub enum Error {
         "the store was written by a newer Ringfence (its tables are version {found}, this program knows {known}); run the newer one, or restore a backup made before the upgrade"
     )]
     Newer { found: u32, known: u32 },
-    #[error(
-        "the disk that holds the store is full; nothing more is acknowledged until there is room"
-    )]
+    #[error("the disk that holds the store is full; nothing more is acknowledged until there is room")]
     Full,
-    #[error(
-        "the store is locked by another process for too long; is a backup or another tool working on it?"
-    )]
+    #[error("the store is locked by another process for too long; is a backup or another tool working on it?")]
     Busy,
     #[error("the store failed to {doing}: {why}")]
     Failed { doing: &'static str, why: String },

@@ -26,12 +26,7 @@ impl Store {
     pub fn add_refusal(&mut self, refused: &Refused) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Refused {
-                    node,
-                    at_ms,
-                    cause,
-                    record,
-                } = refused;
+                let Refused { node, at_ms, cause, record } = refused;
                 sqlite.write(
                     "keep a refusal",
                     "INSERT INTO refusal (node, at_ms, cause, record) VALUES (?1, ?2, ?3, ?4)",
@@ -49,9 +44,19 @@ impl Store {
     /// The last `most` of a node, newest first.
     pub fn refusals(&self, node: &str, most: u32) -> Result<Vec<Refused>, Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.read("read refusals", "SELECT node, at_ms, cause, record FROM refusal WHERE node = ?1 ORDER BY id DESC LIMIT ?2", params![node, most], |row| {
-                Ok(Refused { node: row.get(0)?, at_ms: from_sql(row.get(1)?), cause: row.get(2)?, record: row.get(3)? })
-            }),
+            Store::Sqlite(sqlite) => sqlite.read(
+                "read refusals",
+                "SELECT node, at_ms, cause, record FROM refusal WHERE node = ?1 ORDER BY id DESC LIMIT ?2",
+                params![node, most],
+                |row| {
+                    Ok(Refused {
+                        node: row.get(0)?,
+                        at_ms: from_sql(row.get(1)?),
+                        cause: row.get(2)?,
+                        record: row.get(3)?,
+                    })
+                },
+            ),
         }
     }
 }

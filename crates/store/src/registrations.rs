@@ -13,12 +13,7 @@ pub struct Registration {
 
 impl Store {
     /// Keeps a line's registration; `None` removes it.
-    pub fn put_registration(
-        &mut self,
-        node: &str,
-        line: &str,
-        state: Option<&[u8]>,
-    ) -> Result<(), Error> {
+    pub fn put_registration(&mut self, node: &str, line: &str, state: Option<&[u8]>) -> Result<(), Error> {
         match (self, state) {
             (Store::Sqlite(sqlite), Some(state)) => {
                 let sql = "INSERT INTO registration (node, line, state) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET state = ?3";
@@ -42,12 +37,7 @@ impl Store {
                 "read registrations",
                 "SELECT line, state FROM registration WHERE node = ?1 ORDER BY line",
                 params![node],
-                |row| {
-                    Ok(Registration {
-                        line: row.get(0)?,
-                        state: row.get(1)?,
-                    })
-                },
+                |row| Ok(Registration { line: row.get(0)?, state: row.get(1)? }),
             ),
         }
     }

@@ -15,20 +15,12 @@ pub struct Snapshot {
 
 impl Store {
     /// Keeps a call's state; `None` removes it.
-    pub fn put_snapshot(
-        &mut self,
-        node: &str,
-        call: u64,
-        state: Option<&[u8]>,
-    ) -> Result<(), Error> {
+    pub fn put_snapshot(&mut self, node: &str, call: u64, state: Option<&[u8]>) -> Result<(), Error> {
         match (self, state) {
             (Store::Sqlite(sqlite), Some(state)) => {
-                let sql = "INSERT INTO snapshot (node, call, state) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET state = ?3";
-                sqlite.write(
-                    "keep a call's state",
-                    sql,
-                    params![node, to_sql(call), state],
-                )?;
+                let sql =
+                    "INSERT INTO snapshot (node, call, state) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET state = ?3";
+                sqlite.write("keep a call's state", sql, params![node, to_sql(call), state])?;
             }
             (Store::Sqlite(sqlite), None) => {
                 sqlite.write(
@@ -48,12 +40,7 @@ impl Store {
                 "read calls' states",
                 "SELECT call, state FROM snapshot WHERE node = ?1 ORDER BY call",
                 params![node],
-                |row| {
-                    Ok(Snapshot {
-                        call: from_sql(row.get(0)?),
-                        state: row.get(1)?,
-                    })
-                },
+                |row| Ok(Snapshot { call: from_sql(row.get(0)?), state: row.get(1)? }),
             ),
         }
     }

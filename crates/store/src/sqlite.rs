@@ -25,18 +25,12 @@ pub struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(file: &Path) -> Result<Sqlite, Error> {
-        let cannot = |why: String| Error::Open {
-            file: file.to_owned(),
-            why,
-        };
+        let cannot = |why: String| Error::Open { file: file.to_owned(), why };
         // Made by us first, because SQLite's own would be readable by others; its -wal and -shm follow the file.
         files::touch_private(file).map_err(|error| cannot(error.to_string()))?;
         let connection = Connection::open(file).map_err(|error| cannot(error.to_string()))?;
         Sqlite::prepare(connection).map_err(|error| match error {
-            Error::Failed { why, .. } => Error::NotOurs {
-                file: file.to_owned(),
-                why,
-            },
+            Error::Failed { why, .. } => Error::NotOurs { file: file.to_owned(), why },
             other => other,
         })
     }
@@ -48,22 +42,10 @@ impl Sqlite {
     fn prepare(connection: Connection) -> Result<Sqlite, Error> {
         let mut sqlite = Sqlite { connection };
         let opening = || failed("open");
-        sqlite
-            .connection
-            .busy_timeout(PATIENCE)
-            .map_err(opening())?;
-        sqlite
-            .connection
-            .pragma_update(None, "journal_mode", "WAL")
-            .map_err(opening())?;
-        sqlite
-            .connection
-            .pragma_update(None, "synchronous", "FULL")
-            .map_err(opening())?;
-        sqlite
-            .connection
-            .pragma_update(None, "foreign_keys", true)
-            .map_err(opening())?;
+        sqlite.connection.busy_timeout(PATIENCE).map_err(opening())?;
+        sqlite.connection.pragma_update(None, "journal_mode", "WAL").map_err(opening())?;
+        sqlite.connection.pragma_update(None, "synchronous", "FULL").map_err(opening())?;
+        sqlite.connection.pragma_update(None, "foreign_keys", true).map_err(opening())?;
         sqlite.connection.set_prepared_statement_cache_capacity(64);
         sqlite.migrate()?;
         Ok(sqlite)
@@ -79,28 +61,16 @@ impl Sqlite {
         let version = self.version()?;
         let done = (|| {
             if version > MIGRATIONS.len() {
-                return Err(Error::Newer {
-                    found: version as u32,
-                    known: MIGRATIONS.len() as u32,
-                });
+                return Err(Error::Newer { found: version as u32, known: MIGRATIONS.len() as u32 });
             }
             if version > 0 && self.application()? != APPLICATION_ID {
-                return Err(Error::Failed {
-                    doing: "open",
-                    why: "it is another program's database".into(),
-                });
+                return Err(Error::Failed { doing: "open", why: "it is another program's database".into() });
             }
             for migration in MIGRATIONS.iter().skip(version) {
-                self.connection
-                    .execute_batch(migration)
-                    .map_err(migrating())?;
+                self.connection.execute_batch(migration).map_err(migrating())?;
             }
-            self.connection
-                .pragma_update(None, "application_id", APPLICATION_ID)
-                .map_err(migrating())?;
-            self.connection
-                .pragma_update(None, "user_version", MIGRATIONS.len() as u32)
-                .map_err(migrating())
+            self.connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(migrating())?;
+            self.connection.pragma_update(None, "user_version", MIGRATIONS.len() as u32).map_err(migrating())
         })();
         self.end(done)
     }
@@ -113,41 +83,27 @@ impl Sqlite {
     }
 
     fn application(&self) -> Result<i32, Error> {
-        self.connection
-            .pragma_query_value(None, "application_id", |row| row.get(0))
-            .map_err(failed("open"))
+        self.connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed("open"))
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
-        self.connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(failed("begin a change"))
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed("begin a change"))
     }
 
     /// Commits what was `done` since [`Sqlite::begin`], or takes it back.
     pub(crate) fn end<T>(&mut self, done: Result<T, Error>) -> Result<T, Error> {
         let done = done.and_then(|value| {
-            self.connection
-                .execute_batch("COMMIT")
-                .map(|()| value)
-                .map_err(failed("write to the disk"))
+            self.connection.execute_batch("COMMIT").map(|()| value).map_err(failed("write to the disk"))
         });
         // Some errors (a full disk) have rolled back already.
         if done.is_err() && !self.connection.is_autocommit() {
-            self.connection
-                .execute_batch("ROLLBACK")
-                .map_err(failed("take a change back"))?;
+            self.connection.execute_batch("ROLLBACK").map_err(failed("take a change back"))?;
         }
         done
     }
 
     /// Rows changed.
-    pub(crate) fn write(
-        &self,
-        doing: &'static str,
-        sql: &str,
-        values: impl Params,
-    ) -> Result<usize, Error> {
+    pub(crate) fn write(&self, doing: &'static str, sql: &str, values: impl Params) -> Result<usize, Error> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
         statement.execute(values).map_err(failed(doing))
     }
@@ -174,10 +130,7 @@ fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
     move |error| match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
-        _ => Error::Failed {
-            doing,
-            why: error.to_string(),
-        },
+        _ => Error::Failed { doing, why: error.to_string() },
     }
 }
 

@@ -21,18 +21,9 @@ impl Store {
     pub fn put_statement(&mut self, statement: &Statement) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Statement {
-                    node,
-                    caller,
-                    made_ms,
-                    signed,
-                } = statement;
+                let Statement { node, caller, made_ms, signed } = statement;
                 let sql = "INSERT INTO statement (node, caller, made_ms, signed) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET made_ms = ?3, signed = ?4";
-                sqlite.write(
-                    "keep a statement",
-                    sql,
-                    params![node, caller, to_sql(*made_ms), signed],
-                )?;
+                sqlite.write("keep a statement", sql, params![node, caller, to_sql(*made_ms), signed])?;
             }
         }
         Ok(())
@@ -52,25 +43,28 @@ impl Store {
     /// What each node of this store said of a call, in the order of their names.
     pub fn statements_of(&self, caller: &str) -> Result<Vec<Statement>, Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.read("read statements", "SELECT node, caller, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node", params![caller], statement),
+            Store::Sqlite(sqlite) => sqlite.read(
+                "read statements",
+                "SELECT node, caller, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node",
+                params![caller],
+                statement,
+            ),
         }
     }
 
     /// Caller and time of a node's last `most` statements, newest first.
     pub fn statement_list(&self, node: &str, most: u32) -> Result<Vec<(String, u64)>, Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.read("list statements", "SELECT caller, made_ms FROM statement WHERE node = ?1 ORDER BY made_ms DESC, caller LIMIT ?2", params![node, most], |row| {
-                Ok((row.get(0)?, from_sql(row.get(1)?)))
-            }),
+            Store::Sqlite(sqlite) => sqlite.read(
+                "list statements",
+                "SELECT caller, made_ms FROM statement WHERE node = ?1 ORDER BY made_ms DESC, caller LIMIT ?2",
+                params![node, most],
+                |row| Ok((row.get(0)?, from_sql(row.get(1)?))),
+            ),
         }
     }
 }
 
 fn statement(row: &rusqlite::Row<'_>) -> rusqlite::Result<Statement> {
-    Ok(Statement {
-        node: row.get(0)?,
-        caller: row.get(1)?,
-        made_ms: from_sql(row.get(2)?),
-        signed: row.get(3)?,
-    })
+    Ok(Statement { node: row.get(0)?, caller: row.get(1)?, made_ms: from_sql(row.get(2)?), signed: row.get(3)? })
 }

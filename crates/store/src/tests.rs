@@ -7,12 +7,7 @@ use crate::test_folder::Folder;
 use crate::*;
 
 fn statement(caller: &str, made_ms: u64) -> Statement {
-    Statement {
-        node: "cvp1".into(),
-        caller: caller.into(),
-        made_ms,
-        signed: format!("{{\"of\":\"{caller}\"}}"),
-    }
+    Statement { node: "cvp1".into(), caller: caller.into(), made_ms, signed: format!("{{\"of\":\"{caller}\"}}") }
 }
 
 #[test]
@@ -20,19 +15,10 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
     let folder = Folder::new();
     let file = folder.path("store.sqlite");
     let mut store = Store::open(&file).unwrap();
-    let (a, b) = (
-        "674ecd1639ed7a710000abf910000178",
-        "4865626844c25f248e19a95a65b0ad50",
-    );
-    store
-        .put_registration("cucm1", "1002", Some(b"there"))
-        .unwrap();
-    store
-        .put_registration("cucm1", "1001", Some(b"here"))
-        .unwrap();
-    store
-        .put_registration("cucm1", "1001", Some(b"\0\xff"))
-        .unwrap();
+    let (a, b) = ("674ecd1639ed7a710000abf910000178", "4865626844c25f248e19a95a65b0ad50");
+    store.put_registration("cucm1", "1002", Some(b"there")).unwrap();
+    store.put_registration("cucm1", "1001", Some(b"here")).unwrap();
+    store.put_registration("cucm1", "1001", Some(b"\0\xff")).unwrap();
     store.put_snapshot("cvp1", u64::MAX, Some(b"late")).unwrap();
     store.put_snapshot("cvp1", 7, Some(b"early")).unwrap();
     store.put_agent_state("cvp1", "1001", "ready").unwrap();
@@ -40,28 +26,13 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
     store.put_statement(&statement(a, 1)).unwrap();
     store.put_statement(&statement(a, 2)).unwrap();
     store.put_statement(&statement(b, 3)).unwrap();
-    let leg = EndedLeg {
-        node: "cube1".into(),
-        call: 1 << 63,
-        leg: 2,
-        caller: a.into(),
-        ended_ms: 9,
-        record: "{}".into(),
-    };
+    let leg =
+        EndedLeg { node: "cube1".into(), call: 1 << 63, leg: 2, caller: a.into(), ended_ms: 9, record: "{}".into() };
     store.add_ended_leg(&leg).unwrap();
-    let refused = Refused {
-        node: "cube1".into(),
-        at_ms: 5,
-        cause: "unknown_ca".into(),
-        record: "{}".into(),
-    };
+    let refused = Refused { node: "cube1".into(), at_ms: 5, cause: "unknown_ca".into(), record: "{}".into() };
     store.add_refusal(&refused).unwrap();
-    let decision = Decision {
-        node: "cvp1".into(),
-        at_ms: 6,
-        caller: a.into(),
-        words: "agent 1001, idle longest".into(),
-    };
+    let decision =
+        Decision { node: "cvp1".into(), at_ms: 6, caller: a.into(), words: "agent 1001, idle longest".into() };
     store.add_decision(&decision).unwrap();
     let change = Change {
         at_ms: 7,
@@ -76,38 +47,18 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
     assert_eq!(
         other.registrations("cucm1").unwrap(),
         [
-            Registration {
-                line: "1001".into(),
-                state: vec![0, 255]
-            },
-            Registration {
-                line: "1002".into(),
-                state: b"there".to_vec()
-            }
+            Registration { line: "1001".into(), state: vec![0, 255] },
+            Registration { line: "1002".into(), state: b"there".to_vec() }
         ]
     );
-    let calls: Vec<u64> = other
-        .snapshots("cvp1")
-        .unwrap()
-        .into_iter()
-        .map(|snapshot| snapshot.call)
-        .collect();
+    let calls: Vec<u64> = other.snapshots("cvp1").unwrap().into_iter().map(|snapshot| snapshot.call).collect();
     assert_eq!(calls.len(), 2);
     assert!(calls.contains(&u64::MAX) && calls.contains(&7));
-    assert_eq!(
-        other.agent_states("cvp1").unwrap(),
-        [AgentState {
-            id: "1001".into(),
-            state: "not ready".into()
-        }]
-    );
+    assert_eq!(other.agent_states("cvp1").unwrap(), [AgentState { id: "1001".into(), state: "not ready".into() }]);
     assert_eq!(other.statement("cvp1", a).unwrap(), Some(statement(a, 2)));
     assert_eq!(other.statement("cube1", a).unwrap(), None);
     assert_eq!(other.statements_of(b).unwrap(), [statement(b, 3)]);
-    assert_eq!(
-        other.statement_list("cvp1", 9).unwrap(),
-        [(b.to_owned(), 3), (a.to_owned(), 2)]
-    );
+    assert_eq!(other.statement_list("cvp1", 9).unwrap(), [(b.to_owned(), 3), (a.to_owned(), 2)]);
     assert_eq!(other.ended_legs_of(a).unwrap(), std::slice::from_ref(&leg));
     assert_eq!(other.ended_legs("cube1", 1).unwrap(), [leg]);
     assert_eq!(other.refusals("cube1", 5).unwrap(), [refused]);
@@ -116,13 +67,7 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
 
     other.put_registration("cucm1", "1001", None).unwrap();
     other.put_snapshot("cvp1", 7, None).unwrap();
-    assert_eq!(
-        (
-            store.registrations("cucm1").unwrap().len(),
-            store.snapshots("cvp1").unwrap().len()
-        ),
-        (1, 1)
-    );
+    assert_eq!((store.registrations("cucm1").unwrap().len(), store.snapshots("cvp1").unwrap().len()), (1, 1));
     assert!(store.registrations("cucm2").unwrap().is_empty());
 }
 
@@ -147,55 +92,28 @@ fn together_is_all_or_nothing() {
 #[test]
 fn refusals_do_not_fill_the_disk() {
     let mut store = Store::in_memory().unwrap();
-    let refused = |at_ms| Refused {
-        node: "cube1".into(),
-        at_ms,
-        cause: "unknown_ca".into(),
-        record: String::new(),
-    };
-    let first = Refused {
-        node: "cvp1".into(),
-        ..refused(0)
-    };
+    let refused = |at_ms| Refused { node: "cube1".into(), at_ms, cause: "unknown_ca".into(), record: String::new() };
+    let first = Refused { node: "cvp1".into(), ..refused(0) };
     store.add_refusal(&first).unwrap();
-    store
-        .together(|store| (1..=12_000).try_for_each(|at| store.add_refusal(&refused(at))))
-        .unwrap();
+    store.together(|store| (1..=12_000).try_for_each(|at| store.add_refusal(&refused(at)))).unwrap();
     let kept = store.refusals("cube1", 20_000).unwrap();
     assert!((10_000..10_256).contains(&kept.len()), "{}", kept.len());
     assert_eq!((kept[0].at_ms, kept[9_999].at_ms), (12_000, 2_001));
-    assert_eq!(
-        store.refusals("cvp1", 9).unwrap(),
-        [first],
-        "another node's stay"
-    );
+    assert_eq!(store.refusals("cvp1", 9).unwrap(), [first], "another node's stay");
 }
 
 #[test]
 fn a_file_of_somebody_else_is_left_alone() {
     let folder = Folder::new();
     let text = folder.path("text");
-    std::fs::write(
-        &text,
-        "not a database, but long enough to be looked at as one",
-    )
-    .unwrap();
+    std::fs::write(&text, "not a database, but long enough to be looked at as one").unwrap();
     assert!(matches!(Store::open(&text), Err(Error::NotOurs { .. })));
-    assert!(
-        std::fs::read_to_string(&text)
-            .unwrap()
-            .starts_with("not a database")
-    );
+    assert!(std::fs::read_to_string(&text).unwrap().starts_with("not a database"));
     let theirs = folder.path("theirs");
     let connection = rusqlite::Connection::open(&theirs).unwrap();
-    connection
-        .execute_batch("CREATE TABLE t (a); PRAGMA user_version = 1")
-        .unwrap();
+    connection.execute_batch("CREATE TABLE t (a); PRAGMA user_version = 1").unwrap();
     assert!(matches!(Store::open(&theirs), Err(Error::NotOurs { .. })));
-    assert!(matches!(
-        Store::open(&folder.path("nowhere/store.sqlite")),
-        Err(Error::Open { .. })
-    ));
+    assert!(matches!(Store::open(&folder.path("nowhere/store.sqlite")), Err(Error::Open { .. })));
 }
 
 #[test]
@@ -203,15 +121,9 @@ fn a_newer_store_is_not_touched() {
     let folder = Folder::new();
     let file = folder.path("store.sqlite");
     drop(Store::open(&file).unwrap());
-    rusqlite::Connection::open(&file)
-        .unwrap()
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
+    rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = Store::open(&file).err().unwrap().to_string();
-    assert!(
-        error.contains("newer Ringfence") && error.contains("99"),
-        "{error}"
-    );
+    assert!(error.contains("newer Ringfence") && error.contains("99"), "{error}");
 }
 
 #[test]
@@ -243,24 +155,14 @@ fn what_was_acknowledged_survives_a_kill() {
     let folder = Folder::new();
     let file = folder.path("store.sqlite");
     let mut writer = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "tests::writes_until_killed",
-        ])
+        .args(["--exact", "--ignored", "--nocapture", "tests::writes_until_killed"])
         .env(CRASHING, &file)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut acknowledged = Vec::new();
     for line in BufReader::new(writer.stdout.take().unwrap()).lines() {
-        if let Some(call) = line
-            .unwrap()
-            .rsplit("kept ")
-            .next()
-            .and_then(|call| call.parse::<u64>().ok())
-        {
+        if let Some(call) = line.unwrap().rsplit("kept ").next().and_then(|call| call.parse::<u64>().ok()) {
             acknowledged.push(call);
         }
         if acknowledged.len() == 100 {
@@ -270,12 +172,7 @@ fn what_was_acknowledged_survives_a_kill() {
     writer.wait().unwrap();
     assert!(acknowledged.len() >= 100);
     let store = Store::open(&file).unwrap();
-    let kept: Vec<u64> = store
-        .snapshots("cvp1")
-        .unwrap()
-        .into_iter()
-        .map(|snapshot| snapshot.call)
-        .collect();
+    let kept: Vec<u64> = store.snapshots("cvp1").unwrap().into_iter().map(|snapshot| snapshot.call).collect();
     for call in acknowledged {
         assert!(kept.contains(&call), "{call} was acknowledged and is gone");
     }
@@ -284,12 +181,7 @@ fn what_was_acknowledged_survives_a_kill() {
 #[test]
 #[ignore = "run as a process of its own by what_was_acknowledged_survives_a_kill"]
 fn writes_until_killed() {
-    let mut store = Store::open(
-        std::env::var_os(CRASHING)
-            .expect("the store's file")
-            .as_ref(),
-    )
-    .unwrap();
+    let mut store = Store::open(std::env::var_os(CRASHING).expect("the store's file").as_ref()).unwrap();
     for call in 0.. {
         store.put_snapshot("cvp1", call, Some(&[7; 2000])).unwrap();
         println!("\nkept {call}");

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, RsaKeySize, SanType, SerialNumber,
 };
 use zeroize::Zeroizing;
 
@@ -57,21 +57,17 @@ impl Ca {
         aws_lc_rs::rand::fill(&mut id)
             .map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
         let mut params = CertificateParams::default();
-        params.distinguished_name =
-            distinguished_name(name, &format!("{name} root CA {}", hex(&id)));
+        params.distinguished_name = distinguished_name(name, &format!("{name} root CA {}", hex(&id)));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         params.not_before = (now - CLOCK_SKEW).into();
         params.not_after = (now + ROOT_LIFE).into();
         params.serial_number = Some(serial()?);
         let key = generate(KeyKind::P256)?;
-        let certificate = params.self_signed(&key).map_err(|error| {
-            Error::Certificate(format!("the root certificate cannot be made: {error}"))
-        })?;
+        let certificate = params
+            .self_signed(&key)
+            .map_err(|error| Error::Certificate(format!("the root certificate cannot be made: {error}")))?;
         Ca::from_pem(&certificate.pem(), &key.serialize_pem())
     }
 
@@ -80,9 +76,8 @@ impl Ca {
         let identity = Identity::from_pem(certificate, key)?;
         let pair = KeyPair::from_pem(key)
             .map_err(|error| Error::Key(format!("the CA's private key cannot be read: {error}")))?;
-        let issuer = Issuer::from_ca_cert_pem(certificate, pair).map_err(|error| {
-            Error::Certificate(format!("the CA's certificate cannot be read: {error}"))
-        })?;
+        let issuer = Issuer::from_ca_cert_pem(certificate, pair)
+            .map_err(|error| Error::Certificate(format!("the CA's certificate cannot be read: {error}")))?;
         if !issuer.key_usages().contains(&KeyUsagePurpose::KeyCertSign) {
             return Err(Error::Certificate(format!(
                 "`{}` is not a certificate authority: its key usage does not allow to sign certificates",
@@ -107,19 +102,12 @@ impl Ca {
     /// Issues under another's name from now on, as a forger would.
     #[cfg(test)]
     pub(crate) fn rename_for_test(&mut self, subject: &str) {
-        let common_name = subject
-            .trim_start_matches("CN=")
-            .split(',')
-            .next()
-            .unwrap_or_default();
+        let common_name = subject.trim_start_matches("CN=").split(',').next().unwrap_or_default();
         let mut params = CertificateParams::default();
         params.distinguished_name = distinguished_name(&self.organisation, common_name);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         // The key pair is read again because an issuer keeps its own.
-        self.issuer = Issuer::new(
-            params,
-            KeyPair::from_pem(&self.key_pem).expect("its own key"),
-        );
+        self.issuer = Issuer::new(params, KeyPair::from_pem(&self.key_pem).expect("its own key"));
     }
 
     pub fn certificate_pem(&self) -> &str {
@@ -142,42 +130,24 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.distinguished_name = distinguished_name(&self.organisation, &request.common_name);
         for name in &request.dns_names {
-            params.subject_alt_names.push(SanType::DnsName(
-                name.as_str().try_into().map_err(|error| bad(name, error))?,
-            ));
+            params
+                .subject_alt_names
+                .push(SanType::DnsName(name.as_str().try_into().map_err(|error| bad(name, error))?));
         }
-        params.subject_alt_names.extend(
-            request
-                .ip_addresses
-                .iter()
-                .map(|address| SanType::IpAddress(*address)),
-        );
-        for uri in request
-            .node
-            .iter()
-            .map(|node| format!("{NODE_URI}{node}"))
-            .chain(request.uris.iter().cloned())
-        {
-            params.subject_alt_names.push(SanType::URI(
-                uri.as_str().try_into().map_err(|error| bad(&uri, error))?,
-            ));
+        params.subject_alt_names.extend(request.ip_addresses.iter().map(|address| SanType::IpAddress(*address)));
+        for uri in request.node.iter().map(|node| format!("{NODE_URI}{node}")).chain(request.uris.iter().cloned()) {
+            params.subject_alt_names.push(SanType::URI(uri.as_str().try_into().map_err(|error| bad(&uri, error))?));
         }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         params.not_before = request.not_before.into();
         params.not_after = request.not_after.into();
         params.serial_number = Some(serial()?);
         let key = generate(request.key)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(|error| {
-            Error::Certificate(format!(
-                "the certificate of {} cannot be made: {error}",
-                request.common_name
-            ))
+            Error::Certificate(format!("the certificate of {} cannot be made: {error}", request.common_name))
         })?;
         Identity::from_pem(&certificate.pem(), &key.serialize_pem())
     }
@@ -220,38 +190,24 @@ mod tests {
         let identity = again.issue(&request("vvb1")).unwrap();
         assert_eq!(identity.facts().issuer, root.facts().subject);
         assert_eq!(identity.facts().subject, "CN=vvb1.lab.example,O=lab");
-        assert_ne!(
-            ca("lab").facts().subject,
-            root.facts().subject,
-            "two roots of one name can be told apart"
-        );
+        assert_ne!(ca("lab").facts().subject, root.facts().subject, "two roots of one name can be told apart");
     }
 
     #[test]
     fn a_leaf_is_no_authority_and_keys_must_fit() {
         let root = ca("lab");
         let leaf = root.issue(&request("vvb1")).unwrap();
-        let error = Ca::from_pem(&leaf.chain_pem(), &leaf.key_pem())
-            .err()
-            .unwrap()
-            .to_string();
+        let error = Ca::from_pem(&leaf.chain_pem(), &leaf.key_pem()).err().unwrap().to_string();
         assert!(error.contains("is not a certificate authority"), "{error}");
         let other = Ca::create("lab", now()).unwrap();
-        let error = Ca::from_pem(root.certificate_pem(), other.key_pem())
-            .err()
-            .unwrap()
-            .to_string();
+        let error = Ca::from_pem(root.certificate_pem(), other.key_pem()).err().unwrap().to_string();
         assert!(error.contains("does not belong"), "{error}");
     }
 
     #[test]
     fn administrators_have_their_own_uri() {
         let identity = ca("lab")
-            .issue(&Request {
-                node: None,
-                uris: vec!["urn:ringfence:admin:root".into()],
-                ..request("admin")
-            })
+            .issue(&Request { node: None, uris: vec!["urn:ringfence:admin:root".into()], ..request("admin") })
             .unwrap();
         assert_eq!(identity.facts().node(), None);
         assert!(identity.facts().is_named("urn:ringfence:admin:root"));

@@ -39,14 +39,10 @@ pub struct CertificateFacts {
 
 impl CertificateFacts {
     pub fn from_der(der: &[u8]) -> Result<CertificateFacts, Error> {
-        let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| {
-            Error::Certificate(format!("this is not an X.509 certificate: {error}"))
-        })?;
+        let (rest, certificate) = X509Certificate::from_der(der)
+            .map_err(|error| Error::Certificate(format!("this is not an X.509 certificate: {error}")))?;
         if !rest.is_empty() {
-            return Err(Error::Certificate(format!(
-                "{} octets follow the certificate",
-                rest.len()
-            )));
+            return Err(Error::Certificate(format!("{} octets follow the certificate", rest.len())));
         }
         let mut facts = CertificateFacts {
             subject: distinguished_name(certificate.subject()),
@@ -62,14 +58,9 @@ impl CertificateFacts {
             not_after: certificate.validity().not_after.timestamp(),
         };
         let names = certificate.subject_alternative_name().map_err(|error| {
-            Error::Certificate(format!(
-                "the certificate's alternative names cannot be read: {error}"
-            ))
+            Error::Certificate(format!("the certificate's alternative names cannot be read: {error}"))
         })?;
-        for name in names
-            .iter()
-            .flat_map(|extension| &extension.value.general_names)
-        {
+        for name in names.iter().flat_map(|extension| &extension.value.general_names) {
             match name {
                 GeneralName::DNSName(name) => facts.dns_names.push((*name).to_owned()),
                 GeneralName::URI(uri) => facts.uris.push((*uri).to_owned()),
@@ -92,31 +83,19 @@ impl CertificateFacts {
             return false;
         }
         if let Ok(address) = name.parse::<IpAddr>() {
-            return self.ip_addresses.contains(&address)
-                || self.common_name.as_deref() == Some(name);
+            return self.ip_addresses.contains(&address) || self.common_name.as_deref() == Some(name);
         }
-        let dns = self
-            .dns_names
-            .iter()
-            .chain(&self.common_name)
-            .map(String::as_str);
+        let dns = self.dns_names.iter().chain(&self.common_name).map(String::as_str);
         // A domain's certificate may say so as a SIP URI without a user (RFC 5922 §7.1).
         let sip = self.uris.iter().filter_map(|uri| sip_host(uri));
-        dns.chain(sip).any(|have| have.eq_ignore_ascii_case(name))
-            || self.uris.iter().any(|uri| uri == name)
+        dns.chain(sip).any(|have| have.eq_ignore_ascii_case(name)) || self.uris.iter().any(|uri| uri == name)
     }
 
     /// CN and SANs for a refusal's "presented".
     pub fn names(&self) -> Vec<String> {
         let addresses: Vec<String> = self.ip_addresses.iter().map(IpAddr::to_string).collect();
         let mut names: Vec<String> = Vec::new();
-        for name in self
-            .common_name
-            .iter()
-            .chain(&self.dns_names)
-            .chain(&addresses)
-            .chain(&self.uris)
-        {
+        for name in self.common_name.iter().chain(&self.dns_names).chain(&addresses).chain(&self.uris) {
             if !names.contains(name) {
                 names.push(name.clone());
             }
@@ -206,14 +185,8 @@ fn escape(value: &str) -> String {
 
 /// The most specific CN, if it is text that can be printed.
 fn common_name(name: &X509Name<'_>) -> Option<String> {
-    let names: Vec<&str> = name
-        .iter_common_name()
-        .filter_map(|attribute| attribute.as_str().ok())
-        .collect();
-    names
-        .last()
-        .filter(|name| !name.chars().any(char::is_control))
-        .map(|name| (*name).to_owned())
+    let names: Vec<&str> = name.iter_common_name().filter_map(|attribute| attribute.as_str().ok()).collect();
+    names.last().filter(|name| !name.chars().any(char::is_control)).map(|name| (*name).to_owned())
 }
 
 fn ip_address(octets: &[u8]) -> Option<IpAddr> {
@@ -225,21 +198,17 @@ fn ip_address(octets: &[u8]) -> Option<IpAddr> {
 }
 
 fn sip_host(uri: &str) -> Option<&str> {
-    let rest = uri
-        .strip_prefix("sip:")
-        .or_else(|| uri.strip_prefix("sips:"))?;
+    let rest = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:"))?;
     (!rest.contains(['@', ';', '?', ':'])).then_some(rest)
 }
 
 pub(crate) fn hex(octets: &[u8]) -> String {
-    octets
-        .iter()
-        .fold(String::with_capacity(octets.len() * 2), |mut out, octet| {
-            for nibble in [octet >> 4, octet & 15] {
-                out.push(char::from_digit(nibble.into(), 16).unwrap_or('?'));
-            }
-            out
-        })
+    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut out, octet| {
+        for nibble in [octet >> 4, octet & 15] {
+            out.push(char::from_digit(nibble.into(), 16).unwrap_or('?'));
+        }
+        out
+    })
 }
 
 #[cfg(test)]
@@ -255,23 +224,9 @@ mod tests {
         assert_eq!(facts.subject, "CN=cvp1.lab.example,O=lab");
         assert_eq!(facts.common_name.as_deref(), Some("cvp1.lab.example"));
         assert_eq!(facts.node(), Some("cvp1"));
-        assert!(
-            facts.issuer.starts_with("CN=lab root CA ") && facts.issuer.ends_with(",O=lab"),
-            "{}",
-            facts.issuer
-        );
-        assert_eq!(
-            facts.names(),
-            [
-                "cvp1.lab.example",
-                "127.18.133.13",
-                "urn:ringfence:node:cvp1"
-            ]
-        );
-        assert_eq!(
-            (facts.fingerprint.len(), facts.key_fingerprint.len()),
-            (64, 64)
-        );
+        assert!(facts.issuer.starts_with("CN=lab root CA ") && facts.issuer.ends_with(",O=lab"), "{}", facts.issuer);
+        assert_eq!(facts.names(), ["cvp1.lab.example", "127.18.133.13", "urn:ringfence:node:cvp1"]);
+        assert_eq!((facts.fingerprint.len(), facts.key_fingerprint.len()), (64, 64));
         assert!(
             facts.is_valid_at(NOW)
                 && !facts.is_valid_at(facts.not_after + 1)
@@ -282,12 +237,7 @@ mod tests {
     #[test]
     fn names_are_compared_as_rfc_5922_says() {
         let mut facts = ca("lab").issue(&request("cvp1")).unwrap().facts().clone();
-        for name in [
-            "cvp1.lab.example",
-            "CVP1.Lab.Example",
-            "127.18.133.13",
-            "urn:ringfence:node:cvp1",
-        ] {
+        for name in ["cvp1.lab.example", "CVP1.Lab.Example", "127.18.133.13", "urn:ringfence:node:cvp1"] {
             assert!(facts.is_named(name), "{name}");
         }
         for name in [

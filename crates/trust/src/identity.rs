@@ -24,24 +24,19 @@ impl Identity {
     /// `chain`: the node's certificate first, then what leads to the root. `key`: PKCS#8, PKCS#1 or SEC1.
     pub fn from_pem(chain: &str, key: &str) -> Result<Identity, Error> {
         let chain: Vec<CertificateDer<'static>> = certificates(chain)?;
-        let leaf = chain
-            .first()
-            .ok_or_else(|| Error::Certificate("there is no certificate in the chain".into()))?;
+        let leaf = chain.first().ok_or_else(|| Error::Certificate("there is no certificate in the chain".into()))?;
         let facts = CertificateFacts::from_der(leaf)?;
-        let private = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| {
-            Error::Key(format!(
-                "the private key of `{}` cannot be read: {error}",
-                facts.subject
-            ))
-        })?;
-        let signer = any_supported_type(&private).map_err(|error| {
-            Error::Key(format!(
-                "the private key of `{}` cannot be used: {error}",
-                facts.subject
-            ))
-        })?;
+        let private = PrivateKeyDer::from_pem_slice(key.as_bytes())
+            .map_err(|error| Error::Key(format!("the private key of `{}` cannot be read: {error}", facts.subject)))?;
+        let signer = any_supported_type(&private)
+            .map_err(|error| Error::Key(format!("the private key of `{}` cannot be used: {error}", facts.subject)))?;
         let certified = CertifiedKey::new(chain, signer);
-        certified.keys_match().map_err(|_| Error::Key(format!("the private key does not belong to the certificate of `{}`: take the pair from one folder", facts.subject)))?;
+        certified.keys_match().map_err(|_| {
+            Error::Key(format!(
+                "the private key does not belong to the certificate of `{}`: take the pair from one folder",
+                facts.subject
+            ))
+        })?;
         Ok(Identity {
             certified: Arc::new(certified),
             key_pem: Arc::new(Zeroizing::new(key.to_owned())),
@@ -50,11 +45,7 @@ impl Identity {
     }
 
     pub fn chain_pem(&self) -> String {
-        self.certified
-            .cert
-            .iter()
-            .map(|der| to_pem("CERTIFICATE", der))
-            .collect()
+        self.certified.cert.iter().map(|der| to_pem("CERTIFICATE", der)).collect()
     }
 
     /// DER, the node's own certificate first: what a signed statement carries.
@@ -87,10 +78,7 @@ impl fmt::Debug for Identity {
 
 /// The certificates in a PEM text, as DER: for [`crate::verify_signature`], which takes no PEM.
 pub fn certificates_der(pem: &str) -> Result<Vec<Vec<u8>>, Error> {
-    Ok(certificates(pem)?
-        .into_iter()
-        .map(|der| der.to_vec())
-        .collect())
+    Ok(certificates(pem)?.into_iter().map(|der| der.to_vec()).collect())
 }
 
 /// The certificates in a PEM text.
@@ -112,11 +100,7 @@ fn to_pem(label: &str, der: &[u8]) -> String {
             for character in 0..4 {
                 let six = (bits >> (18 - 6 * character) & 63) as usize;
                 // Six bits are always within the alphabet's 64.
-                out.push(if character > group.len() {
-                    '='
-                } else {
-                    char::from(ALPHABET[six])
-                });
+                out.push(if character > group.len() { '=' } else { char::from(ALPHABET[six]) });
             }
         }
         out.push('\n');
@@ -150,9 +134,7 @@ mod tests {
 
     #[test]
     fn a_key_is_never_printed() {
-        let identity = ca("lab")
-            .issue(&request_with("cube1", KeyKind::P256))
-            .unwrap();
+        let identity = ca("lab").issue(&request_with("cube1", KeyKind::P256)).unwrap();
         assert!(!format!("{identity:?}").contains("PRIVATE"));
     }
 
@@ -164,11 +146,7 @@ mod tests {
             ca.issue(&request_with("cvp1", KeyKind::P256)).unwrap(),
         );
         for (chain, key, words) in [
-            (
-                one.chain_pem(),
-                other.key_pem(),
-                "does not belong to the certificate of `CN=cube1",
-            ),
+            (one.chain_pem(), other.key_pem(), "does not belong to the certificate of `CN=cube1"),
             (String::new(), one.key_pem(), "no certificate"),
             (one.chain_pem(), String::new(), "cannot be read"),
         ] {

@@ -32,23 +32,11 @@ impl TlsFacts {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
             other => format!("{other:?}"),
         };
-        let suite = connection
-            .negotiated_cipher_suite()
-            .map(|suite| suite_name(suite.suite()))
-            .unwrap_or_default();
-        let group = connection
-            .negotiated_key_exchange_group()
-            .map(|group| group_name(group.name()))
-            .unwrap_or_default();
+        let suite = connection.negotiated_cipher_suite().map(|suite| suite_name(suite.suite())).unwrap_or_default();
+        let group =
+            connection.negotiated_key_exchange_group().map(|group| group_name(group.name())).unwrap_or_default();
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-        TlsFacts {
-            version,
-            suite,
-            group,
-            resumed,
-            mutual: false,
-            local_fingerprint: String::new(),
-        }
+        TlsFacts { version, suite, group, resumed, mutual: false, local_fingerprint: String::new() }
     }
 
     /// With the certificate that we showed. On the listening side we always show ours and `shown` is `true`; on the
@@ -79,10 +67,7 @@ impl VerifiedPeer {
         }
         let leaf = connection.peer_certificates()?.first()?;
         let certificate = remembered(leaf).ok()?;
-        Some(VerifiedPeer {
-            certificate,
-            tls: TlsFacts::of(connection),
-        })
+        Some(VerifiedPeer { certificate, tls: TlsFacts::of(connection) })
     }
 
     /// With the certificate that we showed: see [`TlsFacts::showing`].

@@ -11,18 +11,9 @@ use crate::{Error, Identity, Refusal, words};
 
 /// What we sign with, and the only algorithms we take: one for each kind of key.
 const ALGORITHMS: [(&dyn SignatureVerificationAlgorithm, SignatureScheme); 3] = [
-    (
-        webpki::aws_lc_rs::ECDSA_P256_SHA256,
-        SignatureScheme::ECDSA_NISTP256_SHA256,
-    ),
-    (
-        webpki::aws_lc_rs::ECDSA_P384_SHA384,
-        SignatureScheme::ECDSA_NISTP384_SHA384,
-    ),
-    (
-        webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA256,
-        SignatureScheme::RSA_PKCS1_SHA256,
-    ),
+    (webpki::aws_lc_rs::ECDSA_P256_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256),
+    (webpki::aws_lc_rs::ECDSA_P384_SHA384, SignatureScheme::ECDSA_NISTP384_SHA384),
+    (webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA256, SignatureScheme::RSA_PKCS1_SHA256),
 ];
 
 impl Identity {
@@ -36,12 +27,9 @@ impl Identity {
                 self.facts().subject
             ))
         })?;
-        signer.sign(message).map_err(|error| {
-            Error::Key(format!(
-                "the key of `{}` did not sign: {error}",
-                self.facts().subject
-            ))
-        })
+        signer
+            .sign(message)
+            .map_err(|error| Error::Key(format!("the key of `{}` did not sign: {error}", self.facts().subject)))
     }
 }
 
@@ -53,37 +41,22 @@ pub fn verify_signature(
     signature: &[u8],
     at: SystemTime,
 ) -> Result<CertificateFacts, Refusal> {
-    let certificates: Vec<CertificateDer<'_>> = chain_der
-        .iter()
-        .map(|der| CertificateDer::from(der.as_slice()))
-        .collect();
+    let certificates: Vec<CertificateDer<'_>> =
+        chain_der.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let Some((leaf, intermediates)) = certificates.split_first() else {
         return Err(words::no_signer());
     };
-    let facts =
-        CertificateFacts::from_der(leaf).map_err(|error| words::unreadable(&error.to_string()))?;
-    let roots = chain::Roots::from_der(
-        roots_der
-            .iter()
-            .map(|der| CertificateDer::from(der.clone())),
-    )
-    .map_err(|error| words::unreadable(&error.to_string()))?;
+    let facts = CertificateFacts::from_der(leaf).map_err(|error| words::unreadable(&error.to_string()))?;
+    let roots = chain::Roots::from_der(roots_der.iter().map(|der| CertificateDer::from(der.clone())))
+        .map_err(|error| words::unreadable(&error.to_string()))?;
     let now = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap_or_default());
     roots
         .verify(leaf, intermediates, now, chain::Usage::Signs)
         .map_err(|error| words::of_certificate(&error, &[], Some(&facts), &roots.names()))?;
-    let end_entity = webpki::EndEntityCert::try_from(leaf)
-        .map_err(|error| words::unreadable(&error.to_string()))?;
-    let good = ALGORITHMS.iter().any(|(algorithm, _)| {
-        end_entity
-            .verify_signature(*algorithm, message, signature)
-            .is_ok()
-    });
-    if good {
-        Ok(facts)
-    } else {
-        Err(words::bad_signature(&facts))
-    }
+    let end_entity = webpki::EndEntityCert::try_from(leaf).map_err(|error| words::unreadable(&error.to_string()))?;
+    let good =
+        ALGORITHMS.iter().any(|(algorithm, _)| end_entity.verify_signature(*algorithm, message, signature).is_ok());
+    if good { Ok(facts) } else { Err(words::bad_signature(&facts)) }
 }
 
 #[cfg(test)]
@@ -104,93 +77,36 @@ mod tests {
             let identity = ca.issue(&request_with("cvp1", kind)).unwrap();
             let chain = identity.chain_der();
             let signature = identity.sign(b"this hop was secure").unwrap();
-            let verify =
-                |chain: &[Vec<u8>], roots: &[Vec<u8>], message: &[u8], signature: &[u8], at| {
-                    verify_signature(chain, roots, message, signature, at)
-                        .map_err(|refusal| refusal.cause)
-                };
-            assert_eq!(
-                verify(&chain, &root, b"this hop was secure", &signature, now())
-                    .unwrap()
-                    .node(),
-                Some("cvp1")
-            );
-            assert_eq!(
-                verify(&chain, &root, b"this hop was secured", &signature, now()).unwrap_err(),
-                "bad_signature"
-            );
+            let verify = |chain: &[Vec<u8>], roots: &[Vec<u8>], message: &[u8], signature: &[u8], at| {
+                verify_signature(chain, roots, message, signature, at).map_err(|refusal| refusal.cause)
+            };
+            assert_eq!(verify(&chain, &root, b"this hop was secure", &signature, now()).unwrap().node(), Some("cvp1"));
+            assert_eq!(verify(&chain, &root, b"this hop was secured", &signature, now()).unwrap_err(), "bad_signature");
             let other = ca.issue(&request_with("vvb1", kind)).unwrap();
             assert_eq!(
-                verify(
-                    &other.chain_der(),
-                    &root,
-                    b"this hop was secure",
-                    &signature,
-                    now()
-                )
-                .unwrap_err(),
+                verify(&other.chain_der(), &root, b"this hop was secure", &signature, now()).unwrap_err(),
                 "bad_signature"
             );
             assert_eq!(
-                verify(
-                    &chain,
-                    &other_root,
-                    b"this hop was secure",
-                    &signature,
-                    now()
-                )
-                .unwrap_err(),
+                verify(&chain, &other_root, b"this hop was secure", &signature, now()).unwrap_err(),
                 "unknown_ca"
             );
+            assert_eq!(verify(&chain, &[], b"this hop was secure", &signature, now()).unwrap_err(), "unknown_ca");
+            assert_eq!(verify(&[], &root, b"this hop was secure", &signature, now()).unwrap_err(), "no_certificate");
             assert_eq!(
-                verify(&chain, &[], b"this hop was secure", &signature, now()).unwrap_err(),
-                "unknown_ca"
-            );
-            assert_eq!(
-                verify(&[], &root, b"this hop was secure", &signature, now()).unwrap_err(),
-                "no_certificate"
-            );
-            assert_eq!(
-                verify(
-                    &[vec![1, 2, 3]],
-                    &root,
-                    b"this hop was secure",
-                    &signature,
-                    now()
-                )
-                .unwrap_err(),
+                verify(&[vec![1, 2, 3]], &root, b"this hop was secure", &signature, now()).unwrap_err(),
                 "unreadable_certificate"
             );
             let year = Duration::from_secs(366 * 24 * 3600);
+            assert_eq!(verify(&chain, &root, b"this hop was secure", &signature, now() + year).unwrap_err(), "expired");
             assert_eq!(
-                verify(
-                    &chain,
-                    &root,
-                    b"this hop was secure",
-                    &signature,
-                    now() + year
-                )
-                .unwrap_err(),
-                "expired"
-            );
-            assert_eq!(
-                verify(
-                    &chain,
-                    &root,
-                    b"this hop was secure",
-                    &signature,
-                    now() - year
-                )
-                .unwrap_err(),
+                verify(&chain, &root, b"this hop was secure", &signature, now() - year).unwrap_err(),
                 "not_yet_valid"
             );
             for at in 0..signature.len() {
                 let mut changed = signature.clone();
                 changed[at] ^= 1;
-                assert!(
-                    verify(&chain, &root, b"this hop was secure", &changed, now()).is_err(),
-                    "octet {at} changed"
-                );
+                assert!(verify(&chain, &root, b"this hop was secure", &changed, now()).is_err(), "octet {at} changed");
             }
         }
     }

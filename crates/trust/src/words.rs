@@ -26,11 +26,7 @@ pub struct Refusal {
 /// One line for a log.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: expected {}, presented {}; {}",
-            self.rule, self.expected, self.presented, self.remedy
-        )
+        write!(f, "{}: expected {}, presented {}; {}", self.rule, self.expected, self.presented, self.remedy)
     }
 }
 
@@ -65,24 +61,16 @@ thread_local! {
 }
 
 /// Keeps what was refused for [`take_note`]; gives the error back.
-pub(crate) fn note(
-    error: rustls::Error,
-    presented: &CertificateDer<'_>,
-    roots: &Roots,
-) -> rustls::Error {
-    let note = Note {
-        error: error.clone(),
-        presented: CertificateFacts::from_der(presented).ok(),
-        roots: roots.names(),
-    };
+pub(crate) fn note(error: rustls::Error, presented: &CertificateDer<'_>, roots: &Roots) -> rustls::Error {
+    let note =
+        Note { error: error.clone(), presented: CertificateFacts::from_der(presented).ok(), roots: roots.names() };
     LAST.with(|last| *last.borrow_mut() = Some(note));
     error
 }
 
 /// The note about this error, if it is the last that was noted on this thread.
 pub(crate) fn take_note(error: &rustls::Error) -> Option<Note> {
-    LAST.with(|last| last.borrow_mut().take())
-        .filter(|note| note.error == *error)
+    LAST.with(|last| last.borrow_mut().take()).filter(|note| note.error == *error)
 }
 
 pub(crate) fn of_handshake(
@@ -140,10 +128,7 @@ pub(crate) fn of_certificate(
     presented: Option<&CertificateFacts>,
     roots: &[String],
 ) -> Refusal {
-    let subject = presented.map_or_else(
-        || "a certificate".to_owned(),
-        |facts| format!("`{}`", facts.subject),
-    );
+    let subject = presented.map_or_else(|| "a certificate".to_owned(), |facts| format!("`{}`", facts.subject));
     let node = presented.and_then(CertificateFacts::node).unwrap_or("NAME");
     let renew = format!(
         "give the peer a new certificate: for a node of ours remove `nodes/{node}` from the data directory and run `ringfence init SITE`"
@@ -155,9 +140,7 @@ pub(crate) fn of_certificate(
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             let names = match (presented, reason) {
                 (Some(facts), _) => facts.names(),
-                (None, CertificateError::NotValidForNameContext { presented, .. }) => {
-                    presented.clone()
-                }
+                (None, CertificateError::NotValidForNameContext { presented, .. }) => presented.clone(),
                 (None, _) => Vec::new(),
             };
             refusal(
@@ -221,15 +204,13 @@ pub(crate) fn of_certificate(
             format!("{subject}, whose signature does not verify"),
             renew,
         ),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            refusal(
-                "wrong_purpose",
-                "a certificate is used for what it was issued for (RFC 5280 §4.2.1.12)",
-                "extended key usage serverAuth of who listens, clientAuth of who dials, or none at all",
-                format!("{subject}, issued for something else"),
-                "issue the peer's certificate for both, serverAuth and clientAuth: SIP servers listen and dial",
-            )
-        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => refusal(
+            "wrong_purpose",
+            "a certificate is used for what it was issued for (RFC 5280 §4.2.1.12)",
+            "extended key usage serverAuth of who listens, clientAuth of who dials, or none at all",
+            format!("{subject}, issued for something else"),
+            "issue the peer's certificate for both, serverAuth and clientAuth: SIP servers listen and dial",
+        ),
         CertificateError::Revoked => refusal(
             "revoked",
             "a revoked certificate is not taken",
@@ -334,18 +315,14 @@ fn alerted(alert: AlertDescription) -> Refusal {
             "our certificate is outside its dates by its clock",
             "compare the clocks (`date -u`); if ours is at fault, remove this node's folder in `nodes/` and run `ringfence init SITE`",
         ),
-        A::CertificateRequired => (
-            "it wants a certificate and got none",
-            "let our side show its identity: run `ringfence init SITE`",
-        ),
+        A::CertificateRequired => {
+            ("it wants a certificate and got none", "let our side show its identity: run `ringfence init SITE`")
+        }
         A::BadCertificate | A::CertificateUnknown | A::UnsupportedCertificate => (
             "it does not accept our certificate, perhaps for the name in it",
             "compare the name that the peer expects with ours: `openssl x509 -noout -subject -ext subjectAltName` shows it",
         ),
-        A::CertificateRevoked => (
-            "our certificate is revoked",
-            "issue another with `ringfence init SITE`",
-        ),
+        A::CertificateRevoked => ("our certificate is revoked", "issue another with `ringfence init SITE`"),
         A::ProtocolVersion => (
             "it does not speak our TLS versions",
             "let the peer speak TLS 1.2 or newer, or add its version to `[tls] versions`",
@@ -358,10 +335,7 @@ fn alerted(alert: AlertDescription) -> Refusal {
             "a signature or a key of ours did not verify there",
             "the peer may hold another root of the same name: give it the current `ca/root.pem`",
         ),
-        A::AccessDenied => (
-            "it knows us and does not let us in",
-            "allow this node at the peer",
-        ),
+        A::AccessDenied => ("it knows us and does not let us in", "allow this node at the peer"),
         A::UnrecognisedName => (
             "it has no such name",
             "write the name that the peer serves as `secure_certificate_subject` (or the member's `host`)",
@@ -395,11 +369,7 @@ pub(crate) fn alert_name(alert: AlertDescription) -> String {
 fn quoted(names: &[String]) -> String {
     match names {
         [] => "no name".to_owned(),
-        names => names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(" or "),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "),
     }
 }
 
@@ -413,19 +383,10 @@ fn date(at: UnixTime) -> String {
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let of_month = of_year - (153 * shifted + 2) / 5 + 1;
-    format!(
-        "{year:04}-{month:02}-{of_month:02}T{:02}:{:02}:{:02}Z",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
+    format!("{year:04}-{month:02}-{of_month:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 #[cfg(test)]
@@ -443,10 +404,7 @@ mod tests {
             (1_616_640_919, "2021-03-25T02:55:19Z"),
             (4_102_444_800, "2100-01-01T00:00:00Z"),
         ] {
-            assert_eq!(
-                date(UnixTime::since_unix_epoch(Duration::from_secs(seconds))),
-                want
-            );
+            assert_eq!(date(UnixTime::since_unix_epoch(Duration::from_secs(seconds))), want);
         }
     }
 
@@ -454,10 +412,7 @@ mod tests {
     fn alerts_bear_their_names() {
         for (alert, name) in [
             (AlertDescription::UnknownCA, "unknown_ca"),
-            (
-                AlertDescription::CertificateRequired,
-                "certificate_required",
-            ),
+            (AlertDescription::CertificateRequired, "certificate_required"),
             (AlertDescription::BadRecordMac, "bad_record_mac"),
             (AlertDescription::ProtocolVersion, "protocol_version"),
         ] {

@@ -31,8 +31,12 @@ impl Player {
         let (sender, lines) = channel();
         let errors = sender.clone();
         let (stdout, stderr) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
-        std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).all(|l| sender.send(l).is_ok()));
-        std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).all(|l| errors.send(l).is_ok()));
+        std::thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).all(|l| sender.send(l).is_ok())
+        });
+        std::thread::spawn(move || {
+            BufReader::new(stderr).lines().map_while(Result::ok).all(|l| errors.send(l).is_ok())
+        });
         Ok(Player { name, child, lines, heard: Vec::new() })
     }
 
@@ -53,7 +57,12 @@ impl Player {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    bail!("{}: expected `{word}` within {} s, heard:\n{}", self.name, within.as_secs(), self.heard.join("\n"))
+                    bail!(
+                        "{}: expected `{word}` within {} s, heard:\n{}",
+                        self.name,
+                        within.as_secs(),
+                        self.heard.join("\n")
+                    )
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     bail!("{} ended before it said `{word}`:\n{}", self.name, self.heard.join("\n"))

@@ -31,7 +31,10 @@ pub(crate) fn check(sources: &[Source]) -> Vec<String> {
                 problems.push(format!("{}: `{word}` in a pure crate: {instead}", source.path));
             }
         }
-        if source.path.starts_with("crates/") && inside.contains("unsafe {") && !source.path.starts_with("crates/net/src/socket") {
+        if source.path.starts_with("crates/")
+            && inside.contains("unsafe {")
+            && !source.path.starts_with("crates/net/src/socket")
+        {
             problems.push(format!("{}: `unsafe` outside net's socket module", source.path));
         }
         for stub in ["todo!(", "unimplemented!("].iter().filter(|s| inside.contains(**s)) {

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_row_gives_its_tests_or_says_open() {
-        let page = "| number | statement | test |\n|---|---|---|\n| 1 | a | `x::y`, `z` |\n| 2 | b | open |\n| 3 | c | |\n";
+        let page =
+            "| number | statement | test |\n|---|---|---|\n| 1 | a | `x::y`, `z` |\n| 2 | b | open |\n| 3 | c | |\n";
         let rows = rows(page);
         let tests: Vec<_> = rows.iter().map(|r| r.tests.join(",")).collect();
         assert_eq!(tests, ["x::y,z", "open", ""]);

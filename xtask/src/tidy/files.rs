@@ -37,7 +37,10 @@ pub(crate) fn check(sources: &[Source]) -> Vec<String> {
     for source in sources {
         let lines = source.text.lines().count();
         if lines > LONGEST && !LONGER.iter().any(|(path, _)| *path == source.path) {
-            problems.push(format!("{}: {lines} lines; split it, or list it with a reason (at most {LONGEST})", source.path));
+            problems.push(format!(
+                "{}: {lines} lines; split it, or list it with a reason (at most {LONGEST})",
+                source.path
+            ));
         }
         let opens = source.text.lines().find(|line| !line.starts_with("#![") && !line.is_empty()).unwrap_or_default();
         if !opens.starts_with("//!") {

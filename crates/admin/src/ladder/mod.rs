@@ -88,11 +88,8 @@ fn detail(text: &str) -> String {
     }
     if let Some(media) = text.lines().find(|l| l.starts_with("m=audio")) {
         let profile = media.split(' ').nth(2).unwrap_or_default();
-        let suites: Vec<&str> = text
-            .lines()
-            .filter_map(|l| l.strip_prefix("a=crypto:"))
-            .filter_map(|l| l.split(' ').nth(1))
-            .collect();
+        let suites: Vec<&str> =
+            text.lines().filter_map(|l| l.strip_prefix("a=crypto:")).filter_map(|l| l.split(' ').nth(1)).collect();
         let more = if suites.len() > 1 { format!(" +{}", suites.len() - 1) } else { String::new() };
         parts.push(format!("{profile} {}{more}", suites.first().copied().unwrap_or_default()).trim_end().to_owned());
     }

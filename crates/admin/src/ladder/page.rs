@@ -51,8 +51,10 @@ pub fn page(page: &Page<'_>) -> String {
     for arrow in page.arrows {
         write_arrow(&mut out, arrow, &parties, page.names, began);
     }
-    out.push_str("</ol>\n</main>\n<footer>Every arrow was recorded by the node that sent or received it, after decryption; \
-                  keys are removed. Open an arrow to read its message.");
+    out.push_str(
+        "</ol>\n</main>\n<footer>Every arrow was recorded by the node that sent or received it, after decryption; \
+                  keys are removed. Open an arrow to read its message.",
+    );
     if began > 0 {
         let _ = write!(out, " First message at {}.", rfc3339(began / 1000));
     }
@@ -137,7 +139,8 @@ mod tests {
             secure: true,
             text: "INVITE <script>alert(1)</script>".into(),
         }];
-        let html = page(&Page { caller: "<b>", arrows: &arrows, names: &BTreeMap::new(), verdict: "</pre>", good: false });
+        let html =
+            page(&Page { caller: "<b>", arrows: &arrows, names: &BTreeMap::new(), verdict: "</pre>", good: false });
         assert!(!html.contains("<script>") && !html.contains("<img>"));
         assert!(html.contains("Not secure as required"));
     }
@@ -155,7 +158,8 @@ mod tests {
             secure: true,
             text: String::new(),
         };
-        let arrows = [arrow("127.0.0.1", "127.0.0.2"), arrow("127.0.0.2", "127.0.0.3"), arrow("127.0.0.3", "127.0.0.1")];
+        let arrows =
+            [arrow("127.0.0.1", "127.0.0.2"), arrow("127.0.0.2", "127.0.0.3"), arrow("127.0.0.3", "127.0.0.1")];
         let html = page(&Page { caller: "c", arrows: &arrows, names: &BTreeMap::new(), verdict: "", good: true });
         assert!(html.contains("right secure request\" style=\"grid-column:3/5\""));
         assert!(html.contains("right secure request\" style=\"grid-column:5/7\""));

@@ -90,7 +90,8 @@ impl Client {
     async fn connect(&self) -> Result<hyper::client::conn::http1::SendRequest<Full<Bytes>>, Error> {
         let stream = TcpStream::connect(self.address).await.map_err(|e| self.unreachable(e))?;
         let name = rustls::pki_types::ServerName::IpAddress(self.address.ip().into());
-        let stream = TlsConnector::from(self.tls.clone()).connect(name, stream).await.map_err(|e| self.unreachable(e))?;
+        let stream =
+            TlsConnector::from(self.tls.clone()).connect(name, stream).await.map_err(|e| self.unreachable(e))?;
         let (sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.unreachable(e))?;
         tokio::spawn(async move {

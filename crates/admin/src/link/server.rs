@@ -125,13 +125,10 @@ async fn status(State(node): State<NodeHandle>) -> Response {
 
 async fn calls(State(node): State<NodeHandle>) -> Response {
     match node.control(Control::Calls).await {
-        Reply::Calls(legs) => Json(Calls {
-            node: node.name().to_owned(),
-            started_ms: node.started_ms(),
-            now_ms: now_ms(),
-            legs,
-        })
-        .into_response(),
+        Reply::Calls(legs) => {
+            Json(Calls { node: node.name().to_owned(), started_ms: node.started_ms(), now_ms: now_ms(), legs })
+                .into_response()
+        }
         other => sorry(other),
     }
 }
@@ -179,7 +176,9 @@ async fn agent_state(
     let wanted = match body {
         Ok(Json(wanted)) => wanted,
         Err(rejection) => {
-            let words = format!("expected {{\"state\":\"READY\"}} or {{\"state\":\"NOT_READY\",\"reason\":\"…\"}}: {rejection}");
+            let words = format!(
+                "expected {{\"state\":\"READY\"}} or {{\"state\":\"NOT_READY\",\"reason\":\"…\"}}: {rejection}"
+            );
             return problem(StatusCode::BAD_REQUEST, words);
         }
     };

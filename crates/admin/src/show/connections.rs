@@ -104,7 +104,17 @@ mod tests {
         let row = text.lines().last().unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>(),
-            ["5061", "12", "Established", "0", "198.18.133.226:-", "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", "P-521", "-"]
+            [
+                "5061",
+                "12",
+                "Established",
+                "0",
+                "198.18.133.226:-",
+                "TLSv1.2",
+                "ECDHE-RSA-AES256-GCM-SHA384",
+                "P-521",
+                "-"
+            ]
         );
     }
 }

@@ -43,12 +43,7 @@ impl Carrier {
     pub(super) fn new(keying: &Keying, ssrc: u32) -> Result<Carrier, KeyLength> {
         Ok(match keying {
             Keying::Clear => Carrier::Clear,
-            Keying::Sdes {
-                suite,
-                local,
-                remote,
-                ..
-            } => Carrier::Secure(Box::new(Secure {
+            Keying::Sdes { suite, local, remote, .. } => Carrier::Secure(Box::new(Secure {
                 suite: *suite,
                 local: local.clone(),
                 remote: remote.clone(),
@@ -60,22 +55,11 @@ impl Carrier {
     }
 
     /// Takes the keys of a new agreement. Unchanged keys keep their rollover counters and replay windows.
-    pub(super) fn change(
-        &mut self,
-        keying: &Keying,
-        fresh_ssrc: u32,
-        now: Duration,
-    ) -> Result<Change, KeyLength> {
+    pub(super) fn change(&mut self, keying: &Keying, fresh_ssrc: u32, now: Duration) -> Result<Change, KeyLength> {
         match (&mut *self, keying) {
-            (
-                Carrier::Secure(secure),
-                Keying::Sdes {
-                    suite,
-                    local,
-                    remote,
-                    ..
-                },
-            ) => secure.rekey(*suite, local, remote, fresh_ssrc, now),
+            (Carrier::Secure(secure), Keying::Sdes { suite, local, remote, .. }) => {
+                secure.rekey(*suite, local, remote, fresh_ssrc, now)
+            }
             (Carrier::Clear, Keying::Clear) => Ok(Change::Same),
             _ => {
                 *self = Carrier::new(keying, fresh_ssrc)?;
@@ -85,24 +69,14 @@ impl Carrier {
     }
 
     /// Opens `buffer[..len]` in place; the new length.
-    pub(super) fn open(
-        &mut self,
-        buffer: &mut [u8],
-        len: usize,
-        now: Duration,
-    ) -> Result<usize, Failure> {
+    pub(super) fn open(&mut self, buffer: &mut [u8], len: usize, now: Duration) -> Result<usize, Failure> {
         match self {
             Carrier::Secure(secure) => secure.open(buffer, len, now, Inbound::open),
             Carrier::Clear => Ok(len),
         }
     }
 
-    pub(super) fn open_rtcp(
-        &mut self,
-        buffer: &mut [u8],
-        len: usize,
-        now: Duration,
-    ) -> Result<usize, Failure> {
+    pub(super) fn open_rtcp(&mut self, buffer: &mut [u8], len: usize, now: Duration) -> Result<usize, Failure> {
         match self {
             Carrier::Secure(secure) => secure.open(buffer, len, now, Inbound::open_rtcp),
             Carrier::Clear => Ok(len),

@@ -42,14 +42,7 @@ const FIRST_WRAP: u64 = 1 << 16;
 
 impl Incoming {
     /// Counts an authentic packet. `audio` is false for events, whose timestamps stand still.
-    pub(super) fn take(
-        &mut self,
-        ssrc: u32,
-        sequence: u16,
-        timestamp: u32,
-        audio: bool,
-        now: Duration,
-    ) {
+    pub(super) fn take(&mut self, ssrc: u32, sequence: u16, timestamp: u32, audio: bool, now: Duration) {
         match &mut self.current {
             Some(source) if source.ssrc == ssrc => {
                 let ahead = sequence.wrapping_sub(source.highest as u16);
@@ -59,9 +52,7 @@ impl Incoming {
                 } else if back <= MOST_BEHIND {
                     self.reordered += 1;
                     // Late before the very first: the stream began earlier than thought.
-                    source.first = source
-                        .first
-                        .min(source.highest.saturating_sub(u64::from(back)));
+                    source.first = source.first.min(source.highest.saturating_sub(u64::from(back)));
                 } else {
                     self.begin(ssrc, sequence);
                 }
@@ -85,27 +76,19 @@ impl Incoming {
     }
 
     pub(super) fn jitter_ms(&self) -> f32 {
-        self.current
-            .as_ref()
-            .map_or(0.0, |source| source.jitter as f32 / 16.0 / 8.0)
+        self.current.as_ref().map_or(0.0, |source| source.jitter as f32 / 16.0 / 8.0)
     }
 
     /// The figures since the last report.
     pub(super) fn report(&mut self) -> Option<Block> {
         let source = self.current.as_mut()?;
         let expected = source.expected();
-        let (expected_now, received_now) = (
-            expected - source.reported.0,
-            source.received - source.reported.1,
-        );
+        let (expected_now, received_now) = (expected - source.reported.0, source.received - source.reported.1);
         source.reported = (expected, source.received);
         let lost_now = expected_now.saturating_sub(received_now);
         Some(Block {
             ssrc: source.ssrc,
-            fraction_lost: (lost_now * 256)
-                .checked_div(expected_now)
-                .unwrap_or(0)
-                .min(255) as u8,
+            fraction_lost: (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8,
             lost: source.lost().min(0x7f_ffff) as u32,
             highest: (source.highest - FIRST_WRAP) as u32,
             jitter: (source.jitter / 16) as u32,
@@ -115,20 +98,9 @@ impl Incoming {
     fn begin(&mut self, ssrc: u32, sequence: u16) {
         self.lost_before = self.lost();
         let first = FIRST_WRAP | u64::from(sequence);
-        let jitter = self
-            .current
-            .as_ref()
-            .filter(|source| source.ssrc == ssrc)
-            .map_or(0, |source| source.jitter);
-        self.current = Some(Source {
-            ssrc,
-            first,
-            highest: first,
-            received: 0,
-            reported: (0, 0),
-            transit: None,
-            jitter,
-        });
+        let jitter = self.current.as_ref().filter(|source| source.ssrc == ssrc).map_or(0, |source| source.jitter);
+        self.current =
+            Some(Source { ssrc, first, highest: first, received: 0, reported: (0, 0), transit: None, jitter });
     }
 }
 
@@ -146,9 +118,7 @@ impl Source {
         const JUMP: i64 = 8000;
         let arrival = (now.as_micros() / 125) as u32;
         let transit = i64::from(arrival.wrapping_sub(timestamp) as i32);
-        let difference = self
-            .transit
-            .map_or(0, |before| i64::from((transit - before) as i32).abs());
+        let difference = self.transit.map_or(0, |before| i64::from((transit - before) as i32).abs());
         self.transit = Some(transit);
         if difference < JUMP {
             let jitter = self.jitter as i64 + difference - ((self.jitter as i64 + 8) >> 4);
@@ -173,10 +143,7 @@ mod tests {
         }
         assert_eq!((incoming.lost(), incoming.reordered()), (2, 1));
         let block = incoming.report().unwrap();
-        assert_eq!(
-            (block.lost, block.fraction_lost, block.highest),
-            (2, 73, 1 << 16 | 3)
-        );
+        assert_eq!((block.lost, block.fraction_lost, block.highest), (2, 73, 1 << 16 | 3));
         assert_eq!(incoming.report().unwrap().fraction_lost, 0);
         incoming.take(2, 9, 0, false, ms(0));
         assert_eq!((incoming.lost(), incoming.report().unwrap().ssrc), (2, 2));
@@ -188,20 +155,10 @@ mod tests {
         let mut uneven = Incoming::default();
         for n in 0..500u64 {
             even.take(1, n as u16, (n * 160) as u32, true, ms(n * 20));
-            uneven.take(
-                1,
-                n as u16,
-                (n * 160) as u32,
-                true,
-                ms(n * 20 + (n % 2) * 10),
-            );
+            uneven.take(1, n as u16, (n * 160) as u32, true, ms(n * 20 + (n % 2) * 10));
         }
         assert_eq!(even.jitter_ms(), 0.0);
-        assert!(
-            (8.0..=10.0).contains(&uneven.jitter_ms()),
-            "{}",
-            uneven.jitter_ms()
-        );
+        assert!((8.0..=10.0).contains(&uneven.jitter_ms()), "{}", uneven.jitter_ms());
     }
 
     #[test]

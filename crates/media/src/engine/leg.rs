@@ -52,15 +52,7 @@ impl Leg {
     /// When something is to be done.
     pub(super) fn due(&self) -> Option<Duration> {
         let stream = self.stream.as_ref()?;
-        [
-            self.pace,
-            self.digits.deadline(),
-            stream.quiet_check(),
-            Some(stream.rtcp.next),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next)].into_iter().flatten().min()
     }
 
     /// Begins or ends the pacing, after anything changed in what there is to say.
@@ -73,50 +65,24 @@ impl Leg {
     }
 
     /// Starts recording; a recording under way ends and is handed out.
-    pub(super) fn record(
-        &mut self,
-        heard: String,
-        said: String,
-        now: Duration,
-        events: &mut VecDeque<Event>,
-    ) {
+    pub(super) fn record(&mut self, heard: String, said: String, now: Duration, events: &mut VecDeque<Event>) {
         self.finish_recording(now, events);
         self.recorder = Some(Recorder::new(heard, said, now));
     }
 
     /// Takes a packet off the wire.
-    pub(super) fn hear(
-        &mut self,
-        from: SocketAddr,
-        buffer: &mut [u8],
-        len: usize,
-        now: Duration,
-    ) -> Option<Heard> {
+    pub(super) fn hear(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) -> Option<Heard> {
         let heard = self.stream.as_mut()?.hear(from, buffer, len, now)?;
         if let (Kind::Audio, Some(recorder)) = (heard.kind, &mut self.recorder) {
             let payload = buffer.get(rtp::HEADER..heard.len)?;
-            recorder.heard.take(
-                heard.codec,
-                heard.header.ssrc,
-                heard.header.timestamp,
-                payload,
-                now,
-            );
+            recorder.heard.take(heard.codec, heard.header.ssrc, heard.header.timestamp, payload, now);
         }
         Some(heard)
     }
 
     /// Takes a digit's packet of a stream that nobody is bridged to.
-    pub(super) fn hear_digit(
-        &mut self,
-        heard: &Heard,
-        packet: &[u8],
-        now: Duration,
-        events: &mut VecDeque<Event>,
-    ) {
-        let payload = packet
-            .get(rtp::HEADER..heard.len)
-            .and_then(dtmf::Payload::parse);
+    pub(super) fn hear_digit(&mut self, heard: &Heard, packet: &[u8], now: Duration, events: &mut VecDeque<Event>) {
+        let payload = packet.get(rtp::HEADER..heard.len).and_then(dtmf::Payload::parse);
         let Some(payload) = payload.filter(|_| heard.kind == Kind::Event) else {
             return;
         };
@@ -125,13 +91,7 @@ impl Leg {
     }
 
     /// Passes a packet of the other leg on, in place. None while we speak ourselves, or when it has no place here.
-    pub(super) fn pass(
-        &mut self,
-        slot: u16,
-        heard: &Heard,
-        buffer: &mut [u8],
-        now: Duration,
-    ) -> Option<Transmit> {
+    pub(super) fn pass(&mut self, slot: u16, heard: &Heard, buffer: &mut [u8], now: Duration) -> Option<Transmit> {
         let stream = self.stream.as_mut()?;
         if self.voice.speaks() || !stream.may_speak() {
             return None;
@@ -139,33 +99,15 @@ impl Leg {
         if heard.kind == Kind::Event {
             stream.terms.telephone_event?;
         }
-        let place = stream.outgoing.relayed(
-            heard.header.ssrc,
-            heard.header.sequence,
-            heard.header.timestamp,
-            now,
-        )?;
+        let place = stream.outgoing.relayed(heard.header.ssrc, heard.header.sequence, heard.header.timestamp, now)?;
         if heard.kind == Kind::Audio {
             let payload = buffer.get_mut(rtp::HEADER..heard.len)?;
             g711::translate(heard.codec, stream.terms.codec, payload);
             if let Some(recorder) = &mut self.recorder {
-                recorder.said.take(
-                    stream.terms.codec,
-                    stream.outgoing.ssrc,
-                    place.timestamp,
-                    payload,
-                    now,
-                );
+                recorder.said.take(stream.terms.codec, stream.outgoing.ssrc, place.timestamp, payload, now);
             }
         }
-        stream.say(
-            slot,
-            heard.kind,
-            place,
-            heard.header.marker,
-            buffer,
-            heard.len,
-        )
+        stream.say(slot, heard.kind, place, heard.header.marker, buffer, heard.len)
     }
 
     /// Everything that is due by `now`.
@@ -182,14 +124,8 @@ impl Leg {
             events.push_back(self.digit(press));
         }
         while let Some(due) = self.pace.filter(|due| *due <= now) {
-            let due = if due + CATCH_UP < now {
-                on_grid_before(now)
-            } else {
-                due
-            };
-            self.pace = self
-                .speak(slot, due, scratch, events, send)
-                .map(|step| due + step);
+            let due = if due + CATCH_UP < now { on_grid_before(now) } else { due };
+            self.pace = self.speak(slot, due, scratch, events, send).map(|step| due + step);
             self.settle(now);
         }
         let Some(stream) = &mut self.stream else {
@@ -202,31 +138,19 @@ impl Leg {
             send(transmit, packet);
         }
         if let Some(seconds) = stream.quiet(now) {
-            events.push_back(Event::Silent {
-                lease: self.id,
-                seconds,
-            });
+            events.push_back(Event::Silent { lease: self.id, seconds });
         }
     }
 
     pub(super) fn facts(&self) -> Box<Facts> {
-        let facts = self
-            .stream
-            .as_ref()
-            .map_or_else(Facts::default, Stream::facts);
-        Box::new(Facts {
-            local: Some(self.local),
-            ..facts
-        })
+        let facts = self.stream.as_ref().map_or_else(Facts::default, Stream::facts);
+        Box::new(Facts { local: Some(self.local), ..facts })
     }
 
     /// Recordings and final facts.
     pub(super) fn close(mut self: Box<Self>, now: Duration, events: &mut VecDeque<Event>) {
         self.finish_recording(now, events);
-        events.push_back(Event::Closed {
-            lease: self.id,
-            facts: self.facts(),
-        });
+        events.push_back(Event::Closed { lease: self.id, facts: self.facts() });
     }
 
     /// One frame of ours; how long it lasts, or none when there was nothing to say.
@@ -241,12 +165,8 @@ impl Leg {
         let stream = self.stream.as_mut()?;
         let codec = stream.terms.codec;
         let samples = usize::from(stream.terms.ptime_ms) * 8;
-        let said = self.voice.next(
-            codec,
-            stream.terms.telephone_event.is_some(),
-            samples,
-            scratch.get_mut(rtp::HEADER..)?,
-        )?;
+        let said =
+            self.voice.next(codec, stream.terms.telephone_event.is_some(), samples, scratch.get_mut(rtp::HEADER..)?)?;
         // On hold the prompt goes on unheard, as music does.
         if stream.may_speak() && said.frame != Frame::Pause {
             let mut place = stream.outgoing.own(due);
@@ -256,9 +176,7 @@ impl Leg {
                         self.event_timestamp = place.timestamp;
                     }
                     place.timestamp = self.event_timestamp;
-                    scratch
-                        .get_mut(rtp::HEADER..rtp::HEADER + 4)?
-                        .copy_from_slice(&payload.octets());
+                    scratch.get_mut(rtp::HEADER..rtp::HEADER + 4)?.copy_from_slice(&payload.octets());
                     (Kind::Event, first, 4)
                 }
                 Frame::Audio(len) => (Kind::Audio, false, len),
@@ -267,9 +185,7 @@ impl Leg {
             let len = rtp::HEADER + len;
             if let (Kind::Audio, Some(recorder)) = (kind, &mut self.recorder) {
                 let payload = scratch.get(rtp::HEADER..len)?;
-                recorder
-                    .said
-                    .take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
+                recorder.said.take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
             }
             if let Some(transmit) = stream.say(slot, kind, place, marker, scratch, len)
                 && let Some(packet) = scratch.get(..transmit.len)
@@ -282,11 +198,7 @@ impl Leg {
     }
 
     fn digit(&self, press: dtmf::Press) -> Event {
-        Event::Digit {
-            lease: self.id,
-            digit: press.digit,
-            duration_ms: press.duration_ms,
-        }
+        Event::Digit { lease: self.id, digit: press.digit, duration_ms: press.duration_ms }
     }
 
     fn finish_recording(&mut self, now: Duration, events: &mut VecDeque<Event>) {
@@ -294,11 +206,7 @@ impl Leg {
             return;
         };
         for (path, wav) in [recorder.heard.finish(now), recorder.said.finish(now)] {
-            events.push_back(Event::Recording {
-                lease: self.id,
-                path,
-                wav,
-            });
+            events.push_back(Event::Recording { lease: self.id, path, wav });
         }
     }
 }

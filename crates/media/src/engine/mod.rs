@@ -92,15 +92,8 @@ impl Engine {
         if self.slots.len() <= at {
             self.slots.resize_with(at + 1, || None);
         }
-        let state = State::Free {
-            from: Duration::ZERO,
-        };
-        self.slots[at].get_or_insert(Slot {
-            addr,
-            generation: 0,
-            state,
-            due: None,
-        });
+        let state = State::Free { from: Duration::ZERO };
+        self.slots[at].get_or_insert(Slot { addr, generation: 0, state, due: None });
     }
 
     /// Leases up to `count` free slots on `local` (least recently used first, past their quarantine).
@@ -108,11 +101,9 @@ impl Engine {
         let mut free: Vec<(Duration, u16)> = (0u16..)
             .zip(&self.slots)
             .filter_map(|(number, slot)| match slot {
-                Some(Slot {
-                    addr,
-                    state: State::Free { from },
-                    ..
-                }) if addr.ip() == local && *from <= now => Some((*from, number)),
+                Some(Slot { addr, state: State::Free { from }, .. }) if addr.ip() == local && *from <= now => {
+                    Some((*from, number))
+                }
                 _ => None,
             })
             .collect();
@@ -122,16 +113,9 @@ impl Engine {
         let lend = |(_, number): (Duration, u16)| {
             let slot = self.slots.get_mut(usize::from(number))?.as_mut()?;
             slot.generation = slot.generation.wrapping_add(1);
-            let id = LeaseId {
-                thread,
-                slot: number,
-                generation: slot.generation,
-            };
+            let id = LeaseId { thread, slot: number, generation: slot.generation };
             slot.state = State::Leased(Box::new(Leg::new(id, slot.addr)));
-            Some(Lease {
-                id,
-                addr: slot.addr,
-            })
+            Some(Lease { id, addr: slot.addr })
         };
         free.into_iter().filter_map(lend).collect()
     }
@@ -145,11 +129,7 @@ impl Engine {
                 self.events.push_back(Event::Leased(leases));
                 return;
             }
-            Command::Set {
-                lease,
-                negotiated,
-                latch,
-            } => {
+            Command::Set { lease, negotiated, latch } => {
                 self.set(lease, &negotiated, latch, now);
                 lease
             }
@@ -182,10 +162,7 @@ impl Engine {
             }
             Command::Report { lease } => {
                 if let Some(leg) = leg_of(&mut self.slots, lease) {
-                    self.events.push_back(Event::Facts {
-                        lease,
-                        facts: leg.facts(),
-                    });
+                    self.events.push_back(Event::Facts { lease, facts: leg.facts() });
                 }
                 lease
             }
@@ -236,14 +213,7 @@ impl Engine {
         }
         while let Some((_, number)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             if let Some(leg) = leg_at(&mut self.slots, number) {
-                leg.tick(
-                    number,
-                    now,
-                    &mut *self.scratch,
-                    &mut self.random,
-                    &mut self.events,
-                    send,
-                );
+                leg.tick(number, now, &mut *self.scratch, &mut self.random, &mut self.events, send);
             }
             self.schedule(number);
         }
@@ -284,16 +254,11 @@ impl Engine {
     }
 
     fn bridge(&mut self, a: LeaseId, b: LeaseId) {
-        if a.slot == b.slot
-            || leg_of(&mut self.slots, a).is_none()
-            || leg_of(&mut self.slots, b).is_none()
-        {
+        if a.slot == b.slot || leg_of(&mut self.slots, a).is_none() || leg_of(&mut self.slots, b).is_none() {
             return;
         }
         for (this, other) in [(a, b), (b, a)] {
-            if leg_of(&mut self.slots, this)
-                .is_some_and(|leg| leg.bridge.is_some_and(|before| before != other))
-            {
+            if leg_of(&mut self.slots, this).is_some_and(|leg| leg.bridge.is_some_and(|before| before != other)) {
                 self.unbridge(this);
             }
             self.with(this, |leg| {
@@ -323,33 +288,20 @@ impl Engine {
             Some(clip) => leg.voice.play(play.id, clip.clone(), play.repeat),
             None => {
                 leg.voice.silence();
-                self.events.push_back(Event::Unplayable {
-                    lease,
-                    id: play.id,
-                    prompt: play.prompt,
-                });
+                self.events.push_back(Event::Unplayable { lease, id: play.id, prompt: play.prompt });
             }
         }
     }
 
     fn close(&mut self, lease: LeaseId, now: Duration) {
         self.unbridge(lease);
-        let Some(slot) = self
-            .slots
-            .get_mut(usize::from(lease.slot))
-            .and_then(Option::as_mut)
-        else {
+        let Some(slot) = self.slots.get_mut(usize::from(lease.slot)).and_then(Option::as_mut) else {
             return;
         };
         if !matches!(&slot.state, State::Leased(leg) if leg.id == lease) {
             return;
         }
-        let state = std::mem::replace(
-            &mut slot.state,
-            State::Free {
-                from: now + QUARANTINE,
-            },
-        );
+        let state = std::mem::replace(&mut slot.state, State::Free { from: now + QUARANTINE });
         let State::Leased(mut leg) = state else {
             return;
         };
@@ -364,11 +316,7 @@ impl Engine {
 
     /// Puts a slot's deadline where it belongs.
     fn schedule(&mut self, number: u16) {
-        let Some(slot) = self
-            .slots
-            .get_mut(usize::from(number))
-            .and_then(Option::as_mut)
-        else {
+        let Some(slot) = self.slots.get_mut(usize::from(number)).and_then(Option::as_mut) else {
             return;
         };
         let due = match &slot.state {
@@ -388,10 +336,7 @@ impl Engine {
 
 fn leg_at(slots: &mut [Option<Slot>], number: u16) -> Option<&mut Leg> {
     match slots.get_mut(usize::from(number))? {
-        Some(Slot {
-            state: State::Leased(leg),
-            ..
-        }) => Some(leg),
+        Some(Slot { state: State::Leased(leg), .. }) => Some(leg),
         _ => None,
     }
 }

@@ -74,10 +74,7 @@ impl Outgoing {
     /// The place of a packet of ours that is due at `at`.
     pub(super) fn own(&mut self, at: Duration) -> Place {
         let (timestamp, begins) = match self.speaker {
-            Speaker::Own {
-                timestamp,
-                at: since,
-            } => (timestamp.wrapping_add(samples(at, since)), false),
+            Speaker::Own { timestamp, at: since } => (timestamp.wrapping_add(samples(at, since)), false),
             Speaker::Nobody | Speaker::Relayed(_) => {
                 let timestamp = self.next_timestamp(at);
                 self.speaker = Speaker::Own { timestamp, at };
@@ -86,21 +83,11 @@ impl Outgoing {
         };
         self.sequence = self.sequence.wrapping_add(1);
         self.note(timestamp, at);
-        Place {
-            sequence: self.sequence,
-            timestamp,
-            begins,
-        }
+        Place { sequence: self.sequence, timestamp, begins }
     }
 
     /// The place of a packet of another stream; none for a straggler that has no place any more.
-    pub(super) fn relayed(
-        &mut self,
-        ssrc: u32,
-        sequence: u16,
-        timestamp: u32,
-        now: Duration,
-    ) -> Option<Place> {
+    pub(super) fn relayed(&mut self, ssrc: u32, sequence: u16, timestamp: u32, now: Duration) -> Option<Place> {
         self.retired.take_if(|(_, until)| *until <= now);
         if self.retired.is_some_and(|(retired, _)| retired == ssrc) {
             return None;
@@ -108,10 +95,7 @@ impl Outgoing {
         if let Speaker::Relayed(run) = &mut self.speaker
             && run.ssrc == ssrc
         {
-            let (ahead, back) = (
-                sequence.wrapping_sub(run.highest),
-                run.highest.wrapping_sub(sequence),
-            );
+            let (ahead, back) = (sequence.wrapping_sub(run.highest), run.highest.wrapping_sub(sequence));
             if back <= MOST_BEHIND {
                 let place = Place {
                     sequence: sequence.wrapping_add(run.sequence_shift),
@@ -125,11 +109,7 @@ impl Outgoing {
                 run.behind = run.behind.saturating_add(ahead).min(MOST_BEHIND);
                 self.sequence = sequence.wrapping_add(run.sequence_shift);
                 let timestamp = timestamp.wrapping_add(run.timestamp_shift);
-                let place = Place {
-                    sequence: self.sequence,
-                    timestamp,
-                    begins: false,
-                };
+                let place = Place { sequence: self.sequence, timestamp, begins: false };
                 self.note(timestamp, now);
                 return Some(place);
             }
@@ -145,11 +125,7 @@ impl Outgoing {
             timestamp_shift: begin.wrapping_sub(timestamp),
         });
         self.note(begin, now);
-        Some(Place {
-            sequence: self.sequence,
-            timestamp: begin,
-            begins: true,
-        })
+        Some(Place { sequence: self.sequence, timestamp: begin, begins: true })
     }
 
     /// Another party is bridged: whoever spoke before may speak again.
@@ -213,61 +189,18 @@ mod tests {
     fn one_run_across_prompt_and_two_parties() {
         let mut out = Outgoing::new(1, 0x0000_1000_0000_0064, ms(0));
         let first = out.own(ms(0));
-        assert_eq!(
-            first,
-            Place {
-                sequence: 101,
-                timestamp: 0x1000,
-                begins: true
-            }
-        );
-        assert_eq!(
-            out.own(ms(20)),
-            Place {
-                sequence: 102,
-                timestamp: 0x1000 + 160,
-                begins: false
-            }
-        );
+        assert_eq!(first, Place { sequence: 101, timestamp: 0x1000, begins: true });
+        assert_eq!(out.own(ms(20)), Place { sequence: 102, timestamp: 0x1000 + 160, begins: false });
         let a = out.relayed(7, 60_000, 5, ms(50)).unwrap();
-        assert_eq!(
-            a,
-            Place {
-                sequence: 103,
-                timestamp: 0x1000 + 400,
-                begins: true
-            }
-        );
+        assert_eq!(a, Place { sequence: 103, timestamp: 0x1000 + 400, begins: true });
         let a = out.relayed(7, 60_002, 325, ms(90)).unwrap();
-        assert_eq!(
-            a,
-            Place {
-                sequence: 105,
-                timestamp: 0x1000 + 720,
-                begins: false
-            }
-        );
+        assert_eq!(a, Place { sequence: 105, timestamp: 0x1000 + 720, begins: false });
         let late = out.relayed(7, 60_001, 165, ms(91)).unwrap();
         assert_eq!((late.sequence, late.timestamp), (104, 0x1000 + 560));
-        assert_eq!(
-            out.relayed(7, 59_999, 0, ms(92)),
-            None,
-            "from before this run"
-        );
+        assert_eq!(out.relayed(7, 59_999, 0, ms(92)), None, "from before this run");
         let b = out.relayed(8, 1, 90_000, ms(110)).unwrap();
-        assert_eq!(
-            b,
-            Place {
-                sequence: 106,
-                timestamp: 0x1000 + 880,
-                begins: true
-            }
-        );
-        assert_eq!(
-            out.relayed(7, 60_003, 485, ms(111)),
-            None,
-            "a straggler of the party before"
-        );
+        assert_eq!(b, Place { sequence: 106, timestamp: 0x1000 + 880, begins: true });
+        assert_eq!(out.relayed(7, 60_003, 485, ms(111)), None, "a straggler of the party before");
         assert!(out.relayed(7, 60_500, 0, ms(3000)).unwrap().begins);
     }
 
@@ -277,10 +210,7 @@ mod tests {
         out.relayed(7, 100, 0, ms(0)).unwrap();
         let jumped = out.relayed(7, 40_000, 0, ms(20)).unwrap();
         assert_eq!((jumped.sequence, jumped.begins), (12, true));
-        let wrapped = (0..70_000u32).map(|n| {
-            out.relayed(7, (40_001 + n) as u16, n * 160, ms(40))
-                .unwrap()
-        });
+        let wrapped = (0..70_000u32).map(|n| out.relayed(7, (40_001 + n) as u16, n * 160, ms(40)).unwrap());
         assert_eq!(wrapped.filter(|place| place.begins).count(), 0);
     }
 }

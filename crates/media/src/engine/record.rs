@@ -20,10 +20,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Both begin now, so that they can be laid side by side.
     pub(super) fn new(heard: String, said: String, now: Duration) -> Recorder {
-        Recorder {
-            heard: Track::new(heard, now),
-            said: Track::new(said, now),
-        }
+        Recorder { heard: Track::new(heard, now), said: Track::new(said, now) }
     }
 }
 
@@ -45,53 +42,28 @@ struct Anchor {
 
 impl Track {
     fn new(path: String, begun: Duration) -> Track {
-        Track {
-            path,
-            begun,
-            codes: VecDeque::new(),
-            dropped: 0,
-            anchor: None,
-        }
+        Track { path, begun, codes: VecDeque::new(), dropped: 0, anchor: None }
     }
 
     /// Lays a payload where its timestamp says, relative to the first packet of its source.
-    pub(super) fn take(
-        &mut self,
-        codec: Codec,
-        ssrc: u32,
-        timestamp: u32,
-        payload: &[u8],
-        now: Duration,
-    ) {
+    pub(super) fn take(&mut self, codec: Codec, ssrc: u32, timestamp: u32, payload: &[u8], now: Duration) {
         let arrived = self.sample(now);
-        let placed = self
-            .anchor
-            .as_ref()
-            .filter(|anchor| anchor.ssrc == ssrc)
-            .and_then(|anchor| {
-                let step = i64::from(timestamp.wrapping_sub(anchor.timestamp) as i32);
-                anchor.sample.checked_add_signed(step)
-            });
+        let placed = self.anchor.as_ref().filter(|anchor| anchor.ssrc == ssrc).and_then(|anchor| {
+            let step = i64::from(timestamp.wrapping_sub(anchor.timestamp) as i32);
+            anchor.sample.checked_add_signed(step)
+        });
         let sample = match placed {
             Some(sample) if sample.abs_diff(arrived) <= MOST_DRIFT => sample,
             _ => arrived,
         };
-        self.anchor = Some(Anchor {
-            ssrc,
-            timestamp,
-            sample,
-        });
+        self.anchor = Some(Anchor { ssrc, timestamp, sample });
         self.lay(sample, codec, payload);
     }
 
     /// The file, silent up to `now`.
     pub(super) fn finish(mut self, now: Duration) -> (String, Vec<u8>) {
         self.reach(self.sample(now));
-        let wav = wav::write(
-            self.codes
-                .iter()
-                .map(|code| g711::decode(Codec::Pcmu, *code)),
-        );
+        let wav = wav::write(self.codes.iter().map(|code| g711::decode(Codec::Pcmu, *code)));
         (self.path, wav)
     }
 
@@ -102,9 +74,7 @@ impl Track {
     fn lay(&mut self, sample: u64, codec: Codec, payload: &[u8]) {
         self.reach(sample + payload.len() as u64);
         for (at, code) in (sample..).zip(payload) {
-            let slot = at
-                .checked_sub(self.dropped)
-                .and_then(|at| self.codes.get_mut(usize::try_from(at).ok()?));
+            let slot = at.checked_sub(self.dropped).and_then(|at| self.codes.get_mut(usize::try_from(at).ok()?));
             if let Some(slot) = slot {
                 *slot = *code;
                 g711::translate(codec, Codec::Pcmu, std::slice::from_mut(slot));
@@ -122,10 +92,7 @@ impl Track {
             self.codes.resize(MOST, g711::silence(Codec::Pcmu));
             return;
         }
-        self.codes.resize(
-            self.codes.len() + missing as usize,
-            g711::silence(Codec::Pcmu),
-        );
+        self.codes.resize(self.codes.len() + missing as usize, g711::silence(Codec::Pcmu));
         let over = self.codes.len().saturating_sub(MOST);
         self.codes.drain(..over);
         self.dropped += over as u64;
@@ -173,22 +140,10 @@ mod tests {
     fn memory_is_bounded_and_the_end_is_kept() {
         let mut track = Track::new("x".into(), ms(0));
         for n in 0..1500u64 {
-            track.take(
-                Codec::Pcmu,
-                1,
-                (n * 8000) as u32,
-                &[0x80; 160],
-                ms(n * 1000),
-            );
+            track.take(Codec::Pcmu, 1, (n * 8000) as u32, &[0x80; 160], ms(n * 1000));
         }
         track.take(Codec::Pcmu, 1, 0, &[0x80; 160], ms(100_000_000));
         assert_eq!(track.codes.len(), MOST);
-        assert!(
-            samples(track, ms(100_000_020))
-                .iter()
-                .rev()
-                .take(160)
-                .all(|s| *s != 0)
-        );
+        assert!(samples(track, ms(100_000_020)).iter().rev().take(160).all(|s| *s != 0));
     }
 }

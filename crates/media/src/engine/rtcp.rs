@@ -30,12 +30,7 @@ pub(super) struct Rtcp {
 impl Rtcp {
     /// The first report comes after half an interval, so that short calls have one.
     pub(super) fn new(now: Duration, random: &mut impl RngCore) -> Rtcp {
-        let mut rtcp = Rtcp {
-            next: now,
-            name: random.next_u64(),
-            heard: None,
-            rtt: None,
-        };
+        let mut rtcp = Rtcp { next: now, name: random.next_u64(), heard: None, rtt: None };
         rtcp.next = now + spread(INTERVAL_MS / 2, random);
         rtcp
     }
@@ -97,9 +92,7 @@ impl Rtcp {
             pen.word(outgoing.ssrc)?;
         }
         if let Some(block) = block {
-            let (last, delay) = self.heard.map_or((0, 0), |(middle, at)| {
-                (middle, units(now.saturating_sub(at)))
-            });
+            let (last, delay) = self.heard.map_or((0, 0), |(middle, at)| (middle, units(now.saturating_sub(at))));
             pen.word(block.ssrc)?;
             pen.word(u32::from(block.fraction_lost) << 24 | block.lost)?;
             pen.word(block.highest)?;
@@ -125,8 +118,7 @@ impl Rtcp {
         let mut rest = compound;
         while let Some(([first, kind, l0, l1], behind)) = rest.split_first_chunk::<4>() {
             let len = usize::from(u16::from_be_bytes([*l0, *l1])) * 4;
-            let Some((body, next)) = behind.split_at_checked(len).filter(|_| first >> 6 == 2)
-            else {
+            let Some((body, next)) = behind.split_at_checked(len).filter(|_| first >> 6 == 2) else {
                 return;
             };
             rest = next;
@@ -142,18 +134,12 @@ impl Rtcp {
                 _ => None,
             };
             let blocks = blocks.unwrap_or_default().as_chunks::<24>().0;
-            for block in blocks
-                .iter()
-                .take(usize::from(first & 0x1f))
-                .filter(|block| word(*block, 0) == Some(ours))
-            {
+            for block in blocks.iter().take(usize::from(first & 0x1f)).filter(|block| word(*block, 0) == Some(ours)) {
                 let (Some(last), Some(delay)) = (word(block, 4), word(block, 5)) else {
                     return;
                 };
                 // Our own clock comes back to us: the rest is the way there and back.
-                let units = ((ntp(now) >> 16) as u32)
-                    .wrapping_sub(last)
-                    .wrapping_sub(delay);
+                let units = ((ntp(now) >> 16) as u32).wrapping_sub(last).wrapping_sub(delay);
                 if last != 0 && units < 60 << 16 {
                     self.rtt = Some(Duration::from_secs_f64(f64::from(units) / 65_536.0));
                 }
@@ -163,9 +149,7 @@ impl Rtcp {
 }
 
 fn word(body: &[u8], at: usize) -> Option<u32> {
-    body.get(at * 4..)?
-        .first_chunk()
-        .map(|four| u32::from_be_bytes(*four))
+    body.get(at * 4..)?.first_chunk().map(|four| u32::from_be_bytes(*four))
 }
 
 /// Seconds and fraction since some moment: only differences count. Never zero in the middle, which means "none".
@@ -228,14 +212,10 @@ mod tests {
         at_b.take(11, 6, 0, true, ms(40));
 
         let mut buffer = [0; 200];
-        let len = a
-            .report(&mut buffer, &ours, &mut at_a, ms(1000), &mut random)
-            .unwrap();
+        let len = a.report(&mut buffer, &ours, &mut at_a, ms(1000), &mut random).unwrap();
         assert_eq!((buffer[1], len % 4), (200, 0));
         b.take(&buffer[..len], 22, ms(1040));
-        let len = b
-            .report(&mut buffer, &theirs, &mut at_b, ms(1340), &mut random)
-            .unwrap();
+        let len = b.report(&mut buffer, &theirs, &mut at_b, ms(1340), &mut random).unwrap();
         assert_eq!((buffer[0], buffer[1]), (0x81, 201));
         a.take(&buffer[..len], 11, ms(1380));
         assert!((a.rtt_ms().unwrap() - 80.0).abs() < 0.1, "{:?}", a.rtt_ms());
@@ -248,22 +228,13 @@ mod tests {
         let mut rtcp = Rtcp::new(ms(0), &mut random);
         let mut buffer = [0; 200];
         let outgoing = Outgoing::new(11, 5, ms(0));
-        let len = rtcp
-            .farewell(&mut buffer, &outgoing, &mut Incoming::default(), ms(5))
-            .unwrap();
+        let len = rtcp.farewell(&mut buffer, &outgoing, &mut Incoming::default(), ms(5)).unwrap();
         assert_eq!(buffer[len - 8..len - 4], [0x81, 203, 0, 1]);
-        assert_eq!(
-            rtcp.farewell(&mut [0; 20], &outgoing, &mut Incoming::default(), ms(5)),
-            None
-        );
+        assert_eq!(rtcp.farewell(&mut [0; 20], &outgoing, &mut Incoming::default(), ms(5)), None);
         for len in 0..len {
             rtcp.take(&buffer[..len], 11, ms(9));
         }
-        rtcp.take(
-            &[0x9f, 201, 0, 7, 0, 0, 0, 1, 0, 0, 0, 11, 0, 0, 0, 0],
-            11,
-            ms(9),
-        );
+        rtcp.take(&[0x9f, 201, 0, 7, 0, 0, 0, 1, 0, 0, 0, 11, 0, 0, 0, 0], 11, ms(9));
         assert_eq!(rtcp.rtt_ms(), None);
     }
 }

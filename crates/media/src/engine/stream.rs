@@ -144,13 +144,7 @@ impl Stream {
 
     /// Takes an RTP packet off the wire: authentic, from the right place and of a kind that was agreed, or none. Opened
     /// in place.
-    pub(super) fn hear(
-        &mut self,
-        from: SocketAddr,
-        buffer: &mut [u8],
-        len: usize,
-        now: Duration,
-    ) -> Option<Heard> {
+    pub(super) fn hear(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) -> Option<Heard> {
         let header = Header::parse(buffer.get(..len)?)?;
         if self.latch != Latched::Open && from != self.source {
             self.tally.foreign_source += 1;
@@ -176,31 +170,17 @@ impl Stream {
         let kind = self.terms.kind(header.payload_type);
         self.carrier.count(&mut self.tally.rx, payload);
         let audio = kind == Some(Kind::Audio);
-        self.incoming
-            .take(header.ssrc, header.sequence, header.timestamp, audio, now);
+        self.incoming.take(header.ssrc, header.sequence, header.timestamp, audio, now);
         self.quiet.heard = now;
         if !self.terms.direction.receives() {
             return None;
         }
-        Some(Heard {
-            kind: kind?,
-            header,
-            codec: self.terms.codec,
-            len: rtp::HEADER + payload,
-        })
+        Some(Heard { kind: kind?, header, codec: self.terms.codec, len: rtp::HEADER + payload })
     }
 
     /// Takes an RTCP compound off the wire.
-    pub(super) fn hear_rtcp(
-        &mut self,
-        from: SocketAddr,
-        buffer: &mut [u8],
-        len: usize,
-        now: Duration,
-    ) {
-        if self.latch == Latched::Agreed
-            && ![self.source.ip(), self.terms.remote_rtcp.ip()].contains(&from.ip())
-        {
+    pub(super) fn hear_rtcp(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) {
+        if self.latch == Latched::Agreed && ![self.source.ip(), self.terms.remote_rtcp.ip()].contains(&from.ip()) {
             self.tally.foreign_source += 1;
             return;
         }
@@ -212,11 +192,7 @@ impl Stream {
                 if self.latch != Latched::Agreed {
                     self.terms.remote_rtcp = from;
                 }
-                self.rtcp.take(
-                    buffer.get(..opened).unwrap_or_default(),
-                    self.outgoing.ssrc,
-                    now,
-                );
+                self.rtcp.take(buffer.get(..opened).unwrap_or_default(), self.outgoing.ssrc, now);
             }
             Err(failure) => self.failed(failure, failure == Failure::Clear),
         }
@@ -255,12 +231,7 @@ impl Stream {
         let sealed = self.carrier.seal(buffer, len).ok()?;
         self.carrier.count(&mut self.tally.tx, payload);
         self.outgoing.count(payload);
-        Some(Transmit {
-            slot,
-            rtcp: false,
-            to: self.terms.remote,
-            len: sealed,
-        })
+        Some(Transmit { slot, rtcp: false, to: self.terms.remote, len: sealed })
     }
 
     /// The report that is due, sealed in `out`.
@@ -271,22 +242,13 @@ impl Stream {
         now: Duration,
         random: &mut ChaCha12Rng,
     ) -> Option<Transmit> {
-        let len = self
-            .rtcp
-            .report(out, &self.outgoing, &mut self.incoming, now, random)?;
+        let len = self.rtcp.report(out, &self.outgoing, &mut self.incoming, now, random)?;
         self.seal_rtcp(slot, out, len)
     }
 
     /// The last report, with BYE.
-    pub(super) fn farewell(
-        &mut self,
-        slot: u16,
-        out: &mut [u8],
-        now: Duration,
-    ) -> Option<Transmit> {
-        let len = self
-            .rtcp
-            .farewell(out, &self.outgoing, &mut self.incoming, now)?;
+    pub(super) fn farewell(&mut self, slot: u16, out: &mut [u8], now: Duration) -> Option<Transmit> {
+        let len = self.rtcp.farewell(out, &self.outgoing, &mut self.incoming, now)?;
         self.seal_rtcp(slot, out, len)
     }
 
@@ -333,12 +295,7 @@ impl Stream {
         let len = self.carrier.seal_rtcp(out, len).ok()?;
         let to = self.terms.remote_rtcp;
         // Under rtcp-mux both come from and go to one port (RFC 5761).
-        Some(Transmit {
-            slot,
-            rtcp: to != self.terms.remote,
-            to,
-            len,
-        })
+        Some(Transmit { slot, rtcp: to != self.terms.remote, to, len })
     }
 
     fn failed(&mut self, failure: Failure, looks_clear: bool) {
@@ -392,10 +349,7 @@ impl Latched {
 
 impl Quiet {
     fn from(now: Duration) -> Quiet {
-        Quiet {
-            heard: now,
-            check: now + SILENT,
-        }
+        Quiet { heard: now, check: now + SILENT }
     }
 }
 

@@ -47,12 +47,7 @@ pub(super) struct Said {
 
 impl Voice {
     pub(super) fn play(&mut self, id: u64, clip: Clip, repeat: bool) {
-        self.playing = Some(Playing {
-            id,
-            clip,
-            at: 0,
-            repeat,
-        });
+        self.playing = Some(Playing { id, clip, at: 0, repeat });
     }
 
     pub(super) fn silence(&mut self) {
@@ -70,20 +65,10 @@ impl Voice {
     }
 
     /// The next frame. `events`: the peer takes telephone-event; `samples`: a packet's length for audio.
-    pub(super) fn next(
-        &mut self,
-        codec: Codec,
-        events: bool,
-        samples: usize,
-        out: &mut [u8],
-    ) -> Option<Said> {
+    pub(super) fn next(&mut self, codec: Codec, events: bool, samples: usize, out: &mut [u8]) -> Option<Said> {
         if let Some(event) = self.digits.front().copied() {
             let frame = self.digit(event, codec, events, out);
-            return Some(Said {
-                frame,
-                samples: DIGIT_SAMPLES,
-                finished: None,
-            });
+            return Some(Said { frame, samples: DIGIT_SAMPLES, finished: None });
         }
         let playing = self.playing.as_mut()?;
         let out = out.get_mut(..samples)?;
@@ -92,11 +77,7 @@ impl Voice {
         if ended {
             self.playing = None;
         }
-        Some(Said {
-            frame: Frame::Audio(samples),
-            samples,
-            finished,
-        })
+        Some(Said { frame: Frame::Audio(samples), samples, finished })
     }
 
     fn digit(&mut self, event: u8, codec: Codec, events: bool, out: &mut [u8]) -> Frame {

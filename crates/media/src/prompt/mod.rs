@@ -27,16 +27,8 @@ pub(crate) struct Clip {
 
 impl Clip {
     fn new(samples: &[i16]) -> Clip {
-        let encoded = |codec| {
-            samples
-                .iter()
-                .map(|sample| g711::encode(codec, *sample))
-                .collect()
-        };
-        Clip {
-            pcmu: encoded(Codec::Pcmu),
-            pcma: encoded(Codec::Pcma),
-        }
+        let encoded = |codec| samples.iter().map(|sample| g711::encode(codec, *sample)).collect();
+        Clip { pcmu: encoded(Codec::Pcmu), pcma: encoded(Codec::Pcma) }
     }
 
     /// The payload octets of a law, one a sample.
@@ -82,12 +74,7 @@ impl Prompts {
     /// A prompt as its listener hears it through a codec: 8 kHz, 16 bit. For comparison with what arrived.
     pub fn samples(&self, name: &str, codec: Codec) -> Option<Vec<i16>> {
         let clip = self.clips.get(name)?;
-        Some(
-            clip.codes(codec)
-                .iter()
-                .map(|code| g711::decode(codec, *code))
-                .collect(),
-        )
+        Some(clip.codes(codec).iter().map(|code| g711::decode(codec, *code)).collect())
     }
 
     pub(crate) fn clip(&self, name: &str) -> Option<&Clip> {
@@ -102,21 +89,9 @@ impl Prompts {
 /// The built-in prompts: name and 8 kHz samples.
 fn all() -> [(&'static str, Vec<i16>); 8] {
     use voice::Voice;
-    let host = Voice {
-        hertz: 205.0,
-        tract: 1.16,
-        syllable_ms: 175.0,
-    };
-    let agent = Voice {
-        hertz: 112.0,
-        tract: 0.94,
-        syllable_ms: 190.0,
-    };
-    let caller = Voice {
-        hertz: 150.0,
-        tract: 1.04,
-        syllable_ms: 160.0,
-    };
+    let host = Voice { hertz: 205.0, tract: 1.16, syllable_ms: 175.0 };
+    let agent = Voice { hertz: 112.0, tract: 0.94, syllable_ms: 190.0 };
+    let caller = Voice { hertz: 150.0, tract: 1.04, syllable_ms: 160.0 };
     let greeting = [music::chime(&[523.25, 659.25, 783.99]), host.speak(11, 5.2)].concat();
     let farewell = [host.speak(17, 1.8), music::chime(&[783.99, 659.25, 523.25])].concat();
     let invalid = [music::chime(&[311.13, 277.18]), host.speak(16, 2.0)].concat();
@@ -134,13 +109,8 @@ fn all() -> [(&'static str, Vec<i16>); 8] {
 
 /// To 16 bit at a comfortable level: the loudest sample at -6 dB.
 fn finish(samples: Vec<f32>) -> Vec<i16> {
-    let loudest = samples
-        .iter()
-        .fold(1e-6f32, |most, sample| most.max(sample.abs()));
-    samples
-        .into_iter()
-        .map(|sample| (sample / loudest * 16_384.0) as i16)
-        .collect()
+    let loudest = samples.iter().fold(1e-6f32, |most, sample| most.max(sample.abs()));
+    samples.into_iter().map(|sample| (sample / loudest * 16_384.0) as i16).collect()
 }
 
 #[cfg(test)]
@@ -151,10 +121,7 @@ mod tests {
     fn correlation(a: &[i16], b: &[i16]) -> f64 {
         let len = a.len().min(b.len()).min(24_000);
         let at = |shift: usize| {
-            let pairs = a[shift..len]
-                .iter()
-                .zip(b)
-                .map(|(x, y)| (f64::from(*x), f64::from(*y)));
+            let pairs = a[shift..len].iter().zip(b).map(|(x, y)| (f64::from(*x), f64::from(*y)));
             let (mut xy, mut xx, mut yy) = (0.0, 1.0, 1.0);
             for (x, y) in pairs {
                 xy += x * y;
@@ -170,36 +137,20 @@ mod tests {
     fn the_built_in_prompts_are_there_and_long_enough() {
         let prompts = Prompts::built_in();
         let names: Vec<&str> = prompts.names().collect();
-        assert_eq!(
-            names,
-            [
-                "agent", "caller", "goodbye", "invalid", "menu", "moh", "ringback", "welcome"
-            ]
-        );
+        assert_eq!(names, ["agent", "caller", "goodbye", "invalid", "menu", "moh", "ringback", "welcome"]);
         let seconds = |name| prompts.samples(name, Codec::Pcmu).unwrap().len() as f32 / 8000.0;
-        assert!(
-            (5.5..7.0).contains(&seconds("welcome")),
-            "{}",
-            seconds("welcome")
-        );
-        assert!(
-            (7.5..8.5).contains(&seconds("agent")),
-            "{}",
-            seconds("agent")
-        );
+        assert!((5.5..7.0).contains(&seconds("welcome")), "{}", seconds("welcome"));
+        assert!((7.5..8.5).contains(&seconds("agent")), "{}", seconds("agent"));
         assert!(seconds("moh") >= 10.0, "{}", seconds("moh"));
     }
 
     #[test]
     fn each_is_audible_and_like_no_other() {
         let prompts = Prompts::built_in();
-        let all: Vec<(&str, Vec<i16>)> = prompts
-            .names()
-            .map(|name| (name, prompts.samples(name, Codec::Pcma).unwrap()))
-            .collect();
+        let all: Vec<(&str, Vec<i16>)> =
+            prompts.names().map(|name| (name, prompts.samples(name, Codec::Pcma).unwrap())).collect();
         for (name, samples) in &all {
-            let power =
-                samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
+            let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
             assert!(power.sqrt() > 800.0, "{name} is faint: {}", power.sqrt());
             for (other, theirs) in &all {
                 let alike = correlation(samples, theirs);
@@ -212,16 +163,9 @@ mod tests {
     #[test]
     fn a_wav_becomes_a_prompt() {
         let mut prompts = Prompts::default();
-        prompts
-            .add_wav("mine", &wav::write([0i16, 8000, -8000].into_iter()))
-            .unwrap();
+        prompts.add_wav("mine", &wav::write([0i16, 8000, -8000].into_iter())).unwrap();
         assert_eq!(prompts.samples("mine", Codec::Pcmu).unwrap().len(), 3);
         assert!(prompts.add_wav("bad", b"RIFF").is_err());
-        assert!(
-            prompts
-                .add_wav("empty", &wav::write([].into_iter()))
-                .unwrap_err()
-                .contains("empty")
-        );
+        assert!(prompts.add_wav("empty", &wav::write([].into_iter())).unwrap_err().contains("empty"));
     }
 }

@@ -22,15 +22,7 @@ pub(super) fn chime(hertz: &[f32]) -> Vec<f32> {
 pub(super) fn ringback() -> Vec<f32> {
     let on = 2 * RATE as usize;
     let tone = |n: usize, hertz: f32| (n as f32 * hertz * TAU / RATE).sin();
-    (0..6 * RATE as usize)
-        .map(|n| {
-            if n < on {
-                0.15 * (tone(n, 440.0) + tone(n, 480.0))
-            } else {
-                0.0
-            }
-        })
-        .collect()
+    (0..6 * RATE as usize).map(|n| if n < on { 0.15 * (tone(n, 440.0) + tone(n, 480.0)) } else { 0.0 }).collect()
 }
 
 /// An unhurried tune in G over eight chords; 19.2 s that join without a seam, because what
@@ -93,8 +85,7 @@ fn strike(out: &mut [f32], at: usize, hertz: f32, level: f32, ring: f32) {
     for n in 0..last {
         let t = n as f32 / RATE;
         let attack = (t / 0.006).min(1.0);
-        let overtone =
-            |times: f32, faster: f32| (t * hertz * times * TAU).sin() * (-t * faster / ring).exp();
+        let overtone = |times: f32, faster: f32| (t * hertz * times * TAU).sin() * (-t * faster / ring).exp();
         let sound = overtone(1.0, 1.0) + 0.35 * overtone(2.0, 2.2) + 0.12 * overtone(3.0, 4.0);
         out[(at + n) % len] += level * attack * sound;
     }

@@ -53,8 +53,7 @@ impl Voice {
     }
 
     fn vowel(&self, dice: &mut Dice) -> [f32; 3] {
-        VOWELS[dice.below(VOWELS.len() as u32) as usize]
-            .map(|hertz| (hertz * self.tract).min(3500.0))
+        VOWELS[dice.below(VOWELS.len() as u32) as usize].map(|hertz| (hertz * self.tract).min(3500.0))
     }
 
     /// A consonant and a vowel that glides from the last one to `to`.
@@ -114,22 +113,14 @@ impl Mouth {
         self.phase = (self.phase + hertz / RATE).fract();
         // Rosenberg's pulse: opens slowly, closes fast; its slope is what the tract hears.
         let open = 0.6;
-        let source = if self.phase < open {
-            (PI * self.phase / open).sin() * (1.0 - self.phase / open)
-        } else {
-            -0.12
-        };
+        let source = if self.phase < open { (PI * self.phase / open).sin() * (1.0 - self.phase / open) } else { -0.12 };
         let mut sum = 0.0;
         for ((memory, hertz), (width, gain)) in
-            self.resonators
-                .iter_mut()
-                .zip(formants)
-                .zip([(80.0, 1.0), (110.0, 0.6), (170.0, 0.35)])
+            self.resonators.iter_mut().zip(formants).zip([(80.0, 1.0), (110.0, 0.6), (170.0, 0.35)])
         {
             let r = (-PI * width / RATE).exp();
-            let value = (source + breath) * (1.0 - r)
-                + 2.0 * r * (TAU * hertz / RATE).cos() * memory[0]
-                - r * r * memory[1];
+            let value =
+                (source + breath) * (1.0 - r) + 2.0 * r * (TAU * hertz / RATE).cos() * memory[0] - r * r * memory[1];
             *memory = [value, memory[0]];
             sum += gain * value;
         }

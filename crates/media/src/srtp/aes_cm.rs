@@ -22,12 +22,7 @@ impl AesCm {
     pub(super) fn new(keys: &Derivation, rtp_tag: usize) -> AesCm {
         AesCm {
             rtp: Keys::new(keys, Label::Encryption, Label::Authentication, Label::Salt),
-            rtcp: Keys::new(
-                keys,
-                Label::RtcpEncryption,
-                Label::RtcpAuthentication,
-                Label::RtcpSalt,
-            ),
+            rtcp: Keys::new(keys, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt),
             rtp_tag,
         }
     }
@@ -47,48 +42,28 @@ impl AesCm {
         let (packet, behind) = buffer.split_at_mut_checked(len)?;
         self.rtp.keystream(ssrc, index, packet.get_mut(header..)?);
         let tag = self.rtp.mac.tag(packet, rollover(index));
-        behind
-            .get_mut(..self.rtp_tag)?
-            .copy_from_slice(&tag[..self.rtp_tag]);
+        behind.get_mut(..self.rtp_tag)?.copy_from_slice(&tag[..self.rtp_tag]);
         Some(len + self.rtp_tag)
     }
 
-    pub(super) fn open_rtp(
-        &self,
-        packet: &mut [u8],
-        header: usize,
-        ssrc: u32,
-        index: u64,
-    ) -> Option<usize> {
+    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
         let len = packet.len().checked_sub(self.rtp_tag)?;
         let (packet, tag) = packet.split_at_mut_checked(len)?;
         let payload = packet.len().checked_sub(header)?;
-        if !same(
-            &self.rtp.mac.tag(packet, rollover(index))[..self.rtp_tag],
-            tag,
-        ) {
+        if !same(&self.rtp.mac.tag(packet, rollover(index))[..self.rtp_tag], tag) {
             return None;
         }
         self.rtp.keystream(ssrc, index, packet.get_mut(header..)?);
         Some(header + payload)
     }
 
-    pub(super) fn seal_rtcp(
-        &self,
-        buffer: &mut [u8],
-        len: usize,
-        ssrc: u32,
-        index: u32,
-    ) -> Option<usize> {
+    pub(super) fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
         let word = (ENCRYPTED | index).to_be_bytes();
         let (packet, behind) = buffer.split_at_mut_checked(len)?;
         behind.get_mut(..4)?.copy_from_slice(&word);
-        self.rtcp
-            .keystream(ssrc, u64::from(index), packet.get_mut(RTCP_HEADER..)?);
+        self.rtcp.keystream(ssrc, u64::from(index), packet.get_mut(RTCP_HEADER..)?);
         let tag = self.rtcp.mac.tag(packet, word);
-        behind
-            .get_mut(4..4 + RTCP_TAG)?
-            .copy_from_slice(&tag[..RTCP_TAG]);
+        behind.get_mut(4..4 + RTCP_TAG)?.copy_from_slice(&tag[..RTCP_TAG]);
         Some(len + 4 + RTCP_TAG)
     }
 
@@ -96,14 +71,10 @@ impl AesCm {
         let word = (ENCRYPTED | index).to_be_bytes();
         let len = packet.len().checked_sub(4 + RTCP_TAG)?;
         let (packet, behind) = packet.split_at_mut_checked(len)?;
-        if !same(
-            &self.rtcp.mac.tag(packet, word)[..RTCP_TAG],
-            behind.get(4..)?,
-        ) {
+        if !same(&self.rtcp.mac.tag(packet, word)[..RTCP_TAG], behind.get(4..)?) {
             return None;
         }
-        self.rtcp
-            .keystream(ssrc, u64::from(index), packet.get_mut(RTCP_HEADER..)?);
+        self.rtcp.keystream(ssrc, u64::from(index), packet.get_mut(RTCP_HEADER..)?);
         Some(len)
     }
 }
@@ -170,13 +141,7 @@ struct HmacSha1 {
     outer: [u32; 5],
 }
 
-const START: [u32; 5] = [
-    0x6745_2301,
-    0xefcd_ab89,
-    0x98ba_dcfe,
-    0x1032_5476,
-    0xc3d2_e1f0,
-];
+const START: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 
 impl HmacSha1 {
     fn new(key: &[u8; 20]) -> HmacSha1 {
@@ -190,10 +155,7 @@ impl HmacSha1 {
             zeroize::Zeroize::zeroize(&mut block);
             state
         };
-        HmacSha1 {
-            inner: after(0x36),
-            outer: after(0x5c),
-        }
+        HmacSha1 { inner: after(0x36), outer: after(0x5c) }
     }
 
     /// The tag of `message` with four more octets behind it.
@@ -204,10 +166,7 @@ impl HmacSha1 {
         let bits = (64 + message.len() as u64 + 4) * 8;
         let mut state = self.inner;
         let mut rest = message;
-        while let Some((block, more)) = rest
-            .split_first_chunk::<64>()
-            .filter(|_| rest.len() + 13 > 64 * PIECE)
-        {
+        while let Some((block, more)) = rest.split_first_chunk::<64>().filter(|_| rest.len() + 13 > 64 * PIECE) {
             compress(&mut state, block);
             rest = more;
         }
@@ -267,7 +226,8 @@ mod tests {
         };
         let mut stream = vec![0; 0xff03 * 16];
         keys.keystream(0, 0, &mut stream);
-        let begin = "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0";
+        let begin =
+            "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0";
         assert_eq!(stream[..48], hex(begin));
         let end = "EC8CDF7398607CB0F2D21675EA9EA1E4 362B7C3C6773516318A077D7FC5073AE 6A2CC3787889374FBEB4C81B17BA6C44";
         assert_eq!(stream[0xfeff * 16..0xff02 * 16], hex(end));
@@ -277,16 +237,10 @@ mod tests {
     #[test]
     fn hmac_agrees_with_rfc_2202() {
         let mac = HmacSha1::new(&[0x0b; 20]);
-        assert_eq!(
-            mac.tag(b"Hi T", *b"here").to_vec(),
-            hex("b617318655057264e28bc0b6fb378c8ef146be00")
-        );
+        assert_eq!(mac.tag(b"Hi T", *b"here").to_vec(), hex("b617318655057264e28bc0b6fb378c8ef146be00"));
         let mac = HmacSha1::new(&[0xaa; 20]);
         let message = [0xdd; 46];
-        assert_eq!(
-            mac.tag(&message, [0xdd; 4]).to_vec(),
-            hex("125d7342b9ac11cd91a39af48aa17b4f63f175d3")
-        );
+        assert_eq!(mac.tag(&message, [0xdd; 4]).to_vec(), hex("125d7342b9ac11cd91a39af48aa17b4f63f175d3"));
     }
 
     /// Every length around the block edges against a plain HMAC made of the whole hash.
@@ -294,31 +248,15 @@ mod tests {
     fn hmac_at_every_length() {
         use sha1::{Digest, Sha1};
         let plain = |message: &[u8]| {
-            let pad = |with: u8| {
-                [7u8 ^ with; 20]
-                    .into_iter()
-                    .chain([with; 44])
-                    .collect::<Vec<u8>>()
-            };
-            let inner = Sha1::new()
-                .chain_update(pad(0x36))
-                .chain_update(message)
-                .finalize();
-            Sha1::new()
-                .chain_update(pad(0x5c))
-                .chain_update(inner)
-                .finalize()
-                .to_vec()
+            let pad = |with: u8| [7u8 ^ with; 20].into_iter().chain([with; 44]).collect::<Vec<u8>>();
+            let inner = Sha1::new().chain_update(pad(0x36)).chain_update(message).finalize();
+            Sha1::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
         };
         let mac = HmacSha1::new(&[7; 20]);
         let data: Vec<u8> = (0..300).map(|n| n as u8).collect();
         for len in 4..300 {
             let (message, last) = data[..len].split_at(len - 4);
-            assert_eq!(
-                mac.tag(message, last.try_into().unwrap()).to_vec(),
-                plain(&data[..len]),
-                "{len}"
-            );
+            assert_eq!(mac.tag(message, last.try_into().unwrap()).to_vec(), plain(&data[..len]), "{len}");
         }
     }
 }

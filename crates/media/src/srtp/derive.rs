@@ -69,38 +69,23 @@ mod tests {
     fn rfc_3711_appendix_b_3() {
         let master = hex("E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6");
         let keys = Derivation::new(&master, 16).unwrap();
-        assert_eq!(
-            keys.key::<16>(Label::Encryption).to_vec(),
-            hex("C61E7A93744F39EE10734AFE3FF7A087")
-        );
-        assert_eq!(
-            keys.key::<14>(Label::Salt).to_vec(),
-            hex("30CBBC08863D8C85D49DB34A9AE1")
-        );
-        let authentication = "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4 8F0A0ACF3C34E2359E6CDBCEE049646C43D9327AD175578EF7227098";
+        assert_eq!(keys.key::<16>(Label::Encryption).to_vec(), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(keys.key::<14>(Label::Salt).to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
+        let authentication =
+            "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4 8F0A0ACF3C34E2359E6CDBCEE049646C43D9327AD175578EF7227098";
         let authentication = hex(authentication);
-        assert_eq!(
-            keys.key::<46>(Label::Authentication)[..],
-            authentication[..46]
-        );
+        assert_eq!(keys.key::<46>(Label::Authentication)[..], authentication[..46]);
     }
 
     /// RFC 6188 §7.2.
     #[test]
     fn rfc_6188_section_7_2() {
-        let master = hex(
-            "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6 3b04803de51ee7c96423ab5b78d2",
-        );
+        let master =
+            hex("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6 3b04803de51ee7c96423ab5b78d2");
         let keys = Derivation::new(&master, 32).unwrap();
         let encryption = hex("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4");
         assert_eq!(keys.key::<32>(Label::Encryption).to_vec(), encryption);
-        assert_eq!(
-            keys.key::<14>(Label::Salt).to_vec(),
-            hex("fa31791685ca444a9e07c6c64e93")
-        );
-        assert_eq!(
-            keys.key::<20>(Label::Authentication).to_vec(),
-            hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05")
-        );
+        assert_eq!(keys.key::<14>(Label::Salt).to_vec(), hex("fa31791685ca444a9e07c6c64e93"));
+        assert_eq!(keys.key::<20>(Label::Authentication).to_vec(), hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05"));
     }
 }

@@ -36,46 +36,27 @@ impl Gcm {
         let (packet, behind) = buffer.split_at_mut_checked(len)?;
         let (header, payload) = packet.split_at_mut_checked(header)?;
         let behind = behind.first_chunk_mut::<TAG>()?;
-        let tag = self
-            .rtp
-            .seal_in_place_separate_tag(self.rtp_nonce(ssrc, index), Aad::from(&*header), payload)
-            .ok()?;
+        let tag =
+            self.rtp.seal_in_place_separate_tag(self.rtp_nonce(ssrc, index), Aad::from(&*header), payload).ok()?;
         behind.copy_from_slice(tag.as_ref());
         Some(len + TAG)
     }
 
-    pub(super) fn open_rtp(
-        &self,
-        packet: &mut [u8],
-        header: usize,
-        ssrc: u32,
-        index: u64,
-    ) -> Option<usize> {
+    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
         let len = packet.len().checked_sub(TAG)?;
         let (header, sealed) = packet.split_at_mut_checked(header)?;
-        self.rtp
-            .open_in_place(self.rtp_nonce(ssrc, index), Aad::from(&*header), sealed)
-            .ok()?;
+        self.rtp.open_in_place(self.rtp_nonce(ssrc, index), Aad::from(&*header), sealed).ok()?;
         Some(len)
     }
 
-    pub(super) fn seal_rtcp(
-        &self,
-        buffer: &mut [u8],
-        len: usize,
-        ssrc: u32,
-        index: u32,
-    ) -> Option<usize> {
+    pub(super) fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
         let word = ENCRYPTED | index;
         let (packet, behind) = buffer.split_at_mut_checked(len)?;
         let (header, payload) = packet.split_first_chunk_mut::<RTCP_HEADER>()?;
         let (tag, behind) = behind.split_first_chunk_mut::<TAG>()?;
         let behind = behind.first_chunk_mut::<4>()?;
         let aad = rtcp_aad(header, word);
-        let made = self
-            .rtcp
-            .seal_in_place_separate_tag(self.rtcp_nonce(ssrc, index), Aad::from(aad), payload)
-            .ok()?;
+        let made = self.rtcp.seal_in_place_separate_tag(self.rtcp_nonce(ssrc, index), Aad::from(aad), payload).ok()?;
         tag.copy_from_slice(made.as_ref());
         *behind = word.to_be_bytes();
         Some(len + TAG + 4)
@@ -86,9 +67,7 @@ impl Gcm {
         let sealed = packet.get_mut(..len + TAG)?;
         let (header, sealed) = sealed.split_first_chunk_mut::<RTCP_HEADER>()?;
         let aad = rtcp_aad(header, ENCRYPTED | index);
-        self.rtcp
-            .open_in_place(self.rtcp_nonce(ssrc, index), Aad::from(aad), sealed)
-            .ok()?;
+        self.rtcp.open_in_place(self.rtcp_nonce(ssrc, index), Aad::from(aad), sealed).ok()?;
         Some(len)
     }
 
@@ -146,24 +125,17 @@ mod tests {
 
     /// RFC 7714 sections 16 and 17 give session keys, not master keys.
     fn with_session_key(key: &[u8]) -> Gcm {
-        let algorithm = if key.len() == 16 {
-            &AES_128_GCM
-        } else {
-            &AES_256_GCM
-        };
+        let algorithm = if key.len() == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = || LessSafeKey::new(UnboundKey::new(algorithm, key).unwrap());
         let salt: [u8; 12] = hex("517569642070726f2071756f").try_into().unwrap();
-        Gcm {
-            rtp: key(),
-            rtp_salt: salt,
-            rtcp: key(),
-            rtcp_salt: salt,
-        }
+        Gcm { rtp: key(), rtp_salt: salt, rtcp: key(), rtcp_salt: salt }
     }
 
     const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    const RTP: &str = "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
-    const RTCP: &str = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
+    const RTP: &str =
+        "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
+    const RTCP: &str =
+        "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
 
     #[test]
     fn rfc_7714_section_16() {
@@ -182,15 +154,9 @@ mod tests {
             let mut packet = hex(RTP);
             let len = packet.len();
             packet.resize(len + TAG, 0);
-            assert_eq!(
-                gcm.seal_rtp(&mut packet, len, 12, 0x5501_a0b2, 0xf17b),
-                Some(len + TAG)
-            );
+            assert_eq!(gcm.seal_rtp(&mut packet, len, 12, 0x5501_a0b2, 0xf17b), Some(len + TAG));
             assert_eq!(packet, hex(sealed));
-            assert_eq!(
-                gcm.open_rtp(&mut packet, 12, 0x5501_a0b2, 0xf17b),
-                Some(len)
-            );
+            assert_eq!(gcm.open_rtp(&mut packet, 12, 0x5501_a0b2, 0xf17b), Some(len));
             assert_eq!(packet[..len], hex(RTP));
         }
     }
@@ -212,10 +178,7 @@ mod tests {
             let mut packet = hex(RTCP);
             let len = packet.len();
             packet.resize(len + TAG + 4, 0);
-            assert_eq!(
-                gcm.seal_rtcp(&mut packet, len, 0x4d61_7273, 0x5d4),
-                Some(len + TAG + 4)
-            );
+            assert_eq!(gcm.seal_rtcp(&mut packet, len, 0x4d61_7273, 0x5d4), Some(len + TAG + 4));
             assert_eq!(packet, hex(sealed));
             assert_eq!(gcm.open_rtcp(&mut packet, 0x4d61_7273, 0x5d4), Some(len));
             assert_eq!(packet[..len], hex(RTCP));

@@ -25,10 +25,7 @@ struct Source {
 
 impl Inbound {
     pub fn new(suite: Suite, key: &MasterKey) -> Result<Inbound, KeyLength> {
-        Ok(Inbound {
-            cipher: Cipher::new(suite, key)?,
-            sources: Vec::new(),
-        })
+        Ok(Inbound { cipher: Cipher::new(suite, key)?, sources: Vec::new() })
     }
 
     /// The next key of the streams that came under `before`. A sender may go on with its rollover counter (RFC 3711) or
@@ -39,10 +36,7 @@ impl Inbound {
             rtp: Window::guided(source.rtp.highest()),
             rtcp: Window::default(),
         };
-        Ok(Inbound {
-            cipher: Cipher::new(suite, key)?,
-            sources: before.sources.iter().map(guided).collect(),
-        })
+        Ok(Inbound { cipher: Cipher::new(suite, key)?, sources: before.sources.iter().map(guided).collect() })
     }
 
     /// Opens the RTP packet `buffer[..len]` in place and gives its new length. The payload is lost on failure.
@@ -52,13 +46,8 @@ impl Inbound {
         if len < header.len + self.cipher.tag_len() {
             return Err(Failure::Malformed);
         }
-        let known = self
-            .sources
-            .iter()
-            .position(|source| source.ssrc == header.ssrc);
-        let mut window = known
-            .and_then(|at| self.sources.get(at))
-            .map_or(Window::default(), |source| source.rtp);
+        let known = self.sources.iter().position(|source| source.ssrc == header.ssrc);
+        let mut window = known.and_then(|at| self.sources.get(at)).map_or(Window::default(), |source| source.rtp);
         let (index, opened) = if window.is_empty() && window.highest() != 0 {
             self.open_guided(packet, &header, window.highest())?
         } else {
@@ -80,39 +69,27 @@ impl Inbound {
     pub fn open_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Failure> {
         let packet = buffer.get_mut(..len).ok_or(Failure::Malformed)?;
         let word = self.cipher.rtcp_word(packet).ok_or(Failure::Malformed)?;
-        let header = packet
-            .first_chunk::<RTCP_HEADER>()
-            .ok_or(Failure::Malformed)?;
+        let header = packet.first_chunk::<RTCP_HEADER>().ok_or(Failure::Malformed)?;
         let ssrc = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         if word & ENCRYPTED == 0 {
             return Err(Failure::Clear);
         }
         let index = word & !ENCRYPTED;
         let known = self.sources.iter().position(|source| source.ssrc == ssrc);
-        let mut window = known
-            .and_then(|at| self.sources.get(at))
-            .map_or(Window::default(), |source| source.rtcp);
+        let mut window = known.and_then(|at| self.sources.get(at)).map_or(Window::default(), |source| source.rtcp);
         match window.check(u64::from(index)) {
             Seen::Never => {}
             Seen::Before => return Err(Failure::Replayed),
             Seen::TooOld => return Err(Failure::TooOld),
         }
-        let opened = self
-            .cipher
-            .open_rtcp(packet, ssrc, index)
-            .ok_or(Failure::Authentication)?;
+        let opened = self.cipher.open_rtcp(packet, ssrc, index).ok_or(Failure::Authentication)?;
         window.mark(u64::from(index));
         self.source(known, ssrc)?.rtcp = window;
         Ok(opened)
     }
 
     /// The first packet of a source that was known under the key before: its counter goes on or begins again.
-    fn open_guided(
-        &self,
-        packet: &mut [u8],
-        header: &Header,
-        highest: u64,
-    ) -> Result<(u64, usize), Failure> {
+    fn open_guided(&self, packet: &mut [u8], header: &Header, highest: u64) -> Result<(u64, usize), Failure> {
         let mut spare = [0; SPARE];
         let copy = spare.get_mut(..packet.len()).ok_or(Failure::Malformed)?;
         copy.copy_from_slice(packet);
@@ -138,11 +115,7 @@ impl Inbound {
             Some(at) => at,
             None if self.sources.len() >= MOST_SOURCES => return Err(Failure::Sources),
             None => {
-                self.sources.push(Source {
-                    ssrc,
-                    rtp: Window::default(),
-                    rtcp: Window::default(),
-                });
+                self.sources.push(Source { ssrc, rtp: Window::default(), rtcp: Window::default() });
                 self.sources.len() - 1
             }
         };

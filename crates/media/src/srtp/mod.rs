@@ -58,10 +58,7 @@ enum Cipher {
 impl Cipher {
     fn new(suite: Suite, master: &MasterKey) -> Result<Cipher, KeyLength> {
         let (key_len, salt_len) = suite.key_salt_len();
-        let wrong = KeyLength {
-            expected: key_len + salt_len,
-            found: master.bytes().len(),
-        };
+        let wrong = KeyLength { expected: key_len + salt_len, found: master.bytes().len() };
         if wrong.expected != wrong.found {
             return Err(wrong);
         }
@@ -84,14 +81,7 @@ impl Cipher {
     }
 
     /// Protects `buffer[..len]`, whose payload begins at `header`; the new length.
-    fn seal_rtp(
-        &self,
-        buffer: &mut [u8],
-        len: usize,
-        header: usize,
-        ssrc: u32,
-        index: u64,
-    ) -> Option<usize> {
+    fn seal_rtp(&self, buffer: &mut [u8], len: usize, header: usize, ssrc: u32, index: u64) -> Option<usize> {
         match self {
             Cipher::AesCm(cipher) => cipher.seal_rtp(buffer, len, header, ssrc, index),
             Cipher::Gcm(cipher) => cipher.seal_rtp(buffer, len, header, ssrc, index),
@@ -126,9 +116,7 @@ impl Cipher {
             Cipher::AesCm(_) => aes_cm::RTCP_TAG,
             Cipher::Gcm(_) => 0,
         };
-        let word = packet
-            .get(..packet.len().checked_sub(behind)?)?
-            .last_chunk::<4>()?;
+        let word = packet.get(..packet.len().checked_sub(behind)?)?.last_chunk::<4>()?;
         Some(u32::from_be_bytes(*word))
     }
 }

@@ -43,11 +43,7 @@ impl Window {
         }
         let (rollover, last) = (self.highest >> 16, self.highest as u16);
         let rollover = if last < 0x8000 {
-            if sequence > last && sequence - last > 0x8000 {
-                rollover.checked_sub(1)?
-            } else {
-                rollover
-            }
+            if sequence > last && sequence - last > 0x8000 { rollover.checked_sub(1)? } else { rollover }
         } else if last - 0x8000 > sequence {
             rollover + 1
         } else {
@@ -70,10 +66,7 @@ impl Window {
     /// Marks an index as seen; call it only for what was authentic.
     pub fn mark(&mut self, index: u64) {
         if self.seen == 0 {
-            *self = Window {
-                highest: index,
-                seen: 1,
-            };
+            *self = Window { highest: index, seen: 1 };
         } else if index > self.highest {
             let ahead = u32::try_from(index - self.highest).unwrap_or(u32::MAX);
             self.seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
@@ -101,10 +94,7 @@ mod tests {
         assert_eq!(window.check(1000), Seen::Before);
         assert_eq!(window.check(1001 - 128), Seen::TooOld);
         window.mark(5000);
-        assert_eq!(
-            (window.check(4999), window.check(4872)),
-            (Seen::Never, Seen::TooOld)
-        );
+        assert_eq!((window.check(4999), window.check(4872)), (Seen::Never, Seen::TooOld));
     }
 
     #[test]

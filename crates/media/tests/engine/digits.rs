@@ -6,16 +6,9 @@ use sdp::{Policy, Suite};
 use crate::rig::{End, Rig, ms, plain, secure};
 
 fn digits(rig: &Rig, end: End) -> Vec<(char, u16)> {
-    let told = rig
-        .events
-        .iter()
-        .filter(|(engine, _)| *engine == end.engine);
+    let told = rig.events.iter().filter(|(engine, _)| *engine == end.engine);
     told.filter_map(|(_, event)| match event {
-        Event::Digit {
-            lease,
-            digit,
-            duration_ms,
-        } if *lease == end.lease.id => Some((*digit, *duration_ms)),
+        Event::Digit { lease, digit, duration_ms } if *lease == end.lease.id => Some((*digit, *duration_ms)),
         _ => None,
     })
     .collect()
@@ -36,10 +29,7 @@ fn digits_are_told_once_each() {
         rig.run(ms(200));
         dial(&mut rig, a, "11x2#");
         rig.run(ms(1500));
-        assert_eq!(
-            digits(&rig, b),
-            [('1', 100), ('1', 100), ('2', 100), ('#', 100)]
-        );
+        assert_eq!(digits(&rig, b), [('1', 100), ('1', 100), ('2', 100), ('#', 100)]);
         assert!(digits(&rig, a).is_empty());
         assert_eq!(rig.facts(b).lost, 0);
     }
@@ -100,37 +90,18 @@ fn a_bridge_renumbers_the_payload_type() {
 fn a_peer_without_events_gets_tones() {
     let mut rig = Rig::new(2);
     let (a, b) = (rig.lend(0), rig.lend(1));
-    rig.connect(
-        a,
-        b,
-        &Policy {
-            telephone_event: false,
-            ..plain()
-        },
-    );
+    rig.connect(a, b, &Policy { telephone_event: false, ..plain() });
     rig.record(b);
     dial(&mut rig, a, "5");
     rig.run(ms(500));
     let (heard, ..) = rig.close(b);
     let power = |hertz: f32| {
         let at = |n: usize| n as f32 * hertz * std::f32::consts::TAU / 8000.0;
-        let speech = || {
-            heard[80..880]
-                .iter()
-                .enumerate()
-                .map(|(n, s)| (n, f32::from(*s)))
-        };
-        let (re, im) = speech().fold((0.0, 0.0), |(re, im), (n, s)| {
-            (re + s * at(n).cos(), im + s * at(n).sin())
-        });
+        let speech = || heard[80..880].iter().enumerate().map(|(n, s)| (n, f32::from(*s)));
+        let (re, im) = speech().fold((0.0, 0.0), |(re, im), (n, s)| (re + s * at(n).cos(), im + s * at(n).sin()));
         (re.powi(2) + im.powi(2)).sqrt() / 800.0
     };
-    assert!(
-        power(770.0) > 2000.0 && power(1336.0) > 2000.0,
-        "{} {}",
-        power(770.0),
-        power(1336.0)
-    );
+    assert!(power(770.0) > 2000.0 && power(1336.0) > 2000.0, "{} {}", power(770.0), power(1336.0));
     assert!(power(697.0) < 400.0 && power(1209.0) < 400.0 && power(1477.0) < 400.0);
     assert!(heard[900..1600].iter().all(|s| *s == 0));
 }

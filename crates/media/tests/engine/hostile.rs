@@ -7,43 +7,21 @@ use sdp::Suite;
 use crate::rig::{Rig, address, ms, plain, secure};
 
 fn packet() -> impl Strategy<Value = Vec<u8>> {
-    let rtp_like = (
-        any::<[u8; 12]>(),
-        proptest::collection::vec(any::<u8>(), 0..200),
-    )
-        .prop_map(|(mut header, body)| {
+    let rtp_like =
+        (any::<[u8; 12]>(), proptest::collection::vec(any::<u8>(), 0..200)).prop_map(|(mut header, body)| {
             header[0] = 0x80 | header[0] & 0x3f;
             header[1] &= 0x8f;
             [header.to_vec(), body].concat()
         });
-    let rtcp_like = (
-        0u8..32,
-        192u8..=223,
-        proptest::collection::vec(any::<u8>(), 0..120),
-    )
-        .prop_map(|(count, kind, body)| {
-            [vec![0x80 | count, kind, 0, (body.len() / 4) as u8], body].concat()
-        });
-    prop_oneof![
-        proptest::collection::vec(any::<u8>(), 0..1500),
-        rtp_like,
-        rtcp_like
-    ]
+    let rtcp_like = (0u8..32, 192u8..=223, proptest::collection::vec(any::<u8>(), 0..120))
+        .prop_map(|(count, kind, body)| [vec![0x80 | count, kind, 0, (body.len() / 4) as u8], body].concat());
+    prop_oneof![proptest::collection::vec(any::<u8>(), 0..1500), rtp_like, rtcp_like]
 }
 
 #[derive(Clone, Debug)]
 enum Act {
-    Packet {
-        slot: u16,
-        rtcp: bool,
-        foreign: bool,
-        bytes: Vec<u8>,
-    },
-    Mutated {
-        nth: usize,
-        at: usize,
-        with: u8,
-    },
+    Packet { slot: u16, rtcp: bool, foreign: bool, bytes: Vec<u8> },
+    Mutated { nth: usize, at: usize, with: u8 },
     Run(u64),
     Rekey(usize),
     Play(usize, bool),

@@ -32,10 +32,7 @@ fn rekeying_in_mid_call_loses_nothing() {
             "towards the one that switched first"
         );
         let late = facts_a.auth_failed;
-        assert!(
-            (59..=61).contains(&late),
-            "packets under a key that its receiver could not know yet: {late}"
-        );
+        assert!((59..=61).contains(&late), "packets under a key that its receiver could not know yet: {late}");
         assert_eq!(facts_a.suite, after.name());
         rig.run(ms(3000));
         assert_eq!(rig.facts(a).auth_failed, late, "and none afterwards");
@@ -57,11 +54,7 @@ fn the_previous_key_ends_after_two_seconds() {
     assert_eq!(rig.facts(b).auth_failed, 0);
     rig.run(ms(1010));
     let facts = rig.facts(b);
-    assert!(
-        (49..=51).contains(&facts.auth_failed),
-        "{}",
-        facts.auth_failed
-    );
+    assert!((49..=51).contains(&facts.auth_failed), "{}", facts.auth_failed);
 }
 
 /// The same agreement again (a refresh, a hold that names the same keys) keeps counters: nothing is replayable, nothing
@@ -81,16 +74,9 @@ fn the_same_keys_again_change_nothing() {
     rig.inject(early.from, early.to, early.bytes);
     rig.run(ms(1000));
     let facts = rig.facts(b);
-    assert_eq!(
-        (facts.replayed, facts.rekeyed, facts.lost, facts.auth_failed),
-        (1, 0, 0, 0)
-    );
-    let ssrcs: std::collections::BTreeSet<u32> = rig
-        .tapped
-        .iter()
-        .filter(|t| t.to == b.lease.addr)
-        .map(|t| Header::parse(&t.bytes).unwrap().ssrc)
-        .collect();
+    assert_eq!((facts.replayed, facts.rekeyed, facts.lost, facts.auth_failed), (1, 0, 0, 0));
+    let ssrcs: std::collections::BTreeSet<u32> =
+        rig.tapped.iter().filter(|t| t.to == b.lease.addr).map(|t| Header::parse(&t.bytes).unwrap().ssrc).collect();
     assert_eq!(ssrcs.len(), 1);
 }
 
@@ -110,15 +96,7 @@ fn a_wrong_key_gives_no_audio_and_is_counted() {
         rig.run(ms(1000));
         let (heard, _, facts) = rig.close(b);
         assert!(heard.iter().all(|sample| *sample == 0));
-        assert_eq!(
-            (
-                facts.auth_failed,
-                facts.rx.protected,
-                facts.rx.clear,
-                facts.clear_dropped
-            ),
-            (50, 0, 0, 0)
-        );
+        assert_eq!((facts.auth_failed, facts.rx.protected, facts.rx.clear, facts.clear_dropped), (50, 0, 0, 0));
     }
 }
 
@@ -131,24 +109,14 @@ fn clear_packets_on_a_secure_stream_are_dropped_and_told_apart() {
         rig.record(b);
         for sequence in 0..10u16 {
             let mut packet = vec![0x11; 172];
-            let header = Header {
-                marker: false,
-                payload_type: 0,
-                sequence,
-                timestamp: 0,
-                ssrc: 5,
-                padding: false,
-                len: 12,
-            };
+            let header =
+                Header { marker: false, payload_type: 0, sequence, timestamp: 0, ssrc: 5, padding: false, len: 12 };
             header.write(&mut packet).unwrap();
             rig.inject(a.lease.addr, b.lease.addr, packet);
         }
         rig.run(ms(100));
         let (heard, _, facts) = rig.close(b);
-        assert_eq!(
-            (facts.clear_dropped, facts.auth_failed, facts.rx.clear),
-            (10, 0, 0)
-        );
+        assert_eq!((facts.clear_dropped, facts.auth_failed, facts.rx.clear), (10, 0, 0));
         assert!(heard.iter().all(|sample| *sample == 0));
     }
 }
@@ -174,13 +142,7 @@ fn another_address_is_taken_only_when_latching_and_only_once() {
             let heard = rig.facts(a).rx;
             assert_eq!(heard.protected + heard.clear > 0, taken);
             // A third party's packets change nothing any more.
-            let stolen = rig
-                .tapped
-                .iter()
-                .find(|t| t.to == b.lease.addr)
-                .unwrap()
-                .bytes
-                .clone();
+            let stolen = rig.tapped.iter().find(|t| t.to == b.lease.addr).unwrap().bytes.clone();
             rig.inject(address(0, 6, false), b.lease.addr, stolen);
             rig.run(ms(100));
             assert_eq!(rig.facts(b).remote, facts.remote);

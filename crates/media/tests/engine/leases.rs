@@ -17,12 +17,7 @@ fn a_port_rests_before_it_is_lent_again() {
     let again = rig.lend(0).lease;
     assert_eq!(again.addr, ends[3].lease.addr);
     assert_eq!(again.id.generation, ends[3].lease.id.generation + 1);
-    assert!(
-        rig.engines[0]
-            .lend("127.0.0.9".parse().unwrap(), 1, rig.now)
-            .is_empty(),
-        "another address"
-    );
+    assert!(rig.engines[0].lend("127.0.0.9".parse().unwrap(), 1, rig.now).is_empty(), "another address");
 }
 
 #[test]
@@ -45,10 +40,7 @@ fn a_late_command_of_an_ended_lease_does_nothing() {
     rig.close(a);
     rig.run(QUARANTINE + ms(10_000));
     let again: Vec<End> = (0..8).map(|_| rig.lend(0)).collect();
-    let again = *again
-        .iter()
-        .find(|end| end.lease.addr == a.lease.addr)
-        .unwrap();
+    let again = *again.iter().find(|end| end.lease.addr == a.lease.addr).unwrap();
     rig.connect(again, b, &plain());
     rig.events.clear();
     rig.play(a, "moh", true);
@@ -84,8 +76,6 @@ fn more_leases_come_as_an_event() {
     let mut rig = Rig::new(1);
     let local = "127.0.0.1".parse().unwrap();
     rig.engines[0].command(Command::Lend { local, count: 100 }, rig.now);
-    let Some(Event::Leased(leases)) = rig.engines[0].poll() else {
-        panic!()
-    };
+    let Some(Event::Leased(leases)) = rig.engines[0].poll() else { panic!() };
     assert_eq!(leases.len(), 8);
 }

@@ -41,12 +41,7 @@ fn an_hour_without_a_clear_packet() {
         let facts = rig.facts(end);
         assert_eq!((facts.tx.clear, facts.rx.clear), (0, 0));
         assert_eq!(
-            (
-                facts.auth_failed,
-                facts.replayed,
-                facts.clear_dropped,
-                facts.lost
-            ),
+            (facts.auth_failed, facts.replayed, facts.clear_dropped, facts.lost),
             (0, 0, 0, 0),
             "{:?}",
             end.lease.id

@@ -8,10 +8,7 @@ use crate::rig::{Rig, find, ms, plain, secure};
 fn policies() -> Vec<Policy> {
     let mut policies: Vec<Policy> = Suite::ALL.into_iter().map(secure).collect();
     policies.push(plain());
-    policies.push(Policy {
-        codecs: vec![Codec::Pcma],
-        ..plain()
-    });
+    policies.push(Policy { codecs: vec![Codec::Pcma], ..plain() });
     policies
 }
 
@@ -25,22 +22,14 @@ fn a_prompt_arrives_sample_by_sample() {
         rig.record(a);
         rig.play(a, "invalid", false);
         rig.run(ms(4000));
-        let played = rig
-            .events
-            .iter()
-            .filter(|(_, event)| matches!(event, Event::Played { id: 7, .. }))
-            .count();
+        let played = rig.events.iter().filter(|(_, event)| matches!(event, Event::Played { id: 7, .. })).count();
         assert_eq!(played, 1);
         let (heard, _, facts) = rig.close(b);
         let (_, said, sent) = rig.close(a);
         let prompt = rig.prompts.samples("invalid", policy.codecs[0]).unwrap();
         // Recordings are kept as µ-law: one law into the other costs at most a step.
-        let near = |at: usize| {
-            prompt
-                .iter()
-                .zip(&heard[at..])
-                .all(|(x, y)| x.abs_diff(*y) <= x.unsigned_abs() / 16 + 32)
-        };
+        let near =
+            |at: usize| prompt.iter().zip(&heard[at..]).all(|(x, y)| x.abs_diff(*y) <= x.unsigned_abs() / 16 + 32);
         if policy.codecs[0] == Codec::Pcmu {
             assert_eq!(find(&heard, &prompt), Some(80), "10 ms on the way");
             assert_eq!(find(&said, &prompt), Some(0));
@@ -49,39 +38,13 @@ fn a_prompt_arrives_sample_by_sample() {
         }
         let packets = prompt.len().div_ceil(160) as u64;
         let counters = match facts.keying.as_str() {
-            "SDES" => Counters {
-                protected: packets,
-                clear: 0,
-                octets: packets * 160,
-            },
-            _ => Counters {
-                protected: 0,
-                clear: packets,
-                octets: packets * 160,
-            },
+            "SDES" => Counters { protected: packets, clear: 0, octets: packets * 160 },
+            _ => Counters { protected: 0, clear: packets, octets: packets * 160 },
         };
         assert_eq!((facts.rx, sent.tx), (counters, counters));
-        assert_eq!(
-            facts.suite,
-            policy
-                .suites
-                .first()
-                .filter(|_| facts.keying == "SDES")
-                .map_or("", |s| s.name())
-        );
-        assert_eq!(
-            (
-                facts.lost,
-                facts.reordered,
-                facts.auth_failed,
-                facts.jitter_ms
-            ),
-            (0, 0, 0, 0.0)
-        );
-        assert_eq!(
-            (facts.local, facts.remote),
-            (Some(b.lease.addr), Some(a.lease.addr))
-        );
+        assert_eq!(facts.suite, policy.suites.first().filter(|_| facts.keying == "SDES").map_or("", |s| s.name()));
+        assert_eq!((facts.lost, facts.reordered, facts.auth_failed, facts.jitter_ms), (0, 0, 0, 0.0));
+        assert_eq!((facts.local, facts.remote), (Some(b.lease.addr), Some(a.lease.addr)));
     }
 }
 
@@ -97,10 +60,7 @@ fn music_loops_without_a_seam_and_ends_when_told() {
     rig.tell(a, |lease| Command::Silence { lease });
     let sent = rig.tapped.len();
     rig.run(ms(2000));
-    assert!(
-        rig.tapped[sent..].iter().all(|t| t.to.port() % 2 == 1),
-        "nothing but RTCP after Silence"
-    );
+    assert!(rig.tapped[sent..].iter().all(|t| t.to.port() % 2 == 1), "nothing but RTCP after Silence");
     let (heard, ..) = rig.close(b);
     let twice = [tune.clone(), tune].concat();
     assert_eq!(find(&heard, &twice[..twice.len() / 2 + 20_000]), Some(80));
@@ -113,19 +73,12 @@ fn packets_are_paced_and_a_late_tick_does_not_burst() {
     rig.connect(a, b, &plain());
     rig.play(a, "moh", true);
     rig.run(ms(1000));
-    let times: Vec<_> = rig
-        .tapped
-        .iter()
-        .filter(|t| t.to.port() % 2 == 0)
-        .map(|t| t.at)
-        .collect();
+    let times: Vec<_> = rig.tapped.iter().filter(|t| t.to.port() % 2 == 0).map(|t| t.at).collect();
     assert!(times.len() == 51 && times.windows(2).all(|pair| pair[1] - pair[0] == ms(20)));
     // The thread was away for ten seconds.
     let mut count = 0;
     let late = rig.now + ms(10_000);
-    rig.engines[0].tick(late, &mut |transmit, _| {
-        count += usize::from(!transmit.rtcp)
-    });
+    rig.engines[0].tick(late, &mut |transmit, _| count += usize::from(!transmit.rtcp));
     assert!((1..=2).contains(&count), "{count}");
     assert!(rig.engines[0].deadline().unwrap() > late);
 }
@@ -149,16 +102,8 @@ fn on_hold_nothing_is_sent_and_afterwards_the_stream_goes_on() {
     rig.set(a, at_a);
     rig.run(ms(500));
     let facts = rig.facts(b);
-    assert_eq!(
-        (facts.lost, facts.auth_failed, facts.rekeyed),
-        (0, 0, 0),
-        "one run of sequence numbers under one key"
-    );
-    assert!(
-        (50..=52).contains(&facts.rx.protected),
-        "{}",
-        facts.rx.protected
-    );
+    assert_eq!((facts.lost, facts.auth_failed, facts.rekeyed), (0, 0, 0), "one run of sequence numbers under one key");
+    assert!((50..=52).contains(&facts.rx.protected), "{}", facts.rx.protected);
 }
 
 /// Old phones hold with c=0.0.0.0 and go on sending their music from where they were.
@@ -206,11 +151,7 @@ fn silence_is_told_where_audio_should_come() {
 
 #[test]
 fn reports_measure_the_way_there_and_back() {
-    for policy in [
-        plain(),
-        secure(Suite::AeadAes256Gcm),
-        secure(Suite::AesCm128HmacSha1_32),
-    ] {
+    for policy in [plain(), secure(Suite::AeadAes256Gcm), secure(Suite::AesCm128HmacSha1_32)] {
         let mut rig = Rig::new(2);
         let (a, b) = (rig.lend(0), rig.lend(1));
         rig.connect(a, b, &policy);
@@ -249,9 +190,7 @@ fn what_is_in_no_catalogue_is_said_to_be() {
     let mut rig = Rig::new(1);
     let a = rig.lend(0);
     rig.play(a, "/nowhere.wav", false);
-    assert!(
-        matches!(&rig.events[..], [(0, Event::Unplayable { id: 7, prompt, .. })] if prompt == "/nowhere.wav")
-    );
+    assert!(matches!(&rig.events[..], [(0, Event::Unplayable { id: 7, prompt, .. })] if prompt == "/nowhere.wav"));
 }
 
 #[test]

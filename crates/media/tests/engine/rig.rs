@@ -97,14 +97,9 @@ impl Rig {
             let (key, salt) = suite.key_salt_len();
             MasterKey::new(vec![fill; key + salt])
         };
-        let local = |end: End| Local {
-            addr: end.lease.addr,
-            session_id: 1,
-            version: 0,
-        };
+        let local = |end: End| Local { addr: end.lease.addr, session_id: 1, version: 0 };
         let (text, offered) = sdp::offer(offerer, &mut local(a), direction, &mut keys);
-        let (reply, at_b) =
-            sdp::answer(answerer, &mut local(b), text.as_bytes(), &mut keys).unwrap();
+        let (reply, at_b) = sdp::answer(answerer, &mut local(b), text.as_bytes(), &mut keys).unwrap();
         let at_a = sdp::accept(&offered, offerer, reply.as_bytes()).unwrap();
         self.keys = fill;
         (at_a, at_b)
@@ -122,11 +117,7 @@ impl Rig {
     }
 
     pub(crate) fn set_latched(&mut self, end: End, negotiated: Negotiated, latch: Latch) {
-        self.tell(end, |lease| Command::Set {
-            lease,
-            negotiated: Box::new(negotiated),
-            latch,
-        });
+        self.tell(end, |lease| Command::Set { lease, negotiated: Box::new(negotiated), latch });
     }
 
     pub(crate) fn bridge(&mut self, a: End, b: End) {
@@ -134,21 +125,13 @@ impl Rig {
     }
 
     pub(crate) fn play(&mut self, end: End, prompt: &str, repeat: bool) {
-        let play = Play {
-            id: 7,
-            prompt: prompt.to_owned(),
-            repeat,
-        };
+        let play = Play { id: 7, prompt: prompt.to_owned(), repeat };
         self.tell(end, |lease| Command::Play { lease, play });
     }
 
     /// Recordings come out as `heard` and `said`, with the end's number in front.
     pub(crate) fn record(&mut self, end: End) {
-        self.tell(end, |lease| Command::Record {
-            lease,
-            heard: "heard".into(),
-            said: "said".into(),
-        });
+        self.tell(end, |lease| Command::Record { lease, heard: "heard".into(), said: "said".into() });
     }
 
     pub(crate) fn tell(&mut self, end: End, command: impl FnOnce(LeaseId) -> Command) {
@@ -181,9 +164,7 @@ impl Rig {
         let (mut heard, mut said, mut facts) = (Vec::new(), Vec::new(), None);
         for (_, event) in self.events.drain(before..) {
             match event {
-                Event::Recording { path, wav, .. } if path == "heard" => {
-                    heard = media::wav::read(&wav).unwrap()
-                }
+                Event::Recording { path, wav, .. } if path == "heard" => heard = media::wav::read(&wav).unwrap(),
                 Event::Recording { wav, .. } => said = media::wav::read(&wav).unwrap(),
                 Event::Closed { facts: closed, .. } => facts = Some(*closed),
                 other => panic!("{other:?}"),
@@ -194,15 +175,7 @@ impl Rig {
 
     /// A datagram of nobody's.
     pub(crate) fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        self.wire.insert(
-            (self.now + WAY, self.serial),
-            Tapped {
-                at: self.now,
-                from,
-                to,
-                bytes,
-            },
-        );
+        self.wire.insert((self.now + WAY, self.serial), Tapped { at: self.now, from, to, bytes });
         self.serial += 1;
     }
 
@@ -210,19 +183,12 @@ impl Rig {
         let end = self.now + time;
         loop {
             let due = self.engines.iter().filter_map(Engine::deadline).min();
-            let next = due
-                .into_iter()
-                .chain(self.wire.keys().next().map(|(at, _)| *at))
-                .min();
+            let next = due.into_iter().chain(self.wire.keys().next().map(|(at, _)| *at)).min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 break;
             };
             self.now = self.now.max(next);
-            while let Some(entry) = self
-                .wire
-                .first_entry()
-                .filter(|entry| entry.key().0 <= self.now)
-            {
+            while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 let datagram = entry.remove();
                 self.deliver(datagram);
             }
@@ -243,17 +209,13 @@ impl Rig {
     }
 
     fn deliver(&mut self, datagram: Tapped) {
-        let Some((engine, slot, rtcp)) =
-            owner(datagram.to).filter(|(engine, ..)| *engine < self.engines.len())
-        else {
+        let Some((engine, slot, rtcp)) = owner(datagram.to).filter(|(engine, ..)| *engine < self.engines.len()) else {
             return;
         };
         let len = datagram.bytes.len();
         let mut buffer = datagram.bytes;
         buffer.resize(len + TAG_ROOM, 0);
-        if let Some(out) =
-            self.engines[engine].receive(slot, rtcp, datagram.from, &mut buffer, len, self.now)
-        {
+        if let Some(out) = self.engines[engine].receive(slot, rtcp, datagram.from, &mut buffer, len, self.now) {
             buffer.truncate(out.len);
             self.post(address(engine, out.slot, out.rtcp), out.to, buffer);
         }
@@ -261,12 +223,7 @@ impl Rig {
     }
 
     fn post(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        let datagram = Tapped {
-            at: self.now,
-            from,
-            to,
-            bytes,
-        };
+        let datagram = Tapped { at: self.now, from, to, bytes };
         (self.watch)(&datagram);
         if self.tap {
             self.tapped.push(datagram.clone());
@@ -285,10 +242,7 @@ impl Rig {
 }
 
 pub(crate) fn address(engine: usize, slot: u16, rtcp: bool) -> SocketAddr {
-    SocketAddr::from((
-        [127, 0, 0, engine as u8 + 1],
-        16_384 + slot * 2 + u16::from(rtcp),
-    ))
+    SocketAddr::from(([127, 0, 0, engine as u8 + 1], 16_384 + slot * 2 + u16::from(rtcp)))
 }
 
 fn owner(addr: SocketAddr) -> Option<(usize, u16, bool)> {
@@ -296,27 +250,15 @@ fn owner(addr: SocketAddr) -> Option<(usize, u16, bool)> {
         return None;
     };
     let port = addr.port().checked_sub(16_384)?;
-    Some((
-        usize::from(v4.ip().octets()[3]).checked_sub(1)?,
-        port / 2,
-        port % 2 == 1,
-    ))
+    Some((usize::from(v4.ip().octets()[3]).checked_sub(1)?, port / 2, port % 2 == 1))
 }
 
 pub(crate) fn secure(suite: Suite) -> Policy {
-    Policy {
-        protection: Protection::Secure,
-        suites: vec![suite],
-        codecs: vec![Codec::Pcmu],
-        telephone_event: true,
-    }
+    Policy { protection: Protection::Secure, suites: vec![suite], codecs: vec![Codec::Pcmu], telephone_event: true }
 }
 
 pub(crate) fn plain() -> Policy {
-    Policy {
-        protection: Protection::DangerousPlainRtp,
-        ..secure(Suite::AesCm128HmacSha1_80)
-    }
+    Policy { protection: Protection::DangerousPlainRtp, ..secure(Suite::AesCm128HmacSha1_80) }
 }
 
 /// Where `part` lies in `whole`, sample by sample, or none.

@@ -82,6 +82,11 @@ fn issue(data: &DataDir, request: &Request, out: &Path) -> anyhow::Result<()> {
 
 pub(crate) fn export(data: &Path, nodes: &[String], to: &Path) -> Outcome {
     DataDir::open(data)?.export(nodes, to)?;
-    println!("{}: identities of {} and no CA key. Start there: ringfence --data {} run", to.display(), nodes.join(", "), to.display());
+    println!(
+        "{}: identities of {} and no CA key. Start there: ringfence --data {} run",
+        to.display(),
+        nodes.join(", "),
+        to.display()
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,8 @@ use site::Site;
 use super::Outcome;
 
 pub(crate) fn run(site: &Path) -> Outcome {
-    let text = std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
+    let text =
+        std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
     if !report(site, &text) {
         return Ok(ExitCode::from(super::BAD_SITE));
     }

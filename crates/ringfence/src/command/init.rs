@@ -10,7 +10,8 @@ use store::DataDir;
 use super::Outcome;
 
 pub(crate) fn run(data: &Path, site: &Path) -> Outcome {
-    let text = std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
+    let text =
+        std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
     if !super::check::report(site, &text) {
         return Ok(ExitCode::from(super::BAD_SITE));
     }

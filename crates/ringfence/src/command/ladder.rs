@@ -24,7 +24,11 @@ pub(crate) fn run(data: &Path, caller: &str, output: &Path, names: &[String]) ->
     let roots = passport::roots_der(&estate.roots_pem)?;
     let verdict = call::passport::verify(&proof, Some(&roots), SystemTime::now());
     let arrows = arrows(entries);
-    anyhow::ensure!(!arrows.is_empty(), "the nodes' traces no longer hold call {}: they keep the latest messages only", proof.caller.0);
+    anyhow::ensure!(
+        !arrows.is_empty(),
+        "the nodes' traces no longer hold call {}: they keep the latest messages only",
+        proof.caller.0
+    );
     let text = page(&Page {
         caller: &proof.caller.0,
         arrows: &arrows,

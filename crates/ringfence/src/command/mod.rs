@@ -31,6 +31,7 @@ fn estate(data: &Path) -> anyhow::Result<Estate> {
 
 /// Runs one asynchronous conversation to its end.
 fn wait_for<T>(conversation: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(conversation)
 }

@@ -31,7 +31,8 @@ pub(crate) fn log() {
 /// The site file named, taken into the data directory; or the one that is there. `None` when it has problems (told).
 fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
     let Some(file) = file else { return data.site().map(Some) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
     if !check::report(file, &text) {
         return Ok(None);
     }

@@ -44,9 +44,7 @@ async fn answer(estate: &Estate, question: Question, show: &Show) -> anyhow::Res
             let text = |calls: Calls| voice_brief(&calls.legs, calls.started_ms, calls.now_ms);
             each(&nodes(sbc)?, "/api/v1/calls", json, text).await
         }
-        Question::Connections => {
-            each(&nodes(sbc)?, "/api/v1/connections", json, |c: Connections| tls_detail(&c)).await
-        }
+        Question::Connections => each(&nodes(sbc)?, "/api/v1/connections", json, |c: Connections| tls_detail(&c)).await,
         Question::Refusals => {
             let all: Vec<RefusalRecord> = gather(&nodes(every)?, "/api/v1/refusals").await?;
             told(json, all, |all| tables::refusals(all))

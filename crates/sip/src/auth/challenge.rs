@@ -39,19 +39,12 @@ impl Challenge {
         let mut params = digest_params(text)?;
         let algorithm = take(&mut params, "algorithm").unwrap_or_else(|| "MD5".to_owned());
         let Some(algorithm) = Algorithm::parse(&algorithm) else {
-            return Err(ParseError::new(
-                "expected the algorithm MD5, SHA-256 or SHA-512-256",
-                0,
-            ));
+            return Err(ParseError::new("expected the algorithm MD5, SHA-256 or SHA-512-256", 0));
         };
         let qop = match take(&mut params, "qop") {
             None => Qop::Legacy,
             Some(offered) => {
-                let offers = |qop: &str| {
-                    offered
-                        .split(',')
-                        .any(|one| lex::trim(one).eq_ignore_ascii_case(qop))
-                };
+                let offers = |qop: &str| offered.split(',').any(|one| lex::trim(one).eq_ignore_ascii_case(qop));
                 match (offers("auth"), offers("auth-int")) {
                     (true, _) => Qop::Auth,
                     (false, true) => Qop::AuthInt,
@@ -64,17 +57,14 @@ impl Challenge {
             nonce: need(&mut params, "nonce")?,
             algorithm,
             qop,
-            stale: take(&mut params, "stale")
-                .is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
+            stale: take(&mut params, "stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
             opaque: take(&mut params, "opaque"),
         })
     }
 
     /// Of all challenges of a response the one to answer: the strongest that can be read.
     pub fn choose<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Challenge> {
-        fields
-            .filter_map(|field| Challenge::parse(field).ok())
-            .max_by_key(|challenge| challenge.algorithm)
+        fields.filter_map(|field| Challenge::parse(field).ok()).max_by_key(|challenge| challenge.algorithm)
     }
 }
 
@@ -88,12 +78,7 @@ impl FromStr for Challenge {
 
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Digest realm={},nonce={}",
-            lex::quote(&self.realm),
-            lex::quote(&self.nonce)
-        )?;
+        write!(f, "Digest realm={},nonce={}", lex::quote(&self.realm), lex::quote(&self.nonce))?;
         if let Some(opaque) = &self.opaque {
             write!(f, ",opaque={}", lex::quote(opaque))?;
         }
@@ -128,14 +113,12 @@ mod tests {
                 opaque: Some(String::new()),
             }
         );
-        let written = "Digest realm=\"a, \\\"b\\\"\",nonce=\"n=\",opaque=\"\",stale=TRUE,algorithm=SHA-256,qop=\"auth\"";
+        let written =
+            "Digest realm=\"a, \\\"b\\\"\",nonce=\"n=\",opaque=\"\",stale=TRUE,algorithm=SHA-256,qop=\"auth\"";
         assert_eq!(read.to_string(), written);
         assert_eq!(Challenge::parse(written).unwrap(), read);
         let legacy = Challenge::parse("Digest realm=r,nonce=n").unwrap();
-        assert_eq!(
-            (legacy.algorithm, legacy.qop, legacy.stale),
-            (Algorithm::Md5, Qop::Legacy, false)
-        );
+        assert_eq!((legacy.algorithm, legacy.qop, legacy.stale), (Algorithm::Md5, Qop::Legacy, false));
     }
 
     #[test]
@@ -157,11 +140,7 @@ mod tests {
 
     #[test]
     fn the_strongest_that_can_be_read_is_chosen() {
-        let fields = [
-            "Digest realm=a,nonce=1",
-            "Digest realm=a,nonce=2,algorithm=SHA-256,qop=auth",
-            "NoOneKnows x=y",
-        ];
+        let fields = ["Digest realm=a,nonce=1", "Digest realm=a,nonce=2,algorithm=SHA-256,qop=auth", "NoOneKnows x=y"];
         assert_eq!(Challenge::choose(fields.into_iter()).unwrap().nonce, "2");
         assert_eq!(Challenge::choose(["Basic realm=a"].into_iter()), None);
     }

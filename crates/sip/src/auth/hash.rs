@@ -27,8 +27,7 @@ impl Algorithm {
     /// `None` for the session variants (`MD5-sess`), which SIP does not use, and for what is not known.
     pub fn parse(text: &str) -> Option<Algorithm> {
         let all = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256];
-        all.into_iter()
-            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+        all.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
     }
 
     /// Hash of the parts joined by colons, in lower-case hexadecimal.
@@ -60,10 +59,7 @@ fn joined<D: Digest>(parts: &[&[u8]]) -> String {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {

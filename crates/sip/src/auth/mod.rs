@@ -19,26 +19,17 @@ fn digest_params(text: &str) -> Result<Vec<(&str, String)>, ParseError> {
     let text = lex::trim(text);
     let (scheme, rest) = text.split_at(text.find([' ', '\t']).unwrap_or(text.len()));
     if !scheme.eq_ignore_ascii_case("Digest") {
-        return Err(ParseError::new(
-            "expected the scheme Digest, the only one known here",
-            0,
-        ));
+        return Err(ParseError::new("expected the scheme Digest, the only one known here", 0));
     }
     let mut params = Vec::new();
     // RFC 9110 §5.6.1: empty items of a list are to be skipped.
     for item in List::new(rest).filter(|item| !item.is_empty()) {
-        let (name, value) = item
-            .split_once('=')
-            .map(|(n, v)| (lex::trim(n), lex::trim(v)))
-            .unwrap_or((item, ""));
+        let (name, value) = item.split_once('=').map(|(n, v)| (lex::trim(n), lex::trim(v))).unwrap_or((item, ""));
         let whole = !value.starts_with('"') || lex::quoted_len(value) == Some(value.len());
         if !lex::is_token(name) || value.is_empty() || !whole {
             return Err(ParseError::new("expected `name=value` between commas", 0));
         }
-        if params
-            .iter()
-            .any(|(known, _): &(&str, String)| known.eq_ignore_ascii_case(name))
-        {
+        if params.iter().any(|(known, _): &(&str, String)| known.eq_ignore_ascii_case(name)) {
             return Err(ParseError::new("expected each name once", 0));
         }
         params.push((name, lex::unquote(value).into_owned()));
@@ -47,9 +38,7 @@ fn digest_params(text: &str) -> Result<Vec<(&str, String)>, ParseError> {
 }
 
 fn take(params: &mut Vec<(&str, String)>, name: &str) -> Option<String> {
-    let at = params
-        .iter()
-        .position(|(n, _)| n.eq_ignore_ascii_case(name))?;
+    let at = params.iter().position(|(n, _)| n.eq_ignore_ascii_case(name))?;
     Some(params.swap_remove(at).1)
 }
 

@@ -97,15 +97,12 @@ impl Verifier {
         let expected = credentials.expected(known.as_deref().unwrap_or(""), method, b"");
         let given = credentials.response.to_ascii_lowercase();
         let matches = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
-        let allowed =
-            self.algorithms.contains(&credentials.algorithm) && credentials.qop == Qop::Auth;
+        let allowed = self.algorithms.contains(&credentials.algorithm) && credentials.qop == Qop::Auth;
         if !matches || known.is_none() || !allowed {
             return Verdict::Bad;
         }
         match self.issue_of(credentials) {
-            Some(nonce) if self.is_fresh(nonce, now) && self.count(nonce, credentials.nc, now) => {
-                Verdict::Good
-            }
+            Some(nonce) if self.is_fresh(nonce, now) && self.count(nonce, credentials.nc, now) => Verdict::Good,
             _ => Verdict::Stale,
         }
     }
@@ -124,8 +121,7 @@ impl Verifier {
 
     /// When and as which number we issued this nonce for this realm; `None` when it was not us.
     fn issue_of(&self, credentials: &Credentials) -> Option<(u64, u32)> {
-        let bytes =
-            unhex(&credentials.nonce).filter(|bytes| bytes.len() == ISSUED + SERIAL + PROOF)?;
+        let bytes = unhex(&credentials.nonce).filter(|bytes| bytes.len() == ISSUED + SERIAL + PROOF)?;
         let issued = u64::from_be_bytes(bytes.get(..ISSUED)?.try_into().ok()?);
         let serial = u32::from_be_bytes(bytes.get(ISSUED..ISSUED + SERIAL)?.try_into().ok()?);
         let ours = self.nonce((issued, serial), &credentials.realm);
@@ -133,8 +129,7 @@ impl Verifier {
     }
 
     fn is_fresh(&self, nonce: (u64, u32), now: Duration) -> bool {
-        let known = self.used.contains_key(&nonce)
-            || self.forgotten.is_none_or(|forgotten| nonce > forgotten);
+        let known = self.used.contains_key(&nonce) || self.forgotten.is_none_or(|forgotten| nonce > forgotten);
         known && millis(now).saturating_sub(nonce.0) <= millis(self.validity)
     }
 
@@ -144,11 +139,7 @@ impl Verifier {
         self.used = self.used.split_off(&(oldest, 0));
         let is_new = self.used.entry(nonce).or_default().take(nc);
         if self.used.len() > self.most {
-            self.forgotten = self
-                .used
-                .pop_first()
-                .map(|(nonce, _)| nonce)
-                .max(self.forgotten);
+            self.forgotten = self.used.pop_first().map(|(nonce, _)| nonce).max(self.forgotten);
         }
         is_new
     }
@@ -208,22 +199,11 @@ mod tests {
     }
 
     fn respond(challenge: &Challenge, password: &str, nc: u32) -> Credentials {
-        answer(
-            challenge,
-            "1001",
-            password,
-            &Method::Register,
-            "sip:h",
-            b"",
-            "c",
-            nc,
-        )
+        answer(challenge, "1001", password, &Method::Register, "sip:h", b"", "c", nc)
     }
 
     fn judge(verifier: &mut Verifier, credentials: &Credentials, now: Duration) -> Verdict {
-        let known = |algorithm| {
-            (credentials.user == "1001").then(|| ha1(algorithm, "1001", REALM, "secret"))
-        };
+        let known = |algorithm| (credentials.user == "1001").then(|| ha1(algorithm, "1001", REALM, "secret"));
         verifier.check(credentials, &Method::Register, known, now)
     }
 
@@ -231,18 +211,9 @@ mod tests {
     fn the_right_secret_is_good_for_every_algorithm_on_offer() {
         let mut verifier = verifier();
         let offered = verifier.challenge(REALM, at(0));
-        assert_eq!(
-            offered.iter().map(|c| c.algorithm).collect::<Vec<_>>(),
-            [Algorithm::Sha256, Algorithm::Md5]
-        );
-        assert_eq!(
-            judge(&mut verifier, &respond(&offered[0], "secret", 1), at(1)),
-            Verdict::Good
-        );
-        assert_eq!(
-            judge(&mut verifier, &respond(&offered[1], "secret", 2), at(1)),
-            Verdict::Good
-        );
+        assert_eq!(offered.iter().map(|c| c.algorithm).collect::<Vec<_>>(), [Algorithm::Sha256, Algorithm::Md5]);
+        assert_eq!(judge(&mut verifier, &respond(&offered[0], "secret", 1), at(1)), Verdict::Good);
+        assert_eq!(judge(&mut verifier, &respond(&offered[1], "secret", 2), at(1)), Verdict::Good);
         let shouted = Credentials {
             response: respond(&offered[1], "secret", 3).response.to_uppercase(),
             ..respond(&offered[1], "secret", 3)
@@ -257,62 +228,21 @@ mod tests {
         let good = respond(&challenge, "secret", 1);
         let wrong = [
             respond(&challenge, "Secret", 1),
-            Credentials {
-                user: "1002".into(),
-                ..good.clone()
-            },
-            Credentials {
-                uri: "sip:other".into(),
-                ..good.clone()
-            },
-            Credentials {
-                nc: 2,
-                ..good.clone()
-            },
-            Credentials {
-                cnonce: "d".into(),
-                ..good.clone()
-            },
-            Credentials {
-                response: String::new(),
-                ..good.clone()
-            },
-            Credentials {
-                algorithm: Algorithm::Sha512_256,
-                ..good.clone()
-            },
-            respond(
-                &Challenge {
-                    algorithm: Algorithm::Sha512_256,
-                    ..challenge.clone()
-                },
-                "secret",
-                1,
-            ),
-            respond(
-                &Challenge {
-                    qop: Qop::Legacy,
-                    ..challenge.clone()
-                },
-                "secret",
-                1,
-            ),
+            Credentials { user: "1002".into(), ..good.clone() },
+            Credentials { uri: "sip:other".into(), ..good.clone() },
+            Credentials { nc: 2, ..good.clone() },
+            Credentials { cnonce: "d".into(), ..good.clone() },
+            Credentials { response: String::new(), ..good.clone() },
+            Credentials { algorithm: Algorithm::Sha512_256, ..good.clone() },
+            respond(&Challenge { algorithm: Algorithm::Sha512_256, ..challenge.clone() }, "secret", 1),
+            respond(&Challenge { qop: Qop::Legacy, ..challenge.clone() }, "secret", 1),
         ];
         for credentials in wrong {
             assert_eq!(judge(&mut verifier, &credentials, at(1)), Verdict::Bad);
         }
-        let method = verifier.check(
-            &good,
-            &Method::Invite,
-            |a| Some(ha1(a, "1001", REALM, "secret")),
-            at(1),
-        );
+        let method = verifier.check(&good, &Method::Invite, |a| Some(ha1(a, "1001", REALM, "secret")), at(1));
         assert_eq!(method, Verdict::Bad);
-        assert_eq!(
-            judge(&mut verifier, &good, at(1)),
-            Verdict::Good,
-            "none of it was remembered"
-        );
+        assert_eq!(judge(&mut verifier, &good, at(1)), Verdict::Good, "none of it was remembered");
     }
 
     #[test]
@@ -341,89 +271,35 @@ mod tests {
     fn nonces_of_others_and_old_ones_are_stale() {
         let mut verifier = verifier();
         let challenge = verifier.challenge(REALM, at(0)).remove(0);
-        assert_eq!(
-            judge(&mut verifier, &respond(&challenge, "secret", 1), at(61)),
-            Verdict::Stale
-        );
-        let other = Verifier::new([8; 32], Duration::from_secs(60))
-            .challenge(REALM, at(0))
-            .remove(0);
-        assert_eq!(
-            judge(&mut verifier, &respond(&other, "secret", 1), at(1)),
-            Verdict::Stale
-        );
+        assert_eq!(judge(&mut verifier, &respond(&challenge, "secret", 1), at(61)), Verdict::Stale);
+        let other = Verifier::new([8; 32], Duration::from_secs(60)).challenge(REALM, at(0)).remove(0);
+        assert_eq!(judge(&mut verifier, &respond(&other, "secret", 1), at(1)), Verdict::Stale);
         let later = format!("{:016x}{}", 9_999_999_999u64, &challenge.nonce[16..]);
         assert_eq!(
-            judge(
-                &mut verifier,
-                &respond(
-                    &Challenge {
-                        nonce: later,
-                        ..challenge.clone()
-                    },
-                    "secret",
-                    1
-                ),
-                at(1)
-            ),
+            judge(&mut verifier, &respond(&Challenge { nonce: later, ..challenge.clone() }, "secret", 1), at(1)),
             Verdict::Stale
         );
-        let short = Challenge {
-            nonce: "00".into(),
-            ..challenge.clone()
-        };
-        assert_eq!(
-            judge(&mut verifier, &respond(&short, "secret", 1), at(1)),
-            Verdict::Stale
-        );
+        let short = Challenge { nonce: "00".into(), ..challenge.clone() };
+        assert_eq!(judge(&mut verifier, &respond(&short, "secret", 1), at(1)), Verdict::Stale);
         let mine = verifier.challenge("elsewhere", at(0)).remove(0);
-        let moved = Challenge {
-            realm: REALM.into(),
-            ..mine
-        };
-        assert_eq!(
-            judge(&mut verifier, &respond(&moved, "secret", 1), at(1)),
-            Verdict::Stale,
-            "of another realm"
-        );
+        let moved = Challenge { realm: REALM.into(), ..mine };
+        assert_eq!(judge(&mut verifier, &respond(&moved, "secret", 1), at(1)), Verdict::Stale, "of another realm");
     }
 
     #[test]
     fn memory_is_bounded_and_what_is_forgotten_is_not_good_again() {
-        let mut verifier = Verifier {
-            most: 50,
-            ..verifier()
-        };
+        let mut verifier = Verifier { most: 50, ..verifier() };
         let first = verifier.challenge(REALM, at(0)).remove(0);
-        assert_eq!(
-            judge(&mut verifier, &respond(&first, "secret", 1), at(0)),
-            Verdict::Good
-        );
+        assert_eq!(judge(&mut verifier, &respond(&first, "secret", 1), at(0)), Verdict::Good);
         for _ in 0..50 {
             let challenge = verifier.challenge(REALM, at(0)).remove(1);
-            assert_eq!(
-                judge(&mut verifier, &respond(&challenge, "secret", 1), at(0)),
-                Verdict::Good
-            );
+            assert_eq!(judge(&mut verifier, &respond(&challenge, "secret", 1), at(0)), Verdict::Good);
         }
         assert_eq!(verifier.used.len(), 50);
-        assert_eq!(
-            judge(&mut verifier, &respond(&first, "secret", 1), at(0)),
-            Verdict::Stale
-        );
-        assert_eq!(
-            judge(&mut verifier, &respond(&first, "secret", 2), at(0)),
-            Verdict::Stale
-        );
+        assert_eq!(judge(&mut verifier, &respond(&first, "secret", 1), at(0)), Verdict::Stale);
+        assert_eq!(judge(&mut verifier, &respond(&first, "secret", 2), at(0)), Verdict::Stale);
         let fresh = verifier.challenge(REALM, at(59)).remove(0);
-        assert_eq!(
-            judge(&mut verifier, &respond(&fresh, "secret", 1), at(100)),
-            Verdict::Good
-        );
-        assert_eq!(
-            verifier.used.len(),
-            1,
-            "what is too old to be good needs no memory"
-        );
+        assert_eq!(judge(&mut verifier, &respond(&fresh, "secret", 1), at(100)), Verdict::Good);
+        assert_eq!(verifier.used.len(), 1, "what is too old to be good needs no memory");
     }
 }

@@ -232,7 +232,8 @@ impl Endpoint {
     /// RFC 3261 §15: not before a 2xx, and not by the callee before its ACK.
     fn may_bye(&self, dialog_id: DialogId) -> bool {
         let Some(dialog) = self.dialogs.get(&dialog_id) else { return false };
-        let unacked = dialog.invites.theirs.and_then(|id| self.servers.get(&id)).is_some_and(|server| !server.is_open());
+        let unacked =
+            dialog.invites.theirs.and_then(|id| self.servers.get(&id)).is_some_and(|server| !server.is_open());
         matches!(dialog.phase, Phase::Confirmed) && !unacked
     }
 

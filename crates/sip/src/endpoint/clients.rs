@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::timers::Timer;
 use super::compose::cancel_of;
+use super::timers::Timer;
 use super::{ClientId, DialogId, Endpoint, Failure};
 use crate::dialog::Waiting;
 use crate::message::{Body, Headers, Message, Method, Name, Response, Status};
@@ -72,7 +72,9 @@ pub(crate) enum Cancel {
     /// As soon as a provisional answer came (RFC 3261 §9.1).
     Wanted(Headers),
     /// By the user, or because it rang too long.
-    Sent { by_user: bool },
+    Sent {
+        by_user: bool,
+    },
 }
 
 /// An INVITE outside a dialog as its user gave it, to send it once more after a 422.
@@ -295,10 +297,7 @@ impl Endpoint {
         self.cancels.insert(invite, id);
         let request = ClientId(id);
         let (purpose, kind) = (Purpose::Nobody, Kind::Outside);
-        self.start(
-            Sending { id, request, purpose, kind, dialog: None, message, cseq, branch, hop, again: None },
-            now,
-        );
+        self.start(Sending { id, request, purpose, kind, dialog: None, message, cseq, branch, hop, again: None }, now);
         self.arm_client(invite);
     }
 
@@ -330,4 +329,3 @@ impl Endpoint {
         true
     }
 }
-

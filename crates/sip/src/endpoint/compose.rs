@@ -67,12 +67,7 @@ impl Endpoint {
     }
 
     /// An answer to `request`, of which Via, From, To, Call-ID, CSeq and, where a dialog is made, Record-Route are.
-    pub(super) fn compose_answer(
-        &self,
-        request: &Message,
-        status: Status,
-        answer: Answer<'_>,
-    ) -> Message {
+    pub(super) fn compose_answer(&self, request: &Message, status: Status, answer: Answer<'_>) -> Message {
         let Answer { tag, contact, own, headers, body } = answer;
         let mut text = Builder::response(request, status, (status.0 > 100).then_some(tag));
         if (101..300).contains(&status.0) && request.is(&Method::Invite) {

@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn foreign_names_have_no_owner() {
         let mint = Mint::new([7; 32]);
-        for tag in ["", "a", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "0123456789abcdefghijklmnopq", "é123456789abcdefghijklmno"] {
+        for tag in ["", "a", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "0123456789abcdefghijklmnopq", "é123456789abcdefghijklmno"]
+        {
             assert_eq!(mint.owner_of_tag(tag), None, "{tag}");
         }
         assert_eq!(mint.owner_of_branch("0123456789abcdef0123456789"), None);

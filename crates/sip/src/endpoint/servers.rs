@@ -156,7 +156,9 @@ impl Endpoint {
     /// is the dialog's.
     fn ack_of_failure(&mut self, id: ServerId, now: Duration) -> bool {
         let timing = self.timing();
-        let Some(Server { machine: Machine::Invite(machine), last, .. }) = self.servers.get_mut(&id) else { return true };
+        let Some(Server { machine: Machine::Invite(machine), last, .. }) = self.servers.get_mut(&id) else {
+            return true;
+        };
         let failed = last.as_ref().is_some_and(|last| !is_success(last)) || machine.is_open();
         if failed {
             machine.acked(&timing, now);
@@ -195,7 +197,8 @@ impl Endpoint {
     /// The dialog that an INVITE would make.
     fn called(&self, request: &Request, flow: Flow, invite: ServerId, local_tag: String) -> Dialog {
         let text = |name: Name| request.header(&name).unwrap_or_default();
-        let secure = request.request_uri_text().is_some_and(|uri| uri.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")));
+        let secure =
+            request.request_uri_text().is_some_and(|uri| uri.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")));
         let contact = self.contact(flow.transport, calls::called_user(request).as_deref(), secure, &Headers::new());
         let mut dialog = Dialog {
             phase: Phase::Called { invite },
@@ -235,7 +238,8 @@ impl Endpoint {
             return Err((Status(501), Headers::new()));
         }
         let unknown = |option: &&str| {
-            !option.eq_ignore_ascii_case("timer") && !self.supported.iter().any(|known| known.eq_ignore_ascii_case(option))
+            !option.eq_ignore_ascii_case("timer")
+                && !self.supported.iter().any(|known| known.eq_ignore_ascii_case(option))
         };
         let unknown: Vec<&str> = request.values(&Name::Require).filter(unknown).collect();
         if !unknown.is_empty() {
@@ -255,13 +259,15 @@ impl Endpoint {
     /// Our own INVITE came back with its Request-URI as it left: nobody on the way changed anything, so it would circle.
     fn is_loop(&self, incoming: &Incoming) -> bool {
         let ours = incoming.request.from_tag().and_then(|tag| self.mint.owner_of_tag(tag)).map(DialogId);
-        let Some(Dialog { phase: Phase::Calling { invite }, parties, .. }) = ours.and_then(|id| self.dialogs.get(&id)) else {
+        let Some(Dialog { phase: Phase::Calling { invite }, parties, .. }) = ours.and_then(|id| self.dialogs.get(&id))
+        else {
             return false;
         };
         parties.call_id == incoming.request.call_id()
-            && self.clients.get(invite).is_some_and(|client| {
-                client.message.request_uri_text() == incoming.request.request_uri_text()
-            })
+            && self
+                .clients
+                .get(invite)
+                .is_some_and(|client| client.message.request_uri_text() == incoming.request.request_uri_text())
     }
 
     /// Opens a server transaction.
@@ -367,4 +373,3 @@ fn is_magic(branch: &str) -> bool {
 fn is_success(answer: &Bytes) -> bool {
     answer.starts_with(b"SIP/2.0 2")
 }
-

@@ -16,17 +16,11 @@ pub struct Body {
 
 impl Body {
     pub fn new(content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Body {
-        Body {
-            content_type: content_type.into(),
-            bytes: bytes.into(),
-        }
+        Body { content_type: content_type.into(), bytes: bytes.into() }
     }
 
     pub fn sdp(text: impl Into<String>) -> Body {
-        Body {
-            content_type: "application/sdp".into(),
-            bytes: Bytes::from(text.into()),
-        }
+        Body { content_type: "application/sdp".into(), bytes: Bytes::from(text.into()) }
     }
 
     /// Whether the media type is this one, parameters aside.
@@ -70,9 +64,7 @@ fn find(body: &Body, media_type: &str, depth: u8) -> Option<Bytes> {
     if content_type.main != "multipart" || depth == 0 {
         return None;
     }
-    body.parts()
-        .iter()
-        .find_map(|part| find(part, media_type, depth - 1))
+    body.parts().iter().find_map(|part| find(part, media_type, depth - 1))
 }
 
 fn multipart(bytes: &Bytes, boundary: &str) -> Vec<Body> {
@@ -91,11 +83,7 @@ fn multipart(bytes: &Bytes, boundary: &str) -> Vec<Body> {
     for end in marks {
         let from = start + mark.len();
         // The closing delimiter was met: what follows is epilogue.
-        if bytes
-            .get(from..)
-            .is_some_and(|rest| rest.starts_with(b"--"))
-            || parts.len() == MAX_PARTS
-        {
+        if bytes.get(from..).is_some_and(|rest| rest.starts_with(b"--")) || parts.len() == MAX_PARTS {
             break;
         }
         if let Some(part) = part(bytes, from, end) {
@@ -108,11 +96,7 @@ fn multipart(bytes: &Bytes, boundary: &str) -> Vec<Body> {
 
 /// After the boundary: `--` or only white space up to the end of the line, so that one boundary may begin another.
 fn ends_a_delimiter(rest: &[u8]) -> bool {
-    rest.starts_with(b"--")
-        || matches!(
-            rest.iter().find(|b| !matches!(b, b' ' | b'\t')),
-            None | Some(b'\r' | b'\n')
-        )
+    rest.starts_with(b"--") || matches!(rest.iter().find(|b| !matches!(b, b' ' | b'\t')), None | Some(b'\r' | b'\n'))
 }
 
 /// What stands between two delimiters: header fields, an empty line, content.
@@ -120,23 +104,15 @@ fn part(bytes: &Bytes, from: usize, end: usize) -> Option<Body> {
     let text = bytes.get(from..end)?;
     let line_end = memchr::memchr(b'\n', text)? + 1;
     let (head_start, inner) = (from + line_end, text.get(line_end..)?);
-    let inner = inner
-        .strip_suffix(b"\r\n")
-        .or_else(|| inner.strip_suffix(b"\n"))
-        .unwrap_or(inner);
+    let inner = inner.strip_suffix(b"\r\n").or_else(|| inner.strip_suffix(b"\n")).unwrap_or(inner);
     let (head, content) = if inner.starts_with(b"\r\n") {
         (0, 2)
     } else if let Some(at) = memmem::find(inner, b"\r\n\r\n") {
         (at, at + 4)
     } else {
-        (
-            memmem::find(inner, b"\n\n")?,
-            memmem::find(inner, b"\n\n")? + 2,
-        )
+        (memmem::find(inner, b"\n\n")?, memmem::find(inner, b"\n\n")? + 2)
     };
-    let head = String::from_utf8_lossy(inner.get(..head)?)
-        .replace("\r\n ", " ")
-        .replace("\r\n\t", " ");
+    let head = String::from_utf8_lossy(inner.get(..head)?).replace("\r\n ", " ").replace("\r\n\t", " ");
     let content_type = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         (Name::new(lex::trim(name)) == Name::ContentType).then(|| lex::trim(value).to_owned())
@@ -192,10 +168,7 @@ mod tests {
         ] {
             assert_eq!(mixed(text).sdp_part(), None, "{text}");
         }
-        assert_eq!(
-            Body::new("multipart/mixed", "--\r\n\r\nv=0\r\n----").sdp_part(),
-            None
-        );
+        assert_eq!(Body::new("multipart/mixed", "--\r\n\r\nv=0\r\n----").sdp_part(), None);
         assert_eq!(Body::new("nonsense", "v=0").parts().len(), 1);
     }
 }

@@ -28,22 +28,11 @@ impl Builder {
         let from = buffer.len();
         append(&mut buffer, uri);
         // A space would end the URI early.
-        let uri = buffer
-            .split_off(from)
-            .into_iter()
-            .filter(|b| b.is_ascii_graphic());
+        let uri = buffer.split_off(from).into_iter().filter(|b| b.is_ascii_graphic());
         buffer.extend(uri);
-        let start = Start::Request {
-            uri: from as u32..buffer.len() as u32,
-        };
+        let start = Start::Request { uri: from as u32..buffer.len() as u32 };
         buffer.extend_from_slice(b" SIP/2.0\r\n");
-        Builder {
-            buffer,
-            start,
-            method: method.clone(),
-            index: Index::new(),
-            body: None,
-        }
+        Builder { buffer, start, method: method.clone(), index: Index::new(), body: None }
     }
 
     /// An answer with the registered reason phrase; Via, From, To, Call-ID and CSeq (for 100 also Timestamp) are the
@@ -53,12 +42,7 @@ impl Builder {
     }
 
     /// The same with other words in the status line.
-    pub fn response_with_reason(
-        request: &Message,
-        status: Status,
-        reason: &str,
-        to_tag: Option<&str>,
-    ) -> Builder {
+    pub fn response_with_reason(request: &Message, status: Status, reason: &str, to_tag: Option<&str>) -> Builder {
         let mut builder = Builder::status_line(status, reason, request.method());
         builder.put_copy(request, &Name::Via);
         builder.put_copy(request, &Name::From);
@@ -82,18 +66,9 @@ impl Builder {
         append(&mut buffer, format_args!("SIP/2.0 {status} "));
         let from = buffer.len();
         append(&mut buffer, reason);
-        let start = Start::Response {
-            status,
-            reason: from as u32..buffer.len() as u32,
-        };
+        let start = Start::Response { status, reason: from as u32..buffer.len() as u32 };
         buffer.extend_from_slice(b"\r\n");
-        Builder {
-            buffer,
-            start,
-            method,
-            index: Index::new(),
-            body: None,
-        }
+        Builder { buffer, start, method, index: Index::new(), body: None }
     }
 
     /// Adds a field. Line ends in the value become spaces, so that no value can end its field. Content-Type and
@@ -105,9 +80,7 @@ impl Builder {
 
     /// Adds these fields in their order.
     pub fn headers(self, headers: &Headers) -> Builder {
-        headers
-            .iter()
-            .fold(self, |builder, (name, value)| builder.header(name, value))
+        headers.iter().fold(self, |builder, (name, value)| builder.header(name, value))
     }
 
     /// Adds every field of that name of another message, byte by byte.
@@ -167,11 +140,7 @@ impl Builder {
     }
 
     fn raw(&mut self, name: &Name, pieces: &[&[u8]]) {
-        self.field(name, |buffer| {
-            pieces
-                .iter()
-                .for_each(|piece| buffer.extend_from_slice(piece))
-        });
+        self.field(name, |buffer| pieces.iter().for_each(|piece| buffer.extend_from_slice(piece)));
     }
 
     fn field(&mut self, name: &Name, value: impl FnOnce(&mut Vec<u8>)) {
@@ -192,9 +161,7 @@ impl Builder {
         value(&mut self.buffer);
         let written = self.buffer.get_mut(from..).unwrap_or_default();
         if memchr::memchr2(b'\r', b'\n', written).is_some() {
-            let breaks = written
-                .iter_mut()
-                .filter(|byte| matches!(byte, b'\r' | b'\n'));
+            let breaks = written.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n'));
             breaks.for_each(|byte| *byte = b' ');
         }
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');

@@ -19,17 +19,12 @@ impl Message {
         for value in self.values(&Name::Contact) {
             match value {
                 "*" => all = true,
-                value => {
-                    addresses.push(NameAddr::parse(value).map_err(|error| error.inside("Contact"))?)
-                }
+                value => addresses.push(NameAddr::parse(value).map_err(|error| error.inside("Contact"))?),
             }
         }
         match (all, addresses.is_empty()) {
             (true, true) => Ok(Contacts::All),
-            (true, false) => Err(ParseError::new(
-                "Contact: expected `*` alone or addresses alone",
-                0,
-            )),
+            (true, false) => Err(ParseError::new("Contact: expected `*` alone or addresses alone", 0)),
             (false, _) => Ok(Contacts::Addresses(addresses)),
         }
     }

@@ -18,9 +18,9 @@ pub struct ContentType {
 impl ContentType {
     /// Whether it is this media type (`application/sdp`), parameters aside.
     pub fn is(&self, media_type: &str) -> bool {
-        media_type.split_once('/').is_some_and(|(main, sub)| {
-            self.main.eq_ignore_ascii_case(main) && self.sub.eq_ignore_ascii_case(sub)
-        })
+        media_type
+            .split_once('/')
+            .is_some_and(|(main, sub)| self.main.eq_ignore_ascii_case(main) && self.sub.eq_ignore_ascii_case(sub))
     }
 
     /// The value of a parameter without its quotes.
@@ -37,17 +37,10 @@ impl Typed for ContentType {
         let (main, sub) = media.split_once('/').unwrap_or((media, ""));
         let (main, sub) = (lex::trim(main), lex::trim(sub));
         if !lex::is_token(main) || !lex::is_token(sub) {
-            return Err(ParseError::new(
-                "expected a media type such as `application/sdp`",
-                0,
-            ));
+            return Err(ParseError::new("expected a media type such as `application/sdp`", 0));
         }
         Params::check(rest).map_err(|error| error.moved(media.len()))?;
-        Ok(ContentType {
-            main: main.to_ascii_lowercase(),
-            sub: sub.to_ascii_lowercase(),
-            params: params::owned(rest)?,
-        })
+        Ok(ContentType { main: main.to_ascii_lowercase(), sub: sub.to_ascii_lowercase(), params: params::owned(rest)? })
     }
 }
 

@@ -17,8 +17,7 @@ impl Typed for CSeq {
 
     fn read(text: &str) -> Result<CSeq, ParseError> {
         let (number, method) = split(text)?;
-        let method = Method::parse(method)
-            .ok_or_else(|| ParseError::new("expected a method after the number", 0))?;
+        let method = Method::parse(method).ok_or_else(|| ParseError::new("expected a method after the number", 0))?;
         Ok(CSeq { number, method })
     }
 }
@@ -39,10 +38,7 @@ pub(crate) fn split(text: &str) -> Result<(u32, &str), ParseError> {
         _ => return Err(ParseError::new("expected a number below 2147483648", 0)),
     };
     if !method.starts_with([' ', '\t', '\r', '\n']) {
-        return Err(ParseError::new(
-            "expected white space and a method after the number",
-            len,
-        ));
+        return Err(ParseError::new("expected white space and a method after the number", len));
     }
     Ok((number, lex::trim(method)))
 }
@@ -54,13 +50,7 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         let cseq = CSeq::read("0009\r\n  INVITE").unwrap();
-        assert_eq!(
-            cseq,
-            CSeq {
-                number: 9,
-                method: Method::Invite
-            }
-        );
+        assert_eq!(cseq, CSeq { number: 9, method: Method::Invite });
         assert_eq!(cseq.to_string(), "9 INVITE");
         assert_eq!(CSeq::read("2147483647 X").unwrap().number, 2147483647);
     }

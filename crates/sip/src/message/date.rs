@@ -11,9 +11,7 @@ use super::{Name, ParseError, Typed, lex};
 pub struct Date(pub u64);
 
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAY: u64 = 86_400;
 
 impl Typed for Date {
@@ -28,21 +26,11 @@ impl Typed for Date {
         if word().is_ok() || !zone.eq_ignore_ascii_case("GMT") {
             return Err(bad());
         }
-        let month = MONTHS
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case(month))
-            .ok_or_else(bad)? as u64;
+        let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month)).ok_or_else(bad)? as u64;
         let mut clock = time.split(':');
-        let mut part = |most: u64| {
-            digits(clock.next(), 2)
-                .filter(|number| *number <= most)
-                .ok_or_else(bad)
-        };
+        let mut part = |most: u64| digits(clock.next(), 2).filter(|number| *number <= most).ok_or_else(bad);
         let seconds = part(23)? * 3600 + part(59)? * 60 + part(59)?;
-        let (day, year) = (
-            digits(Some(day), 2).ok_or_else(bad)?,
-            digits(Some(year), 4).ok_or_else(bad)?,
-        );
+        let (day, year) = (digits(Some(day), 2).ok_or_else(bad)?, digits(Some(year), 4).ok_or_else(bad)?);
         if clock.next().is_some() || year < 1970 || day == 0 || day > month_len(year, month) {
             return Err(bad());
         }
@@ -79,20 +67,14 @@ impl fmt::Display for Date {
         }
         let name = MONTHS.get(month as usize).copied().unwrap_or("Jan");
         let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(
-            f,
-            "{}, {:02} {name} {year:04} {hours:02}:{minutes:02}:{seconds:02} GMT",
-            self.weekday(),
-            days + 1
-        )
+        write!(f, "{}, {:02} {name} {year:04} {hours:02}:{minutes:02}:{seconds:02} GMT", self.weekday(), days + 1)
     }
 }
 
 const DAYS_OF_400: u64 = 146_097;
 
 fn digits(text: Option<&str>, len: usize) -> Option<u64> {
-    let text =
-        text.filter(|text| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let text = text.filter(|text| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok()
 }
 
@@ -114,8 +96,7 @@ fn month_len(year: u64, month: u64) -> u64 {
 
 /// Days from 1970-01-01 to the first of a month.
 fn days_before(year: u64, month: u64) -> u64 {
-    (1970..year).map(year_len).sum::<u64>()
-        + (0..month).map(|month| month_len(year, month)).sum::<u64>()
+    (1970..year).map(year_len).sum::<u64>() + (0..month).map(|month| month_len(year, month)).sum::<u64>()
 }
 
 #[cfg(test)]

@@ -15,11 +15,7 @@ pub struct ParseError {
 impl ParseError {
     /// An error that is answered with 400.
     pub fn new(what: impl Into<String>, at: usize) -> ParseError {
-        ParseError {
-            what: what.into(),
-            at,
-            answer: 400,
-        }
+        ParseError { what: what.into(), at, answer: 400 }
     }
 
     /// The same words with another response code; 0 drops the message.

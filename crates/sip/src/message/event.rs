@@ -18,18 +18,11 @@ pub struct EventHeader {
 
 impl EventHeader {
     pub fn new(package: &str) -> EventHeader {
-        EventHeader {
-            package: package.to_owned(),
-            params: Vec::new(),
-        }
+        EventHeader { package: package.to_owned(), params: Vec::new() }
     }
 
     pub fn id(&self) -> Option<&str> {
-        self.params
-            .iter()
-            .find(|(name, _)| name == "id")?
-            .1
-            .as_deref()
+        self.params.iter().find(|(name, _)| name == "id")?.1.as_deref()
     }
 
     /// The same subscription: package and id alike (RFC 6665 §8.2.1); other parameters do not count.
@@ -47,10 +40,7 @@ impl Typed for EventHeader {
         if !lex::is_token(package) {
             return Err(ParseError::new("expected the name of an event package", 0));
         }
-        Ok(EventHeader {
-            package: package.to_owned(),
-            params: params::owned(rest)?,
-        })
+        Ok(EventHeader { package: package.to_owned(), params: params::owned(rest)? })
     }
 }
 
@@ -68,10 +58,7 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         let read = EventHeader::read("refer ; id=93809824").unwrap();
-        assert_eq!(
-            (read.package.as_str(), read.id()),
-            ("refer", Some("93809824"))
-        );
+        assert_eq!((read.package.as_str(), read.id()), ("refer", Some("93809824")));
         assert_eq!(read.to_string(), "refer;id=93809824");
         assert!(read.matches(&EventHeader::read("refer;x=y;id=93809824").unwrap()));
         assert!(!read.matches(&EventHeader::new("refer")));

@@ -19,11 +19,7 @@ const CLASSES: [u8; 256] = {
         }
         byte += 1;
     }
-    table = mark(
-        table,
-        b"-_.!~*'()",
-        USER | PASSWORD | URI_PARAM | URI_HEADER,
-    );
+    table = mark(table, b"-_.!~*'()", USER | PASSWORD | URI_PARAM | URI_HEADER);
     table = mark(table, b"-.!%*_+`'~", TOKEN);
     // `#` is not in the grammar of a user; feature codes arrive unescaped all the same and mean nothing else there.
     table = mark(table, b"&=+$,;?/#", USER);
@@ -110,10 +106,7 @@ pub(crate) fn quoted_len(text: &str) -> Option<usize> {
 
 /// The text inside a quoted string; any other text as it is.
 pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
-    let Some(inner) = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    else {
+    let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Cow::Borrowed(text);
     };
     if !inner.contains('\\') {
@@ -171,13 +164,7 @@ mod tests {
 
     #[test]
     fn quoting_is_undone_by_unquoting() {
-        for text in [
-            "",
-            "a",
-            "a\"b\\c",
-            "BEL:\u{7} NUL:\0 DEL:\u{7f}",
-            "tab\tкириллица",
-        ] {
+        for text in ["", "a", "a\"b\\c", "BEL:\u{7} NUL:\0 DEL:\u{7f}", "tab\tкириллица"] {
             assert_eq!(unquote(&quote(text)), text);
         }
         assert_eq!(quote("a\r\nVia: x"), "\"a  Via: x\"");

@@ -8,9 +8,7 @@ pub(crate) struct List<'a> {
 
 impl<'a> List<'a> {
     pub(crate) fn new(text: &'a str) -> List<'a> {
-        List {
-            rest: (!super::lex::trim(text).is_empty()).then_some(text),
-        }
+        List { rest: (!super::lex::trim(text).is_empty()).then_some(text) }
     }
 }
 
@@ -67,9 +65,6 @@ mod tests {
             r#""Bell, A \", B" <sip:a,b@c>;x="1,2", <sip:d>"#,
             &[r#""Bell, A \", B" <sip:a,b@c>;x="1,2""#, "<sip:d>"],
         );
-        check(
-            r#""never closed, <sip:a>, b"#,
-            &[r#""never closed, <sip:a>, b"#],
-        );
+        check(r#""never closed, <sip:a>, b"#, &[r#""never closed, <sip:a>, b"#]);
     }
 }

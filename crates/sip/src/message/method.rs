@@ -92,14 +92,8 @@ mod tests {
 
     #[test]
     fn case_matters_and_escapes_do_not_count() {
-        assert_eq!(
-            Method::parse("invite"),
-            Some(Method::Other("invite".into()))
-        );
-        assert_eq!(
-            Method::parse("RE%47IST%45R"),
-            Some(Method::Other("RE%47IST%45R".into()))
-        );
+        assert_eq!(Method::parse("invite"), Some(Method::Other("invite".into())));
+        assert_eq!(Method::parse("RE%47IST%45R"), Some(Method::Other("RE%47IST%45R".into())));
         assert_eq!(Method::parse("IN VITE"), None);
         assert_eq!(Method::parse(""), None);
     }

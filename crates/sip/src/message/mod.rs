@@ -110,11 +110,9 @@ impl Message {
     pub fn parse(bytes: Bytes) -> Result<Message, ParseError> {
         let skip = bytes.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2;
         let bytes = bytes.slice(skip..);
-        Message::read(&bytes).map_err(|error| {
-            match scan::is_response(&bytes) || bytes.starts_with(b"ACK ") {
-                true => error.answered(0),
-                false => error,
-            }
+        Message::read(&bytes).map_err(|error| match scan::is_response(&bytes) || bytes.starts_with(b"ACK ") {
+            true => error.answered(0),
+            false => error,
         })
     }
 
@@ -132,19 +130,12 @@ impl Message {
         };
         let len = body_len(&buffer, &scanned.index, scanned.head)?;
         let end = scanned.head + len;
-        let raw = (buffer.len() != bytes.len())
-            .then(|| bytes.slice(..bytes.len() - (buffer.len() - end)));
+        let raw = (buffer.len() != bytes.len()).then(|| bytes.slice(..bytes.len() - (buffer.len() - end)));
         let buffer = buffer.slice(..end);
         let method = scanned.method.clone();
         let is_response = method.is_none();
-        let mut message = Message::assemble(
-            buffer,
-            raw,
-            scanned.start,
-            method.unwrap_or(Method::Ack),
-            scanned.index,
-            scanned.head,
-        );
+        let mut message =
+            Message::assemble(buffer, raw, scanned.start, method.unwrap_or(Method::Ack), scanned.index, scanned.head);
         check::check(&message, scanned.method.as_ref())?;
         if is_response {
             message.method = message.cseq()?.1;
@@ -152,32 +143,15 @@ impl Message {
         Ok(message)
     }
 
-    fn assemble(
-        buffer: Bytes,
-        raw: Option<Bytes>,
-        start: Start,
-        method: Method,
-        index: Index,
-        head: usize,
-    ) -> Message {
+    fn assemble(buffer: Bytes, raw: Option<Bytes>, start: Start, method: Method, index: Index, head: usize) -> Message {
         let text = masked(buffer.get(..head).unwrap_or(&[]));
         let odd = (raw.is_some() || text.is_some()).then(|| Arc::new(Odd { raw, text }));
-        Message {
-            buffer,
-            odd,
-            start,
-            method,
-            index,
-            head,
-        }
+        Message { buffer, odd, start, method, index, head }
     }
 
     /// The message as it came, or as it was built.
     pub fn bytes(&self) -> &Bytes {
-        self.odd
-            .as_ref()
-            .and_then(|odd| odd.raw.as_ref())
-            .unwrap_or(&self.buffer)
+        self.odd.as_ref().and_then(|odd| odd.raw.as_ref()).unwrap_or(&self.buffer)
     }
 
     pub fn is_request(&self) -> bool {
@@ -204,9 +178,7 @@ impl Message {
     pub fn reason(&self) -> Option<&str> {
         match &self.start {
             Start::Request { .. } => None,
-            Start::Response { reason, .. } => {
-                Some(self.text(reason.start as usize..reason.end as usize))
-            }
+            Start::Response { reason, .. } => Some(self.text(reason.start as usize..reason.end as usize)),
         }
     }
 
@@ -224,9 +196,7 @@ impl Message {
 
     /// The whole value of the first field of that name, trimmed and unfolded. Octets that are not UTF-8 read as `?`.
     pub fn header(&self, name: &Name) -> Option<&str> {
-        self.fields(name)
-            .next()
-            .map(|field| self.text(field.value_range()))
+        self.fields(name).next().map(|field| self.text(field.value_range()))
     }
 
     /// The same as bytes, whatever they are.
@@ -242,28 +212,20 @@ impl Message {
     /// [`Message::headers`] without the allocation.
     pub fn values<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a str> + use<'a> {
         let is_list = name::is_list(name.code());
-        self.fields(name)
-            .map(|field| self.text(field.value_range()))
-            .flat_map(move |value| match is_list {
-                true => either(Some(List::new(value)), None),
-                false => either(None, Some(value)),
-            })
+        self.fields(name).map(|field| self.text(field.value_range())).flat_map(move |value| match is_list {
+            true => either(Some(List::new(value)), None),
+            false => either(None, Some(value)),
+        })
     }
 
     /// Whether a list of tokens (Supported, Require, Allow, …) has this one.
     pub fn has_token(&self, name: &Name, token: &str) -> bool {
-        self.values(name)
-            .any(|value| value.eq_ignore_ascii_case(token))
+        self.values(name).any(|value| value.eq_ignore_ascii_case(token))
     }
 
     /// Every header field in order: name as written, whole value.
     pub fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.index.iter().map(|field| {
-            (
-                self.text(field.name_range()),
-                self.text(field.value_range()),
-            )
-        })
+        self.index.iter().map(|field| (self.text(field.name_range()), self.text(field.value_range())))
     }
 
     pub fn call_id(&self) -> &str {
@@ -276,10 +238,7 @@ impl Message {
     }
 
     pub fn from(&self) -> Result<NameAddr, ParseError> {
-        NameAddr::parse(
-            self.header(&Name::From)
-                .ok_or_else(|| absent(&Name::From))?,
-        )
+        NameAddr::parse(self.header(&Name::From).ok_or_else(|| absent(&Name::From))?)
     }
 
     pub fn to(&self) -> Result<NameAddr, ParseError> {
@@ -298,9 +257,7 @@ impl Message {
 
     /// `branch` of the topmost Via, in place.
     pub fn branch(&self) -> Option<&str> {
-        ViaView::scan(self.values(&Name::Via).next()?)
-            .ok()?
-            .branch()
+        ViaView::scan(self.values(&Name::Via).next()?).ok()?.branch()
     }
 
     /// `tag` of From, in place.
@@ -315,9 +272,7 @@ impl Message {
 
     /// Addresses of Route, Record-Route, Path or another list of addresses, in order.
     pub fn addresses(&self, name: &Name) -> Result<Vec<NameAddr>, ParseError> {
-        self.values(name)
-            .map(|value| NameAddr::parse(value).map_err(|error| error.inside(name.as_str())))
-            .collect()
+        self.values(name).map(|value| NameAddr::parse(value).map_err(|error| error.inside(name.as_str()))).collect()
     }
 
     /// `None` when absent (RFC 2543 peers), else 0–255.
@@ -330,10 +285,7 @@ impl Message {
     pub fn body(&self) -> Option<Body> {
         let bytes = self.buffer.slice(self.head..);
         let content_type = self.header(&Name::ContentType).unwrap_or("").to_owned();
-        (!bytes.is_empty()).then_some(Body {
-            content_type,
-            bytes,
-        })
+        (!bytes.is_empty()).then_some(Body { content_type, bytes })
     }
 
     /// The SDP of this message: a body of `application/sdp`, or the first such part of a multipart one.
@@ -363,35 +315,20 @@ impl Message {
     fn fields<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Field> + use<'a> {
         let code = name.code();
         // Known names are found by their code alone; the spelling of others is needed for the comparison.
-        let spelling = if code == name::OTHER {
-            name.as_str().to_owned()
-        } else {
-            String::new()
-        };
+        let spelling = if code == name::OTHER { name.as_str().to_owned() } else { String::new() };
         self.index.iter().filter(move |field| {
-            field.code == code
-                && (code != name::OTHER
-                    || self
-                        .text(field.name_range())
-                        .eq_ignore_ascii_case(&spelling))
+            field.code == code && (code != name::OTHER || self.text(field.name_range()).eq_ignore_ascii_case(&spelling))
         })
     }
 
     fn fields_bytes<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.fields(name)
-            .map(|field| self.buffer.get(field.value_range()).unwrap_or(&[]))
+        self.fields(name).map(|field| self.buffer.get(field.value_range()).unwrap_or(&[]))
     }
 
     /// Ranges come from the scan, which cuts beside ASCII only, so what they hold is UTF-8 whenever the head is.
     fn text(&self, range: Range<usize>) -> &str {
-        let head = self
-            .odd
-            .as_ref()
-            .and_then(|odd| odd.text.as_ref())
-            .unwrap_or(&self.buffer);
-        head.get(range)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or("")
+        let head = self.odd.as_ref().and_then(|odd| odd.text.as_ref()).unwrap_or(&self.buffer);
+        head.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
     }
 }
 
@@ -410,15 +347,9 @@ fn body_len(buffer: &[u8], index: &Index, head: usize) -> Result<usize, ParseErr
     let Some(field) = index.iter().find(|field| field.code == code) else {
         return Ok(there);
     };
-    let digits = buffer
-        .get(field.value_range())
-        .and_then(|text| std::str::from_utf8(text).ok())
-        .unwrap_or("");
+    let digits = buffer.get(field.value_range()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("");
     let Some(announced) = lex::delta_seconds(digits) else {
-        return Err(ParseError::new(
-            "Content-Length: expected a number of octets",
-            field.value as usize,
-        ));
+        return Err(ParseError::new("Content-Length: expected a number of octets", field.value as usize));
     };
     match usize::try_from(announced) {
         Ok(announced) if announced <= there => Ok(announced),

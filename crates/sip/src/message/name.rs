@@ -187,15 +187,10 @@ pub(crate) fn code(name: &[u8]) -> u8 {
     let mut slot = hash(name);
     loop {
         let code = HASHED[slot];
-        let Some((full, compact, _)) = usize::from(code)
-            .checked_sub(1)
-            .and_then(|row| TABLE.get(row))
-        else {
+        let Some((full, compact, _)) = usize::from(code).checked_sub(1).and_then(|row| TABLE.get(row)) else {
             return OTHER;
         };
-        if name.eq_ignore_ascii_case(full.as_bytes())
-            || name.eq_ignore_ascii_case(compact.as_bytes())
-        {
+        if name.eq_ignore_ascii_case(full.as_bytes()) || name.eq_ignore_ascii_case(compact.as_bytes()) {
             return code;
         }
         slot = (slot + 1) % SLOTS;
@@ -203,16 +198,11 @@ pub(crate) fn code(name: &[u8]) -> u8 {
 }
 
 pub(crate) fn from_code(code: u8) -> Option<&'static Name> {
-    usize::from(code)
-        .checked_sub(1)
-        .and_then(|row| VARIANTS.get(row))
+    usize::from(code).checked_sub(1).and_then(|row| VARIANTS.get(row))
 }
 
 fn shape(code: u8) -> Shape {
-    usize::from(code)
-        .checked_sub(1)
-        .and_then(|row| TABLE.get(row))
-        .map_or(Plain, |row| row.2)
+    usize::from(code).checked_sub(1).and_then(|row| TABLE.get(row)).map_or(Plain, |row| row.2)
 }
 
 pub(crate) fn is_list(code: u8) -> bool {
@@ -226,9 +216,7 @@ pub(crate) fn is_once(code: u8) -> bool {
 impl Name {
     /// Any spelling: full or compact, in any case. What is not known keeps its spelling.
     pub fn new(text: &str) -> Name {
-        from_code(code(text.as_bytes()))
-            .cloned()
-            .unwrap_or_else(|| Name::Other(text.to_owned()))
+        from_code(code(text.as_bytes())).cloned().unwrap_or_else(|| Name::Other(text.to_owned()))
     }
 }
 
@@ -277,20 +265,12 @@ mod tests {
     fn every_spelling_finds_its_name() {
         for (row, (full, compact, _)) in TABLE.iter().enumerate() {
             let expect = row as u8 + 1;
-            for spelling in [
-                *full,
-                &full.to_ascii_lowercase(),
-                &full.to_ascii_uppercase(),
-            ] {
+            for spelling in [*full, &full.to_ascii_lowercase(), &full.to_ascii_uppercase()] {
                 assert_eq!(code(spelling.as_bytes()), expect, "{spelling}");
             }
             if !compact.is_empty() {
                 assert_eq!(code(compact.as_bytes()), expect, "{compact}");
-                assert_eq!(
-                    code(compact.to_ascii_uppercase().as_bytes()),
-                    expect,
-                    "{compact}"
-                );
+                assert_eq!(code(compact.to_ascii_uppercase().as_bytes()), expect, "{compact}");
             }
             assert_eq!(VARIANTS[row].as_str(), *full);
             assert_eq!(VARIANTS[row].code(), expect);
@@ -299,11 +279,7 @@ mod tests {
 
     #[test]
     fn compact_forms_are_unique() {
-        let mut forms: Vec<_> = TABLE
-            .iter()
-            .map(|row| row.1)
-            .filter(|form| !form.is_empty())
-            .collect();
+        let mut forms: Vec<_> = TABLE.iter().map(|row| row.1).filter(|form| !form.is_empty()).collect();
         let all = forms.len();
         forms.sort_unstable();
         forms.dedup();

@@ -24,11 +24,7 @@ pub struct NameAddr {
 
 impl NameAddr {
     pub fn new(uri: Uri) -> NameAddr {
-        NameAddr {
-            display: None,
-            uri,
-            params: Vec::new(),
-        }
+        NameAddr { display: None, uri, params: Vec::new() }
     }
 
     /// One value: `name-addr` or `addr-spec`, with parameters.
@@ -65,11 +61,7 @@ impl NameAddr {
     /// Adds the parameter, or replaces it where it stands. The value is written as it is given.
     pub fn with_param(mut self, name: &str, value: Option<&str>) -> NameAddr {
         let value = value.map(str::to_owned);
-        match self
-            .params
-            .iter_mut()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-        {
+        match self.params.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
             Some(param) => param.1 = value,
             None => self.params.push((name.to_ascii_lowercase(), value)),
         }
@@ -93,8 +85,7 @@ impl NameAddr {
         };
         let (whole, fraction) = value.split_once('.').unwrap_or((&value, ""));
         let mut digits = fraction.bytes();
-        let mut digit =
-            || u16::from(digits.next().filter(u8::is_ascii_digit).unwrap_or(b'0') - b'0');
+        let mut digit = || u16::from(digits.next().filter(u8::is_ascii_digit).unwrap_or(b'0') - b'0');
         match whole {
             "0" | "" => digit() * 100 + digit() * 10 + digit(),
             _ => 1000,
@@ -157,47 +148,26 @@ impl<'a> NameAddrView<'a> {
         let display = lex::trim(display);
         // Wider than the grammar's tokens, since names of people have dots and accents; but a quote or comma in it means
         // that something else was meant (RFC 4475 §3.1.2.6, §3.1.2.15).
-        let stray =
-            |byte: u8| matches!(byte, b'"' | b',' | b';' | b'>') || byte < b' ' && byte != b'\t';
+        let stray = |byte: u8| matches!(byte, b'"' | b',' | b';' | b'>') || byte < b' ' && byte != b'\t';
         if !display.starts_with('"') && display.bytes().any(stray) {
-            return Err(ParseError::new(
-                "display name: expected it in quotes",
-                offset(text, display),
-            ));
+            return Err(ParseError::new("display name: expected it in quotes", offset(text, display)));
         }
         let rest = lex::trim_start(rest);
-        let Some((uri, params)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>'))
-        else {
-            return Err(ParseError::new(
-                "address: expected a URI between `<` and `>`",
-                offset(text, rest),
-            ));
+        let Some((uri, params)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
+            return Err(ParseError::new("address: expected a URI between `<` and `>`", offset(text, rest)));
         };
-        Ok(NameAddrView {
-            display,
-            uri,
-            params,
-        })
+        Ok(NameAddrView { display, uri, params })
     }
 
     /// An addr-spec without brackets: what follows `;` belongs to the header field, and `,` or `?` would have needed
     /// brackets (RFC 3261 §20).
     fn bare(whole: &'a str) -> Result<NameAddrView<'a>, ParseError> {
-        let end = whole
-            .find(|c: char| c == ';' || c.is_ascii_whitespace())
-            .unwrap_or(whole.len());
+        let end = whole.find(|c: char| c == ';' || c.is_ascii_whitespace()).unwrap_or(whole.len());
         let (uri, params) = whole.split_at(end);
         if uri.contains([',', '?']) {
-            return Err(ParseError::new(
-                "address: a URI with `,` or `?` must stand between `<` and `>`",
-                0,
-            ));
+            return Err(ParseError::new("address: a URI with `,` or `?` must stand between `<` and `>`", 0));
         }
-        Ok(NameAddrView {
-            display: "",
-            uri,
-            params,
-        })
+        Ok(NameAddrView { display: "", uri, params })
     }
 
     pub(crate) fn tag(&self) -> Option<&'a str> {
@@ -226,12 +196,7 @@ mod tests {
     fn forms() {
         check("sip:a@b;tag=1", None, "sip:a@b", Some("1"));
         check("<sip:a@b;tag=no>;TAG=1", None, "sip:a@b;tag=no", Some("1"));
-        check(
-            "caller<sip:a@b>;tag=323",
-            Some("caller"),
-            "sip:a@b",
-            Some("323"),
-        );
+        check("caller<sip:a@b>;tag=323", Some("caller"), "sip:a@b", Some("323"));
         check(
             r#""J Rosenberg \\\"" <sip:a@b> ; x="y;tag=2" ; tag = 98 "#,
             Some(r#"J Rosenberg \""#),
@@ -241,12 +206,7 @@ mod tests {
         check("A. G. Bell <sip:a@b>", Some("A. G. Bell"), "sip:a@b", None);
         check("\"\" <sip:a@b>", None, "sip:a@b", None);
         check("Zoë <tel:+15551234>", Some("Zoë"), "tel:+15551234", None);
-        check(
-            "<http://www.example.com>;tag=3",
-            None,
-            "http://www.example.com",
-            Some("3"),
-        );
+        check("<http://www.example.com>;tag=3", None, "http://www.example.com", Some("3"));
         check("isbn:2983792873", None, "isbn:2983792873", None);
     }
 
@@ -284,10 +244,7 @@ mod tests {
 
     #[test]
     fn changing() {
-        let addr = NameAddr::new(Uri::sip(Some("a"), "b", None))
-            .with_display("A \"x\"")
-            .with_tag("1")
-            .with_tag("2");
+        let addr = NameAddr::new(Uri::sip(Some("a"), "b", None)).with_display("A \"x\"").with_tag("1").with_tag("2");
         assert_eq!(addr.to_string(), r#""A \"x\"" <sip:a@b>;tag=2"#);
         assert_eq!(addr.without_tag().tag(), None);
     }

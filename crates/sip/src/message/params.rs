@@ -24,10 +24,7 @@ impl<'a> Params<'a> {
 
     /// First parameter of that name, its value as written. Errors further on are not looked for.
     pub(crate) fn find(text: &'a str, name: &str) -> Option<Option<&'a str>> {
-        Params::new(text)
-            .map_while(Result::ok)
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        Params::new(text).map_while(Result::ok).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     pub(crate) fn check(text: &'a str) -> Result<(), ParseError> {
@@ -35,11 +32,7 @@ impl<'a> Params<'a> {
     }
 
     fn skip_space(&mut self) {
-        self.at += self
-            .rest()
-            .bytes()
-            .take_while(|b| lex::is_space(*b))
-            .count();
+        self.at += self.rest().bytes().take_while(|b| lex::is_space(*b)).count();
     }
 
     fn rest(&self) -> &'a str {
@@ -69,12 +62,7 @@ impl<'a> Params<'a> {
             return Err(self.fail("expected `;` before a parameter"));
         }
         self.skip_space();
-        let name = self.take(
-            self.rest()
-                .bytes()
-                .take_while(|b| lex::is_token_byte(*b))
-                .count(),
-        );
+        let name = self.take(self.rest().bytes().take_while(|b| lex::is_token_byte(*b)).count());
         if name.is_empty() {
             return Err(self.fail("expected the name of a parameter"));
         }
@@ -89,12 +77,7 @@ impl<'a> Params<'a> {
                 None => return Err(self.fail("expected a closing quote")),
             },
             // Wider than token / host: what peers send here is passed on, and nothing in it can end the value early.
-            false => self.take(
-                self.rest()
-                    .bytes()
-                    .take_while(|b| is_value_byte(*b))
-                    .count(),
-            ),
+            false => self.take(self.rest().bytes().take_while(|b| is_value_byte(*b)).count()),
         };
         self.skip_space();
         Ok((name, Some(value)))
@@ -118,9 +101,7 @@ impl<'a> Iterator for Params<'a> {
 }
 
 pub(crate) fn owned(text: &str) -> Result<Owned, ParseError> {
-    Params::new(text)
-        .map(|param| param.map(|(n, v)| (n.to_ascii_lowercase(), v.map(str::to_owned))))
-        .collect()
+    Params::new(text).map(|param| param.map(|(n, v)| (n.to_ascii_lowercase(), v.map(str::to_owned)))).collect()
 }
 
 /// The value of an owned parameter, without its quotes: `None` when absent, `Some("")` when it has no value.
@@ -129,10 +110,7 @@ pub(crate) fn get<'a>(params: &'a [(String, Option<String>)], name: &str) -> Opt
     Some(lex::unquote(value.as_deref().unwrap_or("")))
 }
 
-pub(crate) fn write(
-    f: &mut fmt::Formatter<'_>,
-    params: &[(String, Option<String>)],
-) -> fmt::Result {
+pub(crate) fn write(f: &mut fmt::Formatter<'_>, params: &[(String, Option<String>)]) -> fmt::Result {
     for (name, value) in params {
         match value {
             None => write!(f, ";{name}")?,
@@ -148,18 +126,8 @@ mod tests {
 
     #[test]
     fn spaces_and_quotes() {
-        let read: Vec<_> = Params::new(" ; a ; b = c ;d=\"x;y\\\"\" ; E=[::1]")
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!(
-            read,
-            [
-                ("a", None),
-                ("b", Some("c")),
-                ("d", Some("\"x;y\\\"\"")),
-                ("E", Some("[::1]"))
-            ]
-        );
+        let read: Vec<_> = Params::new(" ; a ; b = c ;d=\"x;y\\\"\" ; E=[::1]").map(Result::unwrap).collect();
+        assert_eq!(read, [("a", None), ("b", Some("c")), ("d", Some("\"x;y\\\"\"")), ("E", Some("[::1]"))]);
     }
 
     #[test]

@@ -37,10 +37,7 @@ impl Typed for RAck {
     fn read(text: &str) -> Result<RAck, ParseError> {
         let text = lex::trim(text);
         let (rseq, cseq) = text.split_at(text.find([' ', '\t', '\r', '\n']).unwrap_or(text.len()));
-        Ok(RAck {
-            rseq: number(rseq)?,
-            cseq: CSeq::read(cseq)?,
-        })
+        Ok(RAck { rseq: number(rseq)?, cseq: CSeq::read(cseq)? })
     }
 }
 
@@ -65,16 +62,7 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         let read = RAck::read("776656 \t1 INVITE").unwrap();
-        assert_eq!(
-            read,
-            RAck {
-                rseq: 776656,
-                cseq: CSeq {
-                    number: 1,
-                    method: Method::Invite
-                }
-            }
-        );
+        assert_eq!(read, RAck { rseq: 776656, cseq: CSeq { number: 1, method: Method::Invite } });
         assert_eq!(read.to_string(), "776656 1 INVITE");
         assert_eq!(RSeq::read(" 988789 ").unwrap().to_string(), "988789");
     }

@@ -19,22 +19,12 @@ pub struct Reason {
 
 impl Reason {
     pub fn sip(status: Status, text: &str) -> Reason {
-        Reason {
-            protocol: "SIP".into(),
-            cause: Some(status.0),
-            text: Some(text.into()),
-            params: Vec::new(),
-        }
+        Reason { protocol: "SIP".into(), cause: Some(status.0), text: Some(text.into()), params: Vec::new() }
     }
 
     /// A cause of ITU-T Q.850: 16 normal clearing, 17 user busy, …
     pub fn q850(cause: u16, text: &str) -> Reason {
-        Reason {
-            protocol: "Q.850".into(),
-            cause: Some(cause),
-            text: Some(text.into()),
-            params: Vec::new(),
-        }
+        Reason { protocol: "Q.850".into(), cause: Some(cause), text: Some(text.into()), params: Vec::new() }
     }
 }
 
@@ -45,24 +35,14 @@ impl Typed for Reason {
         let (protocol, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
         let protocol = lex::trim(protocol);
         if !lex::is_token(protocol) {
-            return Err(ParseError::new(
-                "expected a protocol such as SIP or Q.850",
-                0,
-            ));
+            return Err(ParseError::new("expected a protocol such as SIP or Q.850", 0));
         }
         let mut params = params::owned(rest)?;
         let cause = get(&params, "cause").map(|cause| cause.parse());
-        let cause = cause
-            .transpose()
-            .map_err(|_| ParseError::new("cause: expected a number", 0))?;
+        let cause = cause.transpose().map_err(|_| ParseError::new("cause: expected a number", 0))?;
         let text = get(&params, "text").map(|text| text.into_owned());
         params.retain(|(name, _)| name != "cause" && name != "text");
-        Ok(Reason {
-            protocol: protocol.to_owned(),
-            cause,
-            text,
-            params,
-        })
+        Ok(Reason { protocol: protocol.to_owned(), cause, text, params })
     }
 }
 
@@ -87,10 +67,7 @@ mod tests {
     fn reads_and_writes() {
         let read = Reason::read("SIP ;cause=200 ;text=\"Call completed elsewhere\"").unwrap();
         assert_eq!(read, Reason::sip(Status(200), "Call completed elsewhere"));
-        assert_eq!(
-            Reason::q850(16, "a \"b\"").to_string(),
-            "Q.850;cause=16;text=\"a \\\"b\\\"\""
-        );
+        assert_eq!(Reason::q850(16, "a \"b\"").to_string(), "Q.850;cause=16;text=\"a \\\"b\\\"\"");
         let other = Reason::read("preemption;location=x;cause=1").unwrap();
         assert_eq!(other.to_string(), "preemption;cause=1;location=x");
         assert_eq!(Reason::read(&other.to_string()).unwrap(), other);
@@ -98,13 +75,7 @@ mod tests {
 
     #[test]
     fn what_is_not_one_is_refused() {
-        for text in [
-            "",
-            ";cause=1",
-            "SIP;cause=many",
-            "SIP;cause=99999",
-            "SIP;text=\"open",
-        ] {
+        for text in ["", ";cause=1", "SIP;cause=many", "SIP;cause=99999", "SIP;text=\"open"] {
             assert!(Reason::read(text).is_err(), "{text}");
         }
     }

@@ -14,22 +14,12 @@ pub struct ReferTo(pub NameAddr);
 impl ReferTo {
     /// The method of the request to send: INVITE unless the URI says otherwise.
     pub fn method(&self) -> Method {
-        self.0
-            .uri
-            .param("method")
-            .flatten()
-            .and_then(Method::parse)
-            .unwrap_or(Method::Invite)
+        self.0.uri.param("method").flatten().and_then(Method::parse).unwrap_or(Method::Invite)
     }
 
     /// The dialog to replace, for an attended transfer.
     pub fn replaces(&self) -> Option<Result<Replaces, ParseError>> {
-        let (_, value) = self
-            .0
-            .uri
-            .headers
-            .iter()
-            .find(|(name, _)| Name::new(name) == Name::Replaces)?;
+        let (_, value) = self.0.uri.headers.iter().find(|(name, _)| Name::new(name) == Name::Replaces)?;
         Some(Replaces::read(value))
     }
 
@@ -90,14 +80,8 @@ mod tests {
         let text = "<sip:dave@denver.example.org;transport=tls?Replaces=12345%40192.168.118.3%3Bto-tag%3D12345%3Bfrom-tag%3D5FFE-3994>";
         let refer = ReferTo::read(text).unwrap();
         let replaces = refer.replaces().unwrap().unwrap();
-        assert_eq!(
-            (replaces.call_id.as_str(), replaces.from_tag.as_str()),
-            ("12345@192.168.118.3", "5FFE-3994")
-        );
-        assert_eq!(
-            refer.target().to_string(),
-            "sip:dave@denver.example.org;transport=tls"
-        );
+        assert_eq!((replaces.call_id.as_str(), replaces.from_tag.as_str()), ("12345@192.168.118.3", "5FFE-3994"));
+        assert_eq!(refer.target().to_string(), "sip:dave@denver.example.org;transport=tls");
         assert_eq!(refer.method(), Method::Invite);
         assert_eq!(ReferTo::read(&refer.to_string()).unwrap(), refer);
     }
@@ -106,13 +90,9 @@ mod tests {
     fn blind_transfer() {
         let refer = ReferTo::read("sip:carol@cleveland.example.org").unwrap();
         assert!(refer.replaces().is_none());
-        let subscribe =
-            ReferTo::read("<sip:carol@cleveland.example.org;method=SUBSCRIBE>").unwrap();
+        let subscribe = ReferTo::read("<sip:carol@cleveland.example.org;method=SUBSCRIBE>").unwrap();
         assert_eq!(subscribe.method(), Method::Subscribe);
-        assert_eq!(
-            subscribe.target().to_string(),
-            "sip:carol@cleveland.example.org"
-        );
+        assert_eq!(subscribe.target().to_string(), "sip:carol@cleveland.example.org");
         assert!(ReferTo::read("carol").is_err());
     }
 

@@ -21,30 +21,13 @@ pub fn refuse(bytes: &[u8], error: &ParseError, remote: SocketAddr) -> Option<Me
         .map(|(name, value)| (Name::new(lex::trim(name)), lex::trim(value)))
         .take(scan::MAX_FIELDS)
         .collect();
-    let first = |name: Name| {
-        fields
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| *value)
-    };
+    let first = |name: Name| fields.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
     let top = first(Name::Via)?;
-    let method = head
-        .split(' ')
-        .next()
-        .and_then(Method::parse)
-        .unwrap_or(Method::Other("UNKNOWN".into()));
+    let method = head.split(' ').next().and_then(Method::parse).unwrap_or(Method::Other("UNKNOWN".into()));
     let status = Status(error.answer);
     let mut builder = Builder::status_line(status, status.reason(), method);
-    for (i, (name, value)) in fields
-        .iter()
-        .filter(|(name, _)| *name == Name::Via)
-        .enumerate()
-    {
-        let stamped = if i == 0 {
-            via::stamp(top, remote)
-        } else {
-            None
-        };
+    for (i, (name, value)) in fields.iter().filter(|(name, _)| *name == Name::Via).enumerate() {
+        let stamped = if i == 0 { via::stamp(top, remote) } else { None };
         builder = builder.header(name, stamped.as_deref().unwrap_or(value));
     }
     if let Some(from) = first(Name::From) {
@@ -52,11 +35,8 @@ pub fn refuse(bytes: &[u8], error: &ParseError, remote: SocketAddr) -> Option<Me
     }
     if let Some(to) = first(Name::To) {
         let tagged = to.to_ascii_lowercase().contains("tag");
-        let tag = if tagged {
-            String::new()
-        } else {
-            format!(";tag={:016x}", mark(first(Name::CallId).unwrap_or(top)))
-        };
+        let tag =
+            if tagged { String::new() } else { format!(";tag={:016x}", mark(first(Name::CallId).unwrap_or(top))) };
         builder = builder.header(&Name::To, format_args!("{to}{tag}"));
     }
     for name in [Name::CallId, Name::CSeq] {
@@ -65,18 +45,12 @@ pub fn refuse(bytes: &[u8], error: &ParseError, remote: SocketAddr) -> Option<Me
         }
     }
     let words = error.what.replace(['"', '\\'], "'");
-    Some(
-        builder
-            .header(&Name::Warning, format_args!("399 - \"{words}\""))
-            .build(),
-    )
+    Some(builder.header(&Name::Warning, format_args!("399 - \"{words}\"")).build())
 }
 
 /// A tag that is the same each time the request comes again (RFC 3261 §8.2.7); FNV-1a, since nothing rests on it.
 fn mark(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -88,8 +62,7 @@ mod tests {
     fn answer(text: &str) -> Option<String> {
         let error = Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
         let remote = "192.0.2.9:5060".parse().unwrap();
-        refuse(text.as_bytes(), &error, remote)
-            .map(|m| String::from_utf8(m.bytes().to_vec()).unwrap())
+        refuse(text.as_bytes(), &error, remote).map(|m| String::from_utf8(m.bytes().to_vec()).unwrap())
     }
 
     #[test]
@@ -105,10 +78,7 @@ mod tests {
 
     #[test]
     fn acks_responses_and_noise_are_dropped() {
-        assert_eq!(
-            answer("ACK  sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n"),
-            None
-        );
+        assert_eq!(answer("ACK  sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n"), None);
         assert_eq!(answer("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\n\r\n"), None);
         assert_eq!(answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), None);
     }

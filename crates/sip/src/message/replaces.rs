@@ -36,13 +36,9 @@ impl Typed for Replaces {
         let (to_tag, from_tag) = (take("to-tag").flatten(), take("from-tag").flatten());
         let early_only = take("early-only").is_some();
         match (to_tag, from_tag) {
-            (Some(to_tag), Some(from_tag)) => Ok(Replaces {
-                call_id: call_id.to_owned(),
-                to_tag,
-                from_tag,
-                early_only,
-                params,
-            }),
+            (Some(to_tag), Some(from_tag)) => {
+                Ok(Replaces { call_id: call_id.to_owned(), to_tag, from_tag, early_only, params })
+            }
             _ => Err(ParseError::new("expected to-tag and from-tag", 0)),
         }
     }
@@ -50,11 +46,7 @@ impl Typed for Replaces {
 
 impl fmt::Display for Replaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{};to-tag={};from-tag={}",
-            self.call_id, self.to_tag, self.from_tag
-        )?;
+        write!(f, "{};to-tag={};from-tag={}", self.call_id, self.to_tag, self.from_tag)?;
         if self.early_only {
             f.write_str(";early-only")?;
         }
@@ -69,31 +61,14 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         let read = Replaces::read("12adf2f34456gs5;from-tag=f ; To-Tag=t;early-only;x=y").unwrap();
-        assert_eq!(
-            (
-                read.to_tag.as_str(),
-                read.from_tag.as_str(),
-                read.early_only
-            ),
-            ("t", "f", true)
-        );
-        assert_eq!(
-            read.to_string(),
-            "12adf2f34456gs5;to-tag=t;from-tag=f;early-only;x=y"
-        );
+        assert_eq!((read.to_tag.as_str(), read.from_tag.as_str(), read.early_only), ("t", "f", true));
+        assert_eq!(read.to_string(), "12adf2f34456gs5;to-tag=t;from-tag=f;early-only;x=y");
         assert_eq!(Replaces::read(&read.to_string()).unwrap(), read);
     }
 
     #[test]
     fn what_is_not_one_is_refused() {
-        for text in [
-            "",
-            "a",
-            "a;to-tag=t",
-            "a;to-tag;from-tag=f",
-            ";to-tag=t;from-tag=f",
-            "a b;to-tag=t;from-tag=f",
-        ] {
+        for text in ["", "a", "a;to-tag=t", "a;to-tag;from-tag=f", ";to-tag=t;from-tag=f", "a b;to-tag=t;from-tag=f"] {
             assert!(Replaces::read(text).is_err(), "{text}");
         }
     }

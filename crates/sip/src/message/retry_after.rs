@@ -17,10 +17,7 @@ pub struct RetryAfter {
 
 impl RetryAfter {
     pub fn new(seconds: u32) -> RetryAfter {
-        RetryAfter {
-            seconds,
-            params: Vec::new(),
-        }
+        RetryAfter { seconds, params: Vec::new() }
     }
 
     /// For how many seconds it can be reached from then on.
@@ -37,18 +34,13 @@ impl Typed for RetryAfter {
         let text = lex::trim(text);
         let len = text.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, rest) = text.split_at(len);
-        let seconds = lex::delta_seconds(digits)
-            .ok_or_else(|| ParseError::new("expected a number of seconds", 0))?;
+        let seconds = lex::delta_seconds(digits).ok_or_else(|| ParseError::new("expected a number of seconds", 0))?;
         let rest = lex::trim_start(rest);
         let rest = match rest.starts_with('(') {
-            true => after_comment(rest)
-                .ok_or_else(|| ParseError::new("expected `)` after a comment", len))?,
+            true => after_comment(rest).ok_or_else(|| ParseError::new("expected `)` after a comment", len))?,
             false => rest,
         };
-        Ok(RetryAfter {
-            seconds,
-            params: params::owned(rest)?,
-        })
+        Ok(RetryAfter { seconds, params: params::owned(rest)? })
     }
 }
 
@@ -84,10 +76,7 @@ mod tests {
         let read = RetryAfter::read("18000 (I'm \\( in (a) meeting);duration=3600").unwrap();
         assert_eq!((read.seconds, read.duration()), (18000, Some(3600)));
         assert_eq!(read.to_string(), "18000;duration=3600");
-        assert_eq!(
-            RetryAfter::read("949302838503028349304023988").unwrap(),
-            RetryAfter::new(u32::MAX)
-        );
+        assert_eq!(RetryAfter::read("949302838503028349304023988").unwrap(), RetryAfter::new(u32::MAX));
     }
 
     #[test]

@@ -25,11 +25,7 @@ pub struct SessionExpires {
 
 impl SessionExpires {
     pub fn new(interval: u32, refresher: Option<Refresher>) -> SessionExpires {
-        SessionExpires {
-            interval,
-            refresher,
-            params: Vec::new(),
-        }
+        SessionExpires { interval, refresher, params: Vec::new() }
     }
 }
 
@@ -39,20 +35,13 @@ impl Typed for SessionExpires {
     fn read(text: &str) -> Result<SessionExpires, ParseError> {
         let (interval, mut params) = seconds_and_params(text)?;
         let at = params.iter().position(|(name, _)| name == "refresher");
-        let refresher = match at
-            .map(|at| params.remove(at).1.unwrap_or_default().to_ascii_lowercase())
-            .as_deref()
-        {
+        let refresher = match at.map(|at| params.remove(at).1.unwrap_or_default().to_ascii_lowercase()).as_deref() {
             None => None,
             Some("uac") => Some(Refresher::Uac),
             Some("uas") => Some(Refresher::Uas),
             Some(_) => return Err(ParseError::new("refresher: expected uac or uas", 0)),
         };
-        Ok(SessionExpires {
-            interval,
-            refresher,
-            params,
-        })
+        Ok(SessionExpires { interval, refresher, params })
     }
 }
 
@@ -88,8 +77,8 @@ impl fmt::Display for MinSe {
 
 fn seconds_and_params(text: &str) -> Result<(u32, params::Owned), ParseError> {
     let (seconds, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
-    let seconds = lex::delta_seconds(lex::trim(seconds))
-        .ok_or_else(|| ParseError::new("expected a number of seconds", 0))?;
+    let seconds =
+        lex::delta_seconds(lex::trim(seconds)).ok_or_else(|| ParseError::new("expected a number of seconds", 0))?;
     Params::check(rest)?;
     Ok((seconds, params::owned(rest)?))
 }
@@ -101,15 +90,9 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         let read = SessionExpires::read("1800 ; Refresher = UAS;x=y").unwrap();
-        assert_eq!(
-            (read.interval, read.refresher),
-            (1800, Some(Refresher::Uas))
-        );
+        assert_eq!((read.interval, read.refresher), (1800, Some(Refresher::Uas)));
         assert_eq!(read.to_string(), "1800;refresher=uas;x=y");
-        assert_eq!(
-            SessionExpires::read("90").unwrap(),
-            SessionExpires::new(90, None)
-        );
+        assert_eq!(SessionExpires::read("90").unwrap(), SessionExpires::new(90, None));
         assert_eq!(MinSe::read("90;a").unwrap().to_string(), "90");
     }
 

@@ -51,11 +51,7 @@ pub struct SessionId {
 
 impl SessionId {
     pub fn new(local: SessionUuid, remote: SessionUuid) -> SessionId {
-        SessionId {
-            local,
-            remote: Some(remote),
-            params: Vec::new(),
-        }
+        SessionId { local, remote: Some(remote), params: Vec::new() }
     }
 
     /// The other end's view of the same session.
@@ -71,18 +67,9 @@ impl Typed for SessionId {
         let (local, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
         Params::check(rest)?;
         let mut params = params::owned(rest)?;
-        let remote = params
-            .iter()
-            .position(|(name, _)| name == "remote")
-            .map(|at| params.remove(at).1);
-        let remote = remote
-            .map(|value| value.unwrap_or_default().parse())
-            .transpose()?;
-        Ok(SessionId {
-            local: lex::trim(local).parse()?,
-            remote,
-            params,
-        })
+        let remote = params.iter().position(|(name, _)| name == "remote").map(|at| params.remove(at).1);
+        let remote = remote.map(|value| value.unwrap_or_default().parse()).transpose()?;
+        Ok(SessionId { local: lex::trim(local).parse()?, remote, params })
     }
 }
 
@@ -108,18 +95,12 @@ mod tests {
         let text = format!("{LOCAL};remote={REMOTE}");
         let read = SessionId::read(&text).unwrap();
         assert_eq!(read.to_string(), text);
-        assert_eq!(
-            read.mirrored().to_string(),
-            format!("{REMOTE};remote={LOCAL}")
-        );
+        assert_eq!(read.mirrored().to_string(), format!("{REMOTE};remote={LOCAL}"));
         let first = format!("{LOCAL};remote=00000000000000000000000000000000;logme");
         let read = SessionId::read(&first).unwrap();
         assert!(read.remote.unwrap().is_null());
         assert_eq!(read.to_string(), first);
-        assert_eq!(
-            SessionId::read(&LOCAL.to_uppercase()).unwrap().to_string(),
-            LOCAL
-        );
+        assert_eq!(SessionId::read(&LOCAL.to_uppercase()).unwrap().to_string(), LOCAL);
     }
 
     #[test]

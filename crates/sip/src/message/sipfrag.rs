@@ -5,10 +5,7 @@ use super::{Body, Status, lex};
 impl Body {
     /// `SIP/2.0 code reason`: what has become of the call that was asked for.
     pub fn sipfrag(status: Status) -> Body {
-        Body::new(
-            "message/sipfrag;version=2.0",
-            format!("SIP/2.0 {status} {}\r\n", status.reason()),
-        )
+        Body::new("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {}\r\n", status.reason()))
     }
 
     /// The status line in a sipfrag body, be it alone or the start of more; `None` for any other body.
@@ -18,13 +15,8 @@ impl Body {
         let (version, code) = text.split_at_checked(8)?;
         let digits = lex::trim(code);
         let is_code = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let code = digits
-            .parse()
-            .ok()
-            .filter(|code| is_code && (100..700).contains(code))?;
-        version
-            .eq_ignore_ascii_case("SIP/2.0 ")
-            .then_some(Status(code))
+        let code = digits.parse().ok().filter(|code| is_code && (100..700).contains(code))?;
+        version.eq_ignore_ascii_case("SIP/2.0 ").then_some(Status(code))
     }
 }
 
@@ -35,21 +27,12 @@ mod tests {
     #[test]
     fn reads_and_writes() {
         for code in [100, 200, 603] {
-            assert_eq!(
-                Body::sipfrag(Status(code)).sipfrag_status(),
-                Some(Status(code))
-            );
+            assert_eq!(Body::sipfrag(Status(code)).sipfrag_status(), Some(Status(code)));
         }
         assert_eq!(Body::sipfrag(Status(100)).bytes, "SIP/2.0 100 Trying\r\n");
-        let long = Body::new(
-            "message/sipfrag",
-            "SIP/2.0 486 Busy Here\r\nTo: <sip:a@b>\r\n",
-        );
+        let long = Body::new("message/sipfrag", "SIP/2.0 486 Busy Here\r\nTo: <sip:a@b>\r\n");
         assert_eq!(long.sipfrag_status(), Some(Status(486)));
-        assert_eq!(
-            Body::new("Message/SIPfrag", "SIP/2.0 200").sipfrag_status(),
-            Some(Status(200))
-        );
+        assert_eq!(Body::new("Message/SIPfrag", "SIP/2.0 200").sipfrag_status(), Some(Status(200)));
     }
 
     #[test]
@@ -63,11 +46,7 @@ mod tests {
             "SIP/2.0 +20 x",
             "é".repeat(9).as_str(),
         ] {
-            assert_eq!(
-                Body::new("message/sipfrag", text.to_owned()).sipfrag_status(),
-                None,
-                "{text}"
-            );
+            assert_eq!(Body::new("message/sipfrag", text.to_owned()).sipfrag_status(), None, "{text}");
         }
         assert_eq!(Body::sdp("SIP/2.0 200 OK").sipfrag_status(), None);
     }

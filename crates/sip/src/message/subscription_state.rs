@@ -25,18 +25,12 @@ pub struct SubscriptionState {
 impl SubscriptionState {
     /// `active;expires=…`, in seconds.
     pub fn active(expires: u32) -> SubscriptionState {
-        SubscriptionState {
-            state: Substate::Active,
-            params: vec![("expires".into(), Some(expires.to_string()))],
-        }
+        SubscriptionState { state: Substate::Active, params: vec![("expires".into(), Some(expires.to_string()))] }
     }
 
     /// `terminated;reason=…` (`noresource` when what was watched has ended).
     pub fn terminated(reason: &str) -> SubscriptionState {
-        SubscriptionState {
-            state: Substate::Terminated,
-            params: vec![("reason".into(), Some(reason.into()))],
-        }
+        SubscriptionState { state: Substate::Terminated, params: vec![("reason".into(), Some(reason.into()))] }
     }
 
     pub fn is_terminated(&self) -> bool {
@@ -73,10 +67,7 @@ impl Typed for SubscriptionState {
             other if lex::is_token(other) => Substate::Other(other.to_owned()),
             _ => return Err(ParseError::new("expected active, pending or terminated", 0)),
         };
-        Ok(SubscriptionState {
-            state,
-            params: params::owned(rest)?,
-        })
+        Ok(SubscriptionState { state, params: params::owned(rest)? })
     }
 }
 
@@ -102,22 +93,10 @@ mod tests {
         assert_eq!((read.expires(), read.is_terminated()), (Some(60), false));
         assert_eq!(read, SubscriptionState::active(60));
         let ended = SubscriptionState::read("terminated;reason=probation;retry-after=5").unwrap();
-        assert_eq!(
-            (ended.is_terminated(), ended.reason(), ended.retry_after()),
-            (true, Some("probation"), Some(5))
-        );
-        assert_eq!(
-            ended.to_string(),
-            "terminated;reason=probation;retry-after=5"
-        );
-        assert_eq!(
-            SubscriptionState::terminated("noresource").to_string(),
-            "terminated;reason=noresource"
-        );
-        assert_eq!(
-            SubscriptionState::read("waiting").unwrap().state,
-            Substate::Other("waiting".into())
-        );
+        assert_eq!((ended.is_terminated(), ended.reason(), ended.retry_after()), (true, Some("probation"), Some(5)));
+        assert_eq!(ended.to_string(), "terminated;reason=probation;retry-after=5");
+        assert_eq!(SubscriptionState::terminated("noresource").to_string(), "terminated;reason=noresource");
+        assert_eq!(SubscriptionState::read("waiting").unwrap().state, Substate::Other("waiting".into()));
     }
 
     #[test]

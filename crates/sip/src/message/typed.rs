@@ -23,7 +23,6 @@ impl Message {
     pub fn all_typed<T: Typed>(&self) -> impl Iterator<Item = Result<T, ParseError>> {
         let name = T::NAME;
         let label = T::NAME;
-        self.values(&name)
-            .map(move |text| T::read(text).map_err(|error| error.inside(label.as_str())))
+        self.values(&name).map(move |text| T::read(text).map_err(|error| error.inside(label.as_str())))
     }
 }

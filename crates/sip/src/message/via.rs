@@ -38,9 +38,7 @@ impl Via {
 
     /// `None` for a protocol that we do not speak.
     pub fn transport(&self) -> Option<Transport> {
-        [Transport::Udp, Transport::Tcp, Transport::Tls]
-            .into_iter()
-            .find(|t| t.as_str() == self.protocol)
+        [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|t| t.as_str() == self.protocol)
     }
 
     pub fn branch(&self) -> Option<&str> {
@@ -51,10 +49,7 @@ impl Via {
     pub fn received(&self) -> Option<IpAddr> {
         let text = self.value("received")?;
         // RFC 5118 §4.5: with and without brackets are both met.
-        text.trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse()
-            .ok()
+        text.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
     /// `None` without `rport`, `Some(None)` when the sender asks for it, `Some(Some(port))` when it has been filled in.
@@ -73,9 +68,7 @@ impl Via {
 
     /// The port of sent-by, or the transport's default.
     pub fn sent_port(&self) -> u16 {
-        self.port
-            .or_else(|| self.transport().map(Transport::default_port))
-            .unwrap_or(5060)
+        self.port.or_else(|| self.transport().map(Transport::default_port)).unwrap_or(5060)
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -141,21 +134,12 @@ impl<'a> ViaView<'a> {
         let (protocol, sent_by) = rest.split_at(len);
         let at = |part: &str| text.len() - part.len();
         if protocol.is_empty() || !sent_by.starts_with([' ', '\t', '\r', '\n']) {
-            return Err(ParseError::new(
-                "expected a transport, white space and sent-by",
-                at(rest),
-            ));
+            return Err(ParseError::new("expected a transport, white space and sent-by", at(rest)));
         }
         let sent_by = lex::trim_start(sent_by);
-        let (host, port, params) =
-            sent_by_parts(sent_by).map_err(|error| error.moved(at(sent_by)))?;
+        let (host, port, params) = sent_by_parts(sent_by).map_err(|error| error.moved(at(sent_by)))?;
         Params::check(params).map_err(|error| error.moved(at(params)))?;
-        Ok(ViaView {
-            protocol,
-            host,
-            port,
-            params,
-        })
+        Ok(ViaView { protocol, host, port, params })
     }
 
     pub(crate) fn branch(&self) -> Option<&'a str> {
@@ -167,21 +151,14 @@ impl<'a> ViaView<'a> {
 fn sent_by_parts(text: &str) -> Result<(&str, Option<u16>, &str), ParseError> {
     let (host, port, rest) = hostport(text)?;
     let spaced = lex::trim_start(rest);
-    let Some(digits) = spaced
-        .strip_prefix(':')
-        .map(lex::trim_start)
-        .filter(|_| port.is_none())
-    else {
+    let Some(digits) = spaced.strip_prefix(':').map(lex::trim_start).filter(|_| port.is_none()) else {
         return Ok((host, port, rest));
     };
     let len = digits.bytes().take_while(u8::is_ascii_digit).count();
     let (port, rest) = digits.split_at(len);
     match port.parse() {
         Ok(port) => Ok((host, Some(port), rest)),
-        Err(_) => Err(ParseError::new(
-            "port: expected a number up to 65535",
-            text.len() - digits.len(),
-        )),
+        Err(_) => Err(ParseError::new("port: expected a number up to 65535", text.len() - digits.len())),
     }
 }
 
@@ -189,8 +166,7 @@ fn sent_by_parts(text: &str) -> Result<(&str, Option<u16>, &str), ParseError> {
 /// is not its sent-by, or it asked with `rport`; `rport` filled in when asked. `None` when nothing needs to change.
 pub(crate) fn stamp(value: &str, remote: SocketAddr) -> Option<String> {
     let view = ViaView::scan(value).ok()?;
-    let asked =
-        Params::find(view.params, "rport").is_some_and(|value| value.is_none_or(str::is_empty));
+    let asked = Params::find(view.params, "rport").is_some_and(|value| value.is_none_or(str::is_empty));
     let same = view.host.parse() == Ok(remote.ip());
     if same && !asked {
         return None;
@@ -198,14 +174,8 @@ pub(crate) fn stamp(value: &str, remote: SocketAddr) -> Option<String> {
     let mut via = Via::read(value).ok()?;
     // What the sender wrote here itself is not for it to say.
     via.params.retain(|(name, _)| name != "received");
-    via.params
-        .push(("received".to_owned(), Some(remote.ip().to_string())));
-    if let Some(rport) = via
-        .params
-        .iter_mut()
-        .find(|(name, _)| name == "rport")
-        .filter(|_| asked)
-    {
+    via.params.push(("received".to_owned(), Some(remote.ip().to_string())));
+    if let Some(rport) = via.params.iter_mut().find(|(name, _)| name == "rport").filter(|_| asked) {
         rport.1 = Some(remote.port().to_string());
     }
     Some(via.to_string())
@@ -217,34 +187,19 @@ mod tests {
 
     #[test]
     fn reads_and_writes() {
-        let via = Via::read("SIP / 2.0 / udp  [2001:db8::9:1] : 5061 ; branch = z9hG4bKas3-111 ;rport;received=[::1]").unwrap();
-        assert_eq!(
-            (via.protocol.as_str(), via.host.as_str(), via.port),
-            ("UDP", "2001:db8::9:1", Some(5061))
-        );
+        let via = Via::read("SIP / 2.0 / udp  [2001:db8::9:1] : 5061 ; branch = z9hG4bKas3-111 ;rport;received=[::1]")
+            .unwrap();
+        assert_eq!((via.protocol.as_str(), via.host.as_str(), via.port), ("UDP", "2001:db8::9:1", Some(5061)));
         assert_eq!(via.branch(), Some("z9hG4bKas3-111"));
         assert_eq!(via.rport(), Some(None));
         assert_eq!(via.received(), Some("::1".parse().unwrap()));
-        assert_eq!(
-            via.to_string(),
-            "SIP/2.0/UDP [2001:db8::9:1]:5061;branch=z9hG4bKas3-111;rport;received=[::1]"
-        );
+        assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::9:1]:5061;branch=z9hG4bKas3-111;rport;received=[::1]");
         assert_eq!(Via::read(&via.to_string()).unwrap(), via);
         let bare = Via::read("SIP/2.0/TLS host").unwrap();
+        assert_eq!((bare.branch(), bare.sent_port(), bare.transport()), (None, 5061, Some(Transport::Tls)));
+        assert_eq!(Via::read("SIP/2.0/UNKNOWN t4.example.com").unwrap().transport(), None);
         assert_eq!(
-            (bare.branch(), bare.sent_port(), bare.transport()),
-            (None, 5061, Some(Transport::Tls))
-        );
-        assert_eq!(
-            Via::read("SIP/2.0/UNKNOWN t4.example.com")
-                .unwrap()
-                .transport(),
-            None
-        );
-        assert_eq!(
-            Via::read("SIP/2.0/UDP 192.0.2.4;received=2001:db8::1")
-                .unwrap()
-                .received(),
+            Via::read("SIP/2.0/UDP 192.0.2.4;received=2001:db8::1").unwrap().received(),
             "2001:db8::1".parse().ok()
         );
     }
@@ -269,9 +224,7 @@ mod tests {
     #[test]
     fn stamped_only_when_needed() {
         let remote = "192.0.2.7:4711".parse().unwrap();
-        let check = |value: &str, expect: Option<&str>| {
-            assert_eq!(stamp(value, remote).as_deref(), expect, "{value}")
-        };
+        let check = |value: &str, expect: Option<&str>| assert_eq!(stamp(value, remote).as_deref(), expect, "{value}");
         check("SIP/2.0/TLS 192.0.2.7:5061;branch=z9hG4bKa", None);
         check(
             "SIP/2.0/UDP 192.0.2.7;rport;branch=z9hG4bKa",

@@ -17,11 +17,7 @@ pub struct Warning {
 
 impl Warning {
     pub fn new(code: u16, agent: &str, text: &str) -> Warning {
-        Warning {
-            code,
-            agent: agent.to_owned(),
-            text: text.to_owned(),
-        }
+        Warning { code, agent: agent.to_owned(), text: text.to_owned() }
     }
 }
 
@@ -30,39 +26,21 @@ impl Typed for Warning {
 
     fn read(text: &str) -> Result<Warning, ParseError> {
         let mut words = lex::trim(text).splitn(3, ' ');
-        let (code, agent, text) = (
-            words.next().unwrap_or(""),
-            words.next().unwrap_or(""),
-            lex::trim(words.next().unwrap_or("")),
-        );
+        let (code, agent, text) =
+            (words.next().unwrap_or(""), words.next().unwrap_or(""), lex::trim(words.next().unwrap_or("")));
         let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
         match code.parse() {
-            Ok(code)
-                if is_code && !agent.is_empty() && lex::quoted_len(text) == Some(text.len()) =>
-            {
-                Ok(Warning {
-                    code,
-                    agent: agent.to_owned(),
-                    text: lex::unquote(text).into_owned(),
-                })
+            Ok(code) if is_code && !agent.is_empty() && lex::quoted_len(text) == Some(text.len()) => {
+                Ok(Warning { code, agent: agent.to_owned(), text: lex::unquote(text).into_owned() })
             }
-            _ => Err(ParseError::new(
-                "expected three digits, an agent and quoted text",
-                0,
-            )),
+            _ => Err(ParseError::new("expected three digits, an agent and quoted text", 0)),
         }
     }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:03} {} {}",
-            self.code,
-            self.agent,
-            lex::quote(&self.text)
-        )
+        write!(f, "{:03} {} {}", self.code, self.agent, lex::quote(&self.text))
     }
 }
 
@@ -80,15 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_not_one_is_refused() {
-        for text in [
-            "",
-            "399",
-            "399 a",
-            "399 a b",
-            "1812 overture \"In Progress\"",
-            "399 a \"open",
-            "399 a \"b\" c",
-        ] {
+        for text in ["", "399", "399 a", "399 a b", "1812 overture \"In Progress\"", "399 a \"open", "399 a \"b\" c"] {
             assert!(Warning::read(text).is_err(), "{text}");
         }
     }

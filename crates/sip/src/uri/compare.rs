@@ -21,12 +21,8 @@ fn sip(a: &Uri, b: &Uri) -> bool {
         && a.params.iter().all(|(name, _)| param_agrees(a, b, name))
         && b.params.iter().all(|(name, _)| param_agrees(a, b, name))
         && a.headers.len() == b.headers.len()
-        && a.headers
-            .iter()
-            .all(|header| b.headers.iter().any(|other| header_agrees(header, other)))
-        && b.headers
-            .iter()
-            .all(|header| a.headers.iter().any(|other| header_agrees(header, other)))
+        && a.headers.iter().all(|header| b.headers.iter().any(|other| header_agrees(header, other)))
+        && b.headers.iter().all(|header| a.headers.iter().any(|other| header_agrees(header, other)))
 }
 
 fn same_host(a: &Uri, b: &Uri) -> bool {
@@ -52,19 +48,11 @@ fn header_agrees(a: &(String, String), b: &(String, String)) -> bool {
 fn tel(a: &Uri, b: &Uri) -> bool {
     let digits = |uri: &Uri| -> String {
         let number = uri.user.as_deref().unwrap_or("");
-        number
-            .chars()
-            .filter(|c| !"-.()".contains(*c))
-            .map(|c| c.to_ascii_lowercase())
-            .collect()
+        number.chars().filter(|c| !"-.()".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()
     };
     let has_all = |a: &Uri, b: &Uri| {
         a.params.iter().all(|(name, value)| {
-            b.param(name).is_some_and(|other| {
-                other
-                    .unwrap_or("")
-                    .eq_ignore_ascii_case(value.as_deref().unwrap_or(""))
-            })
+            b.param(name).is_some_and(|other| other.unwrap_or("").eq_ignore_ascii_case(value.as_deref().unwrap_or("")))
         })
     };
     digits(a) == digits(b) && has_all(a, b) && has_all(b, a)

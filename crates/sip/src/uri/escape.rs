@@ -13,19 +13,13 @@ pub(super) fn check(text: &str, allowed: fn(u8) -> bool, part: &str) -> Result<(
             b'%' => {
                 let digits = bytes.get(at + 1..at + 3).unwrap_or(&[]);
                 if digits.len() != 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(ParseError::new(
-                        format!("{part}: expected two hexadecimal digits after `%`"),
-                        at,
-                    ));
+                    return Err(ParseError::new(format!("{part}: expected two hexadecimal digits after `%`"), at));
                 }
                 3
             }
             _ if allowed(byte) => 1,
             _ => {
-                return Err(ParseError::new(
-                    format!("{part}: a character that must be escaped"),
-                    at,
-                ));
+                return Err(ParseError::new(format!("{part}: a character that must be escaped"), at));
             }
         };
     }
@@ -40,22 +34,16 @@ pub(super) fn decode(text: &str, part: &str) -> Result<String, ParseError> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
-        let digit =
-            |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16)).unwrap_or(0) as u8;
+        let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16)).unwrap_or(0) as u8;
         out.push(match byte {
             b'%' => digit(bytes.next()) << 4 | digit(bytes.next()),
             byte => byte,
         });
     }
-    String::from_utf8(out)
-        .map_err(|_| ParseError::new(format!("{part}: escapes that are not UTF-8"), 0))
+    String::from_utf8(out).map_err(|_| ParseError::new(format!("{part}: escapes that are not UTF-8"), 0))
 }
 
-pub(super) fn write(
-    f: &mut fmt::Formatter<'_>,
-    text: &str,
-    allowed: fn(u8) -> bool,
-) -> fmt::Result {
+pub(super) fn write(f: &mut fmt::Formatter<'_>, text: &str, allowed: fn(u8) -> bool) -> fmt::Result {
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate() {
         if !allowed(byte) {

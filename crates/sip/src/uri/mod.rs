@@ -65,11 +65,7 @@ impl Uri {
     /// `sip:user@host:port`. An IPv6 host may come with or without brackets.
     pub fn sip(user: Option<&str>, host: impl fmt::Display, port: Option<u16>) -> Uri {
         let host = host.to_string();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|h| h.strip_suffix(']'))
-            .map(str::to_owned)
-            .unwrap_or(host);
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).map(str::to_owned).unwrap_or(host);
         Uri {
             scheme: Scheme::Sip,
             user: user.map(str::to_owned),
@@ -83,10 +79,7 @@ impl Uri {
 
     /// `tel:+…`
     pub fn tel(number: &str) -> Uri {
-        Uri {
-            scheme: Scheme::Tel,
-            ..Uri::sip(Some(number), "", None)
-        }
+        Uri { scheme: Scheme::Tel, ..Uri::sip(Some(number), "", None) }
     }
 
     /// One URI and nothing else: no brackets, no white space.
@@ -95,8 +88,7 @@ impl Uri {
     }
 
     pub(crate) fn from_view(view: &UriView<'_>) -> Result<Uri, ParseError> {
-        let decode_some =
-            |text: Option<&str>, part| text.map(|text| escape::decode(text, part)).transpose();
+        let decode_some = |text: Option<&str>, part| text.map(|text| escape::decode(text, part)).transpose();
         let mut params = Vec::new();
         for (name, value) in view.params() {
             let name = escape::decode(name, "URI parameter")?.to_ascii_lowercase();
@@ -104,10 +96,7 @@ impl Uri {
         }
         let mut headers = Vec::new();
         for (name, value) in view.headers() {
-            headers.push((
-                escape::decode(name, "URI header")?,
-                escape::decode(value.unwrap_or(""), "URI header")?,
-            ));
+            headers.push((escape::decode(name, "URI header")?, escape::decode(value.unwrap_or(""), "URI header")?));
         }
         Ok(Uri {
             scheme: Scheme::new(view.scheme),
@@ -122,21 +111,14 @@ impl Uri {
 
     /// `None` when absent, `Some(None)` when it has no value (`;lr`).
     pub fn param(&self, name: &str) -> Option<Option<&str>> {
-        let found = self
-            .params
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        let found = self.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         Some(found.1.as_deref())
     }
 
     /// Adds the parameter, or replaces it where it stands.
     pub fn with_param(mut self, name: &str, value: Option<&str>) -> Uri {
         let value = value.map(str::to_owned);
-        match self
-            .params
-            .iter_mut()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-        {
+        match self.params.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
             Some(param) => param.1 = value,
             None => self.params.push((name.to_ascii_lowercase(), value)),
         }

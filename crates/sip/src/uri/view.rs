@@ -26,14 +26,9 @@ impl<'a> UriView<'a> {
             return Err(ParseError::new("URI: expected a scheme and `:`", 0));
         };
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            || !scheme
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+            || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
         {
-            return Err(ParseError::new(
-                "URI: expected a scheme of letters, digits, `+`, `-` and `.`",
-                0,
-            ));
+            return Err(ParseError::new("URI: expected a scheme of letters, digits, `+`, `-` and `.`", 0));
         }
         let offset = scheme.len() + 1;
         let view = if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
@@ -57,12 +52,10 @@ impl<'a> UriView<'a> {
 }
 
 fn pieces(text: &str, separator: char) -> impl Iterator<Item = (&str, Option<&str>)> {
-    text.split(separator)
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| match piece.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (piece, None),
-        })
+    text.split(separator).filter(|piece| !piece.is_empty()).map(|piece| match piece.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (piece, None),
+    })
 }
 
 fn sip<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
@@ -75,17 +68,10 @@ fn sip<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
                 None => (userinfo, None),
             };
             if user.is_empty() {
-                return Err(ParseError::new(
-                    "URI user: expected something before `@`",
-                    0,
-                ));
+                return Err(ParseError::new("URI user: expected something before `@`", 0));
             }
             escape::check(user, lex::is_user_byte, "URI user")?;
-            escape::check(
-                password.unwrap_or(""),
-                lex::is_password_byte,
-                "URI password",
-            )?;
+            escape::check(password.unwrap_or(""), lex::is_password_byte, "URI password")?;
             (Some(user), password, place)
         }
     };
@@ -100,45 +86,25 @@ fn sip<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
         Some(params) => params,
         None if params.is_empty() => "",
         None => {
-            return Err(ParseError::new(
-                "URI: expected `;`, `?` or the end after the host",
-                offset,
-            ));
+            return Err(ParseError::new("URI: expected `;`, `?` or the end after the host", offset));
         }
     };
-    let view = UriView {
-        scheme,
-        user,
-        password,
-        host,
-        port,
-        params,
-        headers,
-    };
+    let view = UriView { scheme, user, password, host, port, params, headers };
     let nameless = |piece: &str| piece.is_empty() || piece.starts_with('=');
     if tail.starts_with(';') && params.split(';').any(nameless) {
-        return Err(ParseError::new(
-            "URI parameter: expected a name after `;`",
-            offset,
-        ));
+        return Err(ParseError::new("URI parameter: expected a name after `;`", offset));
     }
     for (name, value) in view.params() {
-        escape::check(name, lex::is_uri_param_byte, "URI parameter")
-            .map_err(|e| e.moved(offset))?;
-        escape::check(value.unwrap_or(""), lex::is_uri_param_byte, "URI parameter")
-            .map_err(|e| e.moved(offset))?;
+        escape::check(name, lex::is_uri_param_byte, "URI parameter").map_err(|e| e.moved(offset))?;
+        escape::check(value.unwrap_or(""), lex::is_uri_param_byte, "URI parameter").map_err(|e| e.moved(offset))?;
     }
     for (name, value) in view.headers() {
         escape::check(name, lex::is_uri_header_byte, "URI header").map_err(|e| e.moved(offset))?;
         let Some(value) = value else {
-            return Err(ParseError::new(
-                "URI header: expected `=` after the name",
-                offset,
-            ));
+            return Err(ParseError::new("URI header: expected `=` after the name", offset));
         };
         // Peers leave `=` and `;` of an embedded Replaces as they are; both are harmless after the first `=`.
-        let lenient =
-            |byte| lex::is_uri_header_byte(byte) || matches!(byte, b'=' | b';' | b'@' | b',');
+        let lenient = |byte| lex::is_uri_header_byte(byte) || matches!(byte, b'=' | b';' | b'@' | b',');
         escape::check(value, lenient, "URI header").map_err(|e| e.moved(offset))?;
     }
     Ok(view)
@@ -148,16 +114,10 @@ fn sip<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
 pub(crate) fn hostport(text: &str) -> Result<(&str, Option<u16>, &str), ParseError> {
     let (host, rest) = if let Some(inner) = text.strip_prefix('[') {
         let Some((host, rest)) = inner.split_once(']') else {
-            return Err(ParseError::new(
-                "host: expected `]` after an IPv6 address",
-                0,
-            ));
+            return Err(ParseError::new("host: expected `]` after an IPv6 address", 0));
         };
         if host.parse::<Ipv6Addr>().is_err() {
-            return Err(ParseError::new(
-                "host: expected an IPv6 address between `[` and `]`",
-                1,
-            ));
+            return Err(ParseError::new("host: expected an IPv6 address between `[` and `]`", 1));
         }
         (host, rest)
     } else {
@@ -174,62 +134,33 @@ pub(crate) fn hostport(text: &str) -> Result<(&str, Option<u16>, &str), ParseErr
     let (port, tail) = digits.split_at(len);
     match port.parse() {
         Ok(port) => Ok((host, Some(port), tail)),
-        Err(_) => Err(ParseError::new(
-            "port: expected a number up to 65535",
-            text.len() - digits.len(),
-        )),
+        Err(_) => Err(ParseError::new("port: expected a number up to 65535", text.len() - digits.len())),
     }
 }
 
 fn tel<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
     let (number, tail) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
-    let is_digit = |byte: u8| {
-        byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#' | b'-' | b'.' | b'(' | b')')
-    };
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#' | b'-' | b'.' | b'(' | b')');
     let digits = number.strip_prefix('+').unwrap_or(number);
     if digits.is_empty() || !digits.bytes().all(is_digit) {
-        return Err(ParseError::new(
-            "tel: expected digits, `*`, `#` and `-.()` between them",
-            0,
-        ));
+        return Err(ParseError::new("tel: expected digits, `*`, `#` and `-.()` between them", 0));
     }
     let params = tail.strip_prefix(';').unwrap_or("");
     for piece in params.split(';').filter(|_| !tail.is_empty()) {
         if piece.is_empty() || piece.starts_with('=') {
-            return Err(ParseError::new(
-                "tel parameter: expected a name after `;`",
-                number.len(),
-            ));
+            return Err(ParseError::new("tel parameter: expected a name after `;`", number.len()));
         }
-        escape::check(piece, lex::is_uri_param_byte, "tel parameter")
-            .map_err(|e| e.moved(number.len()))?;
+        escape::check(piece, lex::is_uri_param_byte, "tel parameter").map_err(|e| e.moved(number.len()))?;
     }
-    Ok(UriView {
-        scheme,
-        user: Some(number),
-        password: None,
-        host: "",
-        port: None,
-        params,
-        headers: "",
-    })
+    Ok(UriView { scheme, user: Some(number), password: None, host: "", port: None, params, headers: "" })
 }
 
 fn opaque<'a>(scheme: &'a str, rest: &'a str) -> Result<UriView<'a>, ParseError> {
     let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
     match rest.bytes().position(|byte| !visible(byte)) {
-        None if !rest.is_empty() => Ok(UriView {
-            scheme,
-            user: None,
-            password: None,
-            host: rest,
-            port: None,
-            params: "",
-            headers: "",
-        }),
-        at => Err(ParseError::new(
-            "URI: expected visible characters after the scheme",
-            at.unwrap_or(0),
-        )),
+        None if !rest.is_empty() => {
+            Ok(UriView { scheme, user: None, password: None, host: rest, port: None, params: "", headers: "" })
+        }
+        at => Err(ParseError::new("URI: expected visible characters after the scheme", at.unwrap_or(0))),
     }
 }

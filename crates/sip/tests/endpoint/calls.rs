@@ -151,7 +151,8 @@ fn requests_inside_a_dialog() {
         let Some(Event::Final { client: done, response, .. }) = pair.take(from) else { panic!() };
         assert_eq!((done, response.status()), (client, Some(Status(202))));
     }
-    let cseqs: Vec<u32> = pair.ends[A].messages.iter().filter(|m| m.is_request()).map(|m| m.cseq().unwrap().0).collect();
+    let cseqs: Vec<u32> =
+        pair.ends[A].messages.iter().filter(|m| m.is_request()).map(|m| m.cseq().unwrap().0).collect();
     assert_eq!(cseqs, [1, 1, 2, 3], "INVITE and its ACK, INFO, NOTIFY");
 }
 

@@ -222,7 +222,9 @@ fn a_ringing_call_whose_stream_ends_fails_and_stops_ringing() {
     pair.take(A);
     pair.reset();
     pair.settle();
-    assert!(matches!(pair.take(A), Some(Event::Failed { client: c, failure: Failure::Transport(_), .. }) if c == client));
+    assert!(
+        matches!(pair.take(A), Some(Event::Failed { client: c, failure: Failure::Transport(_), .. }) if c == client)
+    );
     assert!(matches!(pair.take(B), Some(Event::Cancelled { .. })), "told over a new connection");
     assert_eq!(pair.ends[A].endpoint.dialogs() + pair.ends[B].endpoint.dialogs(), 0);
     pair.exhaust();

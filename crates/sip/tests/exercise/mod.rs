@@ -8,9 +8,9 @@ use bytes::Bytes;
 use sip::auth::{Challenge, Credentials};
 use sip::frame::{Frame, Framer, Limits};
 use sip::message::{
-    self, Builder, CSeq, ContentType, Date, EventHeader, Message, Method, MinSe, Name, NameAddr,
-    RAck, RSeq, Reason, ReferTo, ReferredBy, Replaces, RetryAfter, SessionExpires, SessionId,
-    Status, SubscriptionState, Typed, Via, Warning,
+    self, Builder, CSeq, ContentType, Date, EventHeader, Message, Method, MinSe, Name, NameAddr, RAck, RSeq, Reason,
+    ReferTo, ReferredBy, Replaces, RetryAfter, SessionExpires, SessionId, Status, SubscriptionState, Typed, Via,
+    Warning,
 };
 use sip::uri::Uri;
 
@@ -35,20 +35,12 @@ pub(crate) fn bytes(input: &[u8]) {
 }
 
 fn message(parsed: &Message, input: &[u8]) {
-    assert!(
-        input.trim_ascii_start().starts_with(parsed.bytes()),
-        "kept as it came"
-    );
+    assert!(input.trim_ascii_start().starts_with(parsed.bytes()), "kept as it came");
     // What the door let in can be relied on inside.
     assert!(!parsed.call_id().is_empty());
     assert_eq!(parsed.cseq().unwrap().1, parsed.method());
     assert!(parsed.via().is_ok());
-    black_box((
-        parsed.from().is_ok(),
-        parsed.to().is_ok(),
-        parsed.contact(),
-        parsed.contacts().is_ok(),
-    ));
+    black_box((parsed.from().is_ok(), parsed.to().is_ok(), parsed.contact(), parsed.contacts().is_ok()));
     black_box((
         parsed.status(),
         parsed.reason(),
@@ -57,11 +49,7 @@ fn message(parsed: &Message, input: &[u8]) {
         parsed.from_tag(),
         parsed.to_tag(),
     ));
-    black_box((
-        parsed.max_forwards(),
-        parsed.expires(),
-        format!("{parsed:?}"),
-    ));
+    black_box((parsed.max_forwards(), parsed.expires(), format!("{parsed:?}")));
     for (name, value) in parsed.lines() {
         let name = Name::new(name);
         assert!(parsed.header(&name).is_some());
@@ -74,41 +62,25 @@ fn message(parsed: &Message, input: &[u8]) {
     same_again(parsed);
     let remote = "198.51.100.1:4711".parse().unwrap();
     let stamped = parsed.received_from(remote);
-    assert_eq!(
-        stamped.received_from(remote),
-        stamped,
-        "stamping twice is stamping once"
-    );
+    assert_eq!(stamped.received_from(remote), stamped, "stamping twice is stamping once");
     if parsed.is_request() {
         let answer = Builder::response(parsed, Status(486), Some("tag")).build();
         let read = Message::parse(answer.bytes().clone()).unwrap();
-        assert_eq!(
-            (read.call_id(), read.cseq()),
-            (parsed.call_id(), parsed.cseq())
-        );
-        assert_eq!(
-            read.lines().collect::<Vec<_>>(),
-            answer.lines().collect::<Vec<_>>()
-        );
+        assert_eq!((read.call_id(), read.cseq()), (parsed.call_id(), parsed.cseq()));
+        assert_eq!(read.lines().collect::<Vec<_>>(), answer.lines().collect::<Vec<_>>());
     }
 }
 
 fn same_again(parsed: &Message) {
     let again = Message::parse(parsed.bytes().clone()).unwrap();
     assert_eq!(&again, parsed);
-    assert_eq!(
-        again.lines().collect::<Vec<_>>(),
-        parsed.lines().collect::<Vec<_>>()
-    );
+    assert_eq!(again.lines().collect::<Vec<_>>(), parsed.lines().collect::<Vec<_>>());
 }
 
 /// However a stream is cut, the same messages come out of it, and each parses or is refused, but never loops.
 fn stream(input: &[u8]) {
     let messages = |step: usize| {
-        let mut framer = Framer::new(Limits {
-            head: 4096,
-            body: 4096,
-        });
+        let mut framer = Framer::new(Limits { head: 4096, body: 4096 });
         let mut out = Vec::new();
         for piece in input.chunks(step) {
             framer.push(piece);
@@ -160,10 +132,7 @@ fn typed<T: Typed + PartialEq + Debug>(text: &str) {
     again(text, T::read);
 }
 
-fn again<T: ToString + PartialEq + Debug, E: Debug>(
-    text: &str,
-    read: impl Fn(&str) -> Result<T, E>,
-) {
+fn again<T: ToString + PartialEq + Debug, E: Debug>(text: &str, read: impl Fn(&str) -> Result<T, E>) {
     if let Ok(first) = read(text) {
         let written = first.to_string();
         match read(&written) {

@@ -5,39 +5,15 @@ use crate::check::{Check, SECURE_SIP_FIRST};
 use crate::{CallManager, Node, Phone, SipTrunk, SipTrunkSecurityProfile};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallManager, path: &str) {
-    let profiles: Vec<&str> = manager
-        .sip_trunk_security_profiles
-        .iter()
-        .map(|profile| profile.name.as_str())
-        .collect();
-    check.unique(
-        &format!("{path}.sip_trunk_security_profile"),
-        "name",
-        profiles.iter().copied(),
-    );
+    let profiles: Vec<&str> = manager.sip_trunk_security_profiles.iter().map(|profile| profile.name.as_str()).collect();
+    check.unique(&format!("{path}.sip_trunk_security_profile"), "name", profiles.iter().copied());
     for (at, row) in manager.sip_trunk_security_profiles.iter().enumerate() {
-        profile(
-            check,
-            node,
-            row,
-            &format!("{path}.sip_trunk_security_profile[{at}]"),
-        );
+        profile(check, node, row, &format!("{path}.sip_trunk_security_profile[{at}]"));
     }
-    check.unique(
-        &format!("{path}.sip_trunk"),
-        "name",
-        manager.sip_trunks.iter().map(|trunk| trunk.name.as_str()),
-    );
-    let addresses = manager
-        .sip_trunks
-        .iter()
-        .map(|trunk| trunk.destination_address);
+    check.unique(&format!("{path}.sip_trunk"), "name", manager.sip_trunks.iter().map(|trunk| trunk.name.as_str()));
+    let addresses = manager.sip_trunks.iter().map(|trunk| trunk.destination_address);
     // A call coming in is matched to its trunk by where it comes from.
-    check.unique(
-        &format!("{path}.sip_trunk"),
-        "destination_address",
-        addresses,
-    );
+    check.unique(&format!("{path}.sip_trunk"), "destination_address", addresses);
     for (at, row) in manager.sip_trunks.iter().enumerate() {
         let row_path = format!("{path}.sip_trunk[{at}]");
         check.refers(
@@ -46,43 +22,22 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
             &row.sip_trunk_security_profile,
             &profiles,
         );
-        trunk(
-            check,
-            row,
-            manager.profile(&row.sip_trunk_security_profile),
-            &row_path,
-        );
+        trunk(check, row, manager.profile(&row.sip_trunk_security_profile), &row_path);
     }
-    check.unique(
-        &format!("{path}.phone"),
-        "name",
-        manager.phones.iter().map(|phone| phone.name.as_str()),
-    );
-    check.unique(
-        &format!("{path}.phone"),
-        "line",
-        manager.phones.iter().map(|phone| phone.line.as_str()),
-    );
+    check.unique(&format!("{path}.phone"), "name", manager.phones.iter().map(|phone| phone.name.as_str()));
+    check.unique(&format!("{path}.phone"), "line", manager.phones.iter().map(|phone| phone.line.as_str()));
     for (at, row) in manager.phones.iter().enumerate() {
         phone(check, node, row, &format!("{path}.phone[{at}]"));
     }
 }
 
-fn profile(
-    check: &mut Check<'_, '_, '_>,
-    node: &Node,
-    profile: &SipTrunkSecurityProfile,
-    path: &str,
-) {
+fn profile(check: &mut Check<'_, '_, '_>, node: &Node, profile: &SipTrunkSecurityProfile, path: &str) {
     let name = &profile.name;
     if profile.device_security_mode != ENCRYPTED {
         check.plain_sip_needs_word(
             format!("{path}.device_security_mode"),
             node,
-            &format!(
-                "profile `{name}` with device_security_mode `{}`",
-                profile.device_security_mode
-            ),
+            &format!("profile `{name}` with device_security_mode `{}`", profile.device_security_mode),
         );
         return;
     }
@@ -99,20 +54,12 @@ fn profile(
         check.error(
             format!("{path}.incoming_port"),
             what,
-            format!(
-                "write `incoming_port = {}`, or change the node's `secure_port`",
-                node.secure_port
-            ),
+            format!("write `incoming_port = {}`, or change the node's `secure_port`", node.secure_port),
         );
     }
 }
 
-fn trunk(
-    check: &mut Check<'_, '_, '_>,
-    trunk: &SipTrunk,
-    profile: Option<&SipTrunkSecurityProfile>,
-    path: &str,
-) {
+fn trunk(check: &mut Check<'_, '_, '_>, trunk: &SipTrunk, profile: Option<&SipTrunkSecurityProfile>, path: &str) {
     let name = &trunk.name;
     if trunk.destination_address.is_unspecified() || trunk.destination_address.is_multicast() {
         check.error(
@@ -125,9 +72,8 @@ fn trunk(
         return;
     }
     if !trunk.srtp_allowed && !trunk.dangerous_plain_rtp {
-        let what = format!(
-            "trunk `{name}` has `srtp_allowed = false`: its calls can be listened to by anybody on the way"
-        );
+        let what =
+            format!("trunk `{name}` has `srtp_allowed = false`: its calls can be listened to by anybody on the way");
         check.error(
             format!("{path}.srtp_allowed"),
             what,
@@ -135,8 +81,7 @@ fn trunk(
         );
     }
     if trunk.srtp_allowed && trunk.dangerous_plain_rtp {
-        let what =
-            format!("trunk `{name}` has `dangerous_plain_rtp = true`, but its media is SRTP");
+        let what = format!("trunk `{name}` has `dangerous_plain_rtp = true`, but its media is SRTP");
         check.warning(
             format!("{path}.dangerous_plain_rtp"),
             what,
@@ -155,7 +100,11 @@ fn trunk(
             "trunk `{name}` asks for SRTP with the non-secure profile `{}`: {SECURE_SIP_FIRST} (the keys would travel in clear)",
             profile.name
         );
-        check.error(format!("{path}.sip_trunk_security_profile"), what, "name an encrypted profile; or write `srtp_allowed = false` and `dangerous_plain_rtp = true`");
+        check.error(
+            format!("{path}.sip_trunk_security_profile"),
+            what,
+            "name an encrypted profile; or write `srtp_allowed = false` and `dangerous_plain_rtp = true`",
+        );
     }
 }
 
@@ -170,18 +119,23 @@ fn phone(check: &mut Check<'_, '_, '_>, node: &Node, phone: &Phone, path: &str) 
     }
     // The secret itself is never repeated.
     match phone.digest_secret.chars().count() {
-        0 => check.error(format!("{path}.digest_secret"), format!("phone `{name}` has an empty digest secret: anybody could register as it"), "write a long random secret"),
-        1..8 => check.warning(format!("{path}.digest_secret"), format!("the digest secret of phone `{name}` is shorter than 8 characters and can be guessed"), "write a long random secret"),
+        0 => check.error(
+            format!("{path}.digest_secret"),
+            format!("phone `{name}` has an empty digest secret: anybody could register as it"),
+            "write a long random secret",
+        ),
+        1..8 => check.warning(
+            format!("{path}.digest_secret"),
+            format!("the digest secret of phone `{name}` is shorter than 8 characters and can be guessed"),
+            "write a long random secret",
+        ),
         _ => {}
     }
     if phone.device_security_mode != ENCRYPTED {
         check.plain_sip_needs_word(
             format!("{path}.device_security_mode"),
             node,
-            &format!(
-                "phone `{name}` with device_security_mode `{}`",
-                phone.device_security_mode
-            ),
+            &format!("phone `{name}` with device_security_mode `{}`", phone.device_security_mode),
         );
     }
     if phone

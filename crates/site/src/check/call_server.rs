@@ -4,100 +4,40 @@ use crate::check::Check;
 use crate::{Agent, CallServer, DialledNumber, Member, Node, Pattern, Role, SipServerGroup};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallServer, path: &str) {
-    let groups: Vec<&str> = server
-        .sip_server_groups
-        .iter()
-        .map(|group| group.name.as_str())
-        .collect();
-    check.unique(
-        &format!("{path}.sip_server_group"),
-        "name",
-        groups.iter().copied(),
-    );
-    check.refers(
-        format!("{path}.agent_group"),
-        "sip_server_group",
-        &server.agent_group,
-        &groups,
-    );
-    check.refers(
-        format!("{path}.ingress_group"),
-        "sip_server_group",
-        &server.ingress_group,
-        &groups,
-    );
+    let groups: Vec<&str> = server.sip_server_groups.iter().map(|group| group.name.as_str()).collect();
+    check.unique(&format!("{path}.sip_server_group"), "name", groups.iter().copied());
+    check.refers(format!("{path}.agent_group"), "sip_server_group", &server.agent_group, &groups);
+    check.refers(format!("{path}.ingress_group"), "sip_server_group", &server.ingress_group, &groups);
     for (at, group) in server.sip_server_groups.iter().enumerate() {
-        members(
-            check,
-            node,
-            group,
-            &format!("{path}.sip_server_group[{at}]"),
-        );
+        members(check, node, group, &format!("{path}.sip_server_group[{at}]"));
     }
     check.unique(
         &format!("{path}.dialled_number"),
         "pattern",
-        server
-            .dialled_numbers
-            .iter()
-            .map(|number| number.pattern.as_str()),
+        server.dialled_numbers.iter().map(|number| number.pattern.as_str()),
     );
     if server.dialled_numbers.is_empty() {
         check.warning(
             path,
-            format!(
-                "`{}` has no dialled number: every call will be refused",
-                node.name
-            ),
+            format!("`{}` has no dialled number: every call will be refused", node.name),
             "add `[[node.role.call_server.dialled_number]]`",
         );
     }
     for (at, number) in server.dialled_numbers.iter().enumerate() {
-        dialled_number(
-            check,
-            server,
-            number,
-            &groups,
-            &format!("{path}.dialled_number[{at}]"),
-        );
+        dialled_number(check, server, number, &groups, &format!("{path}.dialled_number[{at}]"));
     }
-    let queues: Vec<&str> = server
-        .queues
-        .iter()
-        .map(|queue| queue.name.as_str())
-        .collect();
+    let queues: Vec<&str> = server.queues.iter().map(|queue| queue.name.as_str()).collect();
     check.unique(&format!("{path}.queue"), "name", queues.iter().copied());
-    check.unique(
-        &format!("{path}.agent"),
-        "id",
-        server.agents.iter().map(|agent| agent.id.as_str()),
-    );
-    check.unique(
-        &format!("{path}.agent"),
-        "extension",
-        server.agents.iter().map(|agent| agent.extension.as_str()),
-    );
+    check.unique(&format!("{path}.agent"), "id", server.agents.iter().map(|agent| agent.id.as_str()));
+    check.unique(&format!("{path}.agent"), "extension", server.agents.iter().map(|agent| agent.extension.as_str()));
     for (at, agent) in server.agents.iter().enumerate() {
-        one_agent(
-            check,
-            server,
-            agent,
-            &queues,
-            &format!("{path}.agent[{at}]"),
-        );
+        one_agent(check, server, agent, &queues, &format!("{path}.agent[{at}]"));
     }
     for (at, queue) in server.queues.iter().enumerate() {
-        if !server
-            .agents
-            .iter()
-            .any(|agent| agent.queues.contains(&queue.name))
-        {
+        if !server.agents.iter().any(|agent| agent.queues.contains(&queue.name)) {
             check.warning(
                 format!("{path}.queue[{at}].name"),
-                format!(
-                    "no agent serves queue `{}`: callers wait in it for ever",
-                    queue.name
-                ),
+                format!("no agent serves queue `{}`: callers wait in it for ever", queue.name),
                 "add it to an agent's `queues`",
             );
         }
@@ -106,15 +46,14 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
 
 fn members(check: &mut Check<'_, '_, '_>, node: &Node, group: &SipServerGroup, path: &str) {
     if group.members.is_empty() {
-        check.error(path, format!("sip_server_group `{}` has no member", group.name), "add `[[node.role.call_server.sip_server_group.member]]` with `host`, `address`, `secure_port`");
+        check.error(
+            path,
+            format!("sip_server_group `{}` has no member", group.name),
+            "add `[[node.role.call_server.sip_server_group.member]]` with `host`, `address`, `secure_port`",
+        );
     }
-    let addresses = group.members.iter().map(|member| {
-        format!(
-            "{}:{}",
-            member.address,
-            member.secure_port.unwrap_or(member.port)
-        )
-    });
+    let addresses =
+        group.members.iter().map(|member| format!("{}:{}", member.address, member.secure_port.unwrap_or(member.port)));
     check.unique(&format!("{path}.member"), "address", addresses);
     for (at, member) in group.members.iter().enumerate() {
         one_member(check, node, member, &format!("{path}.member[{at}]"));
@@ -126,41 +65,37 @@ fn one_member(check: &mut Check<'_, '_, '_>, node: &Node, member: &Member, path:
     if host.is_empty() || host.contains('*') {
         check.error(
             format!("{path}.host"),
-            format!(
-                "member {} has no host name to check its certificate by",
-                member.address
-            ),
+            format!("member {} has no host name to check its certificate by", member.address),
             "write the CN or SAN of its certificate in full",
         );
     }
     match (member.secure_port, member.dangerous_plain_sip) {
         (None, false) => {
-            check.error(format!("{path}.secure_port"), format!("member `{host}` is not secure: it has no `secure_port`"), "write `secure_port = 5061`; or `dangerous_plain_sip = true` here and at the node, and answer for it");
+            check.error(
+                format!("{path}.secure_port"),
+                format!("member `{host}` is not secure: it has no `secure_port`"),
+                "write `secure_port = 5061`; or `dangerous_plain_sip = true` here and at the node, and answer for it",
+            );
         }
-        (None, true) => check.plain_sip_needs_word(format!("{path}.dangerous_plain_sip"), node, &format!("member `{host}`")),
-        (Some(port), true) => check.warning(format!("{path}.dangerous_plain_sip"), format!("member `{host}` has `dangerous_plain_sip = true`, but is reached over TLS on port {port}"), "remove one of the two"),
+        (None, true) => {
+            check.plain_sip_needs_word(format!("{path}.dangerous_plain_sip"), node, &format!("member `{host}`"))
+        }
+        (Some(port), true) => check.warning(
+            format!("{path}.dangerous_plain_sip"),
+            format!("member `{host}` has `dangerous_plain_sip = true`, but is reached over TLS on port {port}"),
+            "remove one of the two",
+        ),
         (Some(_), false) => {}
     }
     let site = check.site;
-    let Some(ours) = site
-        .nodes
-        .iter()
-        .find(|node| node.address == member.address)
-    else {
+    let Some(ours) = site.nodes.iter().find(|node| node.address == member.address) else {
         return;
     };
-    check.expects_our_node(
-        format!("{path}.host"),
-        std::slice::from_ref(host),
-        member.address,
-    );
+    check.expects_our_node(format!("{path}.host"), std::slice::from_ref(host), member.address);
     if let Some(port) = member.secure_port.filter(|port| *port != ours.secure_port) {
         check.warning(
             format!("{path}.secure_port"),
-            format!(
-                "member `{host}` is node `{}`, which listens on {}, not on {port}",
-                ours.name, ours.secure_port
-            ),
+            format!("member `{host}` is node `{}`, which listens on {}, not on {port}", ours.name, ours.secure_port),
             format!("write `secure_port = {}`", ours.secure_port),
         );
     }
@@ -184,12 +119,7 @@ fn dialled_number(
             None
         }
     };
-    if !check.refers(
-        format!("{path}.group"),
-        "sip_server_group",
-        &number.group,
-        groups,
-    ) {
+    if !check.refers(format!("{path}.group"), "sip_server_group", &number.group, groups) {
         return;
     }
     let Some(application) = number.application.clone().or_else(|| pattern?.literal()) else {
@@ -197,20 +127,10 @@ fn dialled_number(
     };
     let addresses = server
         .group(&number.group)
-        .map(|group| {
-            group
-                .members
-                .iter()
-                .map(|member| member.address)
-                .collect::<Vec<_>>()
-        })
+        .map(|group| group.members.iter().map(|member| member.address).collect::<Vec<_>>())
         .unwrap_or_default();
     let site = check.site;
-    for node in site
-        .nodes
-        .iter()
-        .filter(|node| addresses.contains(&node.address))
-    {
+    for node in site.nodes.iter().filter(|node| addresses.contains(&node.address)) {
         let Role::VoiceBrowser(browser) = &node.role else {
             let what = format!(
                 "group `{}` answers dialled number `{}`, but its member `{}` is a {}",
@@ -219,18 +139,10 @@ fn dialled_number(
                 node.name,
                 node.role.word()
             );
-            check.error(
-                format!("{path}.group"),
-                what,
-                "name a group of voice browsers",
-            );
+            check.error(format!("{path}.group"), what, "name a group of voice browsers");
             continue;
         };
-        if !browser
-            .applications
-            .iter()
-            .any(|have| have.number == application)
-        {
+        if !browser.applications.iter().any(|have| have.number == application) {
             let what = format!(
                 "dialled number `{}` may go to `{}`, which has no application `{application}`",
                 number.pattern, node.name
@@ -238,22 +150,13 @@ fn dialled_number(
             check.error(
                 format!("{path}.pattern"),
                 what,
-                format!(
-                    "add the application to `{}`, or name one with `application`",
-                    node.name
-                ),
+                format!("add the application to `{}`, or name one with `application`", node.name),
             );
         }
     }
 }
 
-fn one_agent(
-    check: &mut Check<'_, '_, '_>,
-    server: &CallServer,
-    agent: &Agent,
-    queues: &[&str],
-    path: &str,
-) {
+fn one_agent(check: &mut Check<'_, '_, '_>, server: &CallServer, agent: &Agent, queues: &[&str], path: &str) {
     for (at, queue) in agent.queues.iter().enumerate() {
         check.refers(format!("{path}.queues[{at}]"), "queue", queue, queues);
     }
@@ -268,25 +171,11 @@ fn one_agent(
         return;
     };
     let site = check.site;
-    for node in site.nodes.iter().filter(|node| {
-        group
-            .members
-            .iter()
-            .any(|member| member.address == node.address)
-    }) {
+    for node in site.nodes.iter().filter(|node| group.members.iter().any(|member| member.address == node.address)) {
         let Role::CallManager(manager) = &node.role else {
             continue;
         };
-        let lines: Vec<&str> = manager
-            .phones
-            .iter()
-            .map(|phone| phone.line.as_str())
-            .collect();
-        check.refers(
-            format!("{path}.extension"),
-            "phone line",
-            &agent.extension,
-            &lines,
-        );
+        let lines: Vec<&str> = manager.phones.iter().map(|phone| phone.line.as_str()).collect();
+        check.refers(format!("{path}.extension"), "phone line", &agent.extension, &lines);
     }
 }

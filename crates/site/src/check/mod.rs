@@ -42,35 +42,17 @@ pub(super) struct Check<'s, 'p, 't> {
 }
 
 impl Check<'_, '_, '_> {
-    pub(super) fn error(
-        &mut self,
-        path: impl Display,
-        what: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
-        self.places
-            .report(Severity::Error, &path.to_string(), what.into(), fix.into());
+    pub(super) fn error(&mut self, path: impl Display, what: impl Into<String>, fix: impl Into<String>) {
+        self.places.report(Severity::Error, &path.to_string(), what.into(), fix.into());
     }
 
-    pub(super) fn warning(
-        &mut self,
-        path: impl Display,
-        what: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
-        self.places.report(
-            Severity::Warning,
-            &path.to_string(),
-            what.into(),
-            fix.into(),
-        );
+    pub(super) fn warning(&mut self, path: impl Display, what: impl Into<String>, fix: impl Into<String>) {
+        self.places.report(Severity::Warning, &path.to_string(), what.into(), fix.into());
     }
 
     /// Whether one of these fields of the table at `path` could not be read, so that what follows from it is unknown.
     pub(super) fn unknown(&self, path: &str, fields: &[&str]) -> bool {
-        fields
-            .iter()
-            .any(|field| self.places.is_mended(&format!("{path}.{field}")))
+        fields.iter().any(|field| self.places.is_mended(&format!("{path}.{field}")))
     }
 
     /// Each of `names` is there once and not empty. `rows` is the path of the list, `field` what holds the name.
@@ -87,21 +69,10 @@ impl Check<'_, '_, '_> {
                 continue;
             }
             if name.to_string().is_empty() {
-                self.error(
-                    &path,
-                    format!("`{field}` is empty"),
-                    format!("give it a {field}"),
-                );
+                self.error(&path, format!("`{field}` is empty"), format!("give it a {field}"));
             } else if let Some(first) = seen.get(&name) {
-                let what = format!(
-                    "{field} `{name}` is there twice (first as number {} of the list)",
-                    first + 1
-                );
-                self.error(
-                    &path,
-                    what,
-                    format!("give this one another {field}, or remove it"),
-                );
+                let what = format!("{field} `{name}` is there twice (first as number {} of the list)", first + 1);
+                self.error(&path, what, format!("give this one another {field}, or remove it"));
             } else {
                 seen.insert(name, at);
             }
@@ -109,13 +80,7 @@ impl Check<'_, '_, '_> {
     }
 
     /// `name` is among `known`; says so otherwise, with what was meant.
-    pub(super) fn refers(
-        &mut self,
-        path: impl Display,
-        kind: &str,
-        name: &str,
-        known: &[&str],
-    ) -> bool {
+    pub(super) fn refers(&mut self, path: impl Display, kind: &str, name: &str, known: &[&str]) -> bool {
         if known.contains(&name) {
             return true;
         }
@@ -132,15 +97,12 @@ impl Check<'_, '_, '_> {
     pub(super) fn subjects(&mut self, path: impl Display, subjects: &[String], whose: &str) {
         let path = path.to_string();
         if subjects.is_empty() {
-            let what = format!(
-                "no certificate subject is accepted for {whose}: nothing could ever connect"
-            );
+            let what = format!("no certificate subject is accepted for {whose}: nothing could ever connect");
             self.error(&path, what, format!("write `secure_certificate_subject = [\"…\"]` with the CN or SAN of its certificate, e.g. `cvp1.{}`", self.site.domain));
         }
         for (at, subject) in subjects.iter().enumerate() {
             if subject.trim().is_empty() || subject.contains('*') {
-                let what =
-                    format!("`{subject}` is not a certificate subject: it names no one peer");
+                let what = format!("`{subject}` is not a certificate subject: it names no one peer");
                 self.error(
                     format!("{path}[{at}]"),
                     what,
@@ -151,12 +113,7 @@ impl Check<'_, '_, '_> {
     }
 
     /// Warns when `subjects` do not name the node of this site that listens at `address`.
-    pub(super) fn expects_our_node(
-        &mut self,
-        path: impl Display,
-        subjects: &[String],
-        address: IpAddr,
-    ) {
+    pub(super) fn expects_our_node(&mut self, path: impl Display, subjects: &[String], address: IpAddr) {
         let site = self.site;
         let Some(node) = site.nodes.iter().find(|node| node.address == address) else {
             return;
@@ -167,28 +124,24 @@ impl Check<'_, '_, '_> {
             return;
         }
         let host = site.host_name(node);
-        if !subjects.is_empty()
-            && !subjects
-                .iter()
-                .any(|subject| subject.eq_ignore_ascii_case(&host))
-        {
+        if !subjects.is_empty() && !subjects.iter().any(|subject| subject.eq_ignore_ascii_case(&host)) {
             let what = format!(
                 "{address} is node `{}`, whose certificate is for `{host}`; here only {} is accepted",
                 node.name,
                 list(subjects.iter().map(String::as_str))
             );
-            self.warning(
-                path,
-                what,
-                format!("write `{host}`, unless the refusal is what you want to see"),
-            );
+            self.warning(path, what, format!("write `{host}`, unless the refusal is what you want to see"));
         }
     }
 
     /// Contract 216: these ports are reserved for cloud integrations.
     pub(super) fn reserved(&mut self, path: impl Display, port: u16) {
         if (5063..=5080).contains(&port) {
-            self.warning(path, format!("port {port} is in 5063–5080, which hosted instances reserve for cloud integrations"), "take another port if this site may ever be joined to one");
+            self.warning(
+                path,
+                format!("port {port} is in 5063–5080, which hosted instances reserve for cloud integrations"),
+                "take another port if this site may ever be joined to one",
+            );
         }
     }
 
@@ -198,10 +151,7 @@ impl Check<'_, '_, '_> {
             self.error(
                 path,
                 what,
-                format!(
-                    "use TLS, or write `dangerous_plain_sip = true` at node `{}` and answer for it",
-                    node.name
-                ),
+                format!("use TLS, or write `dangerous_plain_sip = true` at node `{}` and answer for it", node.name),
             );
         }
     }

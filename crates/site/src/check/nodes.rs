@@ -8,11 +8,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     for (field, value) in [("name", &site.name), ("domain", &site.domain)] {
         let labels_wrong = value.split('.').any(|label| !is_label(label));
         if value.is_empty() {
-            check.error(
-                field,
-                format!("`{field}` is empty"),
-                format!("write `{field} = \"lab.example\"`, say"),
-            );
+            check.error(field, format!("`{field}` is empty"), format!("write `{field} = \"lab.example\"`, say"));
         } else if field == "domain" && labels_wrong {
             check.error(
                 field,
@@ -36,25 +32,12 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
         );
     }
     if site.nodes.is_empty() {
-        check.error(
-            "node",
-            "the site has no node",
-            "add `[[node]]` with `name`, `address` and a `[node.role.…]`",
-        );
+        check.error("node", "the site has no node", "add `[[node]]` with `name`, `address` and a `[node.role.…]`");
     }
-    check.unique(
-        "node",
-        "name",
-        site.nodes.iter().map(|node| node.name.to_lowercase()),
-    );
+    check.unique("node", "name", site.nodes.iter().map(|node| node.name.to_lowercase()));
     for (at, node) in site.nodes.iter().enumerate() {
         node_alone(check, node, &format!("node[{at}]"));
-        for other in site
-            .nodes
-            .iter()
-            .take(at)
-            .filter(|other| overlap(other, node))
-        {
+        for other in site.nodes.iter().take(at).filter(|other| overlap(other, node)) {
             between(check, other, node, &format!("node[{at}]"));
         }
     }
@@ -62,15 +45,8 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
 
 fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
     if !node.name.is_empty() && !is_label(&node.name) {
-        let what = format!(
-            "`{}` cannot be a node's name: it becomes part of a DNS name",
-            node.name
-        );
-        check.error(
-            format!("{path}.name"),
-            what,
-            "use letters, digits and `-` only, 63 at most, e.g. `cube1`",
-        );
+        let what = format!("`{}` cannot be a node's name: it becomes part of a DNS name", node.name);
+        check.error(format!("{path}.name"), what, "use letters, digits and `-` only, 63 at most, e.g. `cube1`");
     }
     if node.address.is_multicast() {
         check.error(
@@ -84,11 +60,7 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
             "{} is every address of the host: a node dials from its own, so that peers know it by it",
             node.address
         );
-        check.error(
-            format!("{path}.address"),
-            what,
-            "write one address of this host",
-        );
+        check.error(format!("{path}.address"), what, "write one address of this host");
     }
     check.reserved(format!("{path}.secure_port"), node.secure_port);
     if let Some(port) = node.port {
@@ -111,10 +83,7 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
             format!("{low} to {high} is no range of ports"),
             "write the lower port first, e.g. `[16384, 32767]`",
         );
-    } else if let Some((name, port)) = ports(node)
-        .into_iter()
-        .find(|(_, port)| (low..=high).contains(port))
-    {
+    } else if let Some((name, port)) = ports(node).into_iter().find(|(_, port)| (low..=high).contains(port)) {
         check.error(
             format!("{path}.media_ports"),
             format!("media ports {low}–{high} take in `{name}` {port}"),
@@ -135,16 +104,17 @@ fn session_timer(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
     let (expires, min_se) = (node.session_expires(), node.min_se());
     if expires < min_se.max(Node::MIN_SE_S) {
         let (field, fix) = match node.session_expires_s {
-            Some(_) => (
-                "session_expires_s",
-                format!("write {} or more", min_se.max(Node::MIN_SE_S)),
-            ),
-            None => (
-                "min_se_s",
-                format!("write less, or `session_expires_s = {min_se}` as well"),
-            ),
+            Some(_) => ("session_expires_s", format!("write {} or more", min_se.max(Node::MIN_SE_S))),
+            None => ("min_se_s", format!("write less, or `session_expires_s = {min_se}` as well")),
         };
-        check.error(format!("{path}.{field}"), format!("session_expires_s {expires} is below min_se_s {}: the node would refuse its own sessions", min_se.max(Node::MIN_SE_S)), fix);
+        check.error(
+            format!("{path}.{field}"),
+            format!(
+                "session_expires_s {expires} is below min_se_s {}: the node would refuse its own sessions",
+                min_se.max(Node::MIN_SE_S)
+            ),
+            fix,
+        );
     }
 }
 
@@ -152,10 +122,7 @@ fn session_timer(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
 fn between(check: &mut Check<'_, '_, '_>, other: &Node, node: &Node, path: &str) {
     for (name, port) in ports(node) {
         if let Some((taken, _)) = ports(other).into_iter().find(|(_, taken)| *taken == port) {
-            let what = format!(
-                "{} port {port} is already node `{}`'s `{taken}`",
-                node.address, other.name
-            );
+            let what = format!("{} port {port} is already node `{}`'s `{taken}`", node.address, other.name);
             check.error(
                 format!("{path}.{name}"),
                 what,
@@ -169,11 +136,7 @@ fn between(check: &mut Check<'_, '_, '_>, other: &Node, node: &Node, path: &str)
             "media ports {low}–{high} overlap node `{}`'s {other_low}–{other_high} on {}",
             other.name, node.address
         );
-        check.error(
-            format!("{path}.media_ports"),
-            what,
-            "give each node its own address, or its own `media_ports`",
-        );
+        check.error(format!("{path}.media_ports"), what, "give each node its own address, or its own `media_ports`");
     }
 }
 
@@ -187,10 +150,7 @@ fn has_media(node: &Node) -> bool {
 }
 
 fn ports(node: &Node) -> Vec<(&'static str, u16)> {
-    let mut ports = vec![
-        ("secure_port", node.secure_port),
-        ("control_port", node.control_port),
-    ];
+    let mut ports = vec![("secure_port", node.secure_port), ("control_port", node.control_port)];
     ports.extend(node.port.map(|port| ("port", port)));
     ports
 }
@@ -198,18 +158,12 @@ fn ports(node: &Node) -> Vec<(&'static str, u16)> {
 type Port = (&'static str, u16);
 
 fn pairs(ports: &[Port]) -> Vec<(Port, Port)> {
-    ports
-        .iter()
-        .enumerate()
-        .flat_map(|(at, later)| ports.iter().take(at).map(|earlier| (*later, *earlier)))
-        .collect()
+    ports.iter().enumerate().flat_map(|(at, later)| ports.iter().take(at).map(|earlier| (*later, *earlier))).collect()
 }
 
 fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
-        && label
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !label.starts_with('-')
         && !label.ends_with('-')
 }

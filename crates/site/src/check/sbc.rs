@@ -10,11 +10,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, sbc: &Sbc, path:
     for (at, peer) in sbc.dial_peers.iter().enumerate() {
         dial_peer(check, node, peer, &format!("{rows}[{at}]"));
     }
-    if !sbc
-        .dial_peers
-        .iter()
-        .any(|peer| peer.incoming_called_number.is_some())
-    {
+    if !sbc.dial_peers.iter().any(|peer| peer.incoming_called_number.is_some()) {
         check.warning(
             path,
             format!("no dial-peer of `{}` takes calls in", node.name),
@@ -25,10 +21,9 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, sbc: &Sbc, path:
 
 fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: &str) {
     let tag = peer.tag;
-    for (field, pattern) in [
-        ("incoming_called_number", &peer.incoming_called_number),
-        ("destination_pattern", &peer.destination_pattern),
-    ] {
+    for (field, pattern) in
+        [("incoming_called_number", &peer.incoming_called_number), ("destination_pattern", &peer.destination_pattern)]
+    {
         if let Some(Err(error)) = pattern.as_ref().map(|pattern| Pattern::parse(pattern)) {
             check.error(
                 format!("{path}.{field}"),
@@ -38,9 +33,7 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
         }
     }
     // One with neither is legal: a keepalive towards its target, as to a call manager that calls come from.
-    if peer.incoming_called_number.is_none()
-        && peer.destination_pattern.is_none()
-        && peer.options_keepalive_s.is_none()
+    if peer.incoming_called_number.is_none() && peer.destination_pattern.is_none() && peer.options_keepalive_s.is_none()
     {
         check.warning(
             path,
@@ -74,16 +67,11 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
         check.plain_sip_needs_word(
             format!("{path}.session_transport"),
             node,
-            &format!(
-                "dial-peer {tag} with `session_transport = \"{}\"`",
-                peer.session_transport
-            ),
+            &format!("dial-peer {tag} with `session_transport = \"{}\"`", peer.session_transport),
         );
         if node.port.is_none() {
-            let what = format!(
-                "dial-peer {tag} is plain SIP, but node `{}` opens no plain port to send it from",
-                node.name
-            );
+            let what =
+                format!("dial-peer {tag} is plain SIP, but node `{}` opens no plain port to send it from", node.name);
             check.error(
                 format!("{path}.session_transport"),
                 what,
@@ -91,9 +79,7 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
             );
         }
         if !peer.secure_certificate_subject.is_empty() {
-            let what = format!(
-                "dial-peer {tag} names certificate subjects, but plain SIP shows no certificate"
-            );
+            let what = format!("dial-peer {tag} names certificate subjects, but plain SIP shows no certificate");
             check.error(
                 format!("{path}.secure_certificate_subject"),
                 what,
@@ -114,12 +100,15 @@ fn media(check: &mut Check<'_, '_, '_>, peer: &DialPeer, path: &str) {
                 "dial-peer {tag} asks for SRTP over `{}`: {SECURE_SIP_FIRST} (the keys would travel in clear)",
                 peer.session_transport
             );
-            check.error(format!("{path}.session_transport"), what, format!("write `session_transport = \"{TLS}\"`; or `srtp = false` and `dangerous_plain_rtp = true`"));
+            check.error(
+                format!("{path}.session_transport"),
+                what,
+                format!("write `session_transport = \"{TLS}\"`; or `srtp = false` and `dangerous_plain_rtp = true`"),
+            );
         }
         (false, _, false) => {
-            let what = format!(
-                "dial-peer {tag} has `srtp = false`: its calls can be listened to by anybody on the way"
-            );
+            let what =
+                format!("dial-peer {tag} has `srtp = false`: its calls can be listened to by anybody on the way");
             check.error(
                 format!("{path}.srtp"),
                 what,
@@ -127,8 +116,7 @@ fn media(check: &mut Check<'_, '_, '_>, peer: &DialPeer, path: &str) {
             );
         }
         (true, true, true) => {
-            let what =
-                format!("dial-peer {tag} has `dangerous_plain_rtp = true`, but its media is SRTP");
+            let what = format!("dial-peer {tag} has `dangerous_plain_rtp = true`, but its media is SRTP");
             check.warning(
                 format!("{path}.dangerous_plain_rtp"),
                 what,

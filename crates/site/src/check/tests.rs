@@ -8,11 +8,7 @@ const LAB: &str = include_str!("../../../../examples/lab.toml");
 fn the_lab_is_right() {
     let checked = Site::check(LAB);
     let words: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
-    assert!(
-        checked.site.is_some() && words.is_empty(),
-        "{}",
-        words.join("\n\n")
-    );
+    assert!(checked.site.is_some() && words.is_empty(), "{}", words.join("\n\n"));
 }
 
 #[test]
@@ -21,14 +17,7 @@ fn the_lab_is_what_the_design_says() {
     let addresses: Vec<String> = site
         .nodes
         .iter()
-        .map(|node| {
-            format!(
-                "{} {} {}",
-                site.host_name(node),
-                node.address,
-                node.role.word()
-            )
-        })
+        .map(|node| format!("{} {} {}", site.host_name(node), node.address, node.role.word()))
         .collect();
     assert_eq!(
         addresses,
@@ -142,10 +131,7 @@ fn one_mistake_is_one_problem() {
         ("domain = \"lab.example\"", "domian = \"lab.example\""),
         ("name = \"cvp1\"\n", ""),
         ("address = \"127.18.133.13\"\n", "address = \"nowhere\"\n"),
-        (
-            "priority = 10, secure_port = 5061 }",
-            "priority = 10, secure_port = \"5061\" }",
-        ),
+        ("priority = 10, secure_port = 5061 }", "priority = 10, secure_port = \"5061\" }"),
         ("queues = [\"sales\"]", "queues = [\"sale\"]"),
         ("session_transport = \"udp\"", "session_transport = \"upd\""),
     ] {
@@ -167,21 +153,11 @@ fn all_problems_come_at_once_in_the_files_order() {
         .replacen("agent_group = \"cucm1\"", "agent_group = 5", 1)
         .replacen("name = \"vvb2\"", "name = \"vvb1\"", 1);
     let problems = Site::parse(&text).unwrap_err();
-    let whats: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.what.as_str())
-        .collect();
+    let whats: Vec<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
     assert_eq!(whats.len(), 5, "{whats:#?}");
     assert!(problems.is_sorted_by_key(|problem| problem.line));
-    for (line, problem) in problems
-        .iter()
-        .map(|problem| (text.lines().nth(problem.line - 1).unwrap(), problem))
-    {
-        assert!(
-            line.starts_with(&problem.source) || problem.source.ends_with('…'),
-            "{line} | {}",
-            problem.source
-        );
+    for (line, problem) in problems.iter().map(|problem| (text.lines().nth(problem.line - 1).unwrap(), problem)) {
+        assert!(line.starts_with(&problem.source) || problem.source.ends_with('…'), "{line} | {}", problem.source);
     }
 }
 
@@ -205,14 +181,8 @@ fn a_problem_in_full() {
 #[test]
 fn a_secret_is_never_repeated() {
     for (from, to) in [
-        (
-            "digest_secret = \"lab-1001-secret\"",
-            "digest_secret = \"s3cr3t\"",
-        ),
-        (
-            "digest_secret = \"lab-1001-secret\"",
-            "digest_secret = [\"s3cr3t\"]",
-        ),
+        ("digest_secret = \"lab-1001-secret\"", "digest_secret = \"s3cr3t\""),
+        ("digest_secret = \"lab-1001-secret\"", "digest_secret = [\"s3cr3t\"]"),
     ] {
         let checked = lab_with(from, to);
         assert!(!checked.problems.is_empty());
@@ -240,18 +210,13 @@ fn any_text_gives_an_answer() {
         assert!(Site::check(text).site.is_none(), "{text:?}");
     }
     // Cut anywhere, the lab never panics.
-    for cut in (0..LAB.len())
-        .step_by(37)
-        .filter(|cut| LAB.is_char_boundary(*cut))
-    {
+    for cut in (0..LAB.len()).step_by(37).filter(|cut| LAB.is_char_boundary(*cut)) {
         Site::check(&LAB[..cut]);
     }
 }
 
 #[test]
 fn addresses_may_be_ipv6() {
-    let text = LAB
-        .replace("127.18.133.13\"", "::1\"")
-        .replace("ipv4:127.18.133.13:5061", "ipv6:[::1]:5061");
+    let text = LAB.replace("127.18.133.13\"", "::1\"").replace("ipv4:127.18.133.13:5061", "ipv6:[::1]:5061");
     assert!(Site::parse(&text).is_ok());
 }

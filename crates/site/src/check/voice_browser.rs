@@ -10,14 +10,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
         "this voice browser",
     );
     let rows = format!("{path}.application");
-    check.unique(
-        &rows,
-        "number",
-        browser
-            .applications
-            .iter()
-            .map(|application| application.number.as_str()),
-    );
+    check.unique(&rows, "number", browser.applications.iter().map(|application| application.number.as_str()));
     if browser.applications.is_empty() {
         check.warning(
             path,
@@ -36,10 +29,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
         .flat_map(|server| server.queues.iter().map(|queue| queue.name.as_str()))
         .collect();
     // A browser may serve a call server of somebody else's, whose queues we cannot know.
-    let ours = site
-        .nodes
-        .iter()
-        .any(|node| matches!(node.role, Role::CallServer(_)));
+    let ours = site.nodes.iter().any(|node| matches!(node.role, Role::CallServer(_)));
     for (at, application) in browser.applications.iter().enumerate() {
         let row = format!("{rows}[{at}]");
         for (field, prompt) in [
@@ -55,28 +45,16 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
                 );
             }
         }
-        check.unique(
-            &format!("{row}.choice"),
-            "digit",
-            application.choices.iter().map(|choice| choice.digit),
-        );
+        check.unique(&format!("{row}.choice"), "digit", application.choices.iter().map(|choice| choice.digit));
         if application.choices.is_empty() {
             check.warning(
                 &row,
-                format!(
-                    "application `{}` has no choice: callers cannot reach a queue",
-                    application.number
-                ),
+                format!("application `{}` has no choice: callers cannot reach a queue", application.number),
                 "add `choice = [{ digit = \"1\", queue = \"…\" }]`",
             );
         }
         for (choice_at, choice) in application.choices.iter().enumerate().filter(|_| ours) {
-            check.refers(
-                format!("{row}.choice[{choice_at}].queue"),
-                "queue",
-                &choice.queue,
-                &queues,
-            );
+            check.refers(format!("{row}.choice[{choice_at}].queue"), "queue", &choice.queue, &queues);
         }
     }
 }

@@ -39,21 +39,14 @@ fn init_makes_all_that_the_site_needs() {
 fn nobody_else_may_look() {
     let folder = Folder::new();
     let (dir, _) = DataDir::init(&folder.path("data"), LAB, now()).unwrap();
-    dir.store()
-        .unwrap()
-        .put_agent_state("cvp1", "1001", "ready")
-        .unwrap();
+    dir.store().unwrap().put_agent_state("cvp1", "1001", "ready").unwrap();
     let mut seen = 0;
     let mut open = vec![dir.path().to_owned()];
     while let Some(path) = open.pop() {
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         if path.is_dir() {
             assert_eq!(mode, 0o700, "{}", path.display());
-            open.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         } else {
             assert_eq!(mode, 0o600, "{}", path.display());
             seen += 1;
@@ -66,23 +59,15 @@ fn nobody_else_may_look() {
 fn init_again_changes_nothing_and_adds_what_is_new() {
     let folder = Folder::new();
     let path = folder.path("data");
-    let without = LAB
-        .replacen("name = \"vvb2\"", "name = \"vvb3\"", 1)
-        .replace("vvb2.lab.example", "vvb3.lab.example");
+    let without = LAB.replacen("name = \"vvb2\"", "name = \"vvb3\"", 1).replace("vvb2.lab.example", "vvb3.lab.example");
     let (dir, _) = DataDir::init(&path, &without, now()).unwrap();
     let before: Vec<_> = dir.identities().unwrap();
-    assert_eq!(
-        DataDir::init(&path, &without, now()).unwrap().1,
-        Vec::<String>::new()
-    );
+    assert_eq!(DataDir::init(&path, &without, now()).unwrap().1, Vec::<String>::new());
     let (dir, made) = DataDir::init(&path, LAB, now()).unwrap();
     assert_eq!(made, ["nodes/vvb2: CN=vvb2.lab.example,O=lab", "site.toml"]);
     let after = dir.identities().unwrap();
     assert_eq!(after.len(), before.len() + 1);
-    assert!(
-        before.iter().all(|identity| after.contains(identity)),
-        "nothing was issued anew"
-    );
+    assert!(before.iter().all(|identity| after.contains(identity)), "nothing was issued anew");
 }
 
 #[test]
@@ -92,23 +77,10 @@ fn what_no_longer_fits_is_kept_and_said() {
     DataDir::init(&path, LAB, now()).unwrap();
     let moved = LAB.replace("127.18.133.143", "127.18.133.145");
     let (_, made) = DataDir::init(&path, &moved, now()).unwrap();
-    assert!(
-        made[0]
-            .contains("nodes/vvb1 is kept, but it does not name 127.18.133.145: remove the folder"),
-        "{made:?}"
-    );
+    assert!(made[0].contains("nodes/vvb1 is kept, but it does not name 127.18.133.145: remove the folder"), "{made:?}");
     for (later, words) in [(720, "expires within 11 days"), (731, "it has expired")] {
-        let (_, made) = DataDir::init(
-            &path,
-            &moved,
-            now() + Duration::from_secs(later * 24 * 3600),
-        )
-        .unwrap();
-        assert_eq!(
-            made.iter().filter(|line| line.contains(words)).count(),
-            6,
-            "{made:#?}"
-        );
+        let (_, made) = DataDir::init(&path, &moved, now() + Duration::from_secs(later * 24 * 3600)).unwrap();
+        assert_eq!(made.iter().filter(|line| line.contains(words)).count(), 6, "{made:#?}");
     }
 }
 
@@ -123,12 +95,7 @@ fn init_that_was_broken_off_is_completed() {
     fs::rename(dir.node_folder("vvb1"), path.join("nodes/.vvb1.new")).unwrap();
     fs::remove_file(path.join("nodes/.vvb1.new/key.pem")).unwrap();
     fs::write(path.join(".site.toml.new"), "name = \"half").unwrap();
-    assert!(
-        DataDir::open(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("ringfence --data")
-    );
+    assert!(DataDir::open(&path).unwrap_err().to_string().contains("ringfence --data"));
     let (dir, made) = DataDir::init(&path, LAB, now()).unwrap();
     assert_eq!(made, ["nodes/vvb1: CN=vvb1.lab.example,O=lab", "site.toml"]);
     assert_eq!(fs::read_to_string(dir.root_file()).unwrap(), root);
@@ -140,16 +107,10 @@ fn two_inits_at_once_make_one_directory() {
     let folder = Folder::new();
     let path = folder.path("data");
     let together: Vec<Vec<String>> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| DataDir::init(&path, LAB, now()).unwrap().1))
-            .collect();
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(|| DataDir::init(&path, LAB, now()).unwrap().1)).collect();
         running.into_iter().map(|run| run.join().unwrap()).collect()
     });
-    assert_eq!(
-        together.iter().filter(|made| !made.is_empty()).count(),
-        1,
-        "{together:#?}"
-    );
+    assert_eq!(together.iter().filter(|made| !made.is_empty()).count(), 1, "{together:#?}");
 }
 
 #[test]
@@ -159,27 +120,14 @@ fn an_export_has_its_nodes_and_no_more() {
     for node in nodes() {
         let to = folder.path(node);
         let out = dir.export(&[node.to_owned()], &to).unwrap();
-        assert_eq!(
-            out.identity(node).unwrap().facts(),
-            dir.identity(node).unwrap().facts()
-        );
+        assert_eq!(out.identity(node).unwrap().facts(), dir.identity(node).unwrap().facts());
         assert_eq!(out.identities().unwrap().len(), 1);
         assert_eq!(out.roots_pem().unwrap(), dir.roots_pem().unwrap());
         assert!(out.ca().err().unwrap().to_string().contains("no CA key"));
-        assert!(
-            out.admin()
-                .unwrap_err()
-                .to_string()
-                .contains("no administrator")
-        );
+        assert!(out.admin().unwrap_err().to_string().contains("no administrator"));
         // Another node's identity is asked for in words that say what to do.
         let other = if node == "cube1" { "cvp1" } else { "cube1" };
-        assert!(
-            out.identity(other)
-                .unwrap_err()
-                .to_string()
-                .contains("export it")
-        );
+        assert!(out.identity(other).unwrap_err().to_string().contains("export it"));
         assert!(out.site().unwrap().nodes.len() == 5);
         let text = fs::read_to_string(out.site_file()).unwrap();
         assert_eq!(text.contains("lab-1001-secret"), node == "cucm1", "{node}");
@@ -188,9 +136,7 @@ fn an_export_has_its_nodes_and_no_more() {
         dir.export(&[node.to_owned()], &to).unwrap();
         out.store().unwrap();
     }
-    let two = dir
-        .export(&["vvb1".to_owned(), "vvb2".to_owned()], &folder.path("two"))
-        .unwrap();
+    let two = dir.export(&["vvb1".to_owned(), "vvb2".to_owned()], &folder.path("two")).unwrap();
     assert_eq!(two.identities().unwrap().len(), 2);
 }
 
@@ -200,17 +146,9 @@ fn an_export_goes_nowhere_dangerous() {
     let (dir, _) = DataDir::init(&folder.path("data"), LAB, now()).unwrap();
     let (other, _) = DataDir::init(&folder.path("other"), LAB, now()).unwrap();
     for (nodes, to, words) in [
-        (
-            vec!["cube1".to_owned()],
-            dir.path(),
-            "is where `ringfence init` was run",
-        ),
+        (vec!["cube1".to_owned()], dir.path(), "is where `ringfence init` was run"),
         (vec!["cube1".to_owned()], other.path(), "of another CA"),
-        (
-            vec!["cube9".to_owned()],
-            &folder.path("x"),
-            "there is no node `cube9` in the site; it has cube1",
-        ),
+        (vec!["cube9".to_owned()], &folder.path("x"), "there is no node `cube9` in the site; it has cube1"),
         (vec![], &folder.path("x"), "at least one node"),
     ] {
         let error = dir.export(&nodes, to).unwrap_err().to_string();
@@ -233,19 +171,10 @@ fn further_roots_are_read_and_must_be_certificates() {
     let folder = Folder::new();
     let (dir, _) = DataDir::init(&folder.path("data"), LAB, now()).unwrap();
     let carrier = Ca::create("carrier", now()).unwrap();
-    files::write_private(
-        &dir.path().join("roots/carrier.pem"),
-        carrier.certificate_pem().as_bytes(),
-    )
-    .unwrap();
+    files::write_private(&dir.path().join("roots/carrier.pem"), carrier.certificate_pem().as_bytes()).unwrap();
     assert_eq!(dir.roots_pem().unwrap().len(), 2);
     files::write_private(&dir.path().join("roots/empty.pem"), b"nothing").unwrap();
-    assert!(
-        dir.roots_pem()
-            .unwrap_err()
-            .to_string()
-            .contains("holds no certificate")
-    );
+    assert!(dir.roots_pem().unwrap_err().to_string().contains("holds no certificate"));
 }
 
 #[test]

@@ -40,21 +40,12 @@ impl Roots {
         Roots::from_der(all)
     }
 
-    pub(crate) fn from_der(
-        roots: impl IntoIterator<Item = CertificateDer<'static>>,
-    ) -> Result<Roots, Error> {
-        let mut out = Roots {
-            anchors: Vec::new(),
-            names: Vec::new(),
-            key_ids: Vec::new(),
-        };
+    pub(crate) fn from_der(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Roots, Error> {
+        let mut out = Roots { anchors: Vec::new(), names: Vec::new(), key_ids: Vec::new() };
         for der in roots {
             let facts = CertificateFacts::from_der(&der)?;
             let anchor = webpki::anchor_from_trusted_cert(&der).map_err(|error| {
-                Error::Certificate(format!(
-                    "`{}` cannot be trusted as a root: {error}",
-                    facts.subject
-                ))
+                Error::Certificate(format!("`{}` cannot be trusted as a root: {error}", facts.subject))
             })?;
             out.anchors.push(anchor.to_owned());
             out.names.push(facts.subject);
@@ -70,10 +61,7 @@ impl Roots {
 
     /// The roots' subjects, as a TLS server hints them to its clients.
     pub(crate) fn hints(&self) -> Vec<DistinguishedName> {
-        self.anchors
-            .iter()
-            .map(|anchor| DistinguishedName::in_sequence(&anchor.subject))
-            .collect()
+        self.anchors.iter().map(|anchor| DistinguishedName::in_sequence(&anchor.subject)).collect()
     }
 
     pub(crate) fn verify(
@@ -83,8 +71,8 @@ impl Roots {
         now: UnixTime,
         usage: Usage,
     ) -> Result<(), rustls::Error> {
-        let end_entity = EndEntityCert::try_from(leaf)
-            .map_err(|error| rustls::Error::InvalidCertificate(translate(error)))?;
+        let end_entity =
+            EndEntityCert::try_from(leaf).map_err(|error| rustls::Error::InvalidCertificate(translate(error)))?;
         let usage = match usage {
             Usage::Listens => KeyUsage::server_auth(),
             Usage::Dials | Usage::Signs => KeyUsage::client_auth(),
@@ -101,9 +89,7 @@ impl Roots {
             Ok(_) => Ok(()),
             // A stranger's authority may bear the name of ours. Its signature does not fit our key then, but what is
             // wrong is who signed, not how: RFC 8446 §6.2 has `unknown_ca` for that, and the operator must hear it.
-            Err(webpki::Error::InvalidSignatureForPublicKey)
-                if self.is_foreign(leaf, intermediates) =>
-            {
+            Err(webpki::Error::InvalidSignatureForPublicKey) if self.is_foreign(leaf, intermediates) => {
                 Err(CertificateError::UnknownIssuer.into())
             }
             Err(error) => Err(translate(error).into()),
@@ -112,17 +98,9 @@ impl Roots {
 
     /// Whether some certificate of the chain says that it was signed with a key that is neither there nor trusted.
     fn is_foreign(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> bool {
-        let chain: Vec<KeyIds> = std::iter::once(leaf)
-            .chain(intermediates)
-            .map(|der| key_ids(der))
-            .collect();
-        let known = |id: &Vec<u8>| {
-            self.key_ids.contains(id) || chain.iter().any(|ids| ids.own.as_ref() == Some(id))
-        };
-        chain
-            .iter()
-            .filter_map(|ids| ids.issuer.as_ref())
-            .any(|id| !known(id))
+        let chain: Vec<KeyIds> = std::iter::once(leaf).chain(intermediates).map(|der| key_ids(der)).collect();
+        let known = |id: &Vec<u8>| self.key_ids.contains(id) || chain.iter().any(|ids| ids.own.as_ref() == Some(id));
+        chain.iter().filter_map(|ids| ids.issuer.as_ref()).any(|id| !known(id))
     }
 }
 
@@ -154,9 +132,7 @@ fn key_ids(der: &[u8]) -> KeyIds {
 fn translate(error: webpki::Error) -> CertificateError {
     use webpki::Error as E;
     match error {
-        E::CertNotValidYet { time, not_before } => {
-            CertificateError::NotValidYetContext { time, not_before }
-        }
+        E::CertNotValidYet { time, not_before } => CertificateError::NotValidYetContext { time, not_before },
         E::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
         E::InvalidCertValidity => CertificateError::Expired,
         E::UnknownIssuer
@@ -171,12 +147,10 @@ fn translate(error: webpki::Error) -> CertificateError {
         E::InvalidSignatureForPublicKey
         | E::UnsupportedSignatureAlgorithm
         | E::UnsupportedSignatureAlgorithmForPublicKey => CertificateError::BadSignature,
-        E::UnsupportedSignatureAlgorithmContext(context) => {
-            CertificateError::UnsupportedSignatureAlgorithmContext {
-                signature_algorithm_id: context.signature_algorithm_id,
-                supported_algorithms: context.supported_algorithms,
-            }
-        }
+        E::UnsupportedSignatureAlgorithmContext(context) => CertificateError::UnsupportedSignatureAlgorithmContext {
+            signature_algorithm_id: context.signature_algorithm_id,
+            supported_algorithms: context.supported_algorithms,
+        },
         E::UnsupportedSignatureAlgorithmForPublicKeyContext(context) => {
             CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
                 signature_algorithm_id: context.signature_algorithm_id,

@@ -46,10 +46,7 @@ pub fn client_witnessed(
             roots: Roots::from_pem(roots_pem)?,
             names: names.to_vec(),
         }))
-        .with_client_cert_resolver(Arc::new(Shown {
-            key: identity.certified(),
-            witness: witness.clone(),
-        }));
+        .with_client_cert_resolver(Arc::new(Shown { key: identity.certified(), witness: witness.clone() }));
     Ok((Arc::new(config), witness))
 }
 
@@ -98,15 +95,12 @@ impl ServerCertVerifier for Called {
         self.roots
             .verify(end_entity, intermediates, now, Usage::Listens)
             .map_err(|error| words::note(error, end_entity, &self.roots))?;
-        let facts = remembered(end_entity)
-            .map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
+        let facts = remembered(end_entity).map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
         if self.names.iter().any(|name| facts.is_named(name)) {
             return Ok(ServerCertVerified::assertion());
         }
-        let error = CertificateError::NotValidForNameContext {
-            expected: server_name.to_owned(),
-            presented: facts.names(),
-        };
+        let error =
+            CertificateError::NotValidForNameContext { expected: server_name.to_owned(), presented: facts.names() };
         Err(words::note(error.into(), end_entity, &self.roots))
     }
 

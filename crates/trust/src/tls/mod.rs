@@ -37,20 +37,11 @@ pub enum ClientCertificate {
 ///
 /// rustls's errors carry no certificate. Our verifiers therefore note what they refused, and this function finds the
 /// note when it is called on the thread where the handshake failed, before another fails there; else pass `presented`.
-pub fn refusal(
-    error: &rustls::Error,
-    expected: &[String],
-    presented_der: Option<&[u8]>,
-) -> Refusal {
+pub fn refusal(error: &rustls::Error, expected: &[String], presented_der: Option<&[u8]>) -> Refusal {
     let note = words::take_note(error);
     let presented = presented_der.and_then(|der| CertificateFacts::from_der(der).ok());
     let (noted, roots) = note.map_or((None, Vec::new()), |note| (note.presented, note.roots));
-    words::of_handshake(
-        error,
-        expected,
-        presented.as_ref().or(noted.as_ref()),
-        &roots,
-    )
+    words::of_handshake(error, expected, presented.as_ref().or(noted.as_ref()), &roots)
 }
 
 /// The only cryptography there is: the suites of RFC 9325 §4.2 with AEAD and ECDHE, and TLS 1.3's; the post-quantum
@@ -69,12 +60,7 @@ fn provider() -> Arc<CryptoProvider> {
             suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
             suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
         ],
-        kx_groups: vec![
-            kx_group::X25519MLKEM768,
-            kx_group::X25519,
-            kx_group::SECP256R1,
-            kx_group::SECP384R1,
-        ],
+        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         ..aws_lc_rs::default_provider()
     })
 }

@@ -11,10 +11,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureSc
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::chain::{Roots, Usage};
-use super::{
-    ClientCertificate, Versions, provider, settings, signature_algorithms, signature_schemes,
-    versions,
-};
+use super::{ClientCertificate, Versions, provider, settings, signature_algorithms, signature_schemes, versions};
 use crate::{Error, Identity, words};
 
 /// Sessions that a listener remembers, so that a peer that comes back costs half a handshake.
@@ -28,11 +25,7 @@ pub fn server(
     client: ClientCertificate,
 ) -> Result<Arc<ServerConfig>, Error> {
     let roots = Roots::from_pem(roots_pem)?;
-    let callers = Callers {
-        hints: roots.hints(),
-        roots,
-        mandatory: client == ClientCertificate::Required,
-    };
+    let callers = Callers { hints: roots.hints(), roots, mandatory: client == ClientCertificate::Required };
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&versions(on)?)
         .map_err(settings)?
@@ -64,10 +57,7 @@ impl ClientCertVerifier for Callers {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        match self
-            .roots
-            .verify(end_entity, intermediates, now, Usage::Dials)
-        {
+        match self.roots.verify(end_entity, intermediates, now, Usage::Dials) {
             Ok(()) => Ok(ClientCertVerified::assertion()),
             Err(error) => Err(words::note(error, end_entity, &self.roots)),
         }

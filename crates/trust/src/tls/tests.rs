@@ -7,28 +7,16 @@ use std::time::Duration;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, ServerConfig, ServerConnection,
-    SignatureScheme,
-};
+use rustls::{AlertDescription, ClientConfig, ClientConnection, ServerConfig, ServerConnection, SignatureScheme};
 use rustls_pki_types::{ServerName, UnixTime};
 
 use super::*;
 use crate::test_pki::{NOW, ca, now, request_with};
 use crate::{Ca, Identity, KeyKind, Request, VerifiedPeer};
 
-const TLS12: Versions = Versions {
-    tls12: true,
-    tls13: false,
-};
-const TLS13: Versions = Versions {
-    tls12: false,
-    tls13: true,
-};
-const BOTH: Versions = Versions {
-    tls12: true,
-    tls13: true,
-};
+const TLS12: Versions = Versions { tls12: true, tls13: false };
+const TLS13: Versions = Versions { tls12: false, tls13: true };
+const BOTH: Versions = Versions { tls12: true, tls13: true };
 const KEYS: [KeyKind; 3] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048];
 
 #[derive(Debug)]
@@ -40,28 +28,15 @@ impl TimeProvider for Fixed {
     }
 }
 
-fn listens(
-    identity: &Identity,
-    roots: &Ca,
-    on: Versions,
-    client: ClientCertificate,
-) -> Arc<ServerConfig> {
-    let mut config = ServerConfig::clone(
-        &server(identity, &[roots.certificate_pem().to_owned()], on, client).unwrap(),
-    );
+fn listens(identity: &Identity, roots: &Ca, on: Versions, client: ClientCertificate) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::clone(&server(identity, &[roots.certificate_pem().to_owned()], on, client).unwrap());
     config.time_provider = Arc::new(Fixed);
     Arc::new(config)
 }
 
-fn dials(
-    identity: &Identity,
-    roots: &Ca,
-    on: Versions,
-    names: &[&str],
-) -> (Arc<ClientConfig>, Witness) {
+fn dials(identity: &Identity, roots: &Ca, on: Versions, names: &[&str]) -> (Arc<ClientConfig>, Witness) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let (config, witness) =
-        client_witnessed(identity, &[roots.certificate_pem().to_owned()], on, &names).unwrap();
+    let (config, witness) = client_witnessed(identity, &[roots.certificate_pem().to_owned()], on, &names).unwrap();
     let mut config = ClientConfig::clone(&config);
     config.time_provider = Arc::new(Fixed);
     (Arc::new(config), witness)
@@ -77,11 +52,7 @@ struct Handshake {
 }
 
 /// Carries octets both ways until neither has any, or one side has given up and the other has read why.
-fn handshake(
-    client: &Arc<ClientConfig>,
-    server: &Arc<ServerConfig>,
-    expected: &[&str],
-) -> Handshake {
+fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>, expected: &[&str]) -> Handshake {
     let name = ServerName::try_from("cvp1.lab.example").unwrap();
     let mut all = Handshake {
         client: ClientConnection::new(client.clone(), name).unwrap(),
@@ -138,17 +109,13 @@ fn a_good_handshake_says_what_was_agreed() {
     let root = ca("lab");
     for (on, version) in [(TLS12, "TLSv1.2"), (TLS13, "TLSv1.3"), (BOTH, "TLSv1.3")] {
         for kind in KEYS {
-            let (cube1, cvp1) = (
-                root.issue(&request_with("cube1", kind)).unwrap(),
-                root.issue(&request_with("cvp1", kind)).unwrap(),
-            );
+            let (cube1, cvp1) =
+                (root.issue(&request_with("cube1", kind)).unwrap(), root.issue(&request_with("cvp1", kind)).unwrap());
             let (client, witness) = dials(&cube1, &root, on, &["cvp1.lab.example"]);
             let server = listens(&cvp1, &root, on, ClientCertificate::Required);
             let done = handshake(&client, &server, &[]);
             assert_eq!((&done.client_says, &done.server_says), (&Ok(()), &Ok(())));
-            let callee = VerifiedPeer::of(&done.client)
-                .unwrap()
-                .showing(&cube1, witness.was_asked());
+            let callee = VerifiedPeer::of(&done.client).unwrap().showing(&cube1, witness.was_asked());
             let caller = VerifiedPeer::of(&done.server).unwrap().showing(&cvp1, true);
             assert_eq!(callee.certificate(), cvp1.facts());
             assert_eq!(caller.certificate(), cube1.facts());
@@ -157,17 +124,10 @@ fn a_good_handshake_says_what_was_agreed() {
                 (_, KeyKind::Rsa2048) => "ECDHE-RSA-AES256-GCM-SHA384",
                 _ => "ECDHE-ECDSA-AES256-GCM-SHA384",
             };
-            let group = if version == "TLSv1.3" {
-                "X25519MLKEM768"
-            } else {
-                "X25519"
-            };
+            let group = if version == "TLSv1.3" { "X25519MLKEM768" } else { "X25519" };
             for (peer, local) in [(&callee, &cube1), (&caller, &cvp1)] {
                 let tls = peer.tls();
-                assert_eq!(
-                    (tls.version.as_str(), tls.suite.as_str(), tls.group.as_str()),
-                    (version, suite, group)
-                );
+                assert_eq!((tls.version.as_str(), tls.suite.as_str(), tls.group.as_str()), (version, suite, group));
                 assert!(tls.mutual && !tls.resumed);
                 assert_eq!(tls.local_fingerprint, local.facts().fingerprint);
             }
@@ -185,24 +145,14 @@ fn a_peer_that_comes_back_resumes_and_is_still_known() {
     for on in [TLS12, TLS13] {
         let (client, witness) = dials(&cube1, &root, on, &["cvp1.lab.example"]);
         let server = listens(&cvp1, &root, on, ClientCertificate::Required);
-        assert!(
-            !VerifiedPeer::of(&handshake(&client, &server, &[]).server)
-                .unwrap()
-                .tls()
-                .resumed
-        );
+        assert!(!VerifiedPeer::of(&handshake(&client, &server, &[]).server).unwrap().tls().resumed);
         let again = handshake(&client, &server, &[]);
         let (callee, caller) = (
-            VerifiedPeer::of(&again.client)
-                .unwrap()
-                .showing(&cube1, witness.was_asked()),
+            VerifiedPeer::of(&again.client).unwrap().showing(&cube1, witness.was_asked()),
             VerifiedPeer::of(&again.server).unwrap(),
         );
         assert!(callee.tls().resumed && caller.tls().resumed && callee.tls().mutual);
-        assert_eq!(
-            (callee.certificate().node(), caller.certificate().node()),
-            (Some("cvp1"), Some("cube1"))
-        );
+        assert_eq!((callee.certificate().node(), caller.certificate().node()), (Some("cvp1"), Some("cube1")));
     }
 }
 
@@ -318,32 +268,22 @@ fn each_refusal_has_its_words_and_its_alert() {
                     "date -u",
                 ),
             ];
-            for (name, dialling, listening, who, alert, cause, expected, presented, remedy) in table
-            {
+            for (name, dialling, listening, who, alert, cause, expected, presented, remedy) in table {
                 let expect = ["cvp1.lab.example"];
                 let (client, _) = dials(&dialling, &root, on, &expect);
-                let failed = handshake(
-                    &client,
-                    &listens(&listening, &root, on, ClientCertificate::Required),
-                    &expect,
-                );
+                let failed = handshake(&client, &listens(&listening, &root, on, ClientCertificate::Required), &expect);
                 let (finds, told) = match who {
                     Who::Client => (&failed.client_says, &failed.server_says),
                     Who::Server => (&failed.server_says, &failed.client_says),
                 };
                 let case = format!("{name}, {on:?}, {kind:?}");
-                assert!(
-                    matches!(finds, Err(rustls::Error::InvalidCertificate(_))),
-                    "{case}: {finds:?}"
-                );
+                assert!(matches!(finds, Err(rustls::Error::InvalidCertificate(_))), "{case}: {finds:?}");
                 assert_eq!(told, &Err(rustls::Error::AlertReceived(alert)), "{case}");
                 let refused = failed.refused.unwrap();
                 assert_eq!(refused.cause, cause, "{case}");
-                for (have, want) in [
-                    (&refused.expected, expected),
-                    (&refused.presented, presented),
-                    (&refused.remedy, remedy),
-                ] {
+                for (have, want) in
+                    [(&refused.expected, expected), (&refused.presented, presented), (&refused.remedy, remedy)]
+                {
                     assert!(have.contains(want), "{case}: `{have}` has no `{want}`");
                 }
             }
@@ -374,39 +314,16 @@ fn who_shows_no_certificate_is_refused_or_anonymous() {
         let mut client = ClientConfig::clone(&dials(&cube1, &root, on, &["cvp1.lab.example"]).0);
         client.client_auth_cert_resolver = Arc::new(ShowsNothing);
         let client = Arc::new(client);
-        let failed = handshake(
-            &client,
-            &listens(&cvp1, &root, on, ClientCertificate::Required),
-            &[],
-        );
-        assert_eq!(
-            failed.server_says,
-            Err(rustls::Error::NoCertificatesPresented)
-        );
-        assert_eq!(
-            failed.client_says,
-            Err(rustls::Error::AlertReceived(
-                AlertDescription::CertificateRequired
-            ))
-        );
+        let failed = handshake(&client, &listens(&cvp1, &root, on, ClientCertificate::Required), &[]);
+        assert_eq!(failed.server_says, Err(rustls::Error::NoCertificatesPresented));
+        assert_eq!(failed.client_says, Err(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)));
         let refused = failed.refused.unwrap();
-        assert_eq!(
-            (refused.cause.as_str(), refused.presented.as_str()),
-            ("no_client_certificate", "none")
-        );
+        assert_eq!((refused.cause.as_str(), refused.presented.as_str()), ("no_client_certificate", "none"));
 
-        let done = handshake(
-            &client,
-            &listens(&cvp1, &root, on, ClientCertificate::Optional),
-            &[],
-        );
+        let done = handshake(&client, &listens(&cvp1, &root, on, ClientCertificate::Optional), &[]);
         assert_eq!((&done.client_says, &done.server_says), (&Ok(()), &Ok(())));
         assert_eq!(VerifiedPeer::of(&done.server), None);
-        assert!(
-            !crate::TlsFacts::of(&done.server)
-                .showing(&cvp1, true, false)
-                .mutual
-        );
+        assert!(!crate::TlsFacts::of(&done.server).showing(&cvp1, true, false).mutual);
     }
 }
 
@@ -414,19 +331,14 @@ fn who_shows_no_certificate_is_refused_or_anonymous() {
 fn optional_does_not_mean_unverified() {
     let (root, stranger) = (ca("lab"), ca("stranger"));
     let cvp1 = root.issue(&request_with("cvp1", KeyKind::P256)).unwrap();
-    let caller = stranger
-        .issue(&request_with("cube1", KeyKind::P256))
-        .unwrap();
+    let caller = stranger.issue(&request_with("cube1", KeyKind::P256)).unwrap();
     for on in [TLS12, TLS13] {
         let failed = handshake(
             &dials(&caller, &root, on, &["cvp1.lab.example"]).0,
             &listens(&cvp1, &root, on, ClientCertificate::Optional),
             &[],
         );
-        assert_eq!(
-            failed.client_says,
-            Err(rustls::Error::AlertReceived(AlertDescription::UnknownCA))
-        );
+        assert_eq!(failed.client_says, Err(rustls::Error::AlertReceived(AlertDescription::UnknownCA)));
     }
 }
 
@@ -438,9 +350,7 @@ fn a_root_of_the_same_name_is_an_unknown_ca() {
     stranger.rename_for_test(&root.facts().subject);
     let (cube1, cvp1) = (
         root.issue(&request_with("cube1", KeyKind::P256)).unwrap(),
-        stranger
-            .issue(&request_with("cvp1", KeyKind::P256))
-            .unwrap(),
+        stranger.issue(&request_with("cvp1", KeyKind::P256)).unwrap(),
     );
     assert_eq!(cvp1.facts().issuer, root.facts().subject);
     for on in [TLS12, TLS13] {
@@ -449,10 +359,7 @@ fn a_root_of_the_same_name_is_an_unknown_ca() {
             &listens(&cvp1, &root, on, ClientCertificate::Required),
             &[],
         );
-        assert_eq!(
-            failed.server_says,
-            Err(rustls::Error::AlertReceived(AlertDescription::UnknownCA))
-        );
+        assert_eq!(failed.server_says, Err(rustls::Error::AlertReceived(AlertDescription::UnknownCA)));
         assert_eq!(failed.refused.unwrap().cause, "unknown_ca");
     }
 }
@@ -470,27 +377,11 @@ fn versions_that_do_not_meet() {
             &listens(&cvp1, &root, server, ClientCertificate::Required),
             &[],
         );
-        assert_eq!(
-            failed.client_says,
-            Err(rustls::Error::AlertReceived(
-                AlertDescription::ProtocolVersion
-            ))
-        );
+        assert_eq!(failed.client_says, Err(rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)));
         assert_eq!(failed.refused.unwrap().cause, "tls_version");
     }
-    let none = Versions {
-        tls12: false,
-        tls13: false,
-    };
-    assert!(
-        server(
-            &cvp1,
-            &[root.certificate_pem().to_owned()],
-            none,
-            ClientCertificate::Required
-        )
-        .is_err()
-    );
+    let none = Versions { tls12: false, tls13: false };
+    assert!(server(&cvp1, &[root.certificate_pem().to_owned()], none, ClientCertificate::Required).is_err());
 }
 
 #[test]
@@ -500,27 +391,16 @@ fn suites_that_do_not_meet() {
         root.issue(&request_with("cube1", KeyKind::P256)).unwrap(),
         root.issue(&request_with("cvp1", KeyKind::P256)).unwrap(),
     );
-    let other = Arc::new(CryptoProvider {
-        kx_groups: vec![aws_lc_rs::kx_group::MLKEM768],
-        ..aws_lc_rs::default_provider()
-    });
+    let other =
+        Arc::new(CryptoProvider { kx_groups: vec![aws_lc_rs::kx_group::MLKEM768], ..aws_lc_rs::default_provider() });
     let ours = dials(&cube1, &root, TLS13, &["cvp1.lab.example"]).0;
     let client = ClientConfig::builder_with_provider(other)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_client_cert_resolver(ours.client_auth_cert_resolver.clone());
-    let failed = handshake(
-        &Arc::new(client),
-        &listens(&cvp1, &root, BOTH, ClientCertificate::Required),
-        &[],
-    );
-    assert_eq!(
-        failed.client_says,
-        Err(rustls::Error::AlertReceived(
-            AlertDescription::HandshakeFailure
-        ))
-    );
+    let failed = handshake(&Arc::new(client), &listens(&cvp1, &root, BOTH, ClientCertificate::Required), &[]);
+    assert_eq!(failed.client_says, Err(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)));
     assert_eq!(failed.refused.unwrap().cause, "no_common_suite");
 }
 
@@ -533,26 +413,17 @@ fn plain_sip_on_the_secure_port() {
         "INVITE sip:6016@cvp1 SIP/2.0\r\nVia: SIP/2.0/TCP x\r\n",
         "GET / HTTP/1.1\r\n\r\n",
     ] {
-        let mut server =
-            ServerConnection::new(listens(&cvp1, &root, BOTH, ClientCertificate::Required))
-                .unwrap();
+        let mut server = ServerConnection::new(listens(&cvp1, &root, BOTH, ClientCertificate::Required)).unwrap();
         server.read_tls(&mut first.as_bytes()).unwrap();
         let error = server.process_new_packets().unwrap_err();
-        assert_eq!(
-            refusal(&error, &[], None).cause,
-            "plain_sip_on_tls",
-            "{first}: {error:?}"
-        );
+        assert_eq!(refusal(&error, &[], None).cause, "plain_sip_on_tls", "{first}: {error:?}");
         let mut alert = Vec::new();
         server.write_tls(&mut alert).unwrap();
         // Content type alert, level fatal.
         assert_eq!((alert[0], alert[5]), (21, 2), "{alert:?}");
         assert!(
-            [
-                AlertDescription::DecodeError,
-                AlertDescription::UnexpectedMessage
-            ]
-            .contains(&AlertDescription::from(alert[6])),
+            [AlertDescription::DecodeError, AlertDescription::UnexpectedMessage]
+                .contains(&AlertDescription::from(alert[6])),
             "{alert:?}"
         );
     }
@@ -563,18 +434,8 @@ fn nobody_is_dialled_without_a_name_and_nothing_is_trusted_without_a_root() {
     let root = ca("lab");
     let cube1 = root.issue(&request_with("cube1", KeyKind::P256)).unwrap();
     let roots = [root.certificate_pem().to_owned()];
-    assert!(
-        client(&cube1, &roots, BOTH, &[])
-            .unwrap_err()
-            .to_string()
-            .contains("no certificate name is expected")
-    );
-    assert!(
-        client(&cube1, &[], BOTH, &["x".to_owned()])
-            .unwrap_err()
-            .to_string()
-            .contains("ringfence init")
-    );
+    assert!(client(&cube1, &roots, BOTH, &[]).unwrap_err().to_string().contains("no certificate name is expected"));
+    assert!(client(&cube1, &[], BOTH, &["x".to_owned()]).unwrap_err().to_string().contains("ringfence init"));
     assert!(server(&cube1, &[], BOTH, ClientCertificate::Required).is_err());
 }
 
@@ -612,10 +473,6 @@ fn a_note_belongs_to_its_error() {
         let refused = refusal(&asked.clone().into(), &[], None);
         assert_eq!(refused.presented.contains("cvp1"), borrowed, "{asked:?}");
         // And it serves once.
-        assert!(
-            !refusal(&NotValidForName.into(), &[], None)
-                .presented
-                .contains("cvp1")
-        );
+        assert!(!refusal(&NotValidForName.into(), &[], None).presented.contains("cvp1"));
     }
 }
