@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 use roles::{Control, Reply};
-use sim::rig::{Sound, World};
+use sim::rig::{Logs, Sound, World};
 
 const MS: Duration = Duration::from_millis(1);
 const NODES: [&str; 8] = ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "phone1002", "carrier"];
@@ -81,7 +81,10 @@ fn whatever_happens_nothing_is_left() {
         Some((from, to)) => (from.parse().expect("a number"), to.parse().expect("a number")),
         None => (0, 100),
     };
+    let (logs, _guard) = Logs::listen();
     for seed in from..to {
         chaos(seed);
     }
+    assert!(!logs.is_empty(), "refused agents and silent peers are worth a line");
+    logs.are_clean_of(&["3227046971", "6016", "lab-1001-secret", "lab-1002-secret", "inline:"]);
 }

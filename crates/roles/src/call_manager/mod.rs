@@ -1,6 +1,7 @@
 //! Call manager (CUCM): phones register here over TLS, trunks lead to the other nodes, and calls between them pass
 //! through: signalling alone, descriptions inspected and untouched.
 
+mod bindings;
 mod plan;
 mod registrar;
 

@@ -2,14 +2,14 @@
 //! belongs to the connection it came by (RFC 5626 in spirit: that flow is the way to the phone, and ends with it).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::auth::{Algorithm, Credentials, Verdict, Verifier, ha1};
-use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Transport, Uri};
+use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Uri};
 use trust::{Peer, Refusal};
 
+use super::bindings::{Binding, Bindings};
 use super::plan::{ENCRYPTED, Plan};
 use crate::shell::{Shell, Sight};
 use crate::{Ask, AskId, Journal, Persist, Registration, Told};
@@ -17,19 +17,6 @@ use crate::{Ask, AskId, Journal, Persist, Registration, Told};
 const SHORTEST: u32 = 30;
 const LONGEST: u32 = 3600;
 const NONCE_LIFE: Duration = Duration::from_secs(600);
-
-/// Where a line is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Binding {
-    pub(super) device: String,
-    /// The phone's Contact URI: Request-URI of what is sent to it.
-    pub(super) contact: Uri,
-    pub(super) flow: FlowId,
-    remote: SocketAddr,
-    transport: Transport,
-    until: Duration,
-    certificate: Option<String>,
-}
 
 /// A REGISTER whose effect is being made durable before it is acknowledged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +31,7 @@ struct Pending {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Registrar {
     verifier: Verifier,
-    bindings: BTreeMap<String, Binding>,
+    bindings: Bindings,
     pending: BTreeMap<AskId, Pending>,
 }
 
@@ -52,7 +39,7 @@ impl Registrar {
     pub(super) fn new(secret: [u8; 32]) -> Registrar {
         // baresip 1.0 gives up at a first challenge that is not MD5; over TLS the hash is not what protects the secret.
         let verifier = Verifier::new(secret, NONCE_LIFE).offering(vec![Algorithm::Md5]);
-        Registrar { verifier, bindings: BTreeMap::new(), pending: BTreeMap::new() }
+        Registrar { verifier, bindings: Bindings::default(), pending: BTreeMap::new() }
     }
 
     pub(super) fn binding(&self, line: &str) -> Option<&Binding> {
@@ -61,7 +48,7 @@ impl Registrar {
 
     /// The device whose registration holds this flow.
     pub(super) fn device_on(&self, flow: FlowId) -> Option<&str> {
-        self.bindings.values().find(|binding| binding.flow == flow).map(|binding| binding.device.as_str())
+        self.bindings.on(flow).map(|binding| binding.device.as_str())
     }
 
     pub(super) fn register(&mut self, shell: &mut Shell, plan: &Plan, server: ServerId, request: &Request, flow: FlowId) {
@@ -151,13 +138,13 @@ impl Registrar {
         match pending.binding {
             Some(binding) => {
                 headers.push(contact_header(&binding.contact, pending.seconds.into()));
-                let known = self.bindings.insert(pending.line.clone(), binding).is_some();
-                if !known {
+                let new = self.bindings.put(&pending.line, binding);
+                if new {
                     shell.journal(Journal::Registered { line: pending.line, registered: true });
                 }
             }
             None => {
-                if self.bindings.remove(&pending.line).is_some() {
+                if self.bindings.take(&pending.line).is_some() {
                     shell.journal(Journal::Registered { line: pending.line, registered: false });
                 }
             }
@@ -167,26 +154,25 @@ impl Registrar {
 
     /// What was registered over a connection ends with it.
     pub(super) fn closed(&mut self, shell: &mut Shell, flow: FlowId) {
-        self.drop_where(shell, |binding| binding.flow == flow);
+        for line in self.bindings.lines_on(flow) {
+            self.drop(shell, line);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.bindings.values().map(|binding| binding.until).min()
+        self.bindings.deadline()
     }
 
     pub(super) fn tick(&mut self, shell: &mut Shell) {
-        let now = shell.now().mono;
-        self.drop_where(shell, |binding| binding.until <= now);
+        while let Some(line) = self.bindings.due(shell.now().mono) {
+            self.drop(shell, line);
+        }
     }
 
-    fn drop_where(&mut self, shell: &mut Shell, gone: impl Fn(&Binding) -> bool) {
-        let lines: Vec<String> =
-            self.bindings.iter().filter(|(_, binding)| gone(binding)).map(|(line, _)| line.clone()).collect();
-        for line in lines {
-            self.bindings.remove(&line);
-            shell.persist(Persist::Registration { line: line.clone(), state: None });
-            shell.journal(Journal::Registered { line, registered: false });
-        }
+    fn drop(&mut self, shell: &mut Shell, line: String) {
+        self.bindings.take(&line);
+        shell.persist(Persist::Registration { line: line.clone(), state: None });
+        shell.journal(Journal::Registered { line, registered: false });
     }
 
     pub(super) fn list(&self, shell: &Shell) -> Vec<Registration> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand_core::RngCore;
 use roles::Input;
 use sip::frame::{Frame, Framer, Limits};
 use sip::{Flow, FlowId, Hop, Target, Transport};

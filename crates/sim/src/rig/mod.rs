@@ -6,6 +6,7 @@
 
 pub mod lab;
 mod links;
+mod logs;
 mod pki;
 mod sound;
 pub mod weather;
@@ -28,6 +29,7 @@ use rand_core::{RngCore, SeedableRng};
 use roles::{Ask, AskId, Control, ControlId, Input, Journal, Node, Output, Persist, Plan, RefusalRecord, Reply, Told};
 use sip::{FlowId, Transport};
 
+pub use logs::Logs;
 pub use pki::{Papers, Pki};
 pub use sound::Sound;
 pub use weather::Weather;
