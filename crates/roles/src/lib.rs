@@ -169,6 +169,7 @@ pub struct QueueView { pub name: String, pub waiting: usize, pub longest_wait_s:
 pub struct Status { pub node: String, pub role: String, pub calls: usize, pub legs: usize, pub dialogs: usize, pub transactions: usize, pub leases_free: usize, pub draining: bool, pub panics: u64, pub plan_generation: u64 }
 
 /// Everything that can wake a node.
+#[expect(clippy::large_enum_variant, reason = "most are messages, and a box for each would cost more than it saves")]
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A whole SIP message and who sent it. The flow's peer stays the same for the life of the flow.

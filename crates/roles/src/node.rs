@@ -239,7 +239,7 @@ impl Node {
     fn leg(&mut self, dialog: DialogId) -> Option<LegNo> {
         let leg = self.shell.book().by_dialog(dialog)?;
         self.attend(leg);
-        self.shell.witness(leg, self.shell.sip.flow(dialog), &*self.duty.as_role());
+        self.shell.witness(leg, self.shell.sip.flow(dialog), self.duty.as_role());
         Some(leg)
     }
 
@@ -272,7 +272,7 @@ impl Node {
             Event::Final { client, dialog, response } => {
                 let status = response.status().unwrap_or(Status(500));
                 if !self.shell.pulse(client, !matches!(status.0, 408 | 503)) {
-                    self.ended(client, dialog, Outcome::Response(response));
+                    self.ended(client, dialog, Outcome::Response(Box::new(response)));
                 }
             }
             Event::Failed { client, dialog, failure } => {

@@ -74,6 +74,7 @@ fn chaos(seed: u64) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "which seeds to run is a matter of the one who runs them")]
 #[test]
 fn whatever_happens_nothing_is_left() {
     let seeds = std::env::var("CHAOS_SEEDS").ok();

@@ -37,7 +37,7 @@ pub struct Refused {
 /// The end of a request of ours other than the INVITE that makes a leg.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    Response(Response),
+    Response(Box<Response>),
     /// None came; words say why.
     Nothing(String),
 }

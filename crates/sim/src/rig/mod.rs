@@ -404,7 +404,7 @@ impl World {
         while let Some(output) = self.seats.get_mut(name).and_then(|seat| seat.node.poll()) {
             self.output(name, output);
         }
-        if self.shake && self.rng.next_u32() % 4 == 0
+        if self.shake && self.rng.next_u32().is_multiple_of(4)
             && let Some(seat) = self.seats.get_mut(name)
         {
             seat.node = Node::restore(&seat.node.snapshot()).expect("what was written out is read back");
