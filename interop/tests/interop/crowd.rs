@@ -44,11 +44,25 @@ fn two_hundred_calls_at_once_are_secure_and_every_packet_is_accounted_for() -> R
     }
     carrier.ended(HOLD + Duration::from_secs(60))?;
     estate.legs_until("cube1", "no leg left", SOON, <[_]>::is_empty)?;
+    // Every tenth call's proof, gathered from all nodes and verified offline.
+    let callers: Vec<&str> = up.iter().filter_map(|leg| caller_of(leg)).collect();
+    ensure!(callers.len() == CALLS as usize, "{} callers have a Session-ID, not {CALLS}", callers.len());
+    let file = estate.lab().directory().join("passport.json");
+    let path = file.to_str().context("the path is not text")?;
+    for caller in callers.iter().step_by(10) {
+        estate.ringfence(&["passport", "get", caller, "-o", path])?;
+        estate.ringfence(&["passport", "verify", path])?;
+    }
     let drops = kernel_drops(&mut estate, "cube1")?;
     let captured = capture.stop()?;
     ensure!(captured.dropped == 0, "dumpcap lost {} packets: it proves nothing", captured.dropped);
     account(&captured.frames()?, &cube, &browser, drops)?;
     estate.demand_clean_logs(&[])
+}
+
+/// The caller's UUID: the remote one of the leg that was answered.
+fn caller_of(leg: &Value) -> Option<&str> {
+    leg["session_id"]["remote"].as_str().filter(|_| leg["direction"] == "Answer")
 }
 
 /// What came to the border controller left it again, on the other side: per call towards the browser and back.
@@ -75,15 +89,14 @@ fn account(frames: &[interop::packets::Frame], cube: &Host, browser: &Host, drop
          {passed_out} went on to the callers; the kernel dropped {drops}"
     );
     ensure!(said > CALLS as usize * 50 * (HOLD.as_secs() as usize - 1), "the callers sent only {said} packets");
-    let late = 3 * CALLS as usize;
-    ensure!(
-        said.abs_diff(passed_in) <= late + drops as usize,
-        "{said} packets came from callers and {passed_in} went on"
-    );
-    ensure!(
-        played.abs_diff(passed_out) <= late + drops as usize,
-        "{played} packets came from the browser and {passed_out} went on"
-    );
+    // A packet may be on its way while its call ends: one a call, and what the kernel dropped. None is made up.
+    let mut missing = Vec::new();
+    for (whose, came, went) in [("callers", said, passed_in), ("the browser", played, passed_out)] {
+        if went > came || came - went > CALLS as usize + drops as usize {
+            missing.push(format!("{came} packets came from {whose} and {went} went on"));
+        }
+    }
+    ensure!(missing.is_empty(), "{}", missing.join("; "));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use interop::audio;
 use interop::capture::Capture;
 use interop::carrier::{CALLER, Carrier, Order};
+use interop::speech::RATE;
 
 use crate::scene::{self, SOON, paragraph, value};
 
@@ -62,13 +63,25 @@ fn the_reference_call_is_secure_on_every_hop() -> Result<()> {
     let said: [&[i16]; 2] = [&caller_says, &agent_says];
     scene::demand_secure_media(&frames, &[(&cube, &browser), (&cube, &agent_host)], &said, &[&agent_host])?;
 
-    // They heard one another, and the caller heard the browser before.
+    // 179: what the border controller sends of voice is marked.
+    let voice = "ip.src == 198.18.133.226 && udp.srcport >= 16384 && udp.length > 150";
+    captured.shows("179, marked voice", &format!("{voice} && ip.dsfield.dscp == 46"))?;
+    captured.shows_none("179, voice that is not marked", &format!("{voice} && ip.dsfield.dscp != 46"))?;
+
+    // 93, 109: the caller heard the prompt, then music. Then caller and agent heard one another.
     let heard = scene::caller_heard(&frames);
+    audio::demand("the caller heard the prompt", &built_in("welcome")?, &heard)?;
+    audio::demand("the caller heard the music", &built_in("moh")?[..3 * RATE], &heard)?;
     audio::demand("the caller heard the agent", &agent_says, &heard)?;
     audio::demand_part("the agent heard the caller", &phone.heard, &caller_says)?;
 
     check_passport(&estate)?;
     estate.demand_clean_logs(&[CALLER, "inline:", "lab-1001-secret"])
+}
+
+/// A prompt as it ships.
+fn built_in(name: &str) -> Result<Vec<i16>> {
+    media::Prompts::built_in().samples(name, sdp::Codec::Pcmu).with_context(|| format!("no prompt {name}"))
 }
 
 /// 94–98: both legs, which of them is protected and with whom, and UUIDs that mirror each other.
