@@ -20,7 +20,12 @@ fn addr(text: &str) -> SocketAddr {
 
 /// The carrier: plain SIP and RTP from 127.18.133.76:5062, since it has nothing better. Node `carrier`.
 pub fn carrier() -> roles::Plan {
-    let sbc = PeerPlan { name: "sbc".into(), transport: Transport::Udp, addr: addr("127.18.133.226:5060"), names: Vec::new() };
+    let sbc = PeerPlan {
+        name: "sbc".into(),
+        transport: Transport::Udp,
+        addr: addr("127.18.133.226:5060"),
+        names: Vec::new(),
+    };
     let mut plan = phone::Plan::new("3227046971", &sbc);
     plan.protection = Protection::DangerousPlainRtp;
     plan.say = Some(phone::Say { prompt: "welcome".into(), repeat: true });

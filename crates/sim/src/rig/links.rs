@@ -92,7 +92,13 @@ impl Links {
         own.map(|((_, flow), end)| (end.flow.remote, *flow))
     }
 
-    pub(super) fn stranger(&mut self, to: &str, local: (Transport, SocketAddr), from: SocketAddr, peer: Arc<Peer>) -> Flow {
+    pub(super) fn stranger(
+        &mut self,
+        to: &str,
+        local: (Transport, SocketAddr),
+        from: SocketAddr,
+        peer: Arc<Peer>,
+    ) -> Flow {
         // The same remote of a datagram listener is the same flow.
         let same = |((node, _), end): &(&(String, FlowId), &End)| {
             node == to && end.other.is_none() && end.flow.transport == Transport::Udp && end.flow.remote == from
@@ -246,7 +252,8 @@ impl World {
             Transport::Tls => {
                 let names = names.unwrap_or_default();
                 let client = from.papers.clone();
-                let near = self.pki.seen_by_client(&client, &server, &names, optional).map_err(|r| (r.to_string(), soon))?;
+                let near =
+                    self.pki.seen_by_client(&client, &server, &names, optional).map_err(|r| (r.to_string(), soon))?;
                 let far = self.pki.seen_by_server(&client, &server, optional).map_err(|r| (r.to_string(), soon))?;
                 (near, far)
             }

@@ -67,12 +67,28 @@ impl Crossed {
 #[derive(Debug)]
 enum Event {
     Input(String, Box<Input>),
-    Message { to: String, flow: sip::Flow, bytes: Bytes },
+    Message {
+        to: String,
+        flow: sip::Flow,
+        bytes: Bytes,
+    },
     /// Bytes of a stream, in order.
-    Segment { to: String, flow: FlowId, bytes: Bytes },
+    Segment {
+        to: String,
+        flow: FlowId,
+        bytes: Bytes,
+    },
     /// A stream ends at this end; at the other too, or so much later.
-    Break { node: String, flow: FlowId, half: Option<Duration> },
-    Packet { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+    Break {
+        node: String,
+        flow: FlowId,
+        half: Option<Duration>,
+    },
+    Packet {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
 }
 
 /// A node and what only the rig knows of it.
@@ -221,7 +237,8 @@ impl World {
     pub fn restart(&mut self, plan: Plan, papers: Papers) {
         let name = plan.node.clone();
         self.start(plan, papers);
-        let kept: Vec<Vec<u8>> = self.kept.iter().filter(|((node, _), _)| *node == name).map(|(_, state)| state.clone()).collect();
+        let kept: Vec<Vec<u8>> =
+            self.kept.iter().filter(|((node, _), _)| *node == name).map(|(_, state)| state.clone()).collect();
         let now = self.now();
         if let Some(seat) = self.seats.get_mut(&name) {
             for state in kept {
@@ -274,7 +291,13 @@ impl World {
     }
 
     /// A message from nowhere: what a stranger with these papers would send over a connection of its own.
-    pub fn stranger(&mut self, papers: &Papers, addr: SocketAddr, to: &str, bytes: Bytes) -> Result<FlowId, trust::Refusal> {
+    pub fn stranger(
+        &mut self,
+        papers: &Papers,
+        addr: SocketAddr,
+        to: &str,
+        bytes: Bytes,
+    ) -> Result<FlowId, trust::Refusal> {
         let server = self.seats[to].papers.clone();
         let peer = self.pki.seen_by_server(papers, &server, false)?;
         let local = self.seats[to].plan.local[0];
@@ -404,7 +427,8 @@ impl World {
         while let Some(output) = self.seats.get_mut(name).and_then(|seat| seat.node.poll()) {
             self.output(name, output);
         }
-        if self.shake && self.rng.next_u32().is_multiple_of(4)
+        if self.shake
+            && self.rng.next_u32().is_multiple_of(4)
             && let Some(seat) = self.seats.get_mut(name)
         {
             seat.node = Node::restore(&seat.node.snapshot()).expect("what was written out is read back");
@@ -424,7 +448,10 @@ impl World {
             }
             Output::Media(command) => {
                 if let Some(event) = self.sound.command(name, command, self.now) {
-                    self.later(Duration::from_micros(100), Event::Input(name.to_owned(), Box::new(Input::Media(event))));
+                    self.later(
+                        Duration::from_micros(100),
+                        Event::Input(name.to_owned(), Box::new(Input::Media(event))),
+                    );
                 }
                 self.hear();
             }

@@ -15,11 +15,18 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Papers {
     /// A good certificate of the lab's authority for this name.
-    Named { host: String, node: bool },
+    Named {
+        host: String,
+        node: bool,
+    },
     /// One of an authority that nobody here knows.
-    Foreign { host: String },
+    Foreign {
+        host: String,
+    },
     /// One that ended in 1971.
-    Expired { host: String },
+    Expired {
+        host: String,
+    },
     None,
 }
 
@@ -86,7 +93,12 @@ impl Pki {
         }
     }
 
-    pub(super) fn seen_by_server(&self, client: &Papers, server: &Papers, optional: bool) -> Result<Arc<Peer>, Refusal> {
+    pub(super) fn seen_by_server(
+        &self,
+        client: &Papers,
+        server: &Papers,
+        optional: bool,
+    ) -> Result<Arc<Peer>, Refusal> {
         shaken(self, client, server, optional).map(|(_, far)| far)
     }
 }

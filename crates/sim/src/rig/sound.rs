@@ -83,7 +83,13 @@ impl Sound {
     }
 
     /// A datagram arrives; perhaps it is passed on.
-    pub(super) fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>, now: Duration) -> Option<Packet> {
+    pub(super) fn receive(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+        now: Duration,
+    ) -> Option<Packet> {
         let rtcp = to.port() % 2 == 1;
         let slot = *self.slots.get(&SocketAddr::new(to.ip(), to.port() - u16::from(rtcp)))?;
         let len = bytes.len();
@@ -116,7 +122,8 @@ impl Sound {
 
     /// A process is gone, and its ports with it.
     pub(super) fn gone(&mut self, node: &str, now: Duration) {
-        let own: Vec<LeaseId> = self.owners.iter().filter(|(_, owner)| *owner == node).map(|(lease, _)| *lease).collect();
+        let own: Vec<LeaseId> =
+            self.owners.iter().filter(|(_, owner)| *owner == node).map(|(lease, _)| *lease).collect();
         for lease in own {
             self.command(node, Command::Close { lease }, now);
             self.owners.remove(&lease);
@@ -134,11 +141,15 @@ impl Sound {
             return engine.lend(local, count, now);
         }
         self.generation += 1;
-        let free = self.slots.iter().filter(|(addr, slot)| {
-            addr.ip() == local && !self.owners.keys().any(|lease| lease.slot == **slot)
-        });
+        let free = self
+            .slots
+            .iter()
+            .filter(|(addr, slot)| addr.ip() == local && !self.owners.keys().any(|lease| lease.slot == **slot));
         free.take(count.into())
-            .map(|(addr, slot)| Lease { id: LeaseId { thread: 0, slot: *slot, generation: self.generation }, addr: *addr })
+            .map(|(addr, slot)| Lease {
+                id: LeaseId { thread: 0, slot: *slot, generation: self.generation },
+                addr: *addr,
+            })
             .collect()
     }
 

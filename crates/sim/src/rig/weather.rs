@@ -82,7 +82,8 @@ impl Sky {
 
     fn latency(&self, rng: &mut ChaCha8Rng) -> Duration {
         let usual = 500 + u64::from(rng.next_u32() % 1000);
-        let more = if self.weather.delay_ms == 0 { 0 } else { u64::from(rng.next_u32() % (self.weather.delay_ms * 1000)) };
+        let more =
+            if self.weather.delay_ms == 0 { 0 } else { u64::from(rng.next_u32() % (self.weather.delay_ms * 1000)) };
         Duration::from_micros(usual + more)
     }
 
@@ -170,7 +171,8 @@ impl World {
         for (node, flow, ..) in self.links.between(a, b) {
             if self.rng.next_u32() % 2 == 0 {
                 let after = Duration::from_millis(u64::from(self.rng.next_u32()) % most);
-                let half = (self.rng.next_u32() % 2 == 0).then(|| Duration::from_millis(u64::from(self.rng.next_u32()) % most));
+                let half = (self.rng.next_u32() % 2 == 0)
+                    .then(|| Duration::from_millis(u64::from(self.rng.next_u32()) % most));
                 self.later(after, Event::Break { node, flow, half });
             }
         }
