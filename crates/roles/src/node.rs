@@ -248,7 +248,7 @@ impl Node {
             Event::Request { server, dialog, request, flow } => self.request(server, dialog, request, flow),
             Event::InDialog { server, dialog, request, flow } => self.in_dialog(server, dialog, request, flow),
             Event::Cancelled { dialog, request, .. } => {
-                if let Some(leg) = self.leg(dialog) {
+                if let Some(leg) = self.leg(dialog).filter(|leg| !self.shell.calls_off(*leg)) {
                     let why = crate::shell::reason(&request).unwrap_or_else(|| "cancelled by the caller".into());
                     self.gone(leg, why);
                 }

@@ -22,7 +22,12 @@ fn nothing_is_left(world: &mut World) {
     for node in ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "phone1002", "carrier"] {
         match world.ask(node, Control::Status) {
             Reply::Status(status) => {
-                assert_eq!((status.calls, status.legs, status.dialogs), (0, 0, 0), "{node} keeps {status:?}\n{}", world.ladder());
+                assert_eq!(
+                    (status.calls, status.legs, status.dialogs),
+                    (0, 0, 0),
+                    "{node} keeps {status:?}\n{}",
+                    world.ladder()
+                );
             }
             other => panic!("a status, not {other:?}"),
         }
@@ -97,10 +102,15 @@ fn the_reference_call() {
         assert_eq!(statements.len(), 1, "{node}");
         assert_eq!(statements[0].caller, caller, "{node} files the call under the caller's UUID");
     }
-    let notify: Vec<String> = world.crossed.iter().filter(|c| c.from == "cvp1" && c.arrow() == "NOTIFY").map(|c| {
-        let message = sip::Message::parse(c.bytes.clone()).unwrap();
-        String::from_utf8_lossy(&message.body().unwrap().bytes).lines().next().unwrap().to_owned()
-    }).collect();
+    let notify: Vec<String> = world
+        .crossed
+        .iter()
+        .filter(|c| c.from == "cvp1" && c.arrow() == "NOTIFY")
+        .map(|c| {
+            let message = sip::Message::parse(c.bytes.clone()).unwrap();
+            String::from_utf8_lossy(&message.body().unwrap().bytes).lines().next().unwrap().to_owned()
+        })
+        .collect();
     assert_eq!(notify, ["SIP/2.0 100 Trying", "SIP/2.0 182 Queued", "SIP/2.0 200 OK"]);
 }
 
@@ -168,7 +178,11 @@ fn a_phone_that_is_gone_makes_room_for_the_next_agent() {
 fn a_browser_that_dies_is_replaced_within_five_seconds() {
     for queued in [false, true] {
         let mut world = still(4, Some(S));
-        if queued { to_the_queue(&mut world) } else { to_the_ivr(&mut world) }
+        if queued {
+            to_the_queue(&mut world)
+        } else {
+            to_the_ivr(&mut world)
+        }
         world.kill("vvb1");
         world.until(5 * S, |world| world.saw("cube1", "cvp1", "200 INVITE") && world.saw("cvp1", "vvb2", "ACK"));
         assert!(is_served_by(&mut world, "127.18.133.144"), "{}", world.ladder());
@@ -280,7 +294,8 @@ fn invite(call_id: &str, body: &str) -> bytes::Bytes {
     head.into()
 }
 
-const PLAIN: &str = "v=0\r\no=- 1 1 IN IP4 127.18.133.99\r\ns=-\r\nc=IN IP4 127.18.133.99\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+const PLAIN: &str =
+    "v=0\r\no=- 1 1 IN IP4 127.18.133.99\r\ns=-\r\nc=IN IP4 127.18.133.99\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
 #[test]
 fn strangers_are_refused_in_words_and_nothing_is_left_of_them() {
@@ -294,7 +309,10 @@ fn strangers_are_refused_in_words_and_nothing_is_left_of_them() {
     world.until(S, |world| world.saw("cvp1", "stranger", "403 INVITE"));
     let words = &world.refusals.last().unwrap().refusal;
     assert_eq!(words.cause, "wrong_subject");
-    assert!(words.expected.contains("cube1.lab.example") && words.presented.contains("mallory.lab.example"), "{words:?}");
+    assert!(
+        words.expected.contains("cube1.lab.example") && words.presented.contains("mallory.lab.example"),
+        "{words:?}"
+    );
     // The right name from the wrong address.
     world.stranger(&sbc, from("127.18.133.99:40000"), "cvp1", invite("two", PLAIN)).unwrap();
     world.run(S);
@@ -307,8 +325,15 @@ fn strangers_are_refused_in_words_and_nothing_is_left_of_them() {
     let answer = sip::Message::parse(answer.bytes.clone()).unwrap();
     assert!(answer.header(&sip::Name::Warning).unwrap().contains("SAVP"), "the Warning says what was required");
     // Whose certificate nobody here knows, or whose time is over, gets no connection at all.
-    for papers in [Papers::Foreign { host: "cube1.lab.example".into() }, Papers::Expired { host: "cube1.lab.example".into() }, Papers::None] {
-        assert!(world.stranger(&papers, from("127.18.133.226:40002"), "cvp1", invite("four", PLAIN)).is_err(), "{papers:?}");
+    for papers in [
+        Papers::Foreign { host: "cube1.lab.example".into() },
+        Papers::Expired { host: "cube1.lab.example".into() },
+        Papers::None,
+    ] {
+        assert!(
+            world.stranger(&papers, from("127.18.133.226:40002"), "cvp1", invite("four", PLAIN)).is_err(),
+            "{papers:?}"
+        );
     }
     assert!(!world.crossed.iter().any(|c| c.to == "vvb1" && c.arrow() == "INVITE"), "nothing went further");
     nothing_is_left(&mut world);
@@ -320,7 +345,11 @@ fn a_refresh_keeps_a_long_call_up_on_every_leg() {
     to_the_agent(&mut world);
     world.run(4 * 3600 * S);
     for node in ["cube1", "cvp1", "cucm1", "phone1001"] {
-        let live = world.calls(node).into_iter().filter(|leg| leg.state == LegState::Connected || leg.state == LegState::Active).count();
+        let live = world
+            .calls(node)
+            .into_iter()
+            .filter(|leg| leg.state == LegState::Connected || leg.state == LegState::Active)
+            .count();
         assert_eq!(live, if node == "phone1001" { 1 } else { 2 }, "{node}");
     }
     assert!(!world.ladder().contains("491"));
@@ -390,7 +419,15 @@ fn a_carrier_that_offers_late_and_holds() {
     let held = carrier.answer(&world, "200 INVITE").sdp().expect("an answer").to_vec();
     assert!(String::from_utf8(held).unwrap().contains("a=recvonly"));
     carrier.send(&mut world, "ACK", "four", "", "");
-    let inside = |world: &World| world.crossed.iter().rfind(|c| c.from == "cube1" && c.to == "cvp1" && c.arrow() == "INVITE").unwrap().bytes.clone();
+    let inside = |world: &World| {
+        world
+            .crossed
+            .iter()
+            .rfind(|c| c.from == "cube1" && c.to == "cvp1" && c.arrow() == "INVITE")
+            .unwrap()
+            .bytes
+            .clone()
+    };
     let text = String::from_utf8(inside(&world).to_vec()).unwrap();
     assert!(text.contains("a=sendonly") && text.contains("RTP/SAVP"), "the hold goes on inside, still secure: {text}");
     carrier.cseq = 3;
@@ -417,7 +454,12 @@ fn a_panic_costs_one_call() {
         let mut second = RawCarrier { to: "<sip:6016@127.18.133.226>".into(), cseq: 1 };
         let carriers_leg = world.calls("cube1")[0].leg;
         second.send(&mut world, "INVITE", "bad", "", &carrier_sdp("sendrecv"));
-        world.until(40 * S, |world| world.crossed.iter().any(|c| c.to == "stranger" && c.arrow().ends_with(" INVITE") && !c.arrow().starts_with("1")));
+        world.until(40 * S, |world| {
+            world
+                .crossed
+                .iter()
+                .any(|c| c.to == "stranger" && c.arrow().ends_with(" INVITE") && !c.arrow().starts_with("1"))
+        });
         world.run(40 * S);
         assert_eq!(world.panics, 1, "{node}");
         let calls = world.calls("cube1");
@@ -435,7 +477,10 @@ fn phones_call_each_other_and_a_wrong_secret_is_refused() {
     world.until(5 * S, |world| world.saw("cucm1", "phone1001", "200 INVITE"));
     world.run(S);
     let legs = world.calls("cucm1");
-    assert!(legs.iter().all(|leg| leg.signalling.admitted_by == "digest" && leg.passed.as_ref().is_some_and(|p| p.sdes_key_seen)));
+    assert!(
+        legs.iter()
+            .all(|leg| leg.signalling.admitted_by == "digest" && leg.passed.as_ref().is_some_and(|p| p.sdes_key_seen))
+    );
     world.control("phone1002", Control::HangUp);
     world.run(2 * S);
     world.control("phone1001", Control::Dial { number: "1099".into() });
@@ -452,4 +497,31 @@ fn phones_call_each_other_and_a_wrong_secret_is_refused() {
     world.start(wrong, sim::rig::Papers::phone("phone1002.lab.example"));
     world.until(5 * S, |world| world.saw("cucm1", "phone1002", "403 REGISTER"));
     assert!(refused_for(&world, "digest"));
+}
+
+#[test]
+fn a_carrier_that_changes_its_codec_takes_the_inside_along() {
+    let mut world = still(14, Some(S));
+    let mut carrier = RawCarrier { to: "<sip:6016@127.18.133.226>".into(), cseq: 1 };
+    carrier.send(&mut world, "INVITE", "one", "", &carrier_sdp("sendrecv"));
+    world.until(5 * S, |world| world.saw("cube1", "stranger", "200 INVITE"));
+    carrier.answer(&world, "200 INVITE");
+    carrier.send(&mut world, "ACK", "two", "", "");
+    world.run(S);
+    carrier.cseq = 2;
+    let other = carrier_sdp("sendrecv").replace("AVP 0", "AVP 8").replace("rtpmap:0 PCMU", "rtpmap:8 PCMA");
+    carrier.send(&mut world, "INVITE", "three", "", &other);
+    world.run(2 * S);
+    let answer = String::from_utf8(carrier.answer(&world, "200 INVITE").sdp().expect("an answer").to_vec()).unwrap();
+    assert!(answer.contains("AVP 8"), "{answer}");
+    carrier.send(&mut world, "ACK", "four", "", "");
+    world.run(S);
+    let legs = world.calls("cube1");
+    let codecs: Vec<&str> = legs.iter().map(|leg| leg.media.as_ref().unwrap().codec.as_str()).collect();
+    assert_eq!(codecs, ["PCMA", "PCMA"], "nothing is transcoded");
+    // What nobody here speaks is refused, and what was agreed stands.
+    carrier.cseq = 3;
+    carrier.send(&mut world, "INVITE", "five", "", &other.replace("AVP 8", "AVP 9").replace("rtpmap:8 PCMA", "rtpmap:9 G722"));
+    world.until(3 * S, |world| world.saw("cube1", "stranger", "488 INVITE"));
+    assert_eq!(world.calls("cube1").len(), 2);
 }

@@ -5,6 +5,7 @@
 //! side's leg in peace, unless the stream was put on hold or taken off it.
 
 mod plan;
+mod recode;
 mod side;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use sip::{Status, Uri};
 
 pub use plan::{DialPeer, Plan};
 
+use self::recode::Recoding;
 use self::side::{Side, spoken};
 use crate::plan::Kind;
 use crate::shell::{CallNo, Invited, LegNo, Outgoing, Refused, Role, Shell, from_side, warning};
@@ -38,6 +40,7 @@ struct Call {
     max_forwards: u8,
     codecs: Vec<Codec>,
     telephone_event: bool,
+    recoding: Option<Recoding>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -205,6 +208,7 @@ impl Role for Sbc {
             max_forwards: invited.max_forwards,
             codecs: codecs.0,
             telephone_event: codecs.1,
+            recoding: None,
         };
         self.calls.insert(no, call);
         self.place(no, shell, (Status(500), "no way out".into()));
@@ -258,21 +262,19 @@ impl Role for Sbc {
     }
 
     fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
-        let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) else { return };
-        if !side.is_offering() {
-            return;
-        }
+        let Some(call) = self.call(shell, leg) else { return };
+        let Some(side) = call.side(leg).filter(|side| side.is_offering()) else { return };
+        let before = side.direction();
         let accepted = match sdp {
             Some(sdp) => side.accept(&sdp, shell),
             None => Err(no_description("ACK")),
         };
-        if let Err(reject) = accepted {
-            // A confirmed session without media as required is ended (RFC 3261 §13.2.2.4).
-            shell.rejected(leg, Status(488), crate::shell::rejection(&reject));
-            let call = shell.book().leg(leg).map(|entry| entry.call);
-            if let Some(call) = call {
-                shell.end_call(call, &reject.to_string());
-            }
+        let Err(reject) = accepted else { return Sbc::pass_hold(call, leg, before, shell) };
+        // A confirmed session without media as required is ended (RFC 3261 §13.2.2.4).
+        shell.rejected(leg, Status(488), crate::shell::rejection(&reject));
+        let call = shell.book().leg(leg).map(|entry| entry.call);
+        if let Some(call) = call {
+            shell.end_call(call, &reject.to_string());
         }
     }
 
@@ -293,25 +295,35 @@ impl Role for Sbc {
                 shell.respond(leg, Status(200), Vec::new(), Some(answer));
                 Sbc::pass_hold(call, leg, before, shell);
             }
+            Err(_) if call.recode(leg, &offer, shell) => {}
             Err(reject) => shell.reject(leg, &reject),
         }
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         shell.ack(leg, None);
-        let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) else { return };
-        if let Some(Err(reject)) = sdp.map(|sdp| side.accept(&sdp, shell)) {
+        let Some(call) = self.call(shell, leg) else { return };
+        let Some(side) = call.side(leg) else { return };
+        let accepted = match sdp {
+            Some(sdp) => side.accept(&sdp, shell),
+            None => Err(no_description("200 OK")),
+        };
+        if let Err(reject) = &accepted {
             side.forget_offer();
-            shell.rejected(leg, Status(488), crate::shell::rejection(&reject));
+            shell.rejected(leg, Status(488), crate::shell::rejection(reject));
             shell.note(leg, format!("their answer to our offer was refused: {reject}"));
         }
+        call.recoded(leg, accepted, shell);
     }
 
     fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
-        if let Some(side) = self.call(shell, leg).and_then(|call| call.side(leg)) {
+        let Some(call) = self.call(shell, leg) else { return };
+        if let Some(side) = call.side(leg) {
             side.forget_offer();
             shell.note(leg, format!("our offer was refused: {} {why}", status.0));
         }
+        let rule = "no codec that both sides speak, and nothing is transcoded".to_owned();
+        call.recoded(leg, Err(Reject { status: 488, rule, offered: why, required: "a common codec".into() }), shell);
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
@@ -330,7 +342,8 @@ impl Role for Sbc {
     }
 
     fn media(&mut self, shell: &mut Shell, leg: LegNo, event: media::Event) {
-        if let media::Event::Silent { seconds, .. } = event {
+        // Said every few seconds while it lasts; once is enough.
+        if let media::Event::Silent { seconds: seconds @ 0..=5, .. } = event {
             shell.note(leg, format!("no media received for {seconds} s"));
         }
     }

@@ -32,6 +32,10 @@ impl Side {
         self.policy.telephone_event = telephone_event;
     }
 
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     pub(super) fn is_offering(&self) -> bool {
         self.offered.is_some()
     }

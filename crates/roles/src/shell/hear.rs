@@ -76,6 +76,14 @@ impl Shell {
         }
     }
 
+    /// A re-INVITE was cancelled: the leg stands as it was. False for the INVITE that makes a leg.
+    pub(crate) fn calls_off(&mut self, no: LegNo) -> bool {
+        let Some(leg) = self.leg_mut(no).filter(|leg| leg.is_answered()) else { return false };
+        leg.server = None;
+        leg.exchange = Exchange::Agreed;
+        true
+    }
+
     /// A 2xx or an ACK of the peer, with or without a description.
     pub(crate) fn answered_by(&mut self, no: LegNo, sdp: Option<Bytes>) {
         let (Some(sdp), Some(leg)) = (sdp, self.leg_mut(no)) else { return };
