@@ -201,7 +201,7 @@ impl Stage {
     fn last_call(&self) -> Result<String> {
         let file = self.path("passport.json");
         let words = self.ringfence(&["passport", "get", "last", "-o", &file])?;
-        words.split_whitespace().find(|w| w.len() == 32).map(str::to_owned).context("no finished call to be found")
+        words.split([' ', ',']).find(|word| word.len() == 32).map(str::to_owned).context("no finished call to be found")
     }
 
     /// Passport, verdict and ladder; whether all is as it should be.
