@@ -107,6 +107,7 @@ impl Node {
         self.shell.set_current(None);
         self.shell.sip.tick(now.mono);
         self.shell.beat();
+        self.shell.ask_the_doubted();
         self.duty.role().tick(&mut self.shell);
         self.settle();
     }
@@ -190,10 +191,14 @@ impl Node {
     fn closed(&mut self, flow: sip::FlowId) {
         let legs = self.shell.dialogs_on(flow);
         self.shell.sip.closed(flow, self.shell.now().mono);
+        let stream = self.shell.sight(flow).is_none_or(|sight| sight.flow.transport.is_reliable());
         self.shell.forget_flow(flow);
         self.duty.role().closed(&mut self.shell, flow);
         for (leg, _) in legs {
             if self.shell.is_live(leg) {
+                if stream {
+                    self.shell.doubt(leg);
+                }
                 self.duty.role().flow_lost(&mut self.shell, leg);
             }
         }
@@ -271,12 +276,12 @@ impl Node {
             Event::Accepted { client, dialog, response } => self.accepted(client, dialog, response),
             Event::Final { client, dialog, response } => {
                 let status = response.status().unwrap_or(Status(500));
-                if !self.shell.pulse(client, !matches!(status.0, 408 | 503)) {
+                if !self.shell.pulse(client, !matches!(status.0, 408 | 503)) && !self.shell.doubted(client, true) {
                     self.ended(client, dialog, Outcome::Response(Box::new(response)));
                 }
             }
             Event::Failed { client, dialog, failure } => {
-                if !self.shell.pulse(client, false) {
+                if !self.shell.pulse(client, false) && !self.shell.doubted(client, false) {
                     let why = match failure {
                         Failure::Timeout => "no answer in time".into(),
                         Failure::Transport(why) => why,

@@ -525,3 +525,22 @@ fn a_carrier_that_changes_its_codec_takes_the_inside_along() {
     world.until(3 * S, |world| world.saw("cube1", "stranger", "488 INVITE"));
     assert_eq!(world.calls("cube1").len(), 2);
 }
+
+#[test]
+fn a_goodbye_that_found_no_way_is_asked_for() {
+    // Border and call server are cut off from each other at the very moment when the caller hangs up.
+    let mut world = still(15, Some(S));
+    to_the_agent(&mut world);
+    world.kill("cvp1");
+    world.run(S);
+    world.hang_up("carrier");
+    world.run(3 * S);
+    assert_eq!(world.calls("cucm1").len(), 2, "the agent's side cannot know");
+    let site = sim::rig::lab::site();
+    let plan = roles::Plan::compile(&site, "cvp1", 1).unwrap();
+    world.kept.clear();
+    world.start(plan, sim::rig::Papers::node("cvp1.lab.example"));
+    world.run(20 * S);
+    assert_eq!(world.calls("cucm1").len(), 0, "asked, the call server knew of no such call: {}", world.ladder());
+    assert_eq!(world.calls("phone1001").len(), 0);
+}

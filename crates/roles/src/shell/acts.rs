@@ -284,6 +284,7 @@ impl Shell {
         if let Some(lease) = lease {
             self.media(media::Command::Close { lease: lease.id });
         }
+        self.doubts.settle(no);
         self.book.forget_dialog(dialog);
         self.ending.insert(call);
     }

@@ -11,6 +11,7 @@ mod book;
 mod carry;
 mod closing;
 mod control;
+mod doubt;
 mod health;
 mod hear;
 mod pass;
@@ -64,6 +65,7 @@ pub struct Shell {
     pool: pool::Pool,
     asks: asks::Asks,
     control: control::Controls,
+    doubts: doubt::Doubts,
     /// Requests other than INVITE inside legs, under way.
     methods: BTreeMap<ClientId, Method>,
     /// Calls that may have ended.
@@ -110,6 +112,7 @@ impl Shell {
             pool: pool::Pool::new(media_ip.filter(|_| ends_media)),
             asks: asks::Asks::default(),
             control: control::Controls::default(),
+            doubts: doubt::Doubts::default(),
             methods: BTreeMap::new(),
             ending: BTreeSet::new(),
             current: None,
@@ -317,7 +320,7 @@ impl Shell {
 
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let finish = self.ending.iter().filter_map(|call| self.book.call(*call)?.finish_by).min();
-        [self.sip.deadline(), self.health.deadline(), self.pool.deadline(), self.control.deadline(), finish]
+        [self.sip.deadline(), self.health.deadline(), self.pool.deadline(), self.control.deadline(), self.doubts.deadline(), finish]
             .into_iter()
             .flatten()
             .min()
