@@ -25,6 +25,7 @@ pub(crate) struct Facts {
     pub local: Vec<(sip::Transport, SocketAddr)>,
     pub started_ms: u64,
     pub identity: Option<trust::Identity>,
+    /// The site's own root first ([`store::DataDir::roots_pem`]).
     pub roots_pem: Vec<String>,
     pub statements: Reader,
 }
@@ -98,9 +99,11 @@ impl NodeHandle {
         self.facts.started_ms
     }
 
-    /// Identity and roots, for the control listener; `None` for one without (the lab's carrier).
+    /// Identity and the site's own root, for the control listener; `None` for one without (the lab's carrier). Further
+    /// roots that trunks are verified by are left out: whoever signs for a carrier makes no administrators of ours.
     pub fn identity(&self) -> Option<(trust::Identity, Vec<String>)> {
-        self.facts.identity.clone().map(|identity| (identity, self.facts.roots_pem.clone()))
+        let own = self.facts.roots_pem.iter().take(1).cloned().collect();
+        self.facts.identity.clone().map(|identity| (identity, own))
     }
 
     /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.

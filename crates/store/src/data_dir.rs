@@ -162,9 +162,15 @@ impl DataDir {
         Ok(all)
     }
 
-    /// The roots that are trusted: our own first, then those in `roots/`.
+    /// The site's own root, and no other: the only one that vouches for administrators and for nodes' statements.
+    pub fn own_root_pem(&self) -> anyhow::Result<String> {
+        self.read(&self.root_file())
+    }
+
+    /// The roots that SIP peers are verified by: our own first, then those in `roots/`. Each of them can give any name to
+    /// anybody, so what is proved by a URI of ours is never asked of these ([`DataDir::own_root_pem`]).
     pub fn roots_pem(&self) -> anyhow::Result<Vec<String>> {
-        let mut roots = vec![self.read(&self.root_file())?];
+        let mut roots = vec![self.own_root_pem()?];
         let folder = self.path.join("roots");
         for name in names_in(&folder)?.into_iter().filter(|name| name.ends_with(".pem")) {
             let pem = self.read(&folder.join(&name))?;

@@ -7,7 +7,8 @@ mod server;
 pub use client::{Client, Error};
 pub use server::serve;
 
-/// URI SANs that may use the link: our nodes and our administrators. A phone's certificate, though of the same CA, may not.
+/// Who may use the link: administrators. A phone's certificate, though of the same CA, may not; nor may a node's, which
+/// calls and does not administer: a border controller that was taken must not read or drain the nodes behind it.
 fn may_administer(certificate: &trust::CertificateFacts) -> bool {
-    certificate.uris.iter().any(|uri| uri.starts_with("urn:ringfence:admin:") || uri.starts_with("urn:ringfence:node:"))
+    certificate.uris.iter().any(|uri| uri.starts_with("urn:ringfence:admin:"))
 }

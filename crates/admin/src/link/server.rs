@@ -74,8 +74,8 @@ async fn connection(stream: tokio::net::TcpStream, tls: TlsAcceptor, app: Router
     let certificate = peer.certificate();
     anyhow::ensure!(
         super::may_administer(certificate),
-        "expected a certificate of a node or an administrator (URI urn:ringfence:node:… or urn:ringfence:admin:…), \
-         presented {}; issue one with `ringfence init`",
+        "expected an administrator's certificate (URI urn:ringfence:admin:…), presented {}; \
+         `ringfence init` makes one in the data directory's admin/",
         certificate.names().join(", ")
     );
     hyper::server::conn::http1::Builder::new()

@@ -55,12 +55,12 @@ fn check(data: &Path, file: &Path, root: Option<&Path>) -> Outcome {
     Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The roots named, or the data directory's; `None` when there are neither, and then the passport's own are taken (which
+/// The roots named, or the data directory's own; `None` when there are neither, and then the passport's own are taken (which
 /// proves that it is whole, not whose it is: the verdict says so).
 fn trusted_roots(data: &Path, root: Option<&Path>) -> anyhow::Result<Option<Vec<Vec<u8>>>> {
     let pem = match root {
         Some(file) => vec![std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?],
-        None if data.exists() => DataDir::open(data)?.roots_pem()?,
+        None if data.exists() => vec![DataDir::open(data)?.own_root_pem()?],
         None => return Ok(None),
     };
     roots_der(&pem).map(Some)
