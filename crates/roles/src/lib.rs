@@ -57,7 +57,10 @@ pub enum Ask {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Told {
-    Signed { signature: Vec<u8>, chain_der: Vec<Vec<u8>> },
+    Signed {
+        signature: Vec<u8>,
+        chain_der: Vec<Vec<u8>>,
+    },
     Persisted,
     /// The world failed: words.
     Failed(String),
@@ -67,12 +70,24 @@ pub enum Told {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Persist {
     /// A finished hop statement, found by the caller's UUID.
-    Statement { caller: Uuid, signed: Signed },
+    Statement {
+        caller: Uuid,
+        signed: Signed,
+    },
     /// State of a live call, so that a restarted node goes on with it; `None` removes it.
-    Call { call: u64, state: Option<Vec<u8>> },
+    Call {
+        call: u64,
+        state: Option<Vec<u8>>,
+    },
     /// A phone's registration; `None` removes it.
-    Registration { line: String, state: Option<Vec<u8>> },
-    Agent { id: String, state: String },
+    Registration {
+        line: String,
+        state: Option<Vec<u8>>,
+    },
+    Agent {
+        id: String,
+        state: String,
+    },
 }
 
 /// Facts that are written down and shown, not waited for.
@@ -82,13 +97,22 @@ pub enum Journal {
     /// A leg's state, peer or media changed (ringing, connected, re-keyed, …): for those who watch.
     Changed(Box<LegRecord>),
     /// A phone registered (`true`) or is no longer: for those who watch. Written by phone and call manager.
-    Registered { line: String, registered: bool },
+    Registered {
+        line: String,
+        registered: bool,
+    },
     /// A recording lies at these paths: what was heard, what was said.
-    Recorded { heard: String, said: String },
+    Recorded {
+        heard: String,
+        said: String,
+    },
     /// A finished leg (CDR).
     Leg(Box<LegRecord>),
     /// A routing decision in words, by the caller's UUID.
-    Decision { caller: Uuid, words: String },
+    Decision {
+        caller: Uuid,
+        words: String,
+    },
 }
 
 /// One refusal, as `show refusals` lists it.
@@ -114,19 +138,30 @@ pub enum Control {
     /// Live calls' legs.
     Calls,
     /// This node's statement on a call: signed when the call is over; a live one is signed as it stands.
-    Statement { caller: Uuid },
+    Statement {
+        caller: Uuid,
+    },
     /// Phones registered (call manager).
     Registrations,
     Agents,
     Queues,
-    AgentReady { agent: String },
-    AgentNotReady { agent: String, reason: String },
+    AgentReady {
+        agent: String,
+    },
+    AgentNotReady {
+        agent: String,
+        reason: String,
+    },
     /// No new calls (503 with Retry-After); answers when the last call has ended.
     Drain,
     Status,
     /// Phone role only: place a call, press keys, hang up.
-    Dial { number: String },
-    Press { digits: String },
+    Dial {
+        number: String,
+    },
+    Press {
+        digits: String,
+    },
     HangUp,
     /// Phone role only: take the call that rings; may a lock be shown (contract 92)?
     Answer,
@@ -154,30 +189,71 @@ pub enum Reply {
 
 /// Whether a phone may show a lock: every part of its call is secure, or why not, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock { pub locked: bool, pub why: Option<String> }
+pub struct Lock {
+    pub locked: bool,
+    pub why: Option<String>,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Registration { pub line: String, pub device: String, pub contact: String, pub remote: SocketAddr, pub transport: Transport, pub expires_s: u64, pub certificate: Option<String> }
+pub struct Registration {
+    pub line: String,
+    pub device: String,
+    pub contact: String,
+    pub remote: SocketAddr,
+    pub transport: Transport,
+    pub expires_s: u64,
+    pub certificate: Option<String>,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AgentView { pub id: String, pub extension: String, pub state: String, pub reason: String, pub for_s: u64 }
+pub struct AgentView {
+    pub id: String,
+    pub extension: String,
+    pub state: String,
+    pub reason: String,
+    pub for_s: u64,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QueueView { pub name: String, pub waiting: usize, pub longest_wait_s: u64 }
+pub struct QueueView {
+    pub name: String,
+    pub waiting: usize,
+    pub longest_wait_s: u64,
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Status { pub node: String, pub role: String, pub calls: usize, pub legs: usize, pub dialogs: usize, pub transactions: usize, pub leases_free: usize, pub draining: bool, pub panics: u64, pub plan_generation: u64 }
+pub struct Status {
+    pub node: String,
+    pub role: String,
+    pub calls: usize,
+    pub legs: usize,
+    pub dialogs: usize,
+    pub transactions: usize,
+    pub leases_free: usize,
+    pub draining: bool,
+    pub panics: u64,
+    pub plan_generation: u64,
+}
 
 /// Everything that can wake a node.
 #[expect(clippy::large_enum_variant, reason = "most are messages, and a box for each would cost more than it saves")]
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A whole SIP message and who sent it. The flow's peer stays the same for the life of the flow.
-    Message { flow: Flow, peer: Arc<Peer>, message: Message },
+    Message {
+        flow: Flow,
+        peer: Arc<Peer>,
+        message: Message,
+    },
     /// A connection to `target` could not be made, or its peer was refused (then with the refusal).
-    Unreachable { target: Target, why: String },
+    Unreachable {
+        target: Target,
+        why: String,
+    },
     /// A stream connection ended.
-    Closed { flow: FlowId },
+    Closed {
+        flow: FlowId,
+    },
     Media(media::Event),
     Told(AskId, Told),
     Control(ControlId, Control),
@@ -188,9 +264,14 @@ pub enum Input {
 /// Everything a node can want.
 #[derive(Clone, Debug)]
 pub enum Output {
-    Send { hop: Hop, bytes: Bytes },
+    Send {
+        hop: Hop,
+        bytes: Bytes,
+    },
     /// Close a flow once what was sent is out (a peer that was refused).
-    Close { flow: FlowId },
+    Close {
+        flow: FlowId,
+    },
     Media(media::Command),
     Ask(AskId, Ask),
     Reply(ControlId, Reply),

@@ -176,9 +176,14 @@ impl Node {
         let let_in = sight.admitted.is_ok();
         let begins = message.is_request() && message.to_tag().is_none();
         // Strangers may begin something, and be refused; they have no part in anything that exists.
-        if !let_in && !begins && self.admitted(flow).is_none() {
-            tracing::debug!(remote = %flow.remote, "a message of a stranger was dropped");
-            return;
+        if !let_in && self.admitted(flow).is_none() {
+            if !begins {
+                return tracing::debug!(remote = %flow.remote, "a message of a stranger was dropped");
+            }
+            // Whoever registers proves itself by that.
+            if message.method() != Method::Register || !self.duty.as_role().is_registrar() {
+                return self.shell.turn_stranger_away(flow, &message);
+            }
         }
         self.shell.sip.receive(flow, message, self.shell.now().mono);
     }
@@ -347,7 +352,8 @@ impl Node {
         match request.method() {
             Method::Bye => {
                 self.shell.answer(leg, server, Status(200), Vec::new(), None);
-                let why = crate::shell::reason(&request).map_or_else(|| "BYE".to_owned(), |why| crate::shell::from_side("BYE", &why));
+                let why = crate::shell::reason(&request)
+                    .map_or_else(|| "BYE".to_owned(), |why| crate::shell::from_side("BYE", &why));
                 self.gone(leg, why);
             }
             Method::Options => self.shell.answer_options(server),

@@ -299,3 +299,25 @@ fn a_stranger_with_a_good_certificate_may_not_call() {
     assert_eq!(status, Status(403));
     assert!(warning.contains("cvp1.lab.example") && warning.contains("cube1.lab.example"), "{warning}");
 }
+
+#[test]
+fn a_flood_of_strangers_costs_nothing_that_lasts() {
+    let text = include_str!("../../../examples/lab.toml");
+    let site = site::Site::parse(text).expect("the lab is a good site");
+    let plan = Plan::compile(&site, "vvb1", 1).expect("it has a voice browser");
+    let mut rig = Rig::new(plan, FAR.parse().expect("an address"), Some("cube1.lab.example"));
+    for n in 0..200 {
+        let invite = format!(
+            "INVITE sip:6016@127.18.133.143 SIP/2.0\r\nVia: SIP/2.0/TLS {FAR};branch=z9hG4bK{n}\r\nMax-Forwards: 70\r\n\
+             From: <sip:x@a>;tag={n}\r\nTo: <sip:6016@b>\r\nCall-ID: {n}\r\nCSeq: 1 INVITE\r\n\
+             Contact: <sip:x@{FAR}>\r\nContent-Length: 0\r\n\r\n"
+        );
+        let message = sip::Message::parse(invite.into_bytes().into()).expect("SIP");
+        let (flow, peer) = (rig.flow, rig.peer.clone());
+        rig.input(Input::Message { flow, peer, message });
+    }
+    let Reply::Status(status) = rig.control(Control::Status) else { panic!("no status") };
+    assert_eq!((status.calls, status.dialogs, status.transactions), (0, 0, 0));
+    let noted = rig.journal.iter().filter(|line| matches!(line, Journal::Refused(_))).count();
+    assert!((1..=20).contains(&noted), "{noted} refusals of one second were written down");
+}

@@ -521,7 +521,13 @@ fn a_carrier_that_changes_its_codec_takes_the_inside_along() {
     assert_eq!(codecs, ["PCMA", "PCMA"], "nothing is transcoded");
     // What nobody here speaks is refused, and what was agreed stands.
     carrier.cseq = 3;
-    carrier.send(&mut world, "INVITE", "five", "", &other.replace("AVP 8", "AVP 9").replace("rtpmap:8 PCMA", "rtpmap:9 G722"));
+    carrier.send(
+        &mut world,
+        "INVITE",
+        "five",
+        "",
+        &other.replace("AVP 8", "AVP 9").replace("rtpmap:8 PCMA", "rtpmap:9 G722"),
+    );
     world.until(3 * S, |world| world.saw("cube1", "stranger", "488 INVITE"));
     assert_eq!(world.calls("cube1").len(), 2);
 }

@@ -17,7 +17,9 @@ pub use plan::{Plan, Trunk};
 
 use self::registrar::Registrar;
 use crate::plan::Kind;
-use crate::shell::{Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, from_side, warning};
+use crate::shell::{
+    Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, from_side, warning,
+};
 use crate::{AskId, Control, ControlId, Reply, Told};
 
 #[derive(Debug, Serialize, Deserialize)]

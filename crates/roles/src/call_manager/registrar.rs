@@ -51,7 +51,14 @@ impl Registrar {
         self.bindings.on(flow).map(|binding| binding.device.as_str())
     }
 
-    pub(super) fn register(&mut self, shell: &mut Shell, plan: &Plan, server: ServerId, request: &Request, flow: FlowId) {
+    pub(super) fn register(
+        &mut self,
+        shell: &mut Shell,
+        plan: &Plan,
+        server: ServerId,
+        request: &Request,
+        flow: FlowId,
+    ) {
         let now = shell.now().mono;
         let fields: Vec<Credentials> =
             request.headers(&Name::Authorization).filter_map(|field| Credentials::parse(field).ok()).collect();
@@ -95,7 +102,15 @@ impl Registrar {
     }
 
     /// Makes the binding durable; the 200 waits for that.
-    fn bind(&mut self, shell: &mut Shell, server: ServerId, request: &Request, line: &str, phone: &site::Phone, flow: FlowId) {
+    fn bind(
+        &mut self,
+        shell: &mut Shell,
+        server: ServerId,
+        request: &Request,
+        line: &str,
+        phone: &site::Phone,
+        flow: FlowId,
+    ) {
         let Some(sight) = shell.sight(flow) else { return };
         let off = request.header(&Name::Contact) == Some("*");
         let contact = request.contact().and_then(Result::ok).filter(|_| !off);

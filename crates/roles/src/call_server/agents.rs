@@ -64,7 +64,8 @@ impl CallServer {
                 acd::Output::Decided(decision) => {
                     let considered: Vec<String> =
                         decision.considered.iter().map(|(agent, why)| format!("{} {why}", agent.0)).collect();
-                    let chosen = decision.chosen.map_or_else(|| "nobody".to_owned(), |agent| format!("agent {}", agent.0));
+                    let chosen =
+                        decision.chosen.map_or_else(|| "nobody".to_owned(), |agent| format!("agent {}", agent.0));
                     let words = format!(
                         "queue {}: {chosen} after {} s, {} ({})",
                         decision.queue,
@@ -79,10 +80,18 @@ impl CallServer {
     }
 
     /// The agent's phone is called, without an offer: the phone makes one.
-    fn offer(&mut self, shell: &mut Shell, no: CallNo, agent: AgentId, extension: String, mut tried: Vec<std::sync::Arc<str>>) {
+    fn offer(
+        &mut self,
+        shell: &mut Shell,
+        no: CallNo,
+        agent: AgentId,
+        extension: String,
+        mut tried: Vec<std::sync::Arc<str>>,
+    ) {
         let node = shell.plan_of(no);
         let dice = shell.random();
-        let member = plan_of(&node).and_then(|plan| plan.member(&plan.agent_group, &tried, |peer| shell.is_up(peer), dice));
+        let member =
+            plan_of(&node).and_then(|plan| plan.member(&plan.agent_group, &tried, |peer| shell.is_up(peer), dice));
         let peer = member.and_then(|name| node.peers.iter().find(|peer| peer.name == name));
         let (Some(peer), Some(call)) = (peer, self.calls.get_mut(&no)) else {
             return self.agent_refused(shell, no, "no call manager answers");
@@ -110,8 +119,9 @@ impl CallServer {
     pub(super) fn agent_unreachable(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         let Some(ringing) = self.calls.get_mut(&no).and_then(|call| call.ringing.take()) else { return };
         let node = shell.plan_of(no);
-        let more = plan_of(&node)
-            .is_some_and(|plan| plan.group(&plan.agent_group).iter().any(|member| !ringing.tried.contains(&member.peer)));
+        let more = plan_of(&node).is_some_and(|plan| {
+            plan.group(&plan.agent_group).iter().any(|member| !ringing.tried.contains(&member.peer))
+        });
         match more {
             true => self.offer(shell, no, ringing.agent, ringing.extension, ringing.tried),
             false => self.agent_refused(shell, no, why),
@@ -162,7 +172,9 @@ impl CallServer {
     /// Caller and agent agree: the browser is told, and let go.
     pub(super) fn connected(&mut self, shell: &mut Shell, no: CallNo) {
         let Some(call) = self.calls.get_mut(&no) else { return };
-        let Stage::Connecting { agent, passage, browser } = std::mem::replace(&mut call.stage, Stage::Over) else { return };
+        let Stage::Connecting { agent, passage, browser } = std::mem::replace(&mut call.stage, Stage::Over) else {
+            return;
+        };
         call.stage = Stage::Talking { agent, passage };
         let told = call.queue.as_ref().and_then(|queue| queue.told);
         if let Some(browser) = browser {

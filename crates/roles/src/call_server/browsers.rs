@@ -124,7 +124,9 @@ impl CallServer {
         let (Alarm::NotEvenRinging(leg) | Alarm::Unproved(leg)) = alarm;
         let Some(no) = shell.book().leg(leg).map(|entry| entry.call).filter(|_| shell.is_live(leg)) else { return };
         let silent = match alarm {
-            Alarm::NotEvenRinging(_) => shell.leg(leg).is_some_and(|leg| leg.record.state == call::record::LegState::Calling),
+            Alarm::NotEvenRinging(_) => {
+                shell.leg(leg).is_some_and(|leg| leg.record.state == call::record::LegState::Calling)
+            }
             Alarm::Unproved(_) => matches!(
                 self.calls.get(&no).map(|call| &call.stage),
                 Some(Stage::Served { browser, probe: Some(_), .. }) if *browser == leg

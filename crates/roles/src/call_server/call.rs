@@ -27,14 +27,33 @@ pub(super) struct Call {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// The caller's INVITE waits while a browser is called with its offer.
-    Arriving { browser: LegNo, passage: Passage, tried: Vec<Arc<str>> },
+    Arriving {
+        browser: LegNo,
+        passage: Passage,
+        tried: Vec<Arc<str>>,
+    },
     /// The browser asks, plays, refers.
-    Served { browser: LegNo, passage: Passage, probe: Option<sip::ClientId> },
+    Served {
+        browser: LegNo,
+        passage: Passage,
+        probe: Option<sip::ClientId>,
+    },
     /// The browser is lost; another is asked for an offer for the caller, who hears nothing meanwhile.
-    Moving { browser: LegNo, passage: Passage, tried: Vec<Arc<str>> },
+    Moving {
+        browser: LegNo,
+        passage: Passage,
+        tried: Vec<Arc<str>>,
+    },
     /// The agent picked up and offered; the caller is asked. The browser plays until both agree.
-    Connecting { agent: LegNo, passage: Passage, browser: Option<LegNo> },
-    Talking { agent: LegNo, passage: Passage },
+    Connecting {
+        agent: LegNo,
+        passage: Passage,
+        browser: Option<LegNo>,
+    },
+    Talking {
+        agent: LegNo,
+        passage: Passage,
+    },
     /// Everybody was told that it is over.
     Over,
 }
@@ -66,7 +85,9 @@ pub(super) enum Alarm {
 impl Stage {
     pub(super) fn browser(&self) -> Option<LegNo> {
         match self {
-            Stage::Arriving { browser, .. } | Stage::Served { browser, .. } | Stage::Moving { browser, .. } => Some(*browser),
+            Stage::Arriving { browser, .. } | Stage::Served { browser, .. } | Stage::Moving { browser, .. } => {
+                Some(*browser)
+            }
             Stage::Connecting { browser, .. } => *browser,
             Stage::Talking { .. } | Stage::Over => None,
         }

@@ -44,7 +44,11 @@ fn plan_of(node: &crate::Plan) -> Option<&Plan> {
 
 impl CallServer {
     pub(crate) fn new(plan: &Plan, now: Duration) -> CallServer {
-        CallServer { router: acd::Router::new(plan.acd.clone(), now), calls: BTreeMap::new(), timers: Timers::default() }
+        CallServer {
+            router: acd::Router::new(plan.acd.clone(), now),
+            calls: BTreeMap::new(),
+            timers: Timers::default(),
+        }
     }
 
     fn call_of(&self, shell: &Shell, leg: LegNo) -> Option<CallNo> {
@@ -272,7 +276,9 @@ impl Role for CallServer {
         }
         *probe = None;
         match outcome {
-            Outcome::Response(_) if !matches!(outcome.status().0, 408 | 481 | 503) => shell.note(leg, "the browser lives"),
+            Outcome::Response(_) if !matches!(outcome.status().0, 408 | 481 | 503) => {
+                shell.note(leg, "the browser lives")
+            }
             Outcome::Response(_) | Outcome::Nothing(_) => {
                 let why = "the browser does not answer";
                 shell.end(leg, why);
@@ -311,7 +317,8 @@ impl Role for CallServer {
             return false;
         }
         (role.ringing, role.stale) = (None, 0);
-        let waits = role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
+        let waits =
+            role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
         self.calls.insert(no, role);
         if let Some(queue) = waits {
             let _ = self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, shell.now().mono);

@@ -52,7 +52,9 @@ impl Plan {
             for member in &group.members {
                 let names = [member.host.clone()];
                 let peer = match member.secure_port {
-                    Some(port) => peers.add(&member.host, Transport::Tls, SocketAddr::new(member.address, port), &names),
+                    Some(port) => {
+                        peers.add(&member.host, Transport::Tls, SocketAddr::new(member.address, port), &names)
+                    }
                     None if member.dangerous_plain_sip => {
                         peers.add(&member.host, Transport::Tcp, SocketAddr::new(member.address, member.port), &[])
                     }

@@ -46,9 +46,13 @@ struct Call {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Stage {
     /// The callee's side rings. The caller's offer waits; none means that we will make one.
-    Calling { offer: Option<Bytes> },
+    Calling {
+        offer: Option<Bytes>,
+    },
     /// Media flows already, the caller has our answer, the callee has not picked up (183).
-    Early { answer: Bytes },
+    Early {
+        answer: Bytes,
+    },
     Up,
 }
 

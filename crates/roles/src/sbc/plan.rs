@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sdp::{Policy, Protection};
 use serde::{Deserialize, Serialize};
-use site::Pattern;
 use sip::Transport;
+use site::Pattern;
 
 use crate::plan::Peers;
 

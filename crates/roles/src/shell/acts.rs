@@ -39,7 +39,13 @@ pub struct Outgoing {
 
 impl Shell {
     /// Opens the call that an INVITE begins.
-    pub(crate) fn open(&mut self, server: ServerId, dialog: DialogId, request: &Request, admitted: &Admitted) -> (CallNo, LegNo) {
+    pub(crate) fn open(
+        &mut self,
+        server: ServerId,
+        dialog: DialogId,
+        request: &Request,
+        admitted: &Admitted,
+    ) -> (CallNo, LegNo) {
         let call = self.book.open(self.plan.generation);
         let no = self.book.next_leg();
         let birth = Birth {
@@ -67,7 +73,8 @@ impl Shell {
         if let Some(Hop::Target(target)) = self.plan.peers.iter().find(|p| p.name == peer).map(Shell::hop_to) {
             self.sip.set_target(dialog, target);
         }
-        self.book.add(no, LegEntry { leg, call, peer, mate: None, inviting: None, lease: None, flow: None, told: None });
+        self.book
+            .add(no, LegEntry { leg, call, peer, mate: None, inviting: None, lease: None, flow: None, told: None });
         if let Some(entry) = self.book.call_mut(call) {
             entry.caller = caller;
         }
@@ -135,7 +142,16 @@ impl Shell {
         leg.record.dangerous = out.dangerous;
         leg.exchange = if out.sdp.is_some() { Exchange::Offered } else { Exchange::None };
         leg.said = out.sdp;
-        let entry = LegEntry { leg, call: out.call, peer: out.peer, mate: out.mate, inviting: Some(client), lease: None, flow: None, told: None };
+        let entry = LegEntry {
+            leg,
+            call: out.call,
+            peer: out.peer,
+            mate: out.mate,
+            inviting: Some(client),
+            lease: None,
+            flow: None,
+            told: None,
+        };
         self.book.add(no, entry);
         // The first to be called is the far party until told otherwise by [`Shell::join`]; and who takes the place of one
         // that came to nothing.

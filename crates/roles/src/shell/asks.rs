@@ -74,7 +74,9 @@ impl Shell {
                 self.reply(control, Reply::Statement(Signed::new(&payload, &signature, &chain_der)));
             }
             (Purpose::Shown { control, .. }, Told::Failed(why)) => self.reply(control, Reply::Sorry(why)),
-            (Purpose::Statement { .. }, Told::Failed(why)) => tracing::error!(%why, "a call's statement was not signed"),
+            (Purpose::Statement { .. }, Told::Failed(why)) => {
+                tracing::error!(%why, "a call's statement was not signed")
+            }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
             (Purpose::Kept, Told::Persisted | Told::Signed { .. }) => {}
             (Purpose::Statement { .. } | Purpose::Shown { .. }, Told::Persisted) => {}

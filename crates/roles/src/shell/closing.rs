@@ -70,13 +70,19 @@ impl Shell {
             let payload = self.statement(plan, call.caller.clone(), records).to_bytes();
             self.sign_statement(call.caller, payload);
         }
-        let stale: Vec<u64> = self.plans.keys().copied().filter(|generation| !self.book.uses_plan(*generation)).collect();
+        let stale: Vec<u64> =
+            self.plans.keys().copied().filter(|generation| !self.book.uses_plan(*generation)).collect();
         for generation in stale {
             self.plans.remove(&generation);
         }
     }
 
-    pub(super) fn statement(&self, plan: &crate::Plan, caller: call::session_id::Uuid, legs: Vec<LegRecord>) -> Statement {
+    pub(super) fn statement(
+        &self,
+        plan: &crate::Plan,
+        caller: call::session_id::Uuid,
+        legs: Vec<LegRecord>,
+    ) -> Statement {
         Statement {
             version: Statement::VERSION,
             site: plan.site.clone(),

@@ -122,12 +122,13 @@ impl Shell {
     fn statement_of(&mut self, control: ControlId, caller: Uuid) {
         let calls: Vec<CallNo> =
             self.book.calls().filter(|(_, entry)| entry.caller == caller).map(|(no, _)| no).collect();
-        let records: Vec<LegRecord> = calls
-            .iter()
-            .flat_map(|call| self.book.legs_of(*call).map(|(_, entry)| entry.leg.record.clone()))
-            .collect();
+        let records: Vec<LegRecord> =
+            calls.iter().flat_map(|call| self.book.legs_of(*call).map(|(_, entry)| entry.leg.record.clone())).collect();
         match calls.first() {
-            None => self.reply(control, Reply::Sorry("no live call of that caller; statements of finished ones are in the store".into())),
+            None => self.reply(
+                control,
+                Reply::Sorry("no live call of that caller; statements of finished ones are in the store".into()),
+            ),
             Some(call) => {
                 let plan = self.plan_of(*call);
                 let payload = self.statement(&plan, caller, records).to_bytes();

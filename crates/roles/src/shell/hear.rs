@@ -100,7 +100,8 @@ impl Shell {
         let Some(sight) = self.sights.get(&flow) else { return };
         let mut signalling = sight.signalling();
         if signalling.admitted_by.is_empty() {
-            signalling.admitted_by = role.knows(self, sight).map_or_else(String::new, |admitted| admitted.by().to_owned());
+            signalling.admitted_by =
+                role.knows(self, sight).map_or_else(String::new, |admitted| admitted.by().to_owned());
         }
         let plain = matches!(*sight.peer, Peer::Plain);
         let now = self.now;

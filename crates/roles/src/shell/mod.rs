@@ -17,6 +17,7 @@ mod hear;
 mod pass;
 mod pool;
 mod role;
+mod strangers;
 mod timers;
 mod words;
 
@@ -34,14 +35,14 @@ use serde::{Deserialize, Serialize};
 use sip::{ClientId, DialogId, Endpoint, FlowId, Hop, Method, Target, Transport};
 
 pub use acts::Outgoing;
-pub(crate) use carry::CarriedCall;
 pub use admission::{Admitted, Sight};
 pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
+pub(crate) use carry::CarriedCall;
+pub(crate) use hear::why_refused;
 pub use pass::{Passage, Progress};
+pub(crate) use role::reason;
 pub use role::{Invited, Outcome, Refused, Role};
 pub use timers::Timers;
-pub(crate) use hear::why_refused;
-pub(crate) use role::reason;
 pub(crate) use words::{from_side, in_words};
 pub use words::{rejection, warning};
 
@@ -80,6 +81,8 @@ pub struct Shell {
     /// Flows of strangers, closed once they have their answer.
     #[serde(skip)]
     closing_flows: Vec<FlowId>,
+    #[serde(skip)]
+    strangers: strangers::Strangers,
     #[serde(skip)]
     outputs: VecDeque<Output>,
 }
@@ -120,6 +123,7 @@ impl Shell {
             rng,
             sights: BTreeMap::new(),
             closing_flows: Vec::new(),
+            strangers: strangers::Strangers::default(),
             outputs: VecDeque::new(),
             plan,
         }
@@ -306,7 +310,9 @@ impl Shell {
 
     pub(crate) fn dialogs_on(&self, flow: FlowId) -> Vec<(LegNo, DialogId)> {
         let live = self.book.legs().filter(|(_, entry)| !entry.leg.is_ended());
-        live.map(|(no, entry)| (no, entry.leg.dialog)).filter(|(_, dialog)| self.sip.flow(*dialog) == Some(flow)).collect()
+        live.map(|(no, entry)| (no, entry.leg.dialog))
+            .filter(|(_, dialog)| self.sip.flow(*dialog) == Some(flow))
+            .collect()
     }
 
     pub(crate) fn set_current(&mut self, call: Option<CallNo>) {
@@ -320,9 +326,16 @@ impl Shell {
 
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let finish = self.ending.iter().filter_map(|call| self.book.call(*call)?.finish_by).min();
-        [self.sip.deadline(), self.health.deadline(), self.pool.deadline(), self.control.deadline(), self.doubts.deadline(), finish]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.sip.deadline(),
+            self.health.deadline(),
+            self.pool.deadline(),
+            self.control.deadline(),
+            self.doubts.deadline(),
+            finish,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

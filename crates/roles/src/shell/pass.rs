@@ -26,16 +26,28 @@ pub struct Passage {
 enum Step {
     Idle,
     /// `from`'s INVITE waits; the other was asked in turn. `late`: without an offer.
-    Asked { from: LegNo, late: bool },
+    Asked {
+        from: LegNo,
+        late: bool,
+    },
     /// The other's offer went to `from` in our 2xx; the answer comes in its ACK and goes on in ours.
-    Answering { from: LegNo },
+    Answering {
+        from: LegNo,
+    },
     /// We asked `from` for an offer.
-    Fetching { from: LegNo },
+    Fetching {
+        from: LegNo,
+    },
     /// `from`'s offer, in a 2xx not acknowledged yet, went to the other.
-    Offering { from: LegNo },
+    Offering {
+        from: LegNo,
+    },
     /// `leg` is offered again what was last agreed; as a rule it says the same again. If not, the other is told: as often
     /// as `more` says, since two peers that make fresh keys each time would go on for ever.
-    Renewing { leg: LegNo, more: u8 },
+    Renewing {
+        leg: LegNo,
+        more: u8,
+    },
 }
 
 /// How far an exchange came.
@@ -46,7 +58,11 @@ pub enum Progress {
     Agreed,
     /// One side did not want it. What was agreed before stands, except on a leg that waits for our ACK (`waiting`):
     /// acknowledge it and end it.
-    Declined { status: Status, why: String, waiting: Option<LegNo> },
+    Declined {
+        status: Status,
+        why: String,
+        waiting: Option<LegNo>,
+    },
     /// One side agreed to what the other cannot have: end the call.
     Broken(String),
 }
