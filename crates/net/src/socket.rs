@@ -67,7 +67,6 @@ pub(crate) fn voice(addr: SocketAddr) -> io::Result<UdpSocket> {
         SocketAddr::V4(_) => marked.set_tos_v4(VOICE_TOS)?,
         SocketAddr::V6(_) => marked.set_tclass_v6(VOICE_TOS)?,
     }
-    drop(marked);
     Ok(socket)
 }
 

@@ -1,6 +1,8 @@
 //! What a call costs in the endpoint: two endpoints back to back, each call INVITE, 100, 180, 200, ACK, BYE, 200 with
 //! bodies of 1 kB, parsed and written on both sides. `cargo run --release -p sip --example endpoint_speed [calls]`
 
+#![allow(clippy::disallowed_methods)] // a stopwatch reads the clock
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -16,6 +16,8 @@ pub struct Page<'a> {
     /// The verdict in words, line by line; the page says at its top whether the call was what it should be.
     pub verdict: &'a str,
     pub good: bool,
+    /// Hops that are as they are by an administrator's loud words.
+    pub exceptions: usize,
 }
 
 const STYLE: &str = include_str!("page.css");
@@ -24,7 +26,12 @@ const STYLE: &str = include_str!("page.css");
 pub fn page(page: &Page<'_>) -> String {
     let parties = parties(page.arrows);
     let mut out = String::with_capacity(64 * 1024);
-    let (class, word) = if page.good { ("good", "Secure on every hop") } else { ("bad", "Not secure as required") };
+    let (class, word) = match (page.good, page.exceptions) {
+        (false, _) => ("bad", "Not secure as required".to_owned()),
+        (true, 0) => ("good", "Secure on every hop".to_owned()),
+        (true, 1) => ("good", "Secure on every hop but 1, which is plain by an administrator's words".to_owned()),
+        (true, n) => ("good", format!("Secure on every hop but {n}, which are plain by an administrator's words")),
+    };
     // Writing to a String cannot fail.
     let _ = write!(
         out,
@@ -139,8 +146,14 @@ mod tests {
             secure: true,
             text: "INVITE <script>alert(1)</script>".into(),
         }];
-        let html =
-            page(&Page { caller: "<b>", arrows: &arrows, names: &BTreeMap::new(), verdict: "</pre>", good: false });
+        let html = page(&Page {
+            caller: "<b>",
+            arrows: &arrows,
+            names: &BTreeMap::new(),
+            verdict: "</pre>",
+            good: false,
+            exceptions: 0,
+        });
         assert!(!html.contains("<script>") && !html.contains("<img>"));
         assert!(html.contains("Not secure as required"));
     }
@@ -160,7 +173,14 @@ mod tests {
         };
         let arrows =
             [arrow("127.0.0.1", "127.0.0.2"), arrow("127.0.0.2", "127.0.0.3"), arrow("127.0.0.3", "127.0.0.1")];
-        let html = page(&Page { caller: "c", arrows: &arrows, names: &BTreeMap::new(), verdict: "", good: true });
+        let html = page(&Page {
+            caller: "c",
+            arrows: &arrows,
+            names: &BTreeMap::new(),
+            verdict: "",
+            good: true,
+            exceptions: 0,
+        });
         assert!(html.contains("right secure request\" style=\"grid-column:3/5\""));
         assert!(html.contains("right secure request\" style=\"grid-column:5/7\""));
         assert!(html.contains("left secure request\" style=\"grid-column:3/7\""));

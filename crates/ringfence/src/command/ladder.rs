@@ -35,6 +35,7 @@ pub(crate) fn run(data: &Path, caller: &str, output: &Path, names: &[String]) ->
         names: &names,
         verdict: &verdict.to_string(),
         good: verdict.is_good(),
+        exceptions: verdict.exceptions(),
     });
     std::fs::write(output, text).with_context(|| format!("cannot write {}", output.display()))?;
     println!("{}: {} messages", output.display(), arrows.len());

@@ -154,6 +154,7 @@ impl<T> Default for Index<T> {
 }
 
 impl<T: Copy + Ord + Serialize> Serialize for Index<T> {
+    #[allow(clippy::disallowed_methods)] // The map's own order is gone one line later.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut sorted: Vec<(Key, T)> = self.0.iter().map(|(key, value)| (*key, *value)).collect();
         sorted.sort_unstable();

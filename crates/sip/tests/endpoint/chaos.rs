@@ -286,6 +286,7 @@ fn play(link: Link, seed: u64, slow: u32, acts: &[(usize, Act, u64)]) -> World {
 
 /// 60 runs of each; `PROPTEST_CASES` for more.
 fn config() -> ProptestConfig {
+    #[allow(clippy::disallowed_methods)] // how many cases is whoever runs the tests to say
     let more = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig { cases: more.unwrap_or(60), failure_persistence: None, ..ProptestConfig::default() }
 }
