@@ -74,6 +74,7 @@ pub struct Shell {
     /// The call that the input under way is about: what a panic costs.
     current: Option<CallNo>,
     panics: u64,
+    strangers: strangers::Strangers,
     rng: ChaCha20Rng,
     /// Who is at the other end of each flow. Proofs are not data: the next message of the flow brings them again.
     #[serde(skip)]
@@ -81,8 +82,6 @@ pub struct Shell {
     /// Flows of strangers, closed once they have their answer.
     #[serde(skip)]
     closing_flows: Vec<FlowId>,
-    #[serde(skip)]
-    strangers: strangers::Strangers,
     #[serde(skip)]
     outputs: VecDeque<Output>,
 }

@@ -4,6 +4,7 @@
 //! Of a flood the first of each second are written down and the rest are counted: what the store must keep for calls does
 //! not wait behind it.
 
+use serde::{Deserialize, Serialize};
 use sip::{Flow, Method, Request, Status};
 
 use super::{Shell, words};
@@ -11,7 +12,7 @@ use super::{Shell, words};
 /// Refusals of strangers that are written down in one second.
 const NOTED: u32 = 20;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Strangers {
     second: u64,
     noted: u32,
@@ -43,7 +44,7 @@ impl Shell {
         }
         let refusal = refusal.clone();
         let headers = vec![words::warning(&self.plan.node, &words::in_words(&refusal))];
-        self.sip.decline(flow, request, Status(403), &headers);
+        self.sip.turn_away(flow, request, Status(403), &headers);
         if let Some(more) = self.strangers.note(self.now.mono.as_secs()) {
             if more > 0 {
                 tracing::warn!(more, "strangers were refused and not written down one by one");

@@ -303,6 +303,14 @@ impl Endpoint {
         self.reply(&incoming, &tag, status, headers);
     }
 
+    /// Answers a request that nothing is to come of, in place of [`Endpoint::receive`]: nothing is remembered, and the
+    /// answer is the same each time the request comes (RFC 3261 §8.2.7).
+    pub fn turn_away(&mut self, flow: Flow, request: &Request, status: Status, headers: &Headers) {
+        if let Some(incoming) = self.read(flow, request) {
+            self.refuse(incoming, status, headers);
+        }
+    }
+
     pub(super) fn reply(&mut self, incoming: &Incoming, tag: &str, status: Status, headers: &Headers) {
         let answer = Answer { tag, contact: None, own: &[], headers, body: None };
         let answer = self.compose_answer(&incoming.request, status, answer);
