@@ -1,7 +1,8 @@
 //! The media of an estate: the real engine with real packets, or a stillness that leases ports and reports nothing heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ impl Sound {
 
     /// Opens the ports of a node's address, once.
     pub(super) fn open(&mut self, ip: IpAddr) {
-        if self.slots.keys().any(|addr| addr.ip() == ip) {
+        if self.slots.range(ports_of(ip)).next().is_some() {
             return;
         }
         for port in (0..PORTS).map(|n| 16384 + 2 * n) {
@@ -141,10 +142,8 @@ impl Sound {
             return engine.lend(local, count, now);
         }
         self.generation += 1;
-        let free = self
-            .slots
-            .iter()
-            .filter(|(addr, slot)| addr.ip() == local && !self.owners.keys().any(|lease| lease.slot == **slot));
+        let taken: BTreeSet<u16> = self.owners.keys().map(|lease| lease.slot).collect();
+        let free = self.slots.range(ports_of(local)).filter(|(_, slot)| !taken.contains(slot));
         free.take(count.into())
             .map(|(addr, slot)| Lease {
                 id: LeaseId { thread: 0, slot: *slot, generation: self.generation },
@@ -235,4 +234,8 @@ fn port(addrs: &BTreeMap<u16, SocketAddr>, slot: u16, rtcp: bool) -> SocketAddr 
     let mut addr = addrs.get(&slot).copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
     addr.set_port(addr.port() + u16::from(rtcp));
     addr
+}
+
+fn ports_of(ip: IpAddr) -> RangeInclusive<SocketAddr> {
+    SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)
 }

@@ -94,8 +94,6 @@ impl fmt::Display for Wreck {
 struct Storm {
     world: World,
     dice: ChaCha8Rng,
-    weather: Weather,
-    real: bool,
     /// Nodes are left alone.
     gentle: bool,
     story: Vec<String>,
@@ -103,6 +101,8 @@ struct Storm {
     down: BTreeMap<&'static str, (Plan, Papers)>,
     /// Nodes that were ever down: what they knew is lost, but for what they kept.
     fell: BTreeSet<&'static str>,
+    /// Somebody could not reach somebody: a BYE may have been in vain, and the session timer must do its work.
+    parted: bool,
     draining: BTreeMap<&'static str, ControlId>,
     generation: u64,
     placed: u64,
@@ -150,12 +150,11 @@ impl Storm {
         }
         Storm {
             world,
-            weather: Weather::default(),
-            real,
             gentle: seed % 2 == 1,
             story: Vec::new(),
             down: BTreeMap::new(),
             fell: BTreeSet::new(),
+            parted: false,
             draining: BTreeMap::new(),
             generation: 1,
             placed: 0,
@@ -180,9 +179,8 @@ impl Storm {
 
     fn go(&mut self) -> Result<Tally, String> {
         self.world.run(Duration::from_secs(1));
-        self.weather = Weather::of(&mut self.dice);
-        self.world.weather(self.weather);
-        let weather = self.weather;
+        let weather = Weather::of(&mut self.dice);
+        self.world.weather(weather);
         self.tell(format_args!("{weather:?}"));
         if self.roll(4) == 0 {
             self.tell("nodes are written out and read back");

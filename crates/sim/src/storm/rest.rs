@@ -32,7 +32,7 @@ impl Storm {
             }
             self.world.run(20 * S);
         }
-        let most = if self.fell.is_empty() { PATIENCE } else { SESSION };
+        let most = if self.fell.is_empty() && !self.parted { PATIENCE } else { SESSION };
         self.comes_to_rest(most)?;
         self.was_drained()?;
         self.the_next_call_goes_through()?;
@@ -70,14 +70,16 @@ impl Storm {
 
     fn comes_to_rest(&mut self, most: Duration) -> Result<(), String> {
         let until = self.world.now().mono + most;
+        // Heartbeats come and go: an odd step never meets them twice.
+        let mut step = Duration::from_millis(1733);
         loop {
             let left = self.left()?;
             let Some(left) = left.first() else { return Ok(()) };
             if self.world.now().mono >= until {
                 return Err(left.clone());
             }
-            // Heartbeats come and go: an odd step never meets them twice.
-            self.world.run(Duration::from_millis(1733));
+            self.world.run(step);
+            step = (step * 3 / 2).min(37 * S);
         }
     }
 
@@ -91,6 +93,7 @@ impl Storm {
             let Status { calls, legs, dialogs, transactions, leases_free, panics, .. } = status;
             if (calls, legs, dialogs, transactions, panics) != (0, 0, 0, 0, 0) {
                 left.push(format!("{node} keeps {status:?}"));
+                continue;
             }
             let lent = self.world.lent(node);
             if lent != leases_free {

@@ -132,6 +132,7 @@ impl Storm {
             T::Part(a, b, ms) => {
                 let span = Duration::from_millis(u64::from(1 + self.roll(ms)));
                 self.world.part(a, b, span);
+                self.parted = true;
             }
             T::Drain(node) => {
                 if self.world.is_up(node) && !self.draining.contains_key(node) {
