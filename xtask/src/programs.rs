@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -14,7 +14,6 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("dumpcap", "wireshark-common"),
     ("openssl", "openssl"),
     ("ip", "iproute2"),
-    ("sox", "sox"),
 ];
 /// Packages without a program of their own.
 const COMPANIONS: [&str; 1] = ["kamailio-tls-modules"];
