@@ -74,17 +74,22 @@ pub(crate) fn tls(peer: &Peer) -> Option<&trust::TlsFacts> {
     }
 }
 
-/// SDES keys (RFC 4568 §9.1), SDP's old `k=` line and digest answers become `…`; the rest stays as it was.
+/// SDES keys (RFC 4568 §9.1) wherever they stand, SDP's old `k=` line, digest answers however they are written and on
+/// whatever line, and digits pressed by INFO become `…`; the rest stays as it was.
 fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
+    for line in text.split_inclusive(['\r', '\n']) {
         let lower = line.to_ascii_lowercase();
-        if lower.starts_with("a=crypto:") {
+        if lower.starts_with("k=") || lower.starts_with("signal=") {
+            let (name, _) = line.split_once('=').unwrap_or((line, ""));
+            let end = line.len() - line.trim_end_matches(['\r', '\n']).len();
+            out.push_str(name);
+            out.push_str("=…");
+            out.push_str(line.get(line.len() - end..).unwrap_or_default());
+        } else if lower.contains("inline:") {
             redact_after(line, &lower, "inline:", &[' ', '|', '\r', '\n', ';'], &mut out);
-        } else if lower.starts_with("k=") {
-            out.push_str("k=…\r\n");
-        } else if lower.starts_with("authorization:") || lower.starts_with("proxy-authorization:") {
-            redact_after(line, &lower, "response=\"", &['"'], &mut out);
+        } else if lower.contains("response") && lower.contains('=') {
+            redact_after(line, &lower, "response", &[',', '\r', '\n'], &mut out);
         } else {
             out.push_str(line);
         }
@@ -120,7 +125,20 @@ mod tests {
         }
         assert!(clean.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:…|2^20 inline:…\r\n"), "{clean}");
         assert!(clean.contains("A=CRYPTO:2 AEAD_AES_128_GCM INLINE:…\r\na=ptime:20\r\n"), "{clean}");
-        assert!(clean.contains("username=\"1001\", response=\"…\", uri=\"x\"\r\n"), "{clean}");
+        assert!(clean.contains("username=\"1001\", response…, uri=\"x\"\r\n"), "{clean}");
+    }
+
+    #[test]
+    fn what_is_written_unusually_is_redacted_too() {
+        let text = "REGISTER sip:a SIP/2.0\r\nAuthorization : Digest username=\"1001\",\r\n response = \"FOLDED\", nc=1\r\n\
+                    Authorization: Digest response=BARE,uri=\"x\"\r\n\r\nSignal=5\r\nDuration=160\r\n\
+                    v=0\ra=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:BYCR\ra=x\r\n";
+        let clean = redact(text);
+        for secret in ["FOLDED", "BARE", "Signal=5", "BYCR"] {
+            assert!(!clean.contains(secret), "{secret} in {clean}");
+        }
+        assert!(clean.contains("Signal=…\r\nDuration=160\r\n"), "{clean}");
+        assert!(clean.contains("inline:…\ra=x\r\n"), "{clean}");
     }
 
     #[test]
