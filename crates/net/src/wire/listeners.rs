@@ -202,8 +202,9 @@ impl Wire {
             *next_flow += 1;
             sip::FlowId(*next_flow)
         };
-        let Some(id) = self.remotes.flow(remote, now, fresh) else {
-            return tracing::warn!(node = %self.node, "a datagram was dropped: too many remotes at once");
+        let expected = self.peers.values().any(|peer| peer.addr.ip() == remote.addr.ip());
+        let Some(id) = self.remotes.flow(remote, expected, now, fresh) else {
+            return tracing::debug!(node = %self.node, "a datagram was dropped: too many remotes at once");
         };
         let flow = Flow { id, transport: Transport::Udp, local, remote: remote.addr };
         let peer = self.plain.clone();

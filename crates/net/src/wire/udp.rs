@@ -12,6 +12,8 @@ use sip::FlowId;
 const REMOTES: usize = 65_536;
 /// Longer than any transaction lives (64·T1 is 32 s).
 const QUIET: Duration = Duration::from_secs(120);
+/// Looking for the quiet ones goes through all of them: not for every datagram of a flood.
+const SWEEP: Duration = Duration::from_secs(1);
 
 pub(crate) struct Udp {
     pub socket: UdpSocket,
@@ -29,6 +31,7 @@ pub(crate) struct Remote {
 pub(crate) struct Remotes {
     by_id: HashMap<FlowId, Remote>,
     by_remote: HashMap<(usize, SocketAddr), (FlowId, Duration)>,
+    next_sweep: Duration,
 }
 
 impl Remotes {
@@ -36,16 +39,26 @@ impl Remotes {
         self.by_id.get(&flow).copied()
     }
 
-    /// The flow of a remote, made by `fresh` when it is new. `None`: too many remotes at once.
-    pub(crate) fn flow(&mut self, remote: Remote, now: Duration, fresh: impl FnOnce() -> FlowId) -> Option<FlowId> {
+    /// The flow of a remote, made by `fresh` when it is new. `None`: too many remotes at once. Whoever is `expected` finds
+    /// room all the same: sources of datagrams can be made up, and strangers' must not keep the carrier out.
+    pub(crate) fn flow(
+        &mut self,
+        remote: Remote,
+        expected: bool,
+        now: Duration,
+        fresh: impl FnOnce() -> FlowId,
+    ) -> Option<FlowId> {
         let key = (remote.socket, remote.addr);
         if let Some((flow, last)) = self.by_remote.get_mut(&key) {
             *last = now;
             return Some(*flow);
         }
         if self.by_remote.len() >= REMOTES {
-            self.forget_quiet(now);
-            if self.by_remote.len() >= REMOTES {
+            if now >= self.next_sweep {
+                self.next_sweep = now + SWEEP;
+                self.forget_quiet(now);
+            }
+            if self.by_remote.len() >= REMOTES && !expected {
                 return None;
             }
         }
@@ -97,19 +110,20 @@ mod tests {
     fn remotes_are_bounded_and_the_quiet_make_room() {
         let mut remotes = Remotes::default();
         let mut next = 0;
-        let mut flow = |remotes: &mut Remotes, n: u32, now: u64| {
+        let mut flow = |remotes: &mut Remotes, n: u32, expected: bool, now: u64| {
             let remote = Remote { socket: 0, addr: SocketAddr::new(std::net::Ipv4Addr::from(n).into(), 5060) };
-            remotes.flow(remote, Duration::from_secs(now), || {
+            remotes.flow(remote, expected, Duration::from_secs(now), || {
                 next += 1;
                 FlowId(next)
             })
         };
         for n in 0..REMOTES as u32 {
-            assert_eq!(flow(&mut remotes, n, 0), Some(FlowId(u64::from(n) + 1)));
+            assert_eq!(flow(&mut remotes, n, false, 0), Some(FlowId(u64::from(n) + 1)));
         }
-        assert_eq!(flow(&mut remotes, 7, 100), Some(FlowId(8)), "a known one keeps its flow");
-        assert_eq!(flow(&mut remotes, u32::MAX, 100), None, "no room");
-        assert!(flow(&mut remotes, u32::MAX, 130).is_some(), "the quiet made room");
+        assert_eq!(flow(&mut remotes, 7, false, 100), Some(FlowId(8)), "a known one keeps its flow");
+        assert_eq!(flow(&mut remotes, u32::MAX, false, 100), None, "no room");
+        assert!(flow(&mut remotes, u32::MAX - 1, true, 100).is_some(), "but for the carrier");
+        assert!(flow(&mut remotes, u32::MAX, false, 130).is_some(), "the quiet made room");
         assert_eq!(remotes.get(FlowId(1)), None);
         assert!(remotes.get(FlowId(8)).is_some());
     }
