@@ -117,9 +117,10 @@ impl Conn {
         self.heard_sip
     }
 
-    /// Somebody connected in clear and says nothing.
+    /// Somebody connected, proved nothing and says nothing.
     pub(crate) fn mute(&self) -> bool {
-        self.tls.is_none() && self.outbound.is_none() && !self.heard_sip
+        let verified = self.peer().is_some_and(|peer| matches!(**peer, Peer::Verified(_)));
+        !verified && self.outbound.is_none() && !self.heard_sip
     }
 
     /// Octets not yet taken by the system.

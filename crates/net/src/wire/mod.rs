@@ -341,14 +341,20 @@ impl Wire {
 
     /// Parses; what is no message may have an answer.
     fn take_message(&mut self, flow: Flow, peer: Arc<Peer>, bytes: bytes::Bytes) -> Option<Message> {
-        match std::panic::catch_unwind(|| Message::parse(bytes.clone())) {
+        let parse = || {
+            Message::parse(bytes.clone()).map_err(|error| {
+                let answer = sip::message::refuse(&bytes, &error, flow.remote);
+                (error, answer)
+            })
+        };
+        match std::panic::catch_unwind(parse) {
             Ok(Ok(message)) => {
                 self.heard.push_back(Heard::Message { flow, peer, message });
                 None
             }
-            Ok(Err(error)) => {
+            Ok(Err((error, answer))) => {
                 tracing::warn!(node = %self.node, remote = %flow.remote, %error, "a message was refused: it is not SIP");
-                sip::message::refuse(&bytes, &error, flow.remote)
+                answer
             }
             Err(_) => {
                 tracing::error!(node = %self.node, remote = %flow.remote, "the parser panicked; the message was dropped");

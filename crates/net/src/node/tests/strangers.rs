@@ -82,6 +82,16 @@ fn one_who_connects_and_says_nothing_is_let_go() {
 }
 
 #[test]
+fn one_who_shows_no_certificate_and_says_nothing_is_let_go_too() {
+    let lab = Lab::new();
+    let b = lab.node("b", 3, &[], NodeOptions { clients: ClientCertificate::Optional, ..NodeOptions::default() });
+    let (mut tls, mut tcp) = anonymous(&lab, &b);
+    tcp.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    let got = rustls::Stream::new(&mut tls, &mut tcp).read(&mut [0; 100]);
+    assert!(matches!(got, Ok(0)), "closed in order, not left open: {got:?}");
+}
+
+#[test]
 fn handshakes_under_way_from_one_source_are_bounded() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions::default());
