@@ -1,6 +1,8 @@
 //! Writes finished recordings away from the media thread: a disk may take longer than a packet.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -72,9 +74,15 @@ impl Scribe {
     }
 }
 
+/// What people said is nobody else's on this host: 0600 for a new file.
+fn write_private(path: &str, wav: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(wav)
+}
+
 fn write(job: Job) {
     for (path, wav) in &job.files {
-        if let Err(error) = std::fs::write(path, wav) {
+        if let Err(error) = write_private(path, wav) {
             tracing::error!(path, %error, "a recording could not be written");
             return;
         }

@@ -193,7 +193,9 @@ fn what_was_heard_and_said_is_written_and_told() {
             break;
         }
     }
-    assert!(std::fs::metadata(dir.join("heard.wav")).unwrap().len() > 5 * 160 * 2);
+    let heard = std::fs::metadata(dir.join("heard.wav")).unwrap();
+    assert!(heard.len() > 5 * 160 * 2);
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&heard.permissions()) & 0o777, 0o600, "nobody else listens");
     std::fs::remove_dir_all(dir).unwrap();
     rig.threads.stop();
 }
