@@ -38,6 +38,10 @@ pub struct Birth {
     pub called: String,
 }
 
+/// Events of one leg that are written down: a peer that changes something all day long must not fill the memory, nor make
+/// a statement that cannot be carried. A long call of many agents has some dozens.
+const MOST_EVENTS: usize = 1000;
+
 /// One leg. `server` names an INVITE or re-INVITE that still waits for our final answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Leg {
@@ -117,8 +121,14 @@ impl Leg {
         }
     }
 
+    /// Written down in the record; beyond [`MOST_EVENTS`] that there was more, once.
     pub fn event(&mut self, what: impl Into<String>, now: Now) {
-        self.record.events.push(LegEvent { at_ms: ms(now), what: what.into() });
+        let what = match self.record.events.len() {
+            0..MOST_EVENTS => what.into(),
+            MOST_EVENTS => "more happened than is written down".into(),
+            _ => return,
+        };
+        self.record.events.push(LegEvent { at_ms: ms(now), what });
     }
 
     pub fn ringing(&mut self) {
@@ -202,5 +212,33 @@ impl Signalling {
             peer: certificate,
             admitted_by: admitted_by.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restless_peer_does_not_fill_the_record() {
+        let birth = Birth {
+            call: 1,
+            leg: 2,
+            direction: Direction::Answer,
+            dialog: DialogId(3),
+            server: None,
+            sip_call_id: "a".into(),
+            peer: "carrier".into(),
+            dial_peer: None,
+            calling: String::new(),
+            called: String::new(),
+        };
+        let now = Now { mono: std::time::Duration::ZERO, wall: std::time::UNIX_EPOCH };
+        let mut leg = Leg::new(birth, now);
+        for _ in 0..2 * MOST_EVENTS {
+            leg.event("remote party changed", now);
+        }
+        assert_eq!(leg.record.events.len(), MOST_EVENTS + 1);
+        assert!(leg.record.events.last().is_some_and(|event| event.what.contains("more happened")));
     }
 }
