@@ -180,7 +180,7 @@ impl Stream {
 
     /// Takes an RTCP compound off the wire.
     pub(super) fn hear_rtcp(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) {
-        if self.latch == Latched::Agreed && ![self.source.ip(), self.terms.remote_rtcp.ip()].contains(&from.ip()) {
+        if self.latch != Latched::Open && ![self.source.ip(), self.terms.remote_rtcp.ip()].contains(&from.ip()) {
             self.tally.foreign_source += 1;
             return;
         }

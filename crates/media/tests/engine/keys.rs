@@ -148,6 +148,13 @@ fn another_address_is_taken_only_when_latching_and_only_once() {
             assert_eq!(rig.facts(b).remote, facts.remote);
             let foreign = rig.facts(b).foreign_source;
             assert!(foreign > facts.foreign_source);
+            // Nor do its reports, or ours would go to it.
+            let reports = std::net::SocketAddr::new(b.lease.addr.ip(), b.lease.addr.port() + 1);
+            rig.inject("127.0.0.77:9".parse().unwrap(), reports, vec![0x80, 201, 0, 1, 0, 0, 0, 7]);
+            rig.run(ms(20));
+            let reported = rig.facts(b).foreign_source;
+            assert!(reported > foreign, "{latch:?}");
+            let foreign = reported;
             // A refresh that advertises the same again does not undo what was latched to.
             rig.set_latched(b, at_b, latch);
             rig.run(ms(200));
