@@ -138,6 +138,11 @@ impl Verdict {
         self.wrong.is_none()
     }
 
+    /// Good, and by a root that the verifier named: the one thing that an exit status of 0 may mean.
+    pub fn is_vouched_for(&self) -> bool {
+        self.is_good() && self.roots_are_ours
+    }
+
     /// How many hops are as they are by an administrator's loud words.
     pub fn exceptions(&self) -> usize {
         self.hops.iter().filter(|hop| !hop.exceptions.is_empty()).count()
@@ -183,6 +188,9 @@ impl fmt::Display for Verdict {
         }
         match (&self.wrong, self.exceptions()) {
             (Some(wrong), _) => writeln!(f, "verdict WRONG: {wrong}"),
+            (None, _) if !self.roots_are_ours => {
+                writeln!(f, "verdict WHOLE: nothing is wrong with it, but nobody whom you named vouches for it")
+            }
             (None, 0) => writeln!(f, "verdict GOOD: {} hops, every one secure", self.hops.len()),
             (None, 1) => writeln!(
                 f,

@@ -25,7 +25,8 @@ pub(crate) fn check(sources: &[Source]) -> Vec<String> {
     for source in sources {
         let inside = code(&source.text);
         let krate = source.path.strip_prefix("crates/").and_then(|p| p.split('/').next());
-        let is_test = source.path.contains("/tests/") || source.path.ends_with("tests.rs");
+        let is_test = ["/tests/", "/examples/"].iter().any(|part| source.path.contains(part))
+            || source.path.ends_with("tests.rs");
         if krate.is_some_and(|k| PURE.contains(&k)) && !is_test {
             for (word, instead) in IMPURE.iter().filter(|(word, _)| inside.contains(word)) {
                 problems.push(format!("{}: `{word}` in a pure crate: {instead}", source.path));

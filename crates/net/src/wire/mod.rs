@@ -344,7 +344,7 @@ impl Wire {
         let parse = || {
             Message::parse(bytes.clone()).map_err(|error| {
                 let answer = sip::message::refuse(&bytes, &error, flow.remote);
-                (error, answer)
+                Box::new((error, answer))
             })
         };
         match std::panic::catch_unwind(parse) {
@@ -352,7 +352,8 @@ impl Wire {
                 self.heard.push_back(Heard::Message { flow, peer, message });
                 None
             }
-            Ok(Err((error, answer))) => {
+            Ok(Err(refused)) => {
+                let (error, answer) = *refused;
                 tracing::warn!(node = %self.node, remote = %flow.remote, %error, "a message was refused: it is not SIP");
                 answer
             }

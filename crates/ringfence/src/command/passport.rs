@@ -52,7 +52,7 @@ fn check(data: &Path, file: &Path, root: Option<&Path>) -> Outcome {
     };
     let verdict = verify(&passport, trusted.as_deref(), SystemTime::now());
     print!("{verdict}");
-    Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if verdict.is_vouched_for() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The roots named, or the data directory's own; `None` when there are neither, and then the passport's own are taken (which

@@ -47,26 +47,26 @@ async fn answer(estate: &Estate, question: Question, show: &Show) -> anyhow::Res
         Question::Connections => each(&nodes(sbc)?, "/api/v1/connections", json, |c: Connections| tls_detail(&c)).await,
         Question::Refusals => {
             let all: Vec<RefusalRecord> = gather(&nodes(every)?, "/api/v1/refusals").await?;
-            told(json, all, |all| tables::refusals(all))
+            told(json, all, tables::refusals)
         }
         Question::Agents => {
             let all: Vec<AgentView> = gather(&nodes(call_server)?, "/api/v1/agents").await?;
-            told(json, all, |all| tables::agents(all))
+            told(json, all, tables::agents)
         }
         Question::Queues => {
             let all: Vec<QueueView> = gather(&nodes(call_server)?, "/api/v1/queues").await?;
-            told(json, all, |all| tables::queues(all))
+            told(json, all, tables::queues)
         }
         Question::Registrations => {
             let all: Vec<Registration> = gather(&nodes(call_manager)?, "/api/v1/registrations").await?;
-            told(json, all, |all| tables::registrations(all))
+            told(json, all, tables::registrations)
         }
         Question::Status => {
             let mut all: Vec<Status> = Vec::new();
             for client in nodes(every)? {
                 all.push(client.get("/api/v1/status").await?);
             }
-            told(json, all, |all| tables::status(all))
+            told(json, all, tables::status)
         }
     }
 }

@@ -169,9 +169,12 @@ impl World {
         self.sky.parted.insert((b.to_owned(), a.to_owned()), until);
         let most = span.as_millis().max(1) as u64;
         for (node, flow, ..) in self.links.between(a, b) {
-            if self.rng.next_u32() % 2 == 0 {
+            if self.rng.next_u32().is_multiple_of(2) {
                 let after = Duration::from_millis(u64::from(self.rng.next_u32()) % most);
-                let half = (self.rng.next_u32() % 2 == 0)
+                let half = self
+                    .rng
+                    .next_u32()
+                    .is_multiple_of(2)
                     .then(|| Duration::from_millis(u64::from(self.rng.next_u32()) % most));
                 self.later(after, Event::Break { node, flow, half });
             }
