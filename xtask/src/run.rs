@@ -17,11 +17,24 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     command(&cargo, arguments)
 }
 
+/// The same, with a setting in the environment unless there is one already.
+pub(crate) fn cargo_with(setting: (&str, &str), arguments: &[&str]) -> Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let (name, usual) = setting;
+    let value = std::env::var(name).unwrap_or_else(|_| usual.into());
+    run_with(&[(name, &value)], &cargo, arguments)
+}
+
 /// Runs a program to its end with our own terminal.
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Result<()> {
+    run_with(&[], program, arguments)
+}
+
+fn run_with(settings: &[(&str, &str)], program: &str, arguments: &[&str]) -> Result<()> {
     eprintln!("$ {} {}", program.rsplit('/').next().unwrap_or(program), arguments.join(" "));
     let status = Command::new(program)
         .args(arguments)
+        .envs(settings.iter().copied())
         .current_dir(root())
         .status()
         .with_context(|| format!("cannot start {program}"))?;

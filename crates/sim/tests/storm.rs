@@ -42,16 +42,16 @@ fn whatever_the_weather_nothing_is_left_and_the_next_call_goes_through() {
                     }
                     match storm::run(seed) {
                         Ok(tally) => sum.lock().unwrap().add(&tally),
-                        Err(wreck) => wrecks.lock().unwrap().push(*wreck),
+                        Err(wreck) => {
+                            eprintln!("seed {seed}: {}", wreck.wrong);
+                            wrecks.lock().unwrap().push(*wreck);
+                        }
                     }
                 }
             });
         }
     });
     let (wrecks, sum) = (wrecks.into_inner().unwrap(), sum.into_inner().unwrap());
-    for wreck in wrecks.iter().skip(1) {
-        println!("seed {}: {}", wreck.seed, wreck.wrong);
-    }
     if let Some(wreck) = wrecks.first() {
         panic!("{wreck}");
     }
