@@ -90,8 +90,8 @@ impl Estate {
     pub async fn statements(&self, caller: &str) -> (Vec<Signed>, Vec<String>) {
         let (mut statements, mut missing) = (Vec::new(), Vec::new());
         for client in self.clients.values() {
-            match client.get::<Signed>(&format!("/api/v1/statements/{caller}")).await {
-                Ok(signed) => statements.push(signed),
+            match client.get::<Vec<Signed>>(&format!("/api/v1/statements/{caller}")).await {
+                Ok(signed) => statements.extend(signed),
                 Err(crate::link::Error::Refused { status: 404, .. }) => {}
                 Err(error) => missing.push(error.to_string()),
             }

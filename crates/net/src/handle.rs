@@ -89,9 +89,9 @@ impl NodeHandle {
         self.facts.statements.list(&self.facts.name)
     }
 
-    /// A stored statement.
-    pub fn statement(&self, caller: &str) -> Option<call::statement::Signed> {
-        self.facts.statements.get(&self.facts.name, caller)
+    /// Stored statements on a caller's calls through this node (as a rule one), oldest call first.
+    pub fn statements_of(&self, caller: &str) -> Vec<call::statement::Signed> {
+        self.facts.statements.of_caller(&self.facts.name, caller)
     }
 
     /// When the node started, ms since 1970.

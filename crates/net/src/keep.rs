@@ -56,12 +56,17 @@ impl Keeper for Store {
 
 fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::Error> {
     match what {
-        Persist::Statement { caller, signed } => store.put_statement(&Statement {
-            node: node.into(),
-            caller: caller.0.clone(),
-            made_ms: signed.statement().map_or_else(|_| now_ms(), |statement| statement.made_ms),
-            signed: json(signed),
-        }),
+        Persist::Statement { caller, signed } => {
+            let said = signed.statement().ok();
+            let began = said.as_ref().and_then(|s| s.legs.iter().map(|leg| leg.began_ms).min());
+            store.put_statement(&Statement {
+                node: node.into(),
+                caller: caller.0.clone(),
+                began_ms: began.unwrap_or_else(now_ms),
+                made_ms: said.map_or_else(now_ms, |statement| statement.made_ms),
+                signed: json(signed),
+            })
+        }
         Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
         Persist::Registration { line, state } => store.put_registration(node, line, state.as_deref()),
         Persist::Agent { id, state } => store.put_agent_state(node, id, state),
@@ -117,9 +122,11 @@ impl Reader {
         list
     }
 
-    pub(crate) fn get(&self, node: &str, caller: &str) -> Option<Signed> {
-        let statement = self.read("a statement", |store| store.statement(node, caller))??;
-        serde_json::from_str(&statement.signed).ok()
+    /// A node's statements on a caller's calls, oldest call first.
+    pub(crate) fn of_caller(&self, node: &str, caller: &str) -> Vec<Signed> {
+        let statements =
+            self.read("statements of a caller", |store| store.statements(node, caller)).unwrap_or_default();
+        statements.iter().filter_map(|statement| serde_json::from_str(&statement.signed).ok()).collect()
     }
 
     /// Hands a node that starts what an earlier process kept of it.

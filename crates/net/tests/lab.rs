@@ -172,7 +172,7 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
         let _ = call_server_journal.recv_timeout(Duration::from_millis(50));
     }
     let (caller, _) = call_server.statements().pop().expect("a statement");
-    assert!(call_server.statement(&caller).is_some());
+    assert!(call_server.statements_of(&caller).len() == 1);
 
     let media = lab.process.media();
     assert!(media.received > 0 && media.kernel_drops == 0 && media.panics == 0, "{media:?}");

@@ -10,6 +10,9 @@ pub struct Statement {
     pub node: String,
     /// The caller's UUID, lower-case hex.
     pub caller: String,
+    /// When the call began at this node: a caller may have several calls through one node, one after another (agent to
+    /// agent) or by using a Session-ID again. Milliseconds since 1970.
+    pub began_ms: u64,
     /// Milliseconds since 1970.
     pub made_ms: u64,
     /// Statement, signature and chain, as JSON.
@@ -17,25 +20,29 @@ pub struct Statement {
 }
 
 impl Store {
-    /// Keeps a node's statement on a call. A node that states again (it was restarted in mid-call) replaces what it said.
+    /// Keeps a node's statement on a call. A node that states again on the same call (it was restarted in mid-call)
+    /// replaces what it said; another call of the same caller never does.
     pub fn put_statement(&mut self, statement: &Statement) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Statement { node, caller, made_ms, signed } = statement;
-                let sql = "INSERT INTO statement (node, caller, made_ms, signed) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET made_ms = ?3, signed = ?4";
-                sqlite.write("keep a statement", sql, params![node, caller, to_sql(*made_ms), signed])?;
+                let Statement { node, caller, began_ms, made_ms, signed } = statement;
+                let sql = "INSERT INTO statement (node, caller, began_ms, made_ms, signed) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET made_ms = ?4, signed = ?5";
+                sqlite.write(
+                    "keep a statement",
+                    sql,
+                    params![node, caller, to_sql(*began_ms), to_sql(*made_ms), signed],
+                )?;
             }
         }
         Ok(())
     }
 
-    pub fn statement(&self, node: &str, caller: &str) -> Result<Option<Statement>, Error> {
+    /// What a node said of a caller's calls, oldest call first.
+    pub fn statements(&self, node: &str, caller: &str) -> Result<Vec<Statement>, Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let sql = "SELECT node, caller, made_ms, signed FROM statement WHERE caller = ?2 AND node = ?1";
-                sqlite
-                    .read("read a statement", sql, params![node, caller], statement)
-                    .map(|rows| rows.into_iter().next())
+                let sql = "SELECT node, caller, began_ms, made_ms, signed FROM statement WHERE caller = ?2 AND node = ?1 ORDER BY began_ms";
+                sqlite.read("read a node's statements", sql, params![node, caller], statement)
             }
         }
     }
@@ -45,7 +52,7 @@ impl Store {
         match self {
             Store::Sqlite(sqlite) => sqlite.read(
                 "read statements",
-                "SELECT node, caller, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node",
+                "SELECT node, caller, began_ms, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node, began_ms",
                 params![caller],
                 statement,
             ),
@@ -66,5 +73,11 @@ impl Store {
 }
 
 fn statement(row: &rusqlite::Row<'_>) -> rusqlite::Result<Statement> {
-    Ok(Statement { node: row.get(0)?, caller: row.get(1)?, made_ms: from_sql(row.get(2)?), signed: row.get(3)? })
+    Ok(Statement {
+        node: row.get(0)?,
+        caller: row.get(1)?,
+        began_ms: from_sql(row.get(2)?),
+        made_ms: from_sql(row.get(3)?),
+        signed: row.get(4)?,
+    })
 }

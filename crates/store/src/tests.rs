@@ -7,7 +7,23 @@ use crate::test_folder::Folder;
 use crate::*;
 
 fn statement(caller: &str, made_ms: u64) -> Statement {
-    Statement { node: "cvp1".into(), caller: caller.into(), made_ms, signed: format!("{{\"of\":\"{caller}\"}}") }
+    Statement {
+        node: "cvp1".into(),
+        caller: caller.into(),
+        began_ms: 1,
+        made_ms,
+        signed: format!("{{\"of\":\"{caller}\"}}"),
+    }
+}
+
+#[test]
+fn another_call_of_the_same_caller_takes_no_statement_away() {
+    let mut store = Store::in_memory().unwrap();
+    let first = statement("674ecd1639ed7a710000abf910000178", 2);
+    let later = Statement { began_ms: 10, made_ms: 11, ..first.clone() };
+    store.put_statement(&first).unwrap();
+    store.put_statement(&later).unwrap();
+    assert_eq!(store.statements("cvp1", &first.caller).unwrap(), [first, later]);
 }
 
 #[test]
@@ -55,8 +71,8 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
     assert_eq!(calls.len(), 2);
     assert!(calls.contains(&u64::MAX) && calls.contains(&7));
     assert_eq!(other.agent_states("cvp1").unwrap(), [AgentState { id: "1001".into(), state: "not ready".into() }]);
-    assert_eq!(other.statement("cvp1", a).unwrap(), Some(statement(a, 2)));
-    assert_eq!(other.statement("cube1", a).unwrap(), None);
+    assert_eq!(other.statements("cvp1", a).unwrap(), [statement(a, 2)]);
+    assert_eq!(other.statements("cube1", a).unwrap(), []);
     assert_eq!(other.statements_of(b).unwrap(), [statement(b, 3)]);
     assert_eq!(other.statement_list("cvp1", 9).unwrap(), [(b.to_owned(), 3), (a.to_owned(), 2)]);
     assert_eq!(other.ended_legs_of(a).unwrap(), std::slice::from_ref(&leg));

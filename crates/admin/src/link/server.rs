@@ -195,13 +195,14 @@ async fn statements(State(node): State<NodeHandle>) -> Response {
     Json(list).into_response()
 }
 
-/// The stored statement of a finished call; of a live one, the statement as it stands.
+/// The stored statements on a caller's finished calls, oldest first; of a live one, the statement as it stands.
 async fn statement(State(node): State<NodeHandle>, Path(caller): Path<String>) -> Response {
-    if let Some(signed) = node.statement(&caller) {
-        return Json(signed).into_response();
+    let stored = node.statements_of(&caller);
+    if !stored.is_empty() {
+        return Json(stored).into_response();
     }
     match node.control(Control::Statement { caller: call::session_id::Uuid(caller) }).await {
-        Reply::Statement(signed) => Json(signed).into_response(),
+        Reply::Statement(signed) => Json([signed]).into_response(),
         Reply::Sorry(words) => problem(StatusCode::NOT_FOUND, words),
         other => sorry(other),
     }

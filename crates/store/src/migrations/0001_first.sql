@@ -19,9 +19,10 @@ CREATE INDEX refusal_by_node ON refusal (node, id);
 CREATE TABLE statement (
     node    TEXT NOT NULL,
     caller  TEXT NOT NULL,
+    began_ms INTEGER NOT NULL,
     made_ms INTEGER NOT NULL,
     signed  TEXT NOT NULL,
-    PRIMARY KEY (caller, node)
+    PRIMARY KEY (caller, node, began_ms)
 ) WITHOUT ROWID;
 CREATE INDEX statement_by_time ON statement (node, made_ms);
 
