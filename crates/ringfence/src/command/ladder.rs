@@ -37,7 +37,7 @@ pub(crate) fn run(data: &Path, caller: &str, output: &Path, names: &[String]) ->
         good: verdict.is_good(),
         exceptions: verdict.exceptions(),
     });
-    std::fs::write(output, text).with_context(|| format!("cannot write {}", output.display()))?;
+    store::write_private(output, text.as_bytes()).with_context(|| format!("cannot write {}", output.display()))?;
     println!("{}: {} messages", output.display(), arrows.len());
     Ok(ExitCode::SUCCESS)
 }
