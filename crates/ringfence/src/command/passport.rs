@@ -26,7 +26,8 @@ fn get(data: &Path, caller: &str, output: &Path) -> Outcome {
     for words in &missing {
         eprintln!("ringfence: {words}");
     }
-    store::write_private(output, passport.to_json().as_ref()).with_context(|| format!("cannot write {}", output.display()))?;
+    store::write_private(output, passport.to_json().as_ref())
+        .with_context(|| format!("cannot write {}", output.display()))?;
     println!("{}: call {}, {} signed statements", output.display(), passport.caller.0, passport.statements.len());
     Ok(ExitCode::SUCCESS)
 }
