@@ -1,8 +1,7 @@
 //! What a packet costs: nanoseconds to protect and to open one of 172 octets, by suite, and a relayed packet through the
 //! engine. `cargo run --release -p media --example srtp_cost`
 
-// A measurement reads the clock; the engine itself does not.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods)] // a measurement reads the clock; the engine itself does not
 
 use std::time::{Duration, Instant};
 

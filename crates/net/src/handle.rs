@@ -1,7 +1,7 @@
 //! A running node as other threads see it. Everything is a letter to its loop and an answer: there is no shared state.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use roles::{Control, Journal, RefusalRecord, Reply};
 use tokio::sync::oneshot;
@@ -107,17 +107,10 @@ impl NodeHandle {
     }
 
     /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.
-    fn ask<T>(&self, letter: impl FnOnce(oneshot::Sender<T>) -> Letter) -> Option<T> {
-        let (answer, mut waiting) = oneshot::channel();
+    fn ask<T>(&self, letter: impl FnOnce(mpsc::SyncSender<T>) -> Letter) -> Option<T> {
+        let (answer, waiting) = mpsc::sync_channel(1);
         self.letters.send(letter(answer)).ok()?;
-        loop {
-            match waiting.try_recv() {
-                Ok(value) => return Some(value),
-                Err(oneshot::error::TryRecvError::Closed) => return None,
-                // `blocking_recv` panics on a runtime's thread, where administration calls this too.
-                Err(oneshot::error::TryRecvError::Empty) => std::thread::sleep(std::time::Duration::from_micros(100)),
-            }
-        }
+        waiting.recv().ok()
     }
 }
 

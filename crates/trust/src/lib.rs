@@ -9,6 +9,7 @@ mod identity;
 mod peer;
 mod sign;
 pub mod tls;
+mod utc;
 mod words;
 
 pub use ca::{Ca, KeyKind, Request};
@@ -16,6 +17,7 @@ pub use facts::{CertificateFacts, NODE_URI};
 pub use identity::{Identity, certificates_der};
 pub use peer::{Peer, TlsFacts, VerifiedPeer};
 pub use sign::verify_signature;
+pub use utc::Utc;
 pub use words::Refusal;
 
 /// What is wrong with our own certificates or keys. What is wrong with a peer's is a [`Refusal`].

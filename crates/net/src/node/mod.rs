@@ -48,10 +48,10 @@ pub(crate) enum Letter {
     Told(AskId, Told),
     Control(Control, oneshot::Sender<Reply>),
     Plan(std::sync::Arc<roles::Plan>),
-    Connections(oneshot::Sender<Connections>),
-    Trace(oneshot::Sender<Vec<TraceEntry>>),
-    Refusals(oneshot::Sender<Vec<RefusalRecord>>),
-    Watch(oneshot::Sender<mpsc::Receiver<Journal>>),
+    Connections(mpsc::SyncSender<Connections>),
+    Trace(mpsc::SyncSender<Vec<TraceEntry>>),
+    Refusals(mpsc::SyncSender<Vec<RefusalRecord>>),
+    Watch(mpsc::SyncSender<mpsc::Receiver<Journal>>),
     Stop,
 }
 
