@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use call::record::LegState;
-use roles::{Control, Reply};
-use sim::rig::{Sound, World};
+use roles::{Control, Kind, Reply};
+use sim::rig::{Papers, Sound, World, lab};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -221,12 +221,12 @@ fn a_browser_whose_connection_breaks_goes_on() {
 fn a_call_server_that_was_killed_goes_on_with_its_calls() {
     let mut world = still(6, Some(S));
     to_the_agent(&mut world);
-    let site = sim::rig::lab::site();
+    let site = lab::site();
     world.kill("cvp1");
     world.run(5 * S);
     assert_eq!(world.calls("cube1").len(), 2, "caller and agent go on talking");
     let plan = roles::Plan::compile(&site, "cvp1", 1).unwrap();
-    world.restart(plan, sim::rig::Papers::node("cvp1.lab.example"));
+    world.restart(plan, Papers::node("cvp1.lab.example"));
     world.run(1900 * S);
     assert_eq!(world.calls("cube1").len(), 2, "its refreshes were answered: {}", world.ladder());
     assert_eq!(world.calls("cvp1").iter().filter(|leg| leg.state != LegState::Ended).count(), 2);
@@ -234,6 +234,39 @@ fn a_call_server_that_was_killed_goes_on_with_its_calls() {
     world.run(40 * S);
     for node in ["cube1", "cvp1", "cucm1", "phone1001"] {
         assert_eq!(world.calls(node).len(), 0, "{node}");
+    }
+}
+
+/// The ended leg of one call must not be taken for a leg of another that came in with the same dialog number.
+#[test]
+fn of_the_calls_that_outlive_their_call_server_each_ends_alone() {
+    let mut world = World::new(8, Sound::still());
+    world.start_site(&lab::site());
+    let mut carrier = lab::carrier();
+    if let Kind::Phone(phone) = &mut carrier.kind {
+        phone.calls = 5;
+    }
+    world.start(carrier, Papers::None);
+    world.start(lab::agent("1001", Some(S)), Papers::phone("phone1001.lab.example"));
+    world.run(S);
+    to_the_agent(&mut world);
+    for _ in 0..4 {
+        world.dial("6016");
+        world.run(S);
+    }
+    world.kill("cvp1");
+    world.run(S);
+    world.restart(roles::Plan::compile(&lab::site(), "cvp1", 1).unwrap(), Papers::node("cvp1.lab.example"));
+    world.run(S);
+    let up = |world: &mut World| world.calls("cvp1").iter().filter(|leg| leg.state != LegState::Ended).count();
+    assert_eq!(up(&mut world), 10);
+    world.hang_up("phone1001");
+    world.run(S);
+    assert_eq!(up(&mut world), 8, "the agent's call is over");
+    world.hang_up("carrier");
+    world.run(40 * S);
+    for node in ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "carrier"] {
+        assert_eq!(world.calls(node).len(), 0, "{node}\n{}", world.ladder());
     }
 }
 
@@ -542,10 +575,10 @@ fn a_goodbye_that_found_no_way_is_asked_for() {
     world.hang_up("carrier");
     world.run(3 * S);
     assert_eq!(world.calls("cucm1").len(), 2, "the agent's side cannot know");
-    let site = sim::rig::lab::site();
+    let site = lab::site();
     let plan = roles::Plan::compile(&site, "cvp1", 1).unwrap();
     world.kept.clear();
-    world.start(plan, sim::rig::Papers::node("cvp1.lab.example"));
+    world.start(plan, Papers::node("cvp1.lab.example"));
     world.run(20 * S);
     assert_eq!(world.calls("cucm1").len(), 0, "asked, the call server knew of no such call: {}", world.ladder());
     assert_eq!(world.calls("phone1001").len(), 0);

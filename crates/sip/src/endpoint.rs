@@ -58,6 +58,11 @@ pub struct ServerId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DialogId(pub u64);
 
+impl DialogId {
+    /// Of a dialog that ended in an earlier process: no endpoint ever gives it to one.
+    pub const OVER: DialogId = DialogId(0);
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// Addresses this node listens on, one a transport: used in Via and Contact.
@@ -246,14 +251,18 @@ impl Endpoint {
         }
     }
 
-    /// The connection to `target` could not be made or verified (words say why); every request waiting for it fails.
+    /// The connection to `target` could not be made or verified, or ended before it was heard from (words say why);
+    /// every request waiting for it fails, but for a BYE within a dialog: that is sent again, as over UDP, until
+    /// timer F, for nobody else would tell the peer that the call is over.
     pub fn unreachable(&mut self, target: &Target, why: &str, now: Duration) {
         let waits = |client: &Client| {
             client.is_open() && client.flow.is_none() && matches!(&client.hop, Hop::Target(hop) if hop == target)
         };
         let failed: Vec<u64> = self.clients.iter().filter(|(_, client)| waits(client)).map(|(id, _)| *id).collect();
         for id in failed {
-            self.fail(id, Failure::Transport(why.to_owned()), now);
+            if !self.persists(id, now) {
+                self.fail(id, Failure::Transport(why.to_owned()), now);
+            }
         }
     }
 

@@ -54,6 +54,11 @@ impl Schedule {
         Schedule { retry: None, every: Duration::ZERO, end: Some(now + within) }
     }
 
+    /// Retries from `now + every` on; the end stays.
+    fn retry_from(&mut self, now: Duration, every: Duration) {
+        (self.retry, self.every) = (Some(now + every), every);
+    }
+
     /// The next moment this schedule wants.
     pub(crate) fn due(&self) -> Option<Duration> {
         match (self.retry, self.end) {

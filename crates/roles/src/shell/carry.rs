@@ -1,6 +1,7 @@
 //! A call carried from one life of a node to the next: its legs with their dialogs and records, as bytes.
 
 use serde::{Deserialize, Serialize};
+use sip::DialogId;
 use sip::endpoint::Carried;
 
 use super::{CallEntry, CallNo, LegEntry, LegNo, Shell};
@@ -46,6 +47,8 @@ impl Shell {
                     self.book.add(leg_no, entry);
                 }
                 None => {
+                    // Its number of old may be another call's by now.
+                    entry.leg.dialog = DialogId::OVER;
                     entry.leg.ended("the node was started again", now);
                     self.book.add_ended(leg_no, entry);
                 }

@@ -328,4 +328,20 @@ impl Endpoint {
         self.send(hop, bytes);
         true
     }
+
+    /// Keeps a BYE going whose connection could not be made: the peer may be back within timer F.
+    pub(super) fn persists(&mut self, id: u64, now: Duration) -> bool {
+        let timing = self.timing();
+        let Some(client) = self.clients.get_mut(&id) else { return false };
+        let (Machine::Other(machine), true) = (&mut client.machine, client.message.is(&Method::Bye)) else {
+            return false;
+        };
+        // Without a dialog's own target it was sent to a stranger once, out of courtesy.
+        if client.fallback.is_none() {
+            return false;
+        }
+        machine.unsettle(&timing, now);
+        self.arm_client(id);
+        true
+    }
 }

@@ -36,6 +36,14 @@ impl ClientOther {
         self.state == State::Trying
     }
 
+    /// The stream it went over has failed it: from now on it is sent again as over UDP (timer E), until timer F.
+    pub(crate) fn unsettle(&mut self, timing: &Timing, now: Duration) {
+        if self.reliable && self.is_unheard() {
+            self.reliable = false;
+            self.schedule.retry_from(now, timing.t1);
+        }
+    }
+
     pub(crate) fn heard(&mut self, status: Status, timing: &Timing, now: Duration) -> Heard {
         match self.state {
             State::Completed => Heard::Nothing,
@@ -88,6 +96,18 @@ mod tests {
             }
         }
         assert_eq!(sent, [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500]);
+    }
+
+    #[test]
+    fn what_its_stream_failed_is_sent_again_until_f() {
+        let mut machine = ClientOther::new(true, &TIMING, Duration::ZERO);
+        assert_eq!(machine.schedule.due(), Some(Duration::from_secs(32)));
+        machine.unsettle(&TIMING, Duration::from_secs(2));
+        assert_eq!(machine.tick(&TIMING, Duration::from_millis(2500)), Due::Resend);
+        // The next connection fails as well: no faster for that.
+        machine.unsettle(&TIMING, Duration::from_millis(2501));
+        assert_eq!(machine.schedule.due(), Some(Duration::from_millis(3500)));
+        assert_eq!(machine.tick(&TIMING, Duration::from_secs(32)), Due::TimedOut);
     }
 
     #[test]

@@ -200,3 +200,27 @@ fn a_silent_peer_is_given_up_after_64_t1() {
         pair.assert_empty();
     }
 }
+
+#[test]
+fn a_bye_whose_connections_break_is_sent_again_until_it_is_answered() {
+    let mut pair = Pair::new(Link::tcp(), 1);
+    let (a, b) = pair.established();
+    pair.reset();
+    pair.run(Duration::ZERO);
+    let now = pair.now;
+    pair.ends[A].endpoint.end(a, Headers::new(), now);
+    for until_the_next in [500, 995] {
+        pair.run(Duration::from_millis(5)); // on its way
+        pair.reset();
+        pair.run(Duration::from_millis(until_the_next));
+        assert!(pair.take(B).is_none());
+    }
+    pair.settle();
+    let Some(Event::InDialog { server, dialog, request, .. }) = pair.take(B) else {
+        panic!("no BYE: {:?}", pair.ends[A].sent)
+    };
+    assert_eq!((dialog, request.method()), (b, Method::Bye));
+    pair.respond(B, server, 200, None);
+    pair.exhaust();
+    pair.assert_empty();
+}
