@@ -11,12 +11,14 @@ mod decision;
 mod plan;
 mod queue;
 mod router;
+mod standing;
 
 pub use agent::AgentState;
 pub use decision::Decision;
 pub use plan::{AgentPlan, Plan, QueuePlan};
 pub use router::{Input, Output, Router};
 use serde::{Deserialize, Serialize};
+pub use standing::Standing;
 
 /// A caller waiting or talking; the number is the call server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

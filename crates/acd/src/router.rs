@@ -35,7 +35,7 @@ pub enum Output {
     Withdraw { call: CallId, agent: AgentId, why: String },
     /// The caller could not be queued (no such queue), or the queue was taken out of the plan. The call is forgotten.
     Unroutable { call: CallId, why: String },
-    /// For the desk and the journal.
+    /// For the desk and the journal. Also when only what comes after the conversation changed ([`Router::standing`]).
     AgentChanged { agent: AgentId, state: AgentState },
     /// Why this call went to this agent and not to that one; comes just before the offer. With nobody chosen: said
     /// once when the caller begins to wait, and again when an offer came to nothing.
@@ -45,11 +45,11 @@ pub enum Output {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Router {
     /// In the plan's order.
-    agents: Vec<Agent>,
+    pub(crate) agents: Vec<Agent>,
     /// In the plan's order.
     queues: Vec<Queue>,
-    callers: BTreeMap<CallId, Caller>,
-    next_place: u64,
+    pub(crate) callers: BTreeMap<CallId, Caller>,
+    pub(crate) next_place: u64,
     outputs: VecDeque<Output>,
 }
 
@@ -186,7 +186,7 @@ impl Router {
     }
 
     /// Sets an agent's state and tells of it. An agent who left the plan in mid-call has none.
-    fn change(&mut self, id: &AgentId, state: AgentState) {
+    pub(crate) fn change(&mut self, id: &AgentId, state: AgentState) {
         if let Ok(agent) = self.agent(id) {
             agent.state = state.clone();
             self.outputs.push_back(Output::AgentChanged { agent: id.clone(), state });
@@ -195,9 +195,12 @@ impl Router {
 
     fn ready(&mut self, id: &AgentId, now: Duration) -> Result<(), String> {
         let agent = self.agent(id)?;
-        agent.afterwards = None;
-        match agent.state {
+        let taken_back = agent.afterwards.take().is_some();
+        let state = agent.state.clone();
+        match state {
             AgentState::LoggedOut | AgentState::NotReady { .. } => self.change(id, AgentState::Ready { since: now }),
+            // The state is what it was; what comes after it is not.
+            AgentState::Talking { .. } if taken_back => self.change(id, state),
             AgentState::Ready { .. } | AgentState::Reserved { .. } | AgentState::Talking { .. } => {}
         }
         Ok(())
@@ -206,7 +209,11 @@ impl Router {
     fn not_ready(&mut self, id: &AgentId, reason: String, now: Duration) -> Result<(), String> {
         let agent = self.agent(id)?;
         match agent.state {
-            AgentState::Talking { .. } => agent.afterwards = Some(reason),
+            AgentState::Talking { .. } => {
+                agent.afterwards = Some(reason);
+                let state = agent.state.clone();
+                self.change(id, state);
+            }
             AgentState::Reserved { call, .. } => {
                 self.outputs.push_back(Output::Withdraw {
                     call,
@@ -352,7 +359,7 @@ impl Router {
     }
 
     /// Offers calls as long as one waits for whom an agent is ready: the oldest such caller of all queues first.
-    fn distribute(&mut self, now: Duration) {
+    pub(crate) fn distribute(&mut self, now: Duration) {
         loop {
             if !self.agents.iter().any(|agent| agent.idle_since().is_some()) {
                 return;

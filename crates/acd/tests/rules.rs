@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use acd::{AgentId, AgentPlan, AgentState, CallId, Decision, Input, Output, Plan, QueuePlan, RING_NO_ANSWER, Router};
+use acd::{
+    AgentId, AgentPlan, AgentState, CallId, Decision, Input, Output, Plan, QueuePlan, RING_NO_ANSWER, Router, Standing,
+};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -224,4 +226,40 @@ fn a_new_plan_keeps_who_stays_and_says_what_is_gone() {
     assert_eq!(offers(&desk.ready("4", 7)), [(1, "4".to_string())]);
     // The conversation of an agent who left ends without a word about that agent.
     assert_eq!(desk.says(Input::Gone(CallId(2)), 8), []);
+}
+
+#[test]
+fn a_restart_leaves_agents_what_they_wanted_to_be() {
+    let agents = ["1001", "1002", "1003", "1004"].map(|id| agent(id, &["sales"]));
+    let id = |id: &str| AgentId(id.into());
+    let mut desk = Desk::new(&agents);
+    desk.ready("1001", 0);
+    desk.call(1, "sales", 1); // rings at 1001
+    desk.ready("1002", 2);
+    desk.says(Input::NotReady { agent: id("1003"), reason: "lunch".into() }, 3);
+    desk.call(2, "sales", 3);
+    desk.says(Input::Answered(CallId(2)), 4); // 1002 talks, and wants to go home afterwards
+    let told = desk.says(Input::NotReady { agent: id("1002"), reason: "home".into() }, 5);
+    assert!(matches!(&told[..], [Output::AgentChanged { state: AgentState::Talking { .. }, .. }]), "kept: {told:?}");
+
+    let kept: Vec<_> = agents.iter().map(|agent| desk.0.standing(&agent.id).unwrap()).collect();
+    let reason = |reason: &str| Standing::NotReady { reason: reason.into() };
+    assert_eq!(kept, [Standing::Ready, reason("home"), reason("lunch"), Standing::LoggedOut]);
+
+    // Another process: call 2 goes on; a caller waits already when the agents come back.
+    let mut desk = Desk::new(&agents);
+    desk.0.resume_conversation(CallId(2), &id("1002"), "sales".into(), s(0));
+    desk.call(3, "sales", 0);
+    let mut outputs = Vec::new();
+    for (agent, standing) in agents.iter().zip(kept) {
+        desk.0.resume_agent(&agent.id, standing, s(0)).unwrap();
+        outputs.extend(desk.drain());
+    }
+    assert_eq!(offers(&outputs), [(3, "1001".into())], "nobody is offered to who talks, is at lunch or logged out");
+    assert!(matches!(desk.state("1002"), AgentState::Talking { call: CallId(2), .. }));
+    assert_eq!(desk.state("1003"), AgentState::NotReady { reason: "lunch".into() });
+    assert_eq!(desk.state("1004"), AgentState::LoggedOut);
+    desk.says(Input::Gone(CallId(2)), 9);
+    assert_eq!(desk.state("1002"), AgentState::NotReady { reason: "home".into() });
+    assert!(desk.0.resume_agent(&id("1009"), Standing::Ready, s(9)).is_err(), "nobody whom the plan does not name");
 }

@@ -137,6 +137,9 @@ impl Reader {
         for snapshot in self.read("live calls", |store| store.snapshots(node)).unwrap_or_default() {
             machine.adopt(&snapshot.state, now);
         }
+        for agent in self.read("agents' states", |store| store.agent_states(node)).unwrap_or_default() {
+            machine.adopt_agent(&agent.id, &agent.state, now);
+        }
     }
 
     fn read<T>(&self, what: &str, work: impl FnOnce(&Store) -> Result<T, store::Error>) -> Option<T> {

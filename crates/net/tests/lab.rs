@@ -19,22 +19,28 @@ struct Lab {
     process: Process,
     dir: PathBuf,
     site: site::Site,
+    network: &'static str,
 }
 
 impl Lab {
     fn start() -> Lab {
+        Lab::on(NETWORK)
+    }
+
+    /// On a network of its own (`127.x.y.`).
+    fn on(network: &'static str) -> Lab {
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/lab.toml")).unwrap();
-        let text = text.replace("127.18.133.", NETWORK);
-        let dir = std::env::temp_dir().join(format!("ringfence-net-lab-{}", std::process::id()));
+        let text = text.replace("127.18.133.", network);
+        let dir = std::env::temp_dir().join(format!("ringfence-net-lab-{network}{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         store::DataDir::init(&dir, &text, SystemTime::now()).unwrap();
         let site = site::Site::parse(&text).unwrap();
         let process = Process::start(&site, &dir, &[]).unwrap();
-        Lab { process, dir, site }
+        Lab { process, dir, site, network }
     }
 
     fn address(&self, last: u8) -> IpAddr {
-        format!("{NETWORK}{last}").parse().unwrap()
+        format!("{}{last}", self.network).parse().unwrap()
     }
 
     fn agent(&mut self) -> NodeHandle {
@@ -184,6 +190,29 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
         }
         assert!(node.refusals().is_empty(), "{}: {:?}", node.name(), node.refusals());
     }
+    lab.process.stop();
+    std::fs::remove_dir_all(lab.dir).unwrap();
+}
+
+#[test]
+fn a_restart_leaves_agents_as_they_were() {
+    let mut lab = Lab::on("127.41.8.");
+    let agents = |process: &Process| match process.node("cvp1").unwrap().control_blocking(Control::Agents) {
+        Reply::Agents(agents) => {
+            agents.into_iter().map(|agent| (agent.id, agent.state, agent.reason)).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let state = |id: &str, state: &str, reason: &str| (id.to_owned(), state.to_owned(), reason.to_owned());
+    assert_eq!(agents(&lab.process), [state("1001", "LOGOUT", ""), state("1002", "LOGOUT", "")]);
+    let call_server = lab.process.node("cvp1").unwrap();
+    call_server.control_blocking(Control::AgentReady { agent: "1001".into() });
+    call_server.control_blocking(Control::AgentReady { agent: "1002".into() });
+    call_server.control_blocking(Control::AgentNotReady { agent: "1002".into(), reason: "lunch until two".into() });
+
+    lab.process.stop();
+    lab.process = Process::start(&lab.site, &lab.dir, &[]).unwrap();
+    assert_eq!(agents(&lab.process), [state("1001", "READY", ""), state("1002", "NOT_READY", "lunch until two")]);
     lab.process.stop();
     std::fs::remove_dir_all(lab.dir).unwrap();
 }

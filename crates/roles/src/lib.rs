@@ -70,24 +70,13 @@ pub enum Told {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Persist {
     /// A finished hop statement, found by the caller's UUID.
-    Statement {
-        caller: Uuid,
-        signed: Signed,
-    },
+    Statement { caller: Uuid, signed: Signed },
     /// State of a live call, so that a restarted node goes on with it; `None` removes it.
-    Call {
-        call: u64,
-        state: Option<Vec<u8>>,
-    },
+    Call { call: u64, state: Option<Vec<u8>> },
     /// A phone's registration; `None` removes it.
-    Registration {
-        line: String,
-        state: Option<Vec<u8>>,
-    },
-    Agent {
-        id: String,
-        state: String,
-    },
+    Registration { line: String, state: Option<Vec<u8>> },
+    /// An agent's standing, as [`Node::adopt_agent`] takes it.
+    Agent { id: String, state: String },
 }
 
 /// Facts that are written down and shown, not waited for.

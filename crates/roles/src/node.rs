@@ -153,6 +153,16 @@ impl Node {
         self.settle();
     }
 
+    /// An agent's state as the previous process persisted it ([`Persist::Agent`](crate::Persist::Agent)). To be told
+    /// after its calls were adopted: an agent in a conversation that goes on is not free.
+    pub fn adopt_agent(&mut self, id: &str, state: &str, now: Now) {
+        self.shell.set_now(now);
+        if let Err(why) = self.duty.role().adopt_agent(&mut self.shell, id, state) {
+            tracing::warn!(agent = id, why, "a persisted agent's state was not taken on");
+        }
+        self.settle();
+    }
+
     /// Works off what the endpoint has to say and what became complete, until nothing is left.
     fn settle(&mut self) {
         loop {

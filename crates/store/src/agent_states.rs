@@ -1,4 +1,4 @@
-//! Whether each agent is ready: an agent who was not ready stays so when the call server comes back.
+//! What each agent wants to be: ready, or not and why. It stays so when the call server comes back.
 
 use rusqlite::params;
 

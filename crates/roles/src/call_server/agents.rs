@@ -59,7 +59,9 @@ impl CallServer {
                 acd::Output::AgentChanged { agent, state } => {
                     let state = describe(&state).0;
                     tracing::info!(agent = %agent.0, %state, "agent");
-                    shell.persist(Persist::Agent { id: agent.0, state });
+                    if let Some(standing) = self.router.standing(&agent) {
+                        shell.persist(Persist::Agent { id: agent.0, state: standing.words() });
+                    }
                 }
                 acd::Output::Decided(decision) => {
                     let considered: Vec<String> =
@@ -150,7 +152,7 @@ impl CallServer {
     /// The agent picked up, and offered: the caller is asked with that offer.
     pub(super) fn agent_answered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, sdp: Option<Bytes>) {
         let Some(call) = self.calls.get_mut(&no) else { return };
-        call.ringing = None;
+        call.served_by = call.ringing.take().map(|ringing| ringing.agent);
         let _ = self.router.handle(acd::Input::Answered(CallId(no.0)), shell.now().mono);
         call.leave_exchange(shell);
         let browser = match &call.stage {

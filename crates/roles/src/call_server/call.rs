@@ -20,6 +20,8 @@ pub(super) struct Call {
     /// Where the caller waits, once a browser said so by REFER.
     pub(super) queue: Option<Queued>,
     pub(super) ringing: Option<Ringing>,
+    /// The agent who answered.
+    pub(super) served_by: Option<AgentId>,
     /// Answers of the caller to offers that are of no interest any more: acknowledged, and no more.
     pub(super) stale: u8,
 }

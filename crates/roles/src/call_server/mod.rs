@@ -136,6 +136,7 @@ impl Role for CallServer {
             stage: Stage::Over,
             queue: None,
             ringing: None,
+            served_by: None,
             stale: 0,
         };
         self.calls.insert(no, call);
@@ -308,7 +309,7 @@ impl Role for CallServer {
         }
     }
 
-    /// Whoever waited in a queue waits again; whoever talks goes on talking. Agents say again that they are ready.
+    /// Whoever waited in a queue waits again; whoever talks goes on talking, and the agent with them.
     fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> bool {
         let Ok(Kept { mut role, call }) = postcard::from_bytes(state) else { return false };
         let no = call.no;
@@ -319,12 +320,25 @@ impl Role for CallServer {
         (role.ringing, role.stale) = (None, 0);
         let waits =
             role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
+        let talks = role.served_by.clone().zip(role.queue.as_ref().map(|queue| queue.name.clone()));
+        let talks = talks.filter(|_| matches!(role.stage, Stage::Talking { .. }));
         self.calls.insert(no, role);
+        let now = shell.now().mono;
         if let Some(queue) = waits {
-            let _ = self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, shell.now().mono);
-            self.route(shell);
+            let _ = self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, now);
         }
+        if let Some((agent, queue)) = talks {
+            self.router.resume_conversation(CallId(no.0), &agent, queue, now);
+        }
+        self.route(shell);
         true
+    }
+
+    fn adopt_agent(&mut self, shell: &mut Shell, id: &str, state: &str) -> Result<(), String> {
+        let standing = acd::Standing::read(state).ok_or_else(|| format!("`{state}` is no state of an agent"))?;
+        self.router.resume_agent(&AgentId(id.to_owned()), standing, shell.now().mono)?;
+        self.route(shell);
+        Ok(())
     }
 
     fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {

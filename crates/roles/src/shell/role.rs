@@ -146,6 +146,11 @@ pub trait Role {
         false
     }
 
+    /// An agent's state that an earlier process persisted, told after the calls. The error says why it is not taken.
+    fn adopt_agent(&mut self, shell: &mut Shell, id: &str, state: &str) -> Result<(), String> {
+        Err("this role has no agents".into())
+    }
+
     fn deadline(&self) -> Option<Duration> {
         None
     }

@@ -1,0 +1,106 @@
+//! What of an agent outlives the call server's process: what the agent wants, not what the agent was doing.
+//!
+//! Ready again after a restart, not merely logged in: the word was the agent's own, nobody at the desk sees the call
+//! server go and come back, and an agent who has left meanwhile costs the first caller one ring-no-answer, while agents
+//! who must all be asked to say it again cost every caller in the queue. A phone that rang is not ringing any more; a
+//! conversation goes on if its call does, and whoever does not talk any more is what was asked for after it.
+
+use std::time::Duration;
+
+use crate::agent::AgentState;
+use crate::queue::{Caller, Place, Stage};
+use crate::{AgentId, CallId, Router};
+
+/// What an agent is when no call is offered to them and they are in none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    LoggedOut,
+    NotReady { reason: String },
+    Ready,
+}
+
+impl Standing {
+    /// `READY`, `LOGOUT`, or `NOT_READY` and the reason, as it is kept.
+    pub fn words(&self) -> String {
+        match self {
+            Standing::LoggedOut => "LOGOUT".into(),
+            Standing::Ready => "READY".into(),
+            Standing::NotReady { reason } => format!("NOT_READY {reason}"),
+        }
+    }
+
+    /// What [`Standing::words`] wrote; `None` for anything else.
+    pub fn read(words: &str) -> Option<Standing> {
+        let (state, reason) = words.split_once(' ').unwrap_or((words, ""));
+        match state {
+            "LOGOUT" => Some(Standing::LoggedOut),
+            "READY" => Some(Standing::Ready),
+            "NOT_READY" => Some(Standing::NotReady { reason: reason.into() }),
+            _ => None,
+        }
+    }
+}
+
+impl Router {
+    /// `None` for an agent who is not in the plan.
+    pub fn standing(&self, id: &AgentId) -> Option<Standing> {
+        let agent = self.agents.iter().find(|agent| agent.plan.id == *id)?;
+        let afterwards = || agent.afterwards.clone().map(|reason| Standing::NotReady { reason });
+        Some(match &agent.state {
+            AgentState::LoggedOut => Standing::LoggedOut,
+            AgentState::NotReady { reason } => Standing::NotReady { reason: reason.clone() },
+            AgentState::Ready { .. } | AgentState::Reserved { .. } => Standing::Ready,
+            AgentState::Talking { .. } => afterwards().unwrap_or(Standing::Ready),
+        })
+    }
+
+    /// An agent as an earlier process kept them. To be said after the conversations that go on: whoever is in one gets no
+    /// other call. An error is an agent who is no longer in the plan.
+    pub fn resume_agent(&mut self, id: &AgentId, standing: Standing, now: Duration) -> Result<(), String> {
+        let agent = self.agents.iter_mut().find(|agent| agent.plan.id == *id);
+        let agent = agent.ok_or_else(|| format!("no agent {} in the plan", id.0))?;
+        let state = match (&agent.state, standing) {
+            (talking @ AgentState::Talking { .. }, standing) => {
+                if let Standing::NotReady { reason } = standing {
+                    agent.afterwards = Some(reason);
+                }
+                talking.clone()
+            }
+            (_, Standing::LoggedOut) => AgentState::LoggedOut,
+            (_, Standing::NotReady { reason }) => AgentState::NotReady { reason },
+            (_, Standing::Ready) => AgentState::Ready { since: now },
+        };
+        self.change(id, state);
+        self.distribute(now);
+        Ok(())
+    }
+
+    /// A conversation of an earlier process that goes on, before its agent is resumed. The agent gets no other call
+    /// until it is over.
+    pub fn resume_conversation(&mut self, call: CallId, id: &AgentId, queue: String, now: Duration) {
+        if self.callers.contains_key(&call) {
+            return;
+        }
+        let place = Place(self.next_place);
+        self.next_place += 1;
+        self.callers.insert(call, Caller { queue, place, since: now, stage: Stage::Talking { agent: id.clone() } });
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.plan.id == *id) {
+            // Not told of: what was kept of the agent holds until they are resumed.
+            agent.state = AgentState::Talking { call, since: now };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_is_read_as_it_was_written() {
+        let lunch = Standing::NotReady { reason: "lunch until two".into() };
+        for standing in [Standing::LoggedOut, Standing::Ready, lunch] {
+            assert_eq!(Standing::read(&standing.words()), Some(standing));
+        }
+        assert_eq!(Standing::read("RESERVED"), None);
+    }
+}
