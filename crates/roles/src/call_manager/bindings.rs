@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::{FlowId, Transport, Uri};
+use trust::{CertificateFacts, Peer};
+
+use crate::shell::Sight;
 
 /// Where a line is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +21,28 @@ pub(super) struct Binding {
     pub(super) transport: Transport,
     pub(super) until: Duration,
     pub(super) certificate: Option<String>,
+    /// Which secret was proved, as the registrar tells one from another; what else the phone showed. Judged again with
+    /// each new plan.
+    pub(super) secret: String,
+    pub(super) shown: Shown,
+}
+
+/// What a connection showed of a phone, for its security profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub(super) tls: bool,
+    pub(super) transport: Transport,
+    pub(super) certificate: Option<CertificateFacts>,
+}
+
+impl Shown {
+    pub(super) fn of(sight: &Sight) -> Shown {
+        let certificate = match &*sight.peer {
+            Peer::Verified(verified) => Some(verified.certificate().clone()),
+            Peer::Anonymous(_) | Peer::Plain => None,
+        };
+        Shown { tls: sight.is_tls(), transport: sight.flow.transport, certificate }
+    }
 }
 
 /// One binding a line; several lines may share a connection.
@@ -87,6 +112,8 @@ mod tests {
             transport: Transport::Tls,
             until: Duration::from_secs(until),
             certificate: None,
+            secret: String::new(),
+            shown: Shown { tls: true, transport: Transport::Tls, certificate: None },
         }
     }
 

@@ -2,6 +2,7 @@
 //! through: signalling alone, descriptions inspected and untouched.
 
 mod bindings;
+mod guesses;
 mod plan;
 mod registrar;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sdp::Protection;
 use serde::{Deserialize, Serialize};
-use sip::{FlowId, Hop, Request, ServerId, Status};
+use sip::{FlowId, Headers, Hop, Name, NameAddr, Request, ServerId, Status, Uri};
 
 pub use plan::{Plan, Trunk};
 
@@ -21,6 +22,16 @@ use crate::shell::{
     Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, from_side, warning,
 };
 use crate::{AskId, Control, ControlId, Reply, Told};
+
+/// Whose call it is, by what was proved.
+enum Identity {
+    /// A trunk's: the number is what its peer says.
+    Trunk,
+    /// A phone's line, and the headers that say so.
+    Line(String, Headers),
+    /// A phone's that is not registered any more.
+    Parted,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CallManager {
@@ -37,6 +48,25 @@ impl CallManager {
     fn passage(&mut self, shell: &Shell, leg: LegNo) -> Option<(CallNo, &mut Passage)> {
         let call = shell.book().leg(leg)?.call;
         Some((call, self.calls.get_mut(&call)?))
+    }
+
+    /// A phone may write what it likes into From; its line's own number goes on (RFC 3325: asserted by us, on what the
+    /// registration proved). A trunk's peer answers for its callers.
+    fn identity(&self, shell: &mut Shell, invited: &Invited) -> Identity {
+        if invited.admitted.by() != Admitted::DIGEST {
+            return Identity::Trunk;
+        }
+        let flow = shell.leg(invited.leg).and_then(|leg| shell.sip.flow(leg.dialog));
+        let Some(line) = flow.and_then(|flow| self.registrar.number_of(flow, &invited.calling)) else {
+            return Identity::Parted;
+        };
+        if line != invited.calling {
+            shell.set_calling(invited.leg, &line);
+            shell.note(invited.leg, "the phone gave itself another number; its line's own goes on");
+        }
+        let host = shell.local(sip::Transport::Tls).map(|addr| addr.ip().to_string()).unwrap_or_default();
+        let asserted = NameAddr::new(Uri::sip(Some(&line), host, None)).to_string();
+        Identity::Line(line, vec![(Name::PAssertedIdentity, asserted)])
     }
 
     /// An exchange came to an end that matters.
@@ -74,6 +104,14 @@ impl Role for CallManager {
         let (leg, no) = (invited.leg, invited.call);
         let node = shell.plan_of(no);
         let Kind::CallManager(plan) = &node.kind else { return };
+        let (calling, headers) = match self.identity(shell, &invited) {
+            Identity::Trunk => (invited.calling, Headers::new()),
+            Identity::Line(line, headers) => (line, headers),
+            Identity::Parted => {
+                let why = "this phone's registration has ended: what the site says of it has changed";
+                return shell.refuse(leg, Status(403), vec![warning(&node.node, why)], why);
+            }
+        };
         let Some(phone) = plan.phone_of_line(&invited.called) else {
             let why = "no line has the number called";
             return shell.refuse(leg, Status(404), vec![warning(&node.node, why)], why);
@@ -103,12 +141,12 @@ impl Role for CallManager {
             peer: phone.name.as_str().into(),
             hop: Hop::Flow(binding.flow),
             uri: binding.contact.clone(),
-            calling: invited.calling,
+            calling,
             called: phone.line.clone(),
             mate: Some(leg),
             dial_peer: None,
             max_forwards: invited.max_forwards,
-            headers: Vec::new(),
+            headers,
             sdp: invited.sdp,
             dangerous,
         });
@@ -202,6 +240,13 @@ impl Role for CallManager {
             _ => Reply::Sorry("a call manager does not do that".into()),
         };
         shell.reply(control, reply);
+    }
+
+    fn replan(&mut self, shell: &mut Shell) {
+        let plan = shell.plan().clone();
+        if let Kind::CallManager(plan) = &plan.kind {
+            self.registrar.replan(shell, plan);
+        }
     }
 
     fn deadline(&self) -> Option<Duration> {

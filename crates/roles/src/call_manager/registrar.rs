@@ -7,11 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sip::auth::{Algorithm, Credentials, Verdict, Verifier, ha1};
 use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Uri};
-use trust::{Peer, Refusal};
+use trust::Refusal;
 
-use super::bindings::{Binding, Bindings};
+use super::bindings::{Binding, Bindings, Shown};
+use super::guesses::Guesses;
 use super::plan::{ENCRYPTED, Plan};
-use crate::shell::{Shell, Sight};
+use crate::plan::Kind;
+use crate::shell::Shell;
 use crate::{Ask, AskId, Journal, Persist, Registration, Told};
 
 const SHORTEST: u32 = 30;
@@ -33,22 +35,44 @@ pub(super) struct Registrar {
     verifier: Verifier,
     bindings: Bindings,
     pending: BTreeMap<AskId, Pending>,
+    guesses: Guesses,
+    /// Phones that a reload took the registration from while they were in a call: what they say in it is heard until
+    /// their connection ends, and nothing else is.
+    parting: BTreeMap<FlowId, String>,
+    /// Tells one secret from another without keeping either.
+    pepper: String,
 }
 
 impl Registrar {
     pub(super) fn new(secret: [u8; 32]) -> Registrar {
         // baresip 1.0 gives up at a first challenge that is not MD5; over TLS the hash is not what protects the secret.
         let verifier = Verifier::new(secret, NONCE_LIFE).offering(vec![Algorithm::Md5]);
-        Registrar { verifier, bindings: Bindings::default(), pending: BTreeMap::new() }
+        Registrar {
+            verifier,
+            bindings: Bindings::default(),
+            pending: BTreeMap::new(),
+            guesses: Guesses::default(),
+            parting: BTreeMap::new(),
+            pepper: ha1(Algorithm::Sha256, "which secret", &hex(&secret), ""),
+        }
     }
 
     pub(super) fn binding(&self, line: &str) -> Option<&Binding> {
         self.bindings.get(line)
     }
 
-    /// The device whose registration holds this flow.
+    /// The device whose registration holds this flow, or held it when its call began.
     pub(super) fn device_on(&self, flow: FlowId) -> Option<&str> {
-        self.bindings.on(flow).map(|binding| binding.device.as_str())
+        let registered = self.bindings.on(flow).map(|binding| binding.device.as_str());
+        registered.or_else(|| self.parting.get(&flow).map(String::as_str))
+    }
+
+    /// The number of who calls over this connection: what the phone says if that is a line of its own, else the line
+    /// that it has. `None`: no line is registered over it.
+    pub(super) fn number_of(&self, flow: FlowId, says: &str) -> Option<String> {
+        let lines = self.bindings.lines_on(flow);
+        let own = lines.iter().find(|line| *line == says).or(lines.first());
+        own.cloned()
     }
 
     pub(super) fn register(
@@ -66,26 +90,39 @@ impl Registrar {
             return self.challenge(shell, plan, server, false);
         };
         let line = request.to().ok().and_then(|to| to.uri.user).unwrap_or_default();
+        let Some(source) = shell.sight(flow).map(|sight| sight.flow.remote.ip()) else { return };
+        if let Some(left) = self.guesses.slowed(source, &line, now) {
+            // Nothing is written down: the flood would be.
+            let seconds = left.as_secs() + 1;
+            return shell.answer_outside(server, Status(503), vec![(Name::RetryAfter, seconds.to_string())]);
+        }
         let phone = plan.phone_of_line(&line).filter(|phone| given.user == phone.line || given.user == phone.name);
         let secret = |algorithm| Some(ha1(algorithm, &given.user, &plan.realm, &phone?.digest_secret));
         match self.verifier.check(given, &Method::Register, secret, now) {
             Verdict::Good if is_of(request, given) => {}
             Verdict::Stale => return self.challenge(shell, plan, server, true),
             Verdict::Good | Verdict::Bad => {
+                let last = self.guesses.wrong(source, &line, now);
                 let refusal = Refusal {
                     cause: "digest".into(),
                     rule: "a phone proves its line by digest".into(),
                     expected: "user and secret of a configured line".into(),
-                    presented: "others".into(),
+                    presented: match last {
+                        false => "others".into(),
+                        true => {
+                            "others, again and again: this source gets 503 until it has been silent for a minute".into()
+                        }
+                    },
                     remedy: "correct the phone's user, secret or line".into(),
                 };
                 return refuse(shell, server, flow, refusal);
             }
         }
+        self.guesses.right(source, &line);
         // The verdict is good only with a phone's secret.
         let Some(phone) = phone else { return };
         let Some(sight) = shell.sight(flow) else { return };
-        if let Err(refusal) = profile(phone, sight) {
+        if let Err(refusal) = profile(phone, &Shown::of(sight)) {
             return refuse(shell, server, flow, refusal);
         }
         self.bind(shell, server, request, &line, phone, flow);
@@ -125,10 +162,9 @@ impl Registrar {
             return shell.answer_outside(server, Status(423), vec![(Name::MinExpires, SHORTEST.to_string())]);
         }
         let seconds = if off { 0 } else { asked.min(LONGEST) };
-        let certificate = match &*sight.peer {
-            Peer::Verified(verified) => Some(verified.certificate().subject.clone()),
-            Peer::Anonymous(_) | Peer::Plain => None,
-        };
+        let shown = Shown::of(sight);
+        let certificate = shown.certificate.as_ref().map(|certificate| certificate.subject.clone());
+        let secret = self.which(&phone.digest_secret);
         let binding = contact.filter(|_| seconds > 0).map(|contact| Binding {
             device: phone.name.clone(),
             contact: contact.uri,
@@ -137,6 +173,8 @@ impl Registrar {
             transport: sight.flow.transport,
             until: shell.now().mono + Duration::from_secs(seconds.into()),
             certificate,
+            secret,
+            shown,
         });
         let state = binding.as_ref().and_then(|binding| postcard::to_stdvec(binding).ok());
         let ask = shell.ask(Ask::Persist(Persist::Registration { line: line.to_owned(), state }));
@@ -152,6 +190,14 @@ impl Registrar {
         let mut headers = Headers::new();
         match pending.binding {
             Some(binding) => {
+                // The plan may be another than the one that it was asked under.
+                let plan = shell.plan().clone();
+                if let Kind::CallManager(plan) = &plan.kind
+                    && let Err(refusal) = self.judge(plan, &pending.line, &binding)
+                {
+                    shell.persist(Persist::Registration { line: pending.line, state: None });
+                    return refuse(shell, pending.server, binding.flow, refusal);
+                }
                 headers.push(contact_header(&binding.contact, pending.seconds.into()));
                 let new = self.bindings.put(&pending.line, binding);
                 if new {
@@ -167,8 +213,51 @@ impl Registrar {
         shell.answer_outside(pending.server, Status(200), headers);
     }
 
+    /// A secret's fingerprint in this life of the node.
+    fn which(&self, secret: &str) -> String {
+        ha1(Algorithm::Sha256, "", &self.pepper, secret)
+    }
+
+    /// A new plan judges every registration as if it came now: what no longer fits its profile ends, with the reason among
+    /// the refusals. Calls that are up go on.
+    pub(super) fn replan(&mut self, shell: &mut Shell, plan: &Plan) {
+        let judged: Vec<(String, Refusal)> = self
+            .bindings
+            .iter()
+            .filter_map(|(line, binding)| Some((line.clone(), self.judge(plan, line, binding).err()?)))
+            .collect();
+        for (line, refusal) in judged {
+            if let Some(binding) = self.bindings.get(&line) {
+                if !shell.dialogs_on(binding.flow).is_empty() {
+                    self.parting.insert(binding.flow, binding.device.clone());
+                }
+                shell.withdrawn(binding.remote, binding.transport, refusal);
+            }
+            self.drop(shell, line);
+        }
+    }
+
+    fn judge(&self, plan: &Plan, line: &str, binding: &Binding) -> Result<(), Refusal> {
+        let refusal = |rule: &str, expected: &str, presented: &str| Refusal {
+            cause: "no_longer_configured".into(),
+            rule: rule.into(),
+            expected: expected.into(),
+            presented: presented.into(),
+            remedy: "register again with what the site says now".into(),
+        };
+        let rule = "a registration lasts while the site has its phone, line and secret";
+        match plan.phone_of_line(line).filter(|phone| phone.name == binding.device) {
+            None => Err(refusal(rule, "a phone of the site", &format!("{}, which is none any more", binding.device))),
+            Some(phone) if self.which(&phone.digest_secret) != binding.secret => {
+                Err(refusal(rule, "the secret that the site has now", "the one before"))
+            }
+            Some(phone) => profile(phone, &binding.shown),
+        }
+    }
+
     /// What was registered over a connection ends with it.
     pub(super) fn closed(&mut self, shell: &mut Shell, flow: FlowId) {
+        self.parting.remove(&flow);
         for line in self.bindings.lines_on(flow) {
             self.drop(shell, line);
         }
@@ -223,29 +312,33 @@ fn is_of(request: &Request, credentials: &Credentials) -> bool {
 }
 
 /// What the phone's security profile asks of its connection.
-fn profile(phone: &site::Phone, sight: &Sight) -> Result<(), Refusal> {
-    if phone.device_security_mode == ENCRYPTED && !sight.is_tls() {
+fn profile(phone: &site::Phone, shown: &Shown) -> Result<(), Refusal> {
+    if phone.device_security_mode == ENCRYPTED && !shown.tls {
         return Err(Refusal {
             cause: "plain_sip".into(),
             rule: "device_security_mode `encrypted` means SIP over TLS".into(),
             expected: "TLS".into(),
-            presented: sight.flow.transport.as_str().into(),
+            presented: shown.transport.as_str().into(),
             remedy: "set the phone's transport to TLS".into(),
         });
     }
     let Some(subject) = &phone.secure_certificate_subject else { return Ok(()) };
-    let presented = match &*sight.peer {
-        Peer::Verified(verified) if verified.certificate().is_named(subject) => return Ok(()),
-        Peer::Verified(verified) => verified.certificate().names().join(", "),
-        Peer::Anonymous(_) | Peer::Plain => "no certificate".into(),
+    let (cause, presented) = match &shown.certificate {
+        Some(certificate) if certificate.is_named(subject) => return Ok(()),
+        Some(certificate) => ("wrong_subject", certificate.names().join(", ")),
+        None => ("no_client_certificate", "no certificate".into()),
     };
     Err(Refusal {
-        cause: if presented == "no certificate" { "no_client_certificate" } else { "wrong_subject" }.into(),
+        cause: cause.into(),
         rule: "the phone shows the certificate that its profile names".into(),
         expected: subject.clone(),
         presented,
         remedy: "install the phone's certificate, or correct secure_certificate_subject".into(),
     })
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn refuse(shell: &mut Shell, server: ServerId, flow: FlowId, refusal: Refusal) {

@@ -318,6 +318,13 @@ impl Shell {
         self.leg(no).map(numbers).unwrap_or_default()
     }
 
+    /// The number that the record shows as calling, where it is not the one that was given.
+    pub fn set_calling(&mut self, no: LegNo, calling: &str) {
+        if let Some(leg) = self.leg_mut(no) {
+            leg.record.calling = Pii(calling.to_owned());
+        }
+    }
+
     /// The number that the record shows as called, where routing changed it.
     pub fn set_called(&mut self, no: LegNo, called: &str) {
         if let Some(leg) = self.leg_mut(no) {

@@ -17,6 +17,9 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// [`Admitted::by`] of a device.
+    pub(crate) const DIGEST: &str = "digest";
+
     /// Name of the peer in the plan, or of the device.
     pub fn peer(&self) -> &Arc<str> {
         &self.peer
@@ -28,7 +31,7 @@ impl Admitted {
 
     /// A device that proved itself by digest, or whose registration holds this flow (call manager).
     pub(crate) fn by_digest(device: &str) -> Admitted {
-        Admitted { peer: device.into(), by: "digest" }
+        Admitted { peer: device.into(), by: Admitted::DIGEST }
     }
 }
 

@@ -67,6 +67,20 @@ impl Shell {
         self.journal(Journal::Refused(record));
     }
 
+    /// Writes down that a phone's registration was ended by us, of which the phone is not told before it registers again.
+    pub(crate) fn withdrawn(&mut self, remote: std::net::SocketAddr, transport: sip::Transport, refusal: Refusal) {
+        tracing::warn!(cause = %refusal.cause, rule = %refusal.rule, "a registration was ended");
+        let record = RefusalRecord {
+            at_ms: call::ms(self.now()),
+            node: self.plan().node.clone(),
+            remote: Some(remote),
+            transport: Some(transport),
+            answered: "the registration ended".into(),
+            refusal,
+        };
+        self.journal(Journal::Refused(record));
+    }
+
     /// Turns down the INVITE or re-INVITE waiting on a leg because of its description: 488 (or 400) with the words.
     pub fn reject(&mut self, leg: LegNo, reject: &sdp::Reject) {
         let status = Status(reject.status);

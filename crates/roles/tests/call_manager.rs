@@ -1,0 +1,203 @@
+//! The call manager as a phone meets it: whose number goes on, what a reload takes away, how often a secret is guessed.
+
+mod far_end;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use far_end::{Audio, Rig};
+use roles::{Control, Input, Journal, Plan, RefusalRecord, Registration, Reply};
+use sdp::{Direction, Protection};
+use sip::auth::{Challenge, answer};
+use sip::endpoint::{Event, Invite, Outside};
+use sip::{Hop, Method, Name, NameAddr, Request, Response, Status, Uri};
+
+const CUCM: &str = "127.18.133.3";
+const FAR: &str = "127.18.133.75:40000";
+const PHONE: &str = "SEP000000001001.lab.example";
+
+fn site(change: impl FnOnce(String) -> String) -> Plan {
+    let text = change(include_str!("../../../examples/lab.toml").to_owned());
+    let site = site::Site::parse(&text).expect("the lab is a good site");
+    Plan::compile(&site, "cucm1", 1).expect("it has a call manager")
+}
+
+fn manager() -> Rig {
+    Rig::new(site(|text| text), FAR.parse().expect("an address"), Some(PHONE))
+}
+
+fn uri(user: Option<&str>) -> Uri {
+    Uri::sip(user, CUCM, Some(5061))
+}
+
+/// REGISTER, answered with the digest of this secret where it is asked for: the last answer.
+fn register(rig: &mut Rig, line: &str, secret: &str) -> Response {
+    let mut headers = vec![(Name::Contact, format!("<sip:{line}@{FAR};transport=tls>;expires=600"))];
+    let first = send_register(rig, line, headers.clone());
+    let Some(field) = first.header(&Name::WwwAuthenticate) else { return first };
+    let challenge = Challenge::parse(field).expect("a challenge");
+    let given = answer(&challenge, line, secret, &Method::Register, &uri(None).to_string(), b"", "c0ffee", 1);
+    headers.push((Name::Authorization, given.to_string()));
+    send_register(rig, line, headers)
+}
+
+fn send_register(rig: &mut Rig, line: &str, headers: sip::Headers) -> Response {
+    let request = Outside {
+        hop: Hop::Flow(rig.flow.id),
+        method: Method::Register,
+        request_uri: uri(None),
+        from: NameAddr::new(uri(Some(line))),
+        to: NameAddr::new(uri(Some(line))),
+        contact_user: None,
+        headers,
+        body: None,
+        call_id: None,
+    };
+    rig.sip.request(request, rig.now);
+    rig.settle();
+    rig.met(|event| match event {
+        Event::Final { response, .. } => Some(response.clone()),
+        _ => None,
+    })
+}
+
+/// INVITE of the phone for 1002, who is registered over the same connection.
+fn invite(rig: &mut Rig, from: &str) {
+    let mut audio = Audio::new(Protection::Secure, "127.18.133.75:20000");
+    let (offer, _) = audio.offer(Direction::SendRecv);
+    let invite = Invite {
+        hop: Hop::Flow(rig.flow.id),
+        request_uri: uri(Some("1002")),
+        from: NameAddr::new(uri(Some(from))),
+        to: NameAddr::new(uri(Some("1002"))),
+        contact_user: Some(from.into()),
+        headers: vec![(Name::PAssertedIdentity, format!("<sip:{from}@{CUCM}>"))],
+        body: Some(Audio::body(offer)),
+        max_forwards: 70,
+    };
+    rig.sip.invite(invite, rig.now);
+    rig.settle();
+}
+
+fn rings(rig: &mut Rig) -> Request {
+    rig.met(|event| match event {
+        Event::Request { request, .. } => Some(request.clone()),
+        _ => None,
+    })
+}
+
+fn registrations(rig: &mut Rig) -> Vec<Registration> {
+    match rig.control(Control::Registrations) {
+        Reply::Registrations(list) => list,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusals(rig: &Rig) -> Vec<RefusalRecord> {
+    let refused = |line: &Journal| match line {
+        Journal::Refused(record) => Some(record.clone()),
+        _ => None,
+    };
+    rig.journal.iter().filter_map(refused).collect()
+}
+
+#[test]
+fn a_phone_may_write_what_it_likes_and_its_lines_own_number_goes_on() {
+    let mut rig = manager();
+    assert_eq!(register(&mut rig, "1001", "lab-1001-secret").status(), Some(Status(200)));
+    for (says, shown) in [("9999", "1001"), ("1001", "1001")] {
+        assert_eq!(register(&mut rig, "1002", "lab-1002-secret").status(), Some(Status(200)));
+        invite(&mut rig, says);
+        let ringing = rings(&mut rig);
+        assert_eq!(ringing.from().expect("a From").uri.user.as_deref(), Some(shown));
+        let asserted: Vec<&str> = ringing.headers(&Name::PAssertedIdentity).collect();
+        assert_eq!(asserted, [format!("<sip:{shown}@{CUCM}>")], "ours, not what the phone asserted");
+    }
+    let legs = rig.legs();
+    assert_eq!(legs.len(), 4);
+    assert!(legs.iter().all(|leg| leg.calling.0 == "1001"), "{legs:?}");
+    let noted = |leg: &&call::record::LegRecord| leg.events.iter().any(|event| event.what.contains("another number"));
+    assert_eq!(legs.iter().filter(noted).count(), 1);
+}
+
+#[test]
+fn a_reload_ends_the_registrations_that_do_not_fit_any_more() {
+    let all: [(&str, fn(String) -> String); 4] = [
+        ("a phone of the site", |text| text.replace("SEP000000001001", "SEP000000001003")),
+        ("the secret that the site has now", |text| text.replace("lab-1001-secret", "another-secret")),
+        ("other.lab.example", |text| {
+            let secret = "digest_secret = \"lab-1001-secret\"";
+            text.replace(secret, &format!("{secret}\nsecure_certificate_subject = \"other.lab.example\""))
+        }),
+        // Nothing that matters to this phone.
+        ("", |text| text.replace("lab-1002-secret", "another-secret")),
+    ];
+    for (expected, change) in all {
+        let mut rig = manager();
+        register(&mut rig, "1001", "lab-1001-secret");
+        assert_eq!(registrations(&mut rig).len(), 1);
+        let plan = Plan { generation: 2, ..site(change) };
+        rig.input(Input::Plan(Arc::new(plan)));
+        let refused = refusals(&rig);
+        if expected.is_empty() {
+            assert_eq!((registrations(&mut rig).len(), refused), (1, vec![]));
+            continue;
+        }
+        assert_eq!(registrations(&mut rig), [], "{expected}");
+        assert_eq!(refused.len(), 1, "{expected}");
+        assert_eq!(
+            (refused[0].refusal.expected.as_str(), refused[0].answered.as_str()),
+            (expected, "the registration ended")
+        );
+        // Nor is its connection good for a call.
+        invite(&mut rig, "1001");
+        let refused = rig.met(|event| match event {
+            Event::Final { response, .. } => response.status(),
+            _ => None,
+        });
+        assert_eq!(refused, Status(403), "{expected}");
+    }
+}
+
+#[test]
+fn a_phone_whose_registration_a_reload_took_ends_its_call_and_makes_no_other() {
+    let mut rig = manager();
+    register(&mut rig, "1001", "lab-1001-secret");
+    register(&mut rig, "1002", "lab-1002-secret");
+    invite(&mut rig, "1001");
+    rings(&mut rig);
+    assert_eq!(rig.legs().len(), 2);
+    let plan = Plan { generation: 2, ..site(|text| text.replace("-secret\"", "-other\"")) };
+    rig.input(Input::Plan(Arc::new(plan)));
+    assert_eq!(registrations(&mut rig), []);
+    assert_eq!(rig.legs().iter().filter(|leg| leg.ended_ms.is_none()).count(), 2, "calls that are up go on");
+    rig.events.clear();
+    invite(&mut rig, "1001");
+    let refused = rig.met(|event| match event {
+        Event::Final { response, .. } => response.status(),
+        _ => None,
+    });
+    assert_eq!(refused, Status(403));
+}
+
+#[test]
+fn wrong_digests_are_counted_and_then_not_listened_to_for_a_minute() {
+    let mut rig = manager();
+    for _ in 0..5 {
+        assert_eq!(register(&mut rig, "1001", "guess").status(), Some(Status(403)));
+    }
+    let slow = register(&mut rig, "1001", "lab-1001-secret");
+    assert_eq!(slow.status(), Some(Status(503)), "the right secret, too late");
+    let seconds: u64 = slow.header(&Name::RetryAfter).and_then(|text| text.parse().ok()).expect("Retry-After");
+    assert!((1..=61).contains(&seconds), "{seconds}");
+    assert_eq!(refusals(&rig).len(), 5, "each guess that was listened to, and no more");
+    assert!(refusals(&rig).iter().all(|record| record.refusal.cause == "digest"));
+    assert!(refusals(&rig)[4].refusal.presented.contains("503"), "the last says what follows");
+    assert_eq!(
+        register(&mut rig, "1002", "lab-1002-secret").status(),
+        Some(Status(200)),
+        "another line is none the worse"
+    );
+    rig.wait(Duration::from_secs(seconds));
+    assert_eq!(register(&mut rig, "1001", "lab-1001-secret").status(), Some(Status(200)));
+}
