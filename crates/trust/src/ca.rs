@@ -18,8 +18,8 @@ pub struct Ca {
     certificate: CertificateFacts,
     key_pem: Zeroizing<String>,
     /// The organisation that every subject carries: the site's name.
-    organisation: String,
-    issuer: Issuer<'static, KeyPair>,
+    pub(crate) organisation: String,
+    pub(crate) issuer: Issuer<'static, KeyPair>,
 }
 
 /// What to put into a certificate.
@@ -42,6 +42,8 @@ pub enum KeyKind {
     P256,
     P384,
     Rsa2048,
+    Rsa3072,
+    Rsa4096,
 }
 
 /// How long a root lives: ten years.
@@ -153,7 +155,7 @@ impl Ca {
     }
 }
 
-fn distinguished_name(organisation: &str, common_name: &str) -> DistinguishedName {
+pub(crate) fn distinguished_name(organisation: &str, common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::OrganizationName, organisation);
     name.push(DnType::CommonName, common_name);
@@ -161,7 +163,7 @@ fn distinguished_name(organisation: &str, common_name: &str) -> DistinguishedNam
 }
 
 /// RFC 5280 §4.1.2.2: positive, at most 20 octets; random, so that nobody can foresee what is signed.
-fn serial() -> Result<SerialNumber, Error> {
+pub(crate) fn serial() -> Result<SerialNumber, Error> {
     let mut octets = [0u8; 16];
     aws_lc_rs::rand::fill(&mut octets)
         .map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
@@ -169,11 +171,13 @@ fn serial() -> Result<SerialNumber, Error> {
     Ok(SerialNumber::from_slice(&octets))
 }
 
-fn generate(kind: KeyKind) -> Result<KeyPair, Error> {
+pub(crate) fn generate(kind: KeyKind) -> Result<KeyPair, Error> {
     match kind {
         KeyKind::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
         KeyKind::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
         KeyKind::Rsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+        KeyKind::Rsa3072 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_3072),
+        KeyKind::Rsa4096 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096),
     }
     .map_err(|error| Error::Key(format!("no {kind:?} key can be made: {error}")))
 }

@@ -7,6 +7,7 @@ mod ca;
 mod facts;
 mod identity;
 mod peer;
+mod phones;
 mod sign;
 pub mod tls;
 mod utc;
@@ -16,7 +17,8 @@ pub use ca::{Ca, KeyKind, Request};
 pub use facts::{CertificateFacts, NODE_URI};
 pub use identity::{Identity, certificates_der};
 pub use peer::{Peer, TlsFacts, VerifiedPeer};
-pub use sign::verify_signature;
+pub use phones::{LscRequest, self_signed};
+pub use sign::{verify_chain, verify_signature};
 pub use utc::Utc;
 pub use words::Refusal;
 

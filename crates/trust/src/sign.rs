@@ -41,6 +41,18 @@ pub fn verify_signature(
     signature: &[u8],
     at: SystemTime,
 ) -> Result<CertificateFacts, Refusal> {
+    let facts = verify_chain(chain_der, roots_der, at)?;
+    let Some(leaf) = chain_der.first().map(|der| CertificateDer::from(der.as_slice())) else {
+        return Err(words::no_signer());
+    };
+    let end_entity = webpki::EndEntityCert::try_from(&leaf).map_err(|error| words::unreadable(&error.to_string()))?;
+    let good =
+        ALGORITHMS.iter().any(|(algorithm, _)| end_entity.verify_signature(*algorithm, message, signature).is_ok());
+    if good { Ok(facts) } else { Err(words::bad_signature(&facts)) }
+}
+
+/// Verifies a chain, the end entity first, against `roots_der` at `at`: who says so must still prove that he holds the key.
+pub fn verify_chain(chain_der: &[Vec<u8>], roots_der: &[Vec<u8>], at: SystemTime) -> Result<CertificateFacts, Refusal> {
     let certificates: Vec<CertificateDer<'_>> =
         chain_der.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let Some((leaf, intermediates)) = certificates.split_first() else {
@@ -53,10 +65,7 @@ pub fn verify_signature(
     roots
         .verify(leaf, intermediates, now, chain::Usage::Signs)
         .map_err(|error| words::of_certificate(&error, &[], Some(&facts), &roots.names()))?;
-    let end_entity = webpki::EndEntityCert::try_from(leaf).map_err(|error| words::unreadable(&error.to_string()))?;
-    let good =
-        ALGORITHMS.iter().any(|(algorithm, _)| end_entity.verify_signature(*algorithm, message, signature).is_ok());
-    if good { Ok(facts) } else { Err(words::bad_signature(&facts)) }
+    Ok(facts)
 }
 
 #[cfg(test)]

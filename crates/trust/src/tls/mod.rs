@@ -5,6 +5,7 @@
 
 pub(crate) mod chain;
 mod client;
+mod pinned;
 mod server;
 
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use rustls::{SignatureScheme, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 pub use client::{Witness, client, client_witnessed};
-pub use server::server;
+pub use pinned::client_pinned;
+pub use server::{server, server_anonymous};
 
 use crate::facts::CertificateFacts;
 use crate::{Error, Refusal, words};

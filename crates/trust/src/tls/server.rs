@@ -35,6 +35,18 @@ pub fn server(
     Ok(Arc::new(config))
 }
 
+/// For services that phones come to before they have a certificate (CAPF, TVS, configuration): none is asked for, so
+/// nobody is verified here. What the service does for a caller must rest on something else.
+pub fn server_anonymous(identity: &Identity, on: Versions) -> Result<Arc<ServerConfig>, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&versions(on)?)
+        .map_err(settings)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    Ok(Arc::new(config))
+}
+
 #[derive(Debug)]
 struct Callers {
     roots: Roots,

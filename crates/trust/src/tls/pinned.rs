@@ -1,0 +1,89 @@
+//! The dialling side of a phone: the server must show one certificate of a list that the phone trusts, octet for octet.
+//! Trust lists hold certificates, not authorities, and some of them (CAPF's) are authorities themselves, which no
+//! verification of chains lets stand as an end entity.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::{Versions, provider, settings, signature_algorithms, signature_schemes, versions};
+use crate::facts::remembered;
+use crate::{Error, Identity};
+
+/// For connections to a server that must show one of `pinned` (DER), within its dates. `identity` is shown when asked for.
+pub fn client_pinned(
+    identity: Option<&Identity>,
+    pinned: &[Vec<u8>],
+    on: Versions,
+) -> Result<Arc<ClientConfig>, Error> {
+    if pinned.is_empty() {
+        return Err(Error::Certificate(
+            "no certificate is expected of the server, so nobody could be verified: name a trust list or a certificate"
+                .into(),
+        ));
+    }
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&versions(on)?)
+        .map_err(settings)?
+        .dangerous() // rustls's word for a verifier of one's own; this one takes fewer certificates than its own
+        .with_custom_certificate_verifier(Arc::new(Pinned { certificates: pinned.to_vec() }));
+    let config = match identity {
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.certified())))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    Ok(Arc::new(config))
+}
+
+#[derive(Debug)]
+struct Pinned {
+    certificates: Vec<Vec<u8>>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if !self.certificates.iter().any(|pinned| pinned.as_slice() == end_entity.as_ref()) {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
+        let facts = remembered(end_entity).map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
+        // Seconds since 1970 fit an i64 for longer than certificates last.
+        match now.as_secs() as i64 {
+            now if now < facts.not_before => Err(CertificateError::NotValidYet.into()),
+            now if now > facts.not_after => Err(CertificateError::Expired.into()),
+            _ => Ok(ServerCertVerified::assertion()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &signature_algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &signature_algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        signature_schemes()
+    }
+}
