@@ -354,7 +354,7 @@ impl Framer {
     ///
     /// # Errors
     /// The stream is no CAPF, or a message is longer than any that there is: close the connection.
-    pub fn next(&mut self) -> Option<Result<Message, Malformed>> {
+    pub fn next_message(&mut self) -> Option<Result<Message, Malformed>> {
         let first = *self.kept.first()?;
         if first != MARK {
             return Some(Err(Malformed::new(0, "the header", "0x55, which begins CAPF", format!("{first:#04x}"))));

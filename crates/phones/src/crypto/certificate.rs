@@ -1,6 +1,7 @@
 //! A certificate as trust lists quote it: names, serial and key in the lists' own spelling, beside the DER (RFC 5280).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
@@ -119,9 +120,12 @@ fn modulus_bits(key: &[u8]) -> Option<usize> {
     Some(n.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// A certificate, and what lists and requests say of it.
+/// A certificate, and what lists and requests say of it. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct Certificate(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
     der: Vec<u8>,
     serial: Serial,
     /// Subject and issuer, in both spellings.
@@ -150,7 +154,7 @@ impl Certificate {
             .last()
             .map(|name| name.chars().filter(|c| !c.is_control()).collect())
             .unwrap_or_default();
-        Ok(Certificate {
+        Ok(Certificate(Arc::new(Inner {
             serial: Serial::new(parsed.raw_serial()),
             subject: both(parsed.subject()),
             issuer: both(parsed.issuer()),
@@ -159,7 +163,7 @@ impl Certificate {
             signature: parsed.signature_value.data.to_vec(),
             validity: (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp()),
             der: der.to_vec(),
-        })
+        })))
     }
 
     /// The certificates of a PEM text; or one that is DER.
@@ -179,47 +183,47 @@ impl Certificate {
     }
 
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     pub fn serial(&self) -> &Serial {
-        &self.serial
+        &self.0.serial
     }
 
     pub fn subject(&self, style: Names) -> &str {
-        spelt(&self.subject, style)
+        spelt(&self.0.subject, style)
     }
 
     pub fn issuer(&self, style: Names) -> &str {
-        spelt(&self.issuer, style)
+        spelt(&self.0.issuer, style)
     }
 
     /// The most specific CN; empty if there is none.
     pub fn common_name(&self) -> &str {
-        &self.common_name
+        &self.0.common_name
     }
 
     pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+        &self.0.public_key
     }
 
     /// The signature on the certificate itself.
     pub fn signature(&self) -> &[u8] {
-        &self.signature
+        &self.0.signature
     }
 
     /// First and last moment, in seconds since 1970.
     pub fn validity(&self) -> (i64, i64) {
-        self.validity
+        self.0.validity
     }
 
     pub fn digest(&self, digest: Digest) -> Vec<u8> {
-        digest.of(&self.der)
+        digest.of(&self.0.der)
     }
 
     /// Whether serial and issuer are its. Issuers are compared by attributes, not by spelling.
     pub fn is(&self, serial: &Serial, issuer: &str) -> bool {
-        self.serial == *serial && super::same_name(self.issuer(Names::Open), issuer)
+        self.0.serial == *serial && super::same_name(self.issuer(Names::Open), issuer)
     }
 }
 
@@ -235,7 +239,7 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")
             .field("subject", &self.subject(Names::Equipment))
-            .field("serial", &self.serial)
+            .field("serial", &self.0.serial)
             .finish_non_exhaustive()
     }
 }

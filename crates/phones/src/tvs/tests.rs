@@ -20,9 +20,9 @@ fn exchange(request: &Message) -> Result<Answer, Malformed> {
     let octets = request.octets();
     let (first, rest) = octets.split_at(5);
     framer.push(first);
-    assert_eq!(framer.next(), None);
+    assert_eq!(framer.next_message(), None);
     framer.push(rest);
-    let answer = directory().answer(&framer.next().unwrap()?, NOW.into())?;
+    let answer = directory().answer(&framer.next_message().unwrap()?, NOW.into())?;
     Answer::read(request, &Message::parse(&answer.octets())?)
 }
 
@@ -67,7 +67,7 @@ fn what_is_malformed_ends_the_connection() {
     {
         let mut framer = Framer::default();
         framer.push(octets);
-        assert!(framer.next().unwrap().is_err());
+        assert!(framer.next_message().unwrap().is_err());
     }
     let nothing = Message::parse(b"\x57\x01\x01\0\0\0\0\x01\0\0").unwrap();
     assert!(directory().answer(&nothing, NOW.into()).is_err());
