@@ -234,7 +234,7 @@ pub enum Input {
         peer: Arc<Peer>,
         message: Message,
     },
-    /// A connection to `target` could not be made, or its peer was refused (then with the refusal).
+    /// A connection to `target` could not be made, its peer was refused (then with the refusal), or it has ended.
     Unreachable {
         target: Target,
         why: String,

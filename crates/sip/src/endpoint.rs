@@ -251,9 +251,9 @@ impl Endpoint {
         }
     }
 
-    /// The connection to `target` could not be made or verified, or ended before it was heard from (words say why);
-    /// every request waiting for it fails, but for a BYE within a dialog: that is sent again, as over UDP, until
-    /// timer F, for nobody else would tell the peer that the call is over.
+    /// The connection to `target` could not be made or verified, or has ended (words say why): every request that went
+    /// there and met no answer fails, but for a BYE within a dialog. That is sent again, as over UDP, until timer F, for
+    /// nobody else would tell the peer that the call is over.
     pub fn unreachable(&mut self, target: &Target, why: &str, now: Duration) {
         let waits = |client: &Client| {
             client.is_open() && client.flow.is_none() && matches!(&client.hop, Hop::Target(hop) if hop == target)
@@ -271,8 +271,7 @@ impl Endpoint {
     /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
     /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A call that rang is
     /// cancelled over a new connection. The connection layer calls this too when it is asked to send over a flow that
-    /// it does not know. When the stream was opened for a target and may have carried requests that met no answer, it
-    /// calls [`Endpoint::unreachable`] first.
+    /// it does not know. When the stream was opened for a target, it calls [`Endpoint::unreachable`] first.
     pub fn closed(&mut self, flow: FlowId, now: Duration) {
         self.streams.remove(&flow);
         let rode = |client: &Client| client.is_open() && client.flow == Some(flow);

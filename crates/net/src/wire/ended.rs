@@ -67,10 +67,8 @@ impl Wire {
             }
             _ => tracing::warn!(node = %self.node, "{why}"),
         }
-        // A request that met no answer would otherwise wait for its timer (sip::Endpoint::closed).
-        if let Some((target, _)) = &conn.outbound
-            && (conn.write_queue() > 0 || !conn.heard_sip() || conn.spoke > conn.heard)
-        {
+        // What went to this target and met no answer went over this connection; it would wait for its timer otherwise.
+        if let Some((target, _)) = &conn.outbound {
             self.heard.push_back(Heard::Unreachable { target: target.clone(), why });
         }
         self.heard.push_back(Heard::Closed { flow: conn.flow });

@@ -1,6 +1,7 @@
 //! What a role does: calling, answering, re-inviting, ending. Each act writes Session-ID (RFC 7989), keeps the leg's
 //! record and its offer/answer position, and leaves the rest to the endpoint.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -70,7 +71,7 @@ impl Shell {
         }
         let caller = leg.session_id().remote.clone();
         let peer = admitted.peer().clone();
-        if let Some(Hop::Target(target)) = self.plan.peers.iter().find(|p| p.name == peer).map(Shell::hop_to) {
+        if let Some(target) = self.way_back(dialog, request, &peer) {
             self.sip.set_target(dialog, target);
         }
         self.book
@@ -79,6 +80,22 @@ impl Shell {
             entry.caller = caller;
         }
         (call, no)
+    }
+
+    /// Where a caller can be reached when its connection is gone: where the plan says, or, for a peer that may call from
+    /// anywhere, where the call came from, at the port of its Contact. Over TLS whoever answers there must prove the
+    /// peer's name again.
+    fn way_back(&self, dialog: DialogId, request: &Request, peer: &str) -> Option<Target> {
+        let peer = self.plan.peers.iter().find(|known| &*known.name == peer)?;
+        let addr = match peer.addr.ip().is_unspecified() {
+            false => peer.addr,
+            true => {
+                let remote = self.sight(self.sip.flow(dialog)?)?.flow.remote;
+                let port = request.contact().and_then(Result::ok).and_then(|contact| contact.uri.port);
+                SocketAddr::new(remote.ip(), port.unwrap_or(peer.transport.default_port()))
+            }
+        };
+        Some(Target { transport: peer.transport, addr, peer: peer.name.clone() })
     }
 
     /// A call that begins here (a phone's). Its first leg is made by [`Shell::call`]; `caller` is our own UUID.

@@ -23,8 +23,6 @@ struct End {
     other: Option<(String, FlowId)>,
     /// What this end dialled; `None` where it was called.
     target: Option<Target>,
-    /// Something was sent and nothing heard since: when it breaks, what was sent may not have arrived.
-    unheard: bool,
     /// Bytes sent from here arrive in order: not before this.
     busy_until: Duration,
     /// What has arrived, on its way to becoming messages.
@@ -33,8 +31,7 @@ struct End {
 
 impl End {
     fn new(flow: Flow, peer: Arc<Peer>, other: Option<(String, FlowId)>, target: Option<Target>) -> End {
-        let unheard = target.is_some();
-        End { flow, peer, other, target, unheard, busy_until: Duration::ZERO, framer: Framer::new(Limits::default()) }
+        End { flow, peer, other, target, busy_until: Duration::ZERO, framer: Framer::new(Limits::default()) }
     }
 }
 
@@ -142,7 +139,6 @@ impl World {
             self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport: Transport::Tls, bytes });
             return self.later(Duration::ZERO, Event::Input(name.to_owned(), Box::new(Input::Closed { flow })));
         };
-        end.unheard = true;
         let (transport, busy) = (end.flow.transport, end.busy_until);
         let other = end.other.clone();
         let to = other.as_ref().map_or_else(|| "stranger".to_owned(), |(to, _)| to.clone());
@@ -181,7 +177,6 @@ impl World {
     /// Bytes of a stream arrive: as many whole messages as they complete.
     pub(super) fn arrive(&mut self, to: &str, flow: FlowId, bytes: &Bytes) {
         let Some(end) = self.links.ends.get_mut(&(to.to_owned(), flow)) else { return };
-        end.unheard = false;
         end.framer.push(bytes);
         let mut whole = Vec::new();
         loop {
@@ -198,11 +193,10 @@ impl World {
         }
     }
 
-    /// A connection ends at one end, as the connection layer tells it: what was dialled and has not been heard from
-    /// since it was spoken to is unreachable, and then closed.
+    /// A connection ends at one end, as the connection layer tells it: what was dialled is unreachable, and then closed.
     pub(super) fn broke(&mut self, node: &str, flow: FlowId) {
         let Some(end) = self.links.ends.get(&(node.to_owned(), flow)) else { return };
-        let target = end.target.clone().filter(|_| end.unheard);
+        let target = end.target.clone();
         self.links.forget(node, flow);
         if let Some(target) = target {
             let input = Input::Unreachable { target, why: "the connection broke".into() };
