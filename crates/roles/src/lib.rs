@@ -234,14 +234,15 @@ pub enum Input {
         peer: Arc<Peer>,
         message: Message,
     },
-    /// A connection to `target` could not be made, its peer was refused (then with the refusal), or it has ended.
+    /// A connection to `target` could not be made, or its peer was refused (then with the refusal).
     Unreachable {
         target: Target,
         why: String,
     },
-    /// A stream connection ended.
+    /// A stream connection ended; `target` is what it was opened for, if this node opened it.
     Closed {
         flow: FlowId,
+        target: Option<Target>,
     },
     Media(media::Event),
     Told(AskId, Told),

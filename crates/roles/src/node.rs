@@ -76,7 +76,7 @@ impl Node {
         match input {
             Input::Message { flow, peer, message } => self.message(flow, peer, message),
             Input::Unreachable { target, why } => self.shell.sip.unreachable(&target, &why, now.mono),
-            Input::Closed { flow } => self.closed(flow),
+            Input::Closed { flow, target } => self.closed(flow, target.as_ref()),
             Input::Media(event) => self.media(event),
             Input::Told(ask, told) => self.told(ask, told),
             Input::Control(control, request) => {
@@ -203,9 +203,9 @@ impl Node {
         sight.admitted.clone().ok().or_else(|| self.duty.as_role().knows(&self.shell, sight))
     }
 
-    fn closed(&mut self, flow: sip::FlowId) {
+    fn closed(&mut self, flow: sip::FlowId, target: Option<&sip::Target>) {
         let legs = self.shell.dialogs_on(flow);
-        self.shell.sip.closed(flow, self.shell.now().mono);
+        self.shell.sip.closed(flow, target, self.shell.now().mono);
         let stream = self.shell.sight(flow).is_none_or(|sight| sight.flow.transport.is_reliable());
         self.shell.forget_flow(flow);
         self.duty.role().closed(&mut self.shell, flow);

@@ -149,7 +149,7 @@ fn it_registers_with_digest_refreshes_in_time_and_comes_back_on_a_new_connection
     assert!(refresh.cseq().expect("a CSeq").0 > first.cseq().expect("a CSeq").0);
     grant(&mut rig, (to, refresh), 3600);
 
-    rig.input(Input::Closed { flow: rig.flow.id });
+    rig.input(Input::Closed { flow: rig.flow.id, target: None });
     rig.wait(Duration::from_secs(1));
     let again = request(&mut rig);
     grant(&mut rig, again, 3600);

@@ -251,9 +251,9 @@ impl Endpoint {
         }
     }
 
-    /// The connection to `target` could not be made or verified, or has ended (words say why): every request that went
-    /// there and met no answer fails, but for a BYE within a dialog. That is sent again, as over UDP, until timer F, for
-    /// nobody else would tell the peer that the call is over.
+    /// The connection to `target` could not be made or verified (words say why): every request waiting for it fails, but
+    /// for a BYE within a dialog. That is sent again, as over UDP, until timer F, for nobody else would tell the peer that
+    /// the call is over.
     pub fn unreachable(&mut self, target: &Target, why: &str, now: Duration) {
         let waits = |client: &Client| {
             client.is_open() && client.flow.is_none() && matches!(&client.hop, Hop::Target(hop) if hop == target)
@@ -266,18 +266,26 @@ impl Endpoint {
         }
     }
 
-    /// A stream ended. Client transactions on it fail; dialogs stay (their next request may open a new connection).
+    /// A stream ended; `opened_for` is the target that it was opened for, if we opened it. Requests that went over it
+    /// and met no answer fail; dialogs stay (their next request may open a new connection).
     ///
     /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
-    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A call that rang is
-    /// cancelled over a new connection. The connection layer calls this too when it is asked to send over a flow that
-    /// it does not know. When the stream was opened for a target, it calls [`Endpoint::unreachable`] first.
-    pub fn closed(&mut self, flow: FlowId, now: Duration) {
+    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A BYE that went to the target is sent
+    /// again until timer F. A call that may be ringing there is cancelled over a new connection as soon as the peer says so. The connection layer calls this too when it is asked to send over a flow that
+    /// it does not know.
+    pub fn closed(&mut self, flow: FlowId, opened_for: Option<&Target>, now: Duration) {
         self.streams.remove(&flow);
-        let rode = |client: &Client| client.is_open() && client.flow == Some(flow);
+        let rode = |client: &Client| {
+            let same = match (&client.flow, &client.hop) {
+                (Some(known), _) => *known == flow,
+                (None, Hop::Target(target)) => opened_for == Some(target),
+                (None, Hop::Flow(_)) => false,
+            };
+            client.is_open() && same
+        };
         let broken: Vec<u64> = self.clients.iter().filter(|(_, client)| rode(client)).map(|(id, _)| *id).collect();
         for id in broken {
-            if !self.moved(id) {
+            if !self.moved(id) && !self.persists(id, now) {
                 self.abandon(id, Failure::Transport("the connection was closed before an answer came".into()), now);
             }
         }

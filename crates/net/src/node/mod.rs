@@ -191,7 +191,7 @@ impl<M: Machine> Node<M> {
             match heard {
                 Heard::Message { flow, peer, message } => self.handle(Input::Message { flow, peer, message }),
                 Heard::Unreachable { target, why } => self.handle(Input::Unreachable { target, why }),
-                Heard::Closed { flow } => self.handle(Input::Closed { flow }),
+                Heard::Closed { flow, target } => self.handle(Input::Closed { flow, target }),
                 Heard::Refused(record) => self.write_down(Journal::Refused(record)),
             }
         }

@@ -53,7 +53,7 @@ impl Wire {
             Broken::Stuck { .. } => self.stats.send_failures += 1,
             Broken::Connect(_) | Broken::Malformed(_) | Broken::Late(_) | Broken::Ours => {}
         }
-        let mut why = broken.words(conn.remote);
+        let why = broken.words(conn.remote);
         match broken {
             Broken::Closed | Broken::Ours | Broken::Idle(_) => {
                 tracing::debug!(node = %self.node, "{why}")
@@ -62,16 +62,16 @@ impl Wire {
             Broken::Tls(error @ rustls::Error::AlertReceived(_)) if conn.outbound.is_some() && !conn.heard_sip() => {
                 self.stats.tls_client_handshake_failures += 1;
                 let refusal = trust::tls::refusal(error, names(conn), None);
-                why = format!("{why}: {refusal}");
+                let why = format!("{why}: {refusal}");
                 self.refuse(conn, refusal, broken::answered(error));
+                if let Some((target, _)) = &conn.outbound {
+                    self.heard.push_back(Heard::Unreachable { target: target.clone(), why });
+                }
             }
             _ => tracing::warn!(node = %self.node, "{why}"),
         }
-        // What went to this target and met no answer went over this connection; it would wait for its timer otherwise.
-        if let Some((target, _)) = &conn.outbound {
-            self.heard.push_back(Heard::Unreachable { target: target.clone(), why });
-        }
-        self.heard.push_back(Heard::Closed { flow: conn.flow });
+        let target = conn.outbound.as_ref().map(|(target, _)| target.clone());
+        self.heard.push_back(Heard::Closed { flow: conn.flow, target });
     }
 
     fn refuse(&mut self, conn: &Conn, refusal: Refusal, answered: String) {

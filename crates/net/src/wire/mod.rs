@@ -46,7 +46,7 @@ const IDLE_SWEEP: Duration = Duration::from_secs(60);
 pub(crate) enum Heard {
     Message { flow: Flow, peer: Arc<Peer>, message: Message },
     Unreachable { target: Target, why: String },
-    Closed { flow: FlowId },
+    Closed { flow: FlowId, target: Option<Target> },
     Refused(RefusalRecord),
 }
 

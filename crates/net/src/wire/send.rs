@@ -31,7 +31,7 @@ impl Wire {
     fn send_stream(&mut self, flow: FlowId, bytes: &Bytes) {
         let Some(conn) = self.conns.get_mut(&flow) else {
             self.stats.send_failures += 1;
-            return self.heard.push_back(Heard::Closed { flow });
+            return self.heard.push_back(Heard::Closed { flow, target: None });
         };
         // A long turn does not make a peer slow: what it was told so far goes before it counts as not reading.
         let room = match conn.write_queue() + bytes.len() > WRITE_QUEUE {

@@ -137,7 +137,8 @@ impl World {
         let Some(end) = self.links.ends.get_mut(&(name.to_owned(), flow)) else {
             let to = "(closed)".to_owned();
             self.crossed.push(Crossed { at: self.now, from: name.to_owned(), to, transport: Transport::Tls, bytes });
-            return self.later(Duration::ZERO, Event::Input(name.to_owned(), Box::new(Input::Closed { flow })));
+            return self
+                .later(Duration::ZERO, Event::Input(name.to_owned(), Box::new(Input::Closed { flow, target: None })));
         };
         let (transport, busy) = (end.flow.transport, end.busy_until);
         let other = end.other.clone();
@@ -193,16 +194,12 @@ impl World {
         }
     }
 
-    /// A connection ends at one end, as the connection layer tells it: what was dialled is unreachable, and then closed.
+    /// A connection ends at one end, as the connection layer tells it.
     pub(super) fn broke(&mut self, node: &str, flow: FlowId) {
         let Some(end) = self.links.ends.get(&(node.to_owned(), flow)) else { return };
         let target = end.target.clone();
         self.links.forget(node, flow);
-        if let Some(target) = target {
-            let input = Input::Unreachable { target, why: "the connection broke".into() };
-            self.later(Duration::from_millis(1), Event::Input(node.to_owned(), Box::new(input)));
-        }
-        self.later(Duration::from_millis(1), Event::Input(node.to_owned(), Box::new(Input::Closed { flow })));
+        self.later(Duration::from_millis(1), Event::Input(node.to_owned(), Box::new(Input::Closed { flow, target })));
     }
 
     /// A connection breaks: both ends hear of it at once, or the far one so much later (a half-close: what it sends

@@ -450,11 +450,9 @@ impl World {
             Output::Send { hop, bytes } => self.send(name, hop, bytes),
             Output::Close { flow } => {
                 if let Some((other, back)) = self.links.other_end(name, flow) {
-                    self.links.forget(&other, back);
-                    self.later(Duration::from_millis(2), Event::Input(other, Box::new(Input::Closed { flow: back })));
+                    self.broke(&other, back);
                 }
-                self.links.forget(name, flow);
-                self.later(Duration::from_millis(2), Event::Input(name.to_owned(), Box::new(Input::Closed { flow })));
+                self.broke(name, flow);
             }
             Output::Media(command) => {
                 if let Some(event) = self.sound.command(name, command, self.now) {

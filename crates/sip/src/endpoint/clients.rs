@@ -329,7 +329,7 @@ impl Endpoint {
         true
     }
 
-    /// Keeps a BYE going whose connection could not be made: the peer may be back within timer F.
+    /// Keeps a BYE going whose connection to the dialog's own target failed it: the peer may be back within timer F.
     pub(super) fn persists(&mut self, id: u64, now: Duration) -> bool {
         let timing = self.timing();
         let Some(client) = self.clients.get_mut(&id) else { return false };
@@ -337,7 +337,7 @@ impl Endpoint {
             return false;
         };
         // Without a dialog's own target it was sent to a stranger once, out of courtesy.
-        if client.fallback.is_none() {
+        if client.fallback.is_none() || !machine.is_unheard() {
             return false;
         }
         machine.unsettle(&timing, now);

@@ -220,11 +220,12 @@ impl Endpoint {
         }
     }
 
-    /// The stream of a ringing call has ended. Its user is told; the peer, which would ring on, gets a CANCEL over a
-    /// new connection, and ACK and BYE if it answers all the same.
+    /// The stream of a call that was not answered has ended. Its user is told; the peer, which may ring on, gets a CANCEL
+    /// over a new connection once it has said that it has the call (RFC 3261 §9.1), and ACK and BYE if it answers all the
+    /// same.
     pub(super) fn abandon(&mut self, id: u64, failure: Failure, now: Duration) {
         let Some(client) = self.clients.get_mut(&id) else { return };
-        if client.kind != Kind::Initial || client.is_unheard() || matches!(client.hop, Hop::Flow(_)) {
+        if client.kind != Kind::Initial || matches!(client.hop, Hop::Flow(_)) {
             return self.fail(id, failure, now);
         }
         let (request, purpose, dialog) = (client.request, client.purpose, client.dialog.take());

@@ -232,6 +232,25 @@ fn a_ringing_call_whose_stream_ends_fails_and_stops_ringing() {
     assert!(pair.take(A).is_none() && pair.take(B).is_none());
 }
 
+#[test]
+fn a_call_whose_stream_ends_before_it_is_heard_to_ring_is_cancelled_when_it_is() {
+    let mut pair = Pair::new(Link::tcp(), 1);
+    let (_, client) = pair.call(None);
+    pair.run(Duration::from_millis(15)); // there, and not answered
+    let (server, ..) = pair.called();
+    pair.reset();
+    pair.settle();
+    let failed = pair.take(A);
+    assert!(matches!(failed, Some(Event::Failed { client: c, failure: Failure::Transport(_), .. }) if c == client));
+    assert_eq!(pair.count(A, "CANCEL"), 0, "not before a provisional answer (RFC 3261 §9.1)");
+    pair.respond(B, server, 180, None);
+    pair.settle();
+    assert!(matches!(pair.take(B), Some(Event::Cancelled { .. })), "nobody's phone rings on");
+    pair.exhaust();
+    pair.assert_empty();
+    assert!(pair.take(A).is_none() && pair.take(B).is_none());
+}
+
 /// The same answer as if another phone behind a forking proxy had given it.
 fn forked(answer: &Message, tag: &str) -> Message {
     let text = String::from_utf8(answer.bytes().to_vec()).unwrap();

@@ -213,10 +213,8 @@ impl Pair {
             }
             Some(Transit::Closed { to, flow }) => {
                 let now = self.now;
-                // What went out to a target and met no answer hangs on this stream too.
                 let target = self.target(1 - to);
-                self.ends[to].endpoint.unreachable(&target, "reset", now);
-                self.ends[to].endpoint.closed(FlowId(flow), now);
+                self.ends[to].endpoint.closed(FlowId(flow), Some(&target), now);
                 self.drain(to);
             }
             None => {

@@ -242,7 +242,7 @@ fn an_answer_whose_stream_has_ended_takes_the_dialogs_own_way() {
     let via = "SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK1";
     let (events, _) = desk.tell(&request("INVITE", via, TO));
     let Event::Request { dialog: Some(dialog), .. } = events[0] else { panic!() };
-    desk.endpoint.closed(FlowId(7), desk.now);
+    desk.endpoint.closed(FlowId(7), None, desk.now);
     assert!(desk.respond(&events, 180).is_empty(), "TLS to nobody in particular is not an option");
     let target = Target { transport: Transport::Tls, addr: "192.0.2.1:5061".parse().unwrap(), peer: "cucm".into() };
     desk.endpoint.set_target(dialog, target.clone());
@@ -254,7 +254,7 @@ fn an_answer_whose_stream_has_ended_takes_the_dialogs_own_way() {
     assert_eq!(bye.0, Hop::Target(target));
     let mut desk = Desk::new(Transport::Tcp);
     let (events, _) = desk.tell(&request("OPTIONS", "SIP/2.0/TCP 192.0.2.1:5090;branch=z9hG4bK1", TO));
-    desk.endpoint.closed(FlowId(7), desk.now);
+    desk.endpoint.closed(FlowId(7), None, desk.now);
     let (hop, _) = desk.respond(&events, 200).pop().unwrap();
     assert!(matches!(hop, Hop::Target(target) if target.addr == "192.0.2.1:5090".parse().unwrap()));
 }

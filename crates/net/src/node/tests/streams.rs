@@ -172,18 +172,19 @@ fn nobody_there_is_heard_of_at_once() {
 }
 
 #[test]
-fn a_peer_that_ends_before_it_answers_is_unreachable_and_its_flow_closed() {
+fn a_connection_that_ends_is_heard_of_with_what_it_was_opened_for() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions::default());
     let a = lab.node("a", 2, &[("b", &b, Transport::Tcp, "")], NodeOptions::default());
-    a.sends(Hop::Target(b.target("b", Transport::Tcp)), &request("hello", 0));
+    let to = b.target("b", Transport::Tcp);
+    a.sends(Hop::Target(to.clone()), &request("hello", 0));
     let (flow, ..) = b.hears_message();
     b.does(Output::Close { flow: flow.id });
-    assert!(matches!(a.hears(), Input::Unreachable { .. }));
-    assert!(matches!(a.hears(), Input::Closed { .. }));
+    assert!(matches!(a.hears(), Input::Closed { target: Some(target), .. } if target == to));
+    assert!(matches!(b.hears(), Input::Closed { target: None, .. }), "b did not open it");
     // A flow that is not there any more.
     b.sends(Hop::Flow(flow.id), &request("late", 0));
-    assert!(matches!(b.hears(), Input::Closed { flow: gone } if gone == flow.id), "our own close is heard of");
+    assert!(matches!(b.hears(), Input::Closed { flow: gone, .. } if gone == flow.id), "nor is it there any more");
 }
 
 #[test]
@@ -197,7 +198,7 @@ fn a_flow_is_closed_after_what_was_sent_on_it() {
     b.does(Output::Close { flow: flow.id });
     let (_, _, answer) = a.hears_message();
     assert_eq!(answer.status(), Some(sip::Status(200)));
-    assert!(matches!(a.hears(), Input::Closed { .. }), "answered, so not unreachable");
+    assert!(matches!(a.hears(), Input::Closed { .. }));
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn who_does_not_read_is_given_up_at_the_bound() {
     for _ in 0..100 {
         a.sends(Hop::Flow(flow.id), &big);
     }
-    assert!(matches!(a.hears(), Input::Closed { flow: gone } if gone == flow.id));
+    assert!(matches!(a.hears(), Input::Closed { flow: gone, .. } if gone == flow.id));
     let shown = a.handle.connections();
     assert!(shown.open.is_empty());
     let (most, _) = shown.max_write_queue.unwrap();
