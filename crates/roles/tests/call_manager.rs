@@ -122,7 +122,8 @@ fn a_phone_may_write_what_it_likes_and_its_lines_own_number_goes_on() {
 
 #[test]
 fn a_reload_ends_the_registrations_that_do_not_fit_any_more() {
-    let all: [(&str, fn(String) -> String); 4] = [
+    type Change = fn(String) -> String;
+    let all: [(&str, Change); 4] = [
         ("a phone of the site", |text| text.replace("SEP000000001001", "SEP000000001003")),
         ("the secret that the site has now", |text| text.replace("lab-1001-secret", "another-secret")),
         ("other.lab.example", |text| {
