@@ -1,0 +1,205 @@
+//! `<record>` (2.0 §2.3.6), `<transfer>` (2.0 §2.3.7, 2.1 §8) and `<object>` (2.0 §2.3.5).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::machine::{After, Flow, Machine, Thrown, Wait};
+use super::{Ending, Output, RecordOrder, Recording, TransferKind, TransferOrder, TransferOutcome};
+use crate::document::{ElementId, Tag};
+
+/// How long a recording may be where nobody says.
+const LONGEST: Duration = Duration::from_secs(120);
+const FINAL_SILENCE: Duration = Duration::from_secs(3);
+
+impl Machine {
+    fn current(&mut self) -> Flow<(usize, ElementId)> {
+        let visit = self.visit()?;
+        match (visit.current, visit.item()) {
+            (Some(at), Some(item)) => Ok((at, item.id)),
+            _ => Err(Thrown::new("error.semantic", "no item is visited")),
+        }
+    }
+
+    fn is_alone(&mut self) -> bool {
+        if self.hung_up {
+            self.end(Ending::Disconnect(None));
+        }
+        self.hung_up
+    }
+
+    // --- record
+    pub(super) fn record_item(&mut self) -> Flow {
+        if !self.is_alone() {
+            self.flush(After::Record);
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_record(&mut self) {
+        let Ok((_, item)) = self.current() else { return };
+        let Some(document) = self.document() else { return };
+        let order = RecordOrder {
+            beep: document.boolean(item, "beep").unwrap_or(false),
+            max: document.time(item, "maxtime").unwrap_or(LONGEST),
+            final_silence: document.time(item, "finalsilence").unwrap_or(FINAL_SILENCE),
+            timeout: self.time_property("timeout"),
+            media_type: document.attribute(item, "type").unwrap_or("audio/x-wav").to_owned(),
+        };
+        self.typed.clear();
+        let id = self.id();
+        self.say(Output::Record { id, order });
+        self.wait = Wait::Record(id, None);
+    }
+
+    pub(super) fn record_ends_by_key(&self) -> bool {
+        let visit = self.visits.last();
+        let item = visit.and_then(|visit| visit.item().map(|item| (visit, item.id)));
+        item.is_some_and(|(visit, id)| visit.document.boolean(id, "dtmfterm").unwrap_or(true))
+    }
+
+    pub(super) fn recorded(&mut self, id: u64, recording: Option<Recording>) -> Flow {
+        let key = match &self.wait {
+            Wait::Record(wanted, key) if *wanted == id => *key,
+            _ => return Ok(()),
+        };
+        self.wait = Wait::Nothing;
+        let Some(recording) = recording else { return Err(Thrown::new("noinput", "")) };
+        let (at, _) = self.current()?;
+        let mut shadow = json!({
+            "duration": recording.duration_ms,
+            "size": recording.bytes,
+            "maxtime": recording.max_time,
+        });
+        if let (Some(fields), Some(key)) = (shadow.as_object_mut(), key) {
+            fields.insert("termchar".into(), json!(key.to_string()));
+        }
+        self.fill(at, &json!(recording.url), &shadow)
+    }
+
+    // --- transfer
+    pub(super) fn transfer_item(&mut self) -> Flow {
+        if !self.is_alone() {
+            self.flush(After::Transfer);
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_transfer(&mut self) {
+        if let Err(thrown) = self.order_transfer() {
+            self.throw(thrown);
+        }
+    }
+
+    fn order_transfer(&mut self) -> Flow {
+        let (_, item) = self.current()?;
+        let document = self.visit()?.document.clone();
+        let text = |machine: &mut Machine, plain: &str, expr: &str| -> Flow<Option<String>> {
+            match (document.attribute(item, plain), document.attribute(item, expr)) {
+                (Some(text), _) => Ok(Some(text.to_owned())),
+                (None, Some(expr)) => machine.script((&document, item), |engine| engine.string(expr)).map(Some),
+                (None, None) => Ok(None),
+            }
+        };
+        let destination = text(self, "dest", "destexpr")?.unwrap_or_default();
+        if !destination.starts_with("sip:") && !destination.starts_with("sips:") && !destination.starts_with("tel:") {
+            let words = format!("`{destination}`: expected a sip: or tel: address");
+            return Err(Thrown::new("error.unsupported.uri", words));
+        }
+        let kind = match (document.attribute(item, "type"), document.boolean(item, "bridge")) {
+            (Some("bridge"), _) | (None, Some(true)) => TransferKind::Bridge,
+            (Some("consultation"), _) => TransferKind::Consultation,
+            _ => TransferKind::Blind,
+        };
+        let order = TransferOrder {
+            kind,
+            destination,
+            connect_timeout: document.time(item, "connecttimeout"),
+            max_time: document.time(item, "maxtime").filter(|time| !time.is_zero()),
+            aai: text(self, "aai", "aaiexpr")?,
+            audio: document.attribute(item, "transferaudio").map(|audio| document.resolve(audio)),
+        };
+        let id = self.id();
+        self.say(Output::Transfer { id, order });
+        self.wait = Wait::Transfer(id);
+        Ok(())
+    }
+
+    pub(super) fn transferred(&mut self, id: u64, outcome: TransferOutcome) -> Flow {
+        if !matches!(self.wait, Wait::Transfer(wanted) if wanted == id) {
+            return Ok(());
+        }
+        self.wait = Wait::Nothing;
+        let (at, _) = self.current()?;
+        let mut done = |word: &str, seconds: Option<u32>| {
+            let shadow = seconds.map_or(Value::Null, |seconds| json!({ "duration": seconds }));
+            self.fill(at, &json!(word), &shadow)
+        };
+        match outcome {
+            TransferOutcome::Gone => {
+                self.hung_up = true;
+                Err(Thrown::new("connection.disconnect.transfer", "the caller was transferred"))
+            }
+            TransferOutcome::FarEndDisconnect { seconds } => done("far_end_disconnect", Some(seconds)),
+            TransferOutcome::NearEndDisconnect { seconds } => done("near_end_disconnect", Some(seconds)),
+            TransferOutcome::MaxTime { seconds } => done("maxtime_disconnect", Some(seconds)),
+            TransferOutcome::Busy => done("busy", None),
+            TransferOutcome::NetworkBusy => done("network_busy", None),
+            TransferOutcome::NoAnswer => done("noanswer", None),
+            TransferOutcome::Failed { event: None } => done("unknown", None),
+            TransferOutcome::Failed { event: Some(event) } => Err(Thrown::new(event, "the transfer was refused")),
+        }
+    }
+
+    // --- object
+    pub(super) fn object_item(&mut self) -> Flow {
+        self.flush(After::Object);
+        Ok(())
+    }
+
+    pub(super) fn begin_object(&mut self) {
+        if let Err(thrown) = self.order_object() {
+            self.throw(thrown);
+        }
+    }
+
+    fn order_object(&mut self) -> Flow {
+        let (_, item) = self.current()?;
+        let document = self.visit()?.document.clone();
+        let mut parameters = Map::new();
+        for param in document.of(item, Tag::Param) {
+            let name = document.attribute(param, "name").unwrap_or_default().to_owned();
+            let value = match (document.attribute(param, "value"), document.attribute(param, "expr")) {
+                (Some(value), _) => json!(value),
+                (None, expr) => {
+                    let expr = expr.unwrap_or_default();
+                    self.script((&document, param), |engine| engine.json(expr))?.unwrap_or_default()
+                }
+            };
+            parameters.insert(name, value);
+        }
+        let text = |name: &str| document.attribute(item, name).unwrap_or_default().to_owned();
+        let (class, data) = (text("classid"), text("data"));
+        let id = self.id();
+        self.say(Output::Object { id, class, data, parameters: Value::Object(parameters).to_string() });
+        self.wait = Wait::Object(id);
+        Ok(())
+    }
+
+    pub(super) fn objected(&mut self, id: u64, outcome: Result<String, String>) -> Flow {
+        if !matches!(self.wait, Wait::Object(wanted) if wanted == id) {
+            return Ok(());
+        }
+        self.wait = Wait::Nothing;
+        let (at, _) = self.current()?;
+        match outcome {
+            Ok(json) => {
+                let value: Value = serde_json::from_str(&json).map_err(|error| {
+                    Thrown::new("error.badfetch", format!("an object's answer is no JSON: {error}"))
+                })?;
+                self.fill(at, &value, &Value::Null)
+            }
+            Err(event) => Err(Thrown::new(event, "the object gave nothing")),
+        }
+    }
+}
