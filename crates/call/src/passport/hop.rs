@@ -100,8 +100,10 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
     match (a.connected(), b.connected()) {
         (false, false) => {}
         // An answer may be lost with its connection, or cross a CANCEL (RFC 3261 §9.1): who gave it calls the call
-        // answered, who asked never heard of it. Then nobody may have been heard there either.
-        (false, true) if b.heard() == 0 => {}
+        // answered, who asked never heard of it. Then nobody may have been heard there either, and there are no media
+        // to compare; who was at the other end there is.
+        (false, true) if b.heard() == 0 && a.leg.signalling.transport.is_empty() => {}
+        (false, true) if b.heard() == 0 => compare.boxes(a, b, caller),
         _ => compare.all(a, b, caller),
     }
     hop.wrong.append(&mut compare.wrong);
@@ -174,6 +176,12 @@ impl Compare<'_> {
 
     fn all(&mut self, a: End<'_>, b: End<'_>, caller: &Uuid) {
         self.same("connected", yes(a.connected()), yes(b.connected()));
+        self.boxes(a, b, caller);
+        self.media(a, b);
+    }
+
+    /// Who was at either end, over what.
+    fn boxes(&mut self, a: End<'_>, b: End<'_>, caller: &Uuid) {
         let (x, y) = (&a.leg.signalling, &b.leg.signalling);
         self.same("transport", &x.transport, &y.transport);
         // Ports differ from connection to connection, and a call may outlive one: the boxes must be the same.
@@ -192,7 +200,6 @@ impl Compare<'_> {
         self.same(&format!("who is at the end of {}", self.b), named(a), self.b);
         self.same(&format!("who is at the end of {}", self.a), self.a, named(b));
         self.session_id(a, b, caller);
-        self.media(a, b);
     }
 
     /// The caller is on our side of one end and beyond the peer of the other (RFC 7989 §6).

@@ -388,6 +388,38 @@ fn two_ends_that_disagree_are_named() {
 }
 
 #[test]
+fn of_an_answer_that_was_lost_who_was_there_is_compared_and_what_was_agreed_is_not() {
+    type Change = fn(&mut LegRecord);
+    let lost = |change: Change| {
+        told(|s| {
+            let asked = &mut s[1].legs[2];
+            asked.connected_ms = None;
+            asked.ended_because = Some("no answer in time".into());
+            asked.passed = None;
+            change(&mut s[3].legs[0]);
+        })
+    };
+    assert_eq!(lost(|_| {}).wrong, None);
+    assert_eq!(lost(|l| l.passed.as_mut().unwrap().suites.clear()).wrong, None);
+    let changes: [(Change, &str); 3] = [
+        (|l| l.signalling.peer.as_mut().unwrap().fingerprint = "fp-of-eve".into(), "certificate of cvp1"),
+        (|l| l.signalling.remote = Some("127.18.133.99:40000".parse().unwrap()), "address of cvp1"),
+        (|l| l.session_id.remote = Uuid(AGENT.into()), "Session-ID"),
+    ];
+    for (change, words) in changes {
+        wrong(&lost(change), Kind::Disagreement, "hop cvp1 -> cucm1", words);
+    }
+    // Nothing ever came back to who asked: there is nothing to compare.
+    let nothing = told(|s| {
+        let asked = &mut s[1].legs[2];
+        (asked.connected_ms, asked.passed) = (None, None);
+        asked.signalling.transport.clear();
+        (asked.signalling.tls, asked.signalling.peer) = (None, None);
+    });
+    assert_eq!(nothing.wrong, None);
+}
+
+#[test]
 fn media_used_must_be_media_passed() {
     let place = "hop cube1 -> cvp1";
     let passed = |change: fn(&mut Passed)| told(|s| change(s[1].legs[0].passed.as_mut().unwrap()));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use admin::cli::Cert;
 use admin::show::time::rfc3339;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use store::DataDir;
 use trust::{KeyKind, Request};
 
@@ -17,7 +17,7 @@ pub(crate) fn run(data: &Path, cert: Cert) -> Outcome {
     match cert {
         Cert::Issue { name, mut dns, ip, days, key, out } => {
             dns.insert(0, name.clone());
-            let (not_before, not_after) = validity(SystemTime::now(), days);
+            let (not_before, not_after) = validity(SystemTime::now(), days)?;
             let request = Request {
                 common_name: name,
                 dns_names: dns,
@@ -45,11 +45,19 @@ pub(crate) fn run(data: &Path, cert: Cert) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A certificate's longest life.
+const MOST_DAYS: u64 = 36_525;
+
 /// An hour's grace for clocks that are behind; with negative days both ends lie in the past.
-fn validity(now: SystemTime, days: i64) -> (SystemTime, SystemTime) {
+fn validity(now: SystemTime, days: i64) -> anyhow::Result<(SystemTime, SystemTime)> {
+    ensure!(
+        days.unsigned_abs() <= MOST_DAYS,
+        "--days {days}: expected at most {MOST_DAYS} (a hundred years) before or after today; a certificate that should \
+         outlive that should be renewed instead"
+    );
     let span = Duration::from_secs(days.unsigned_abs() * 86_400);
     let hour = Duration::from_secs(3600);
-    if days < 0 { (now - span - hour, now - hour) } else { (now - hour, now + span) }
+    Ok(if days < 0 { (now - span - hour, now - hour) } else { (now - hour, now + span) })
 }
 
 fn key_kind(name: &str) -> anyhow::Result<KeyKind> {
@@ -89,4 +97,22 @@ pub(crate) fn export(data: &Path, nodes: &[String], to: &Path) -> Outcome {
         to.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_bounded_before_they_overflow() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600);
+        for days in [i64::MAX, i64::MIN, 36_526, -36_526] {
+            let error = validity(now, days).unwrap_err().to_string();
+            assert!(error.contains(&days.to_string()) && error.contains("at most 36525"), "{error}");
+        }
+        for days in [-1, 0, 1, 36_525] {
+            let (from, to) = validity(now, days).unwrap();
+            assert_eq!((from < to, to < now), (true, days < 0), "{days}");
+        }
+    }
 }
