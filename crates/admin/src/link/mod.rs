@@ -3,6 +3,7 @@
 
 mod client;
 mod server;
+mod strangers;
 
 pub use client::{Client, Error};
 pub use server::serve;

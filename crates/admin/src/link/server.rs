@@ -1,6 +1,7 @@
 //! The control link's server: one listener a node.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -16,15 +17,17 @@ use net::NodeHandle;
 use roles::{Control, Reply};
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use trust::VerifiedPeer;
 use trust::tls::{ClientCertificate, Versions};
 
+use super::strangers::{Place, Strangers};
 use crate::api::{AgentState, Availability, Calls, Finished, Problem};
 
 /// A peer that has not finished its handshake by now is let go.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Connections of the control link at once; more wait in the kernel's backlog.
+/// Administrators' connections at once; more are turned away.
 const CONNECTIONS: usize = 256;
 
 /// Binds the node's control address and serves it until the runtime ends.
@@ -46,10 +49,8 @@ pub async fn serve(node: NodeHandle) -> anyhow::Result<SocketAddr> {
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, node: NodeHandle) {
     let app = routes(node.clone());
-    let room = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
+    let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
-        // The semaphore is never closed, so a permit always comes.
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         let (stream, remote) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -58,18 +59,30 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, node: NodeHandle) {
                 continue;
             }
         };
-        let (tls, app, name) = (tls.clone(), app.clone(), node.name().to_owned());
+        let Some(place) = strangers.enter(remote.ip()) else {
+            tracing::debug!(node = node.name(), %remote, "control link: turned away, too many of its handshakes are under way");
+            continue;
+        };
+        let (tls, app, room, name) = (tls.clone(), app.clone(), room.clone(), node.name().to_owned());
         tokio::spawn(async move {
-            let _permit = permit;
-            if let Err(error) = connection(stream, tls, app).await {
+            if let Err(error) = connection(stream, tls, place, &room, app).await {
                 tracing::warn!(node = name, %remote, error = %format!("{error:#}"), "control link: connection refused");
             }
         });
     }
 }
 
-async fn connection(stream: tokio::net::TcpStream, tls: TlsAcceptor, app: Router) -> anyhow::Result<()> {
-    let stream = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.context("handshake took too long")??;
+async fn connection(
+    stream: tokio::net::TcpStream,
+    tls: TlsAcceptor,
+    mut place: Place,
+    room: &Semaphore,
+    app: Router,
+) -> anyhow::Result<()> {
+    let stream = tokio::select! {
+        done = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => done.context("handshake took too long")??,
+        () = place.wanted() => anyhow::bail!("silent, and its place was needed for somebody else"),
+    };
     let peer = VerifiedPeer::of(stream.get_ref().1).context("no verified certificate")?;
     let certificate = peer.certificate();
     anyhow::ensure!(
@@ -78,6 +91,8 @@ async fn connection(stream: tokio::net::TcpStream, tls: TlsAcceptor, app: Router
          `ringfence init` makes one in the data directory's admin/",
         certificate.names().join(", ")
     );
+    drop(place);
+    let _permit = room.try_acquire().context("as many administrators' connections are open as one node takes")?;
     hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
         .await
