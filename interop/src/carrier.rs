@@ -147,6 +147,45 @@ impl Carrier {
     }
 }
 
+/// One call more, dialled by hand and without media: the status that it is refused with (200 if it is not). `within`
+/// bounds the wait for each message.
+pub fn status_of_a_call(lab: &Lab, target: Ipv4Addr, called: &str, within: Duration) -> Result<u16> {
+    let host = lab.host("carrier").clone();
+    host.inside(|| {
+        let socket = UdpSocket::bind((host.address, 0))?;
+        socket.connect((target, 5060))?;
+        socket.set_read_timeout(Some(within))?;
+        let local = socket.local_addr()?;
+        let message = |method: &str, to_tag: &str, body: &str| {
+            format!(
+                "{method} sip:{called}@{target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-by-hand\r\n\
+                 From: <sip:{CALLER}@{local}>;tag=by-hand\r\nTo: <sip:{called}@{target}>{to_tag}\r\n\
+                 Call-ID: by-hand-{called}@carrier.example\r\nCSeq: 1 {method}\r\nContact: <sip:{CALLER}@{local}>\r\n\
+                 Max-Forwards: 70\r\n{}Content-Length: {}\r\n\r\n{body}",
+                if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" },
+                body.len()
+            )
+        };
+        let address = host.address;
+        let offer = format!(
+            "v=0\r\no=carrier 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio 19000 RTP/AVP 0\r\n"
+        );
+        socket.send(message("INVITE", "", &offer).as_bytes())?;
+        let mut buffer = [0; 4096];
+        loop {
+            let length = socket.recv(&mut buffer).context("no final answer to the call")?;
+            let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let status: u16 = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).context("no status line")?;
+            if status >= 200 {
+                let to = answer.lines().find(|line| line.starts_with("To:")).unwrap_or_default();
+                let tag = to.rfind(";tag=").map_or("", |at| &to[at..]);
+                socket.send(message("ACK", tag, "").as_bytes())?;
+                return Ok(status);
+            }
+        }
+    })
+}
+
 fn messages_file(directory: &Path) -> Result<String> {
     Ok(directory.join("carrier-messages.txt").to_str().context("the path is not text")?.to_owned())
 }

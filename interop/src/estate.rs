@@ -230,6 +230,13 @@ impl Estate {
         Ok(())
     }
 
+    /// What a node has logged as an error, or said in panic.
+    pub fn errors(&self, node: &str) -> Vec<String> {
+        let lines = self.nodes.get(node).map(Program::output).unwrap_or_default();
+        let bad = |line: &&str| line.contains("ERROR") || line.contains("panicked");
+        lines.lines().filter(bad).map(str::to_owned).collect()
+    }
+
     fn command(&self, arguments: &[&str]) -> Result<Program> {
         let mut all = vec!["--data", text(&self.data)?];
         all.extend(arguments);

@@ -9,6 +9,8 @@ use anyhow::Context;
 use roles::{PeerPlan, Plan};
 use sip::Transport;
 use site::{Role, Site};
+use store::DataDir;
+use trust::Authority;
 use trust::tls::{ClientCertificate, Versions};
 
 use crate::MediaCounts;
@@ -33,6 +35,8 @@ pub struct Process {
     nodes: Vec<Running>,
     next_owner: Owner,
     generation: u64,
+    /// Whom the site's nodes trust.
+    roots: Vec<(Authority, String)>,
 }
 
 struct Running {
@@ -77,7 +81,7 @@ impl Process {
             let known = || site.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
             anyhow::ensure!(site.node(name).is_some(), "there is no node `{name}` in the site; it has {}", known());
         }
-        let dir = store::DataDir::open(data)?;
+        let dir = DataDir::open(data)?;
         let (keeper, reader) = keep::open(&dir)?;
         let mut process = Process::bare(keeper, reader)?;
         match process.start_nodes(site, &dir, only) {
@@ -89,8 +93,10 @@ impl Process {
         }
     }
 
-    fn start_nodes(&mut self, site: &Site, dir: &store::DataDir, only: &[String]) -> anyhow::Result<()> {
-        let roots_pem = dir.roots_pem()?;
+    fn start_nodes(&mut self, site: &Site, dir: &DataDir, only: &[String]) -> anyhow::Result<()> {
+        let roots = roots(&dir)?;
+        authorities_are_there(site, &roots)?;
+        self.roots = roots.clone();
         if site.tls.dangerous_tls_keylog {
             tracing::warn!(
                 "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; \
@@ -100,7 +106,7 @@ impl Process {
         for node in site.nodes.iter().filter(|node| only.is_empty() || only.contains(&node.name)) {
             let settings = tls::Settings {
                 identity: dir.identity(&node.name)?,
-                roots_pem: roots_pem.clone(),
+                roots: roots.clone(),
                 versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
                 clients: client_certificates(&node.role),
                 dangerous_keylog: site.tls.dangerous_tls_keylog,
@@ -120,7 +126,16 @@ impl Process {
         let prompts = Arc::new(media::Prompts::built_in());
         let media = MediaThreads::start(count, clock, prompts, seed)?;
         let asks = AskThreads::start(keeper)?;
-        Ok(Process { clock, media, asks, statements, nodes: Vec::new(), next_owner: 0, generation: 1 })
+        Ok(Process {
+            clock,
+            media,
+            asks,
+            statements,
+            nodes: Vec::new(),
+            next_owner: 0,
+            generation: 1,
+            roots: Vec::new(),
+        })
     }
 
     /// A process that has only phones: nothing is stored.
@@ -144,6 +159,9 @@ impl Process {
         self.run(start, |_| {
             let mut machine = roles::Node::new(seed(), Arc::new(plan), now);
             statements.adopt(&node.name, &mut machine, now);
+            if let Some(number) = &node.dangerous_panic_on_number {
+                machine.dangerous_panic_at(number);
+            }
             machine
         })?;
         Ok(())
@@ -154,7 +172,8 @@ impl Process {
         let PhoneStart { address, listen, plan, peers, identity, roots_pem, media_ports } = phone;
         let settings = identity.map(|identity| tls::Settings {
             identity,
-            roots_pem,
+            // A phone knows one authority: whoever these are.
+            roots: roots_pem.into_iter().map(|pem| (Authority::Own, pem)).collect(),
             versions: Versions { tls12: true, tls13: true },
             clients: ClientCertificate::Required,
             dangerous_keylog: false,
@@ -203,7 +222,8 @@ impl Process {
             media.send(join).map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
         }
         let identity = tls.as_ref().map(|tls| tls.identity.clone());
-        let roots_pem = tls.as_ref().map(|tls| tls.roots_pem.clone()).unwrap_or_default();
+        let roots_pem =
+            tls.as_ref().map(|tls| tls.roots.iter().map(|(_, pem)| pem.clone()).collect()).unwrap_or_default();
         let setup = Setup { node: name.clone(), listen, source, peers, tls };
         let around = node::Surroundings {
             owner,
@@ -252,6 +272,7 @@ impl Process {
     /// Swaps the plans; calls up keep theirs. Listeners stay as they are: an address that changed needs a restart, and
     /// that is an error here, with nothing swapped.
     pub fn reload(&mut self, site: &Site) -> anyhow::Result<()> {
+        authorities_are_there(site, &self.roots)?;
         let generation = self.generation + 1;
         let mut plans = Vec::new();
         for node in self.nodes.iter().filter(|node| node.of_site) {
@@ -288,6 +309,24 @@ impl Process {
         self.media.stop();
         self.asks.stop();
     }
+}
+
+/// Root certificates and whose they are: our own first, then those in `roots/` by the names of their files.
+fn roots(dir: &DataDir) -> anyhow::Result<Vec<(Authority, String)>> {
+    let partners = dir.partners_pem()?.into_iter().map(|(name, pem)| (Authority::Named(name), pem));
+    Ok(std::iter::once((Authority::Own, dir.own_root_pem()?)).chain(partners).collect())
+}
+
+/// A peer whose authority is not there could never be verified: better said now than at its first call.
+fn authorities_are_there(site: &Site, roots: &[(Authority, String)]) -> anyhow::Result<()> {
+    for (whose, name) in site.authorities() {
+        anyhow::ensure!(
+            roots.iter().any(|(authority, _)| *authority == Authority::Named(name.to_owned())),
+            "{whose} names authority `{name}`, and there is no roots/{name}.pem in the data directory: put the \
+             authority's root certificate there, in PEM"
+        );
+    }
+    Ok(())
 }
 
 /// Every node asks for a certificate. Only a call manager whose plan lets a phone in by digest alone takes a connection

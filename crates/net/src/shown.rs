@@ -1,5 +1,6 @@
 //! What a node shows of its wire: connections and the trace.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct Connections {
     pub max_write_queue: Option<(usize, SocketAddr)>,
     pub tls_client_handshake_failures: u64,
     pub tls_server_handshake_failures: u64,
+    /// Connections closed unheard, by cause: too many from one address.
+    #[serde(default)]
+    pub turned_away: BTreeMap<String, u64>,
 }
 
 /// One SIP message as it passed the endpoint, after decryption; keys in `a=crypto` are already redacted.

@@ -41,6 +41,9 @@ pub struct PeerPlan {
     pub addr: SocketAddr,
     /// Accepted certificate names (CN or SAN). Empty only for plain transports.
     pub names: Vec<String>,
+    /// Who must have issued the certificate that bears one of them.
+    #[serde(default)]
+    pub authority: trust::Authority,
 }
 
 /// A question to the slow or outside world; the answer comes as [`Input::Told`] with the same number.

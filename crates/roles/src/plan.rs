@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::Transport;
+use trust::Authority;
 
 use crate::{PeerPlan, call_manager, call_server, phone, sbc, voice_browser};
 
@@ -81,7 +82,21 @@ pub struct Peers {
 impl Peers {
     /// Finds or makes the peer. `name` is what records and logs will call it; an address of `0.0.0.0:0` is any.
     pub fn add(&mut self, name: &str, transport: Transport, addr: SocketAddr, names: &[String]) -> Arc<str> {
-        let same = |p: &&PeerPlan| p.transport == transport && p.addr == addr && p.names == names;
+        self.add_under(name, transport, addr, names, None)
+    }
+
+    /// The same, for a peer whose certificate comes from the authority that the site names; `None`: from our own.
+    pub fn add_under(
+        &mut self,
+        name: &str,
+        transport: Transport,
+        addr: SocketAddr,
+        names: &[String],
+        authority: Option<&str>,
+    ) -> Arc<str> {
+        let authority = Authority::of(authority);
+        let same =
+            |p: &&PeerPlan| p.transport == transport && p.addr == addr && p.names == names && p.authority == authority;
         if let Some(found) = self.peers.iter().find(same) {
             return found.name.clone();
         }
@@ -93,7 +108,7 @@ impl Peers {
             n += 1;
         }
         let name: Arc<str> = unique.into();
-        self.peers.push(PeerPlan { name: name.clone(), transport, addr, names: names.to_vec() });
+        self.peers.push(PeerPlan { name: name.clone(), transport, addr, names: names.to_vec(), authority });
         name
     }
 

@@ -27,7 +27,8 @@ pub struct Plan {
 impl Plan {
     pub(crate) fn compile(role: &site::VoiceBrowser, peers: &mut Peers) -> Result<Plan, String> {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        peers.add("callers", Transport::Tls, anywhere, &role.secure_certificate_subject);
+        let (names, authority) = (&role.secure_certificate_subject, role.authority.as_deref());
+        peers.add_under("callers", Transport::Tls, anywhere, names, authority);
         Ok(Plan { browser: role.clone() })
     }
 

@@ -126,7 +126,7 @@ fn a_reload_ends_the_registrations_that_do_not_fit_any_more() {
     let all: [(&str, Change); 4] = [
         ("a phone of the site", |text| text.replace("SEP000000001001", "SEP000000001003")),
         ("the secret that the site has now", |text| text.replace("lab-1001-secret", "another-secret")),
-        ("other.lab.example", |text| {
+        ("other.lab.example from the site's own authority", |text| {
             let secret = "digest_secret = \"lab-1001-secret\"";
             text.replace(secret, &format!("{secret}\nsecure_certificate_subject = \"other.lab.example\""))
         }),

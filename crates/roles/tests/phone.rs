@@ -18,7 +18,13 @@ const CUCM: &str = "127.18.133.3:5061";
 
 fn server(transport: Transport) -> PeerPlan {
     let names = if transport == Transport::Tls { vec!["cucm1.lab.example".into()] } else { vec![] };
-    PeerPlan { name: "server".into(), transport, addr: CUCM.parse().expect("an address"), names }
+    PeerPlan {
+        name: "server".into(),
+        transport,
+        addr: CUCM.parse().expect("an address"),
+        names,
+        authority: trust::Authority::Own,
+    }
 }
 
 fn rig(transport: Transport, change: impl FnOnce(&mut Plan)) -> Rig {

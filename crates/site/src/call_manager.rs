@@ -40,6 +40,9 @@ pub struct SipTrunkSecurityProfile {
     /// Secure Certificate Subject or Subject Alternate Name.
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,
+    /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
+    #[serde(default)]
+    pub authority: Option<String>,
     #[serde(default = "default_secure_port")]
     pub incoming_port: u16,
 }

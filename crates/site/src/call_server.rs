@@ -45,6 +45,9 @@ pub struct SipServerGroup {
 pub struct Member {
     /// Host name as the member's certificate shows it (CN or SAN).
     pub host: String,
+    /// The authority that issues that certificate: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
+    #[serde(default)]
+    pub authority: Option<String>,
     pub address: IpAddr,
     /// Lower is tried first.
     #[serde(default = "ten")]

@@ -32,6 +32,9 @@ pub struct Site {
     pub name: String,
     /// DNS domain of the nodes: a node's certificate is for `<node>.<domain>`.
     pub domain: String,
+    /// No real calls are made here: what nobody may do to a contact centre may be done to this one.
+    #[serde(default)]
+    pub laboratory: bool,
     #[serde(default)]
     pub tls: Tls,
     #[serde(rename = "node", default)]
@@ -108,6 +111,34 @@ impl Site {
         problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
         let sound = problems.iter().all(|problem| problem.severity != Severity::Error);
         Checked { site: site.filter(|_| sound), problems }
+    }
+
+    /// The authorities other than our own that peers name, and which peer does.
+    pub fn authorities(&self) -> Vec<(String, &str)> {
+        let mut all: Vec<(String, Option<&str>)> = Vec::new();
+        for node in &self.nodes {
+            match &node.role {
+                Role::Sbc(sbc) => {
+                    for peer in &sbc.dial_peers {
+                        all.push((format!("dial-peer {} of {}", peer.tag, node.name), peer.authority.as_deref()));
+                    }
+                }
+                Role::CallServer(server) => {
+                    for member in server.sip_server_groups.iter().flat_map(|group| &group.members) {
+                        all.push((format!("member {} of {}", member.host, node.name), member.authority.as_deref()));
+                    }
+                }
+                Role::VoiceBrowser(browser) => {
+                    all.push((format!("voice browser {}", node.name), browser.authority.as_deref()))
+                }
+                Role::CallManager(manager) => {
+                    for profile in &manager.sip_trunk_security_profiles {
+                        all.push((format!("profile {} of {}", profile.name, node.name), profile.authority.as_deref()));
+                    }
+                }
+            }
+        }
+        all.into_iter().filter_map(|(whose, authority)| Some((whose, authority?))).collect()
     }
 
     pub fn node(&self, name: &str) -> Option<&Node> {

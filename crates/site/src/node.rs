@@ -33,6 +33,10 @@ pub struct Node {
     /// Smallest Session-Expires that this node accepts, in seconds (RFC 4028 §5: at least 90); absent = 90.
     #[serde(default)]
     pub min_se_s: Option<u32>,
+    /// Laboratories only (the site must say that it is one): a call to this number makes the node panic, so that it can be
+    /// seen what that costs. It costs that call.
+    #[serde(default)]
+    pub dangerous_panic_on_number: Option<String>,
     pub role: Role,
 }
 

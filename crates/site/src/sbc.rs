@@ -36,6 +36,9 @@ pub struct DialPeer {
     /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`.
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,
+    /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
+    #[serde(default)]
+    pub authority: Option<String>,
     /// Seconds between OPTIONS towards the target (IOS `voice-class sip options-keepalive`); absent = none.
     #[serde(default)]
     pub options_keepalive_s: Option<u32>,

@@ -49,6 +49,7 @@ const SECONDS: Shape = Shape::Number(1, 86_400);
 pub(crate) static SITE: &[Field] = &[
     must("name", Shape::Text),
     must("domain", Shape::Text),
+    may("laboratory", Shape::Flag),
     may("tls", Shape::Table(TLS)),
     must("node", Shape::Tables(NODE)),
 ];
@@ -65,6 +66,7 @@ static NODE: &[Field] = &[
     may("media_ports", Shape::Ports),
     may("session_expires_s", SECONDS),
     may("min_se_s", SECONDS),
+    may("dangerous_panic_on_number", Shape::Text),
     must("role", Shape::Choice(ROLE)),
 ];
 
@@ -87,6 +89,7 @@ static DIAL_PEER: &[Field] = &[
     may("srtp", Shape::Flag),
     may("dangerous_plain_rtp", Shape::Flag),
     may("secure_certificate_subject", Shape::TextList),
+    may("authority", Shape::Text),
     may("options_keepalive_s", SECONDS),
     may("latch", Shape::Flag),
 ];
@@ -105,6 +108,7 @@ static SIP_SERVER_GROUP: &[Field] =
 
 static MEMBER: &[Field] = &[
     must("host", Shape::Text),
+    may("authority", Shape::Text),
     must("address", Shape::Address),
     may("priority", Shape::Number(0, 65_535)),
     may("weight", Shape::Number(0, 65_535)),
@@ -121,8 +125,11 @@ static QUEUE: &[Field] = &[must("name", Shape::Text), may("ring_no_answer_s", SE
 
 static AGENT: &[Field] = &[must("id", Shape::Text), must("extension", Shape::Text), must("queues", Shape::TextList)];
 
-static VOICE_BROWSER: &[Field] =
-    &[may("application", Shape::Tables(APPLICATION)), must("secure_certificate_subject", Shape::TextList)];
+static VOICE_BROWSER: &[Field] = &[
+    may("application", Shape::Tables(APPLICATION)),
+    must("secure_certificate_subject", Shape::TextList),
+    may("authority", Shape::Text),
+];
 
 static APPLICATION: &[Field] = &[
     must("number", Shape::Text),
@@ -148,6 +155,7 @@ static SIP_TRUNK_SECURITY_PROFILE: &[Field] = &[
     may("description", Shape::Text),
     may("device_security_mode", Shape::OneOf(&["encrypted", "non_secure"])),
     may("secure_certificate_subject", Shape::TextList),
+    may("authority", Shape::Text),
     may("incoming_port", PORT),
 ];
 
@@ -264,6 +272,7 @@ mod tests {
     const EVERYTHING: &str = r#"
 name = "lab"
 domain = "lab.example"
+laboratory = true
 tls = { versions = ["1.3"], dangerous_tls_keylog = true }
 
 [[node]]
@@ -276,6 +285,7 @@ control_port = 3
 media_ports = [4, 5]
 session_expires_s = 90
 min_se_s = 90
+dangerous_panic_on_number = "1"
 [[node.role.sbc.dial_peer]]
 tag = 1
 description = "d"
@@ -286,6 +296,7 @@ session_transport = "tcp tls"
 srtp = true
 dangerous_plain_rtp = false
 secure_certificate_subject = ["x"]
+authority = "y"
 options_keepalive_s = 30
 latch = true
 
@@ -295,7 +306,7 @@ address = "127.0.0.2"
 [node.role.call_server]
 agent_group = "g"
 ingress_group = "g"
-sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
+sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", authority = "y", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
 dialled_number = [{ pattern = "1", group = "g", application = "a" }]
 queue = [{ name = "q", ring_no_answer_s = 1 }]
 agent = [{ id = "1", extension = "2", queues = ["q"] }]
@@ -305,6 +316,7 @@ name = "c"
 address = "127.0.0.3"
 [node.role.voice_browser]
 secure_certificate_subject = ["x"]
+authority = "y"
 application = [{ number = "1", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
 
 [[node]]
@@ -312,7 +324,7 @@ name = "d"
 address = "127.0.0.4"
 [node.role.call_manager]
 realm = "r"
-sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", secure_certificate_subject = ["x"], incoming_port = 5061 }]
+sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", secure_certificate_subject = ["x"], authority = "y", incoming_port = 5061 }]
 sip_trunk = [{ name = "t", destination_address = "127.0.0.1", destination_port = 5061, sip_trunk_security_profile = "p", srtp_allowed = true, dangerous_plain_rtp = false, options_ping_s = 1 }]
 phone = [{ name = "p", line = "1", digest_secret = "s", device_security_mode = "encrypted", secure_certificate_subject = "x" }]
 "#;

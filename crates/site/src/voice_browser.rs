@@ -10,6 +10,9 @@ pub struct VoiceBrowser {
     pub applications: Vec<Application>,
     /// Subjects (CN or SAN) that may call.
     pub secure_certificate_subject: Vec<String>,
+    /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
+    #[serde(default)]
+    pub authority: Option<String>,
 }
 
 /// A one-question IVR. (VoiceXML documents take its place later.)

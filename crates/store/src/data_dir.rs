@@ -170,7 +170,13 @@ impl DataDir {
     /// The roots that SIP peers are verified by: our own first, then those in `roots/`. Each of them can give any name to
     /// anybody, so what is proved by a URI of ours is never asked of these ([`DataDir::own_root_pem`]).
     pub fn roots_pem(&self) -> anyhow::Result<Vec<String>> {
-        let mut roots = vec![self.own_root_pem()?];
+        let partners = self.partners_pem()?.into_iter().map(|(_, pem)| pem);
+        Ok(std::iter::once(self.own_root_pem()?).chain(partners).collect())
+    }
+
+    /// The roots of partners, by the names of their files: `roots/carrier.pem` is `carrier`, as the site names it.
+    pub fn partners_pem(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut roots = Vec::new();
         let folder = self.path.join("roots");
         for name in names_in(&folder)?.into_iter().filter(|name| name.ends_with(".pem")) {
             let pem = self.read(&folder.join(&name))?;
@@ -179,7 +185,7 @@ impl DataDir {
                 !found.is_empty(),
                 "roots/{name} holds no certificate: remove it, or put a root certificate in PEM there"
             );
-            roots.push(pem);
+            roots.push((name.trim_end_matches(".pem").to_owned(), pem));
         }
         Ok(roots)
     }

@@ -3,6 +3,7 @@
 //! Pure but for key generation, which uses the provider's generator and is never called inside a machine. Files and
 //! sockets are other crates' business: PEM and DER come in and go out.
 
+mod authority;
 mod ca;
 mod facts;
 mod identity;
@@ -13,6 +14,7 @@ pub mod tls;
 mod utc;
 mod words;
 
+pub use authority::{Authorities, Authority};
 pub use ca::{Ca, KeyKind, Request};
 pub use facts::{CertificateFacts, NODE_URI};
 pub use identity::{Identity, certificates_der};

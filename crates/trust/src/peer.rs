@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use rustls::{CommonState, HandshakeKind, ProtocolVersion};
+use rustls::{CommonState, Connection, HandshakeKind, ProtocolVersion};
+use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use crate::Identity;
 use crate::facts::{CertificateFacts, remembered};
+use crate::tls::chain::Usage;
+use crate::{Authorities, Authority, Identity};
 
 /// What was negotiated on a TLS connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,7 @@ impl TlsFacts {
 pub struct VerifiedPeer {
     certificate: Arc<CertificateFacts>,
     tls: TlsFacts,
+    authorities: Vec<Authority>,
 }
 
 impl VerifiedPeer {
@@ -67,7 +70,32 @@ impl VerifiedPeer {
         }
         let leaf = connection.peer_certificates()?.first()?;
         let certificate = remembered(leaf).ok()?;
-        Some(VerifiedPeer { certificate, tls: TlsFacts::of(connection) })
+        Some(VerifiedPeer { certificate, tls: TlsFacts::of(connection), authorities: vec![Authority::Own] })
+    }
+
+    /// Whose word the certificate stands on, where more than the site's own authority is trusted: until this is said it
+    /// counts as the site's own, which is right only where there is no other. `at`: a session that is resumed is looked
+    /// at with today's eyes.
+    pub fn under(mut self, authorities: &Authorities, connection: &Connection, at: UnixTime) -> VerifiedPeer {
+        let usage = match connection {
+            Connection::Client(_) => Usage::Listens,
+            Connection::Server(_) => Usage::Dials,
+        };
+        self.authorities = authorities.of(connection.peer_certificates().unwrap_or_default(), at, usage);
+        self
+    }
+
+    /// Whether its certificate comes from this authority.
+    pub fn is_vouched_by(&self, authority: &Authority) -> bool {
+        self.authorities.contains(authority)
+    }
+
+    /// The authorities that its certificate comes from, in words.
+    pub fn authorities(&self) -> String {
+        match self.authorities.as_slice() {
+            [] => "no authority that is trusted today".into(),
+            all => all.iter().map(Authority::to_string).collect::<Vec<_>>().join(" and "),
+        }
     }
 
     /// With the certificate that we showed: see [`TlsFacts::showing`].

@@ -13,7 +13,7 @@ use sip::{FlowId, Target, Transport};
 use trust::Peer;
 
 use super::broken::Broken;
-use super::tls::Secured;
+use super::tls::{Secured, Whom};
 
 /// Octets that may wait for a peer that does not read; more, and the connection is given up.
 pub(crate) const WRITE_QUEUE: usize = 1 << 20;
@@ -42,8 +42,8 @@ pub(crate) struct Conn {
     pub transport: Transport,
     pub local: SocketAddr,
     pub remote: SocketAddr,
-    /// Whom we meant to reach, and the names that were good then; `None` for one that we accepted.
-    pub outbound: Option<(Target, Vec<String>)>,
+    /// Whom we meant to reach, and who that had to be then; `None` for one that we accepted.
+    pub outbound: Option<(Target, Whom)>,
     pub opened: SystemTime,
     /// When bytes last came, and when they last went.
     pub heard: Duration,
@@ -73,7 +73,7 @@ pub(crate) struct Birth {
     pub transport: Transport,
     pub local: SocketAddr,
     pub remote: SocketAddr,
-    pub outbound: Option<(Target, Vec<String>)>,
+    pub outbound: Option<(Target, Whom)>,
     pub now: roles::Now,
 }
 

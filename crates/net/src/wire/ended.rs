@@ -15,6 +15,9 @@ impl Wire {
         };
         self.early.remove(&flow);
         self.by_target.retain(|_, other| *other != flow);
+        if conn.outbound.is_none() {
+            self.inbound_over(conn.remote.ip());
+        }
         let _ = self.registry.deregister(&mut conn.tcp);
         conn.shut();
         match conn.stage {
@@ -89,7 +92,7 @@ impl Wire {
 }
 
 fn names(conn: &Conn) -> &[String] {
-    conn.outbound.as_ref().map_or(&[], |(_, names)| names)
+    conn.outbound.as_ref().map_or(&[], |(_, whom)| &whom.names)
 }
 
 /// A handshake that failed, in words, and what the other side was told. `None` for one who only knocked.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use mio::net::TcpListener;
 use mio::{Interest, Token};
+use roles::RefusalRecord;
 use sip::{Flow, Transport};
 
 use super::conn::{Birth, Conn};
 use super::udp::{Remote, Udp, is_keepalive};
-use super::{ACCEPT_LIMIT, Wire};
+use super::{ACCEPT_LIMIT, Heard, Wire};
 
 /// TLS handshakes that strangers may have under way at this node, and how many of them from one address. More wait in
 /// the system's queue, and from one address are turned away: a slow one must not keep the others out.
@@ -19,6 +20,9 @@ const HANDSHAKES: usize = 512;
 const HANDSHAKES_ONE_SOURCE: usize = 64;
 /// Connections open at once at one node.
 const CONNECTIONS: usize = 16_384;
+/// And from one address: an eighth, so that nobody who has one certificate of ours takes all of them. Many phones behind
+/// one router are fewer.
+const CONNECTIONS_ONE_SOURCE: usize = if cfg!(test) { 100 } else { CONNECTIONS / 8 };
 /// How long to wait when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections taken in one turn (a handshake costs the node a fifth of a millisecond or more; ADR 0001).
@@ -124,6 +128,9 @@ impl Wire {
         let Some(transport) = self.listeners.get(at).map(|listener| listener.transport) else {
             return;
         };
+        if self.sources.get(&remote.ip()).is_some_and(|open| *open >= CONNECTIONS_ONE_SOURCE) {
+            return self.turn_away(transport, remote, "too_many_connections", CONNECTIONS_ONE_SOURCE);
+        }
         let tls = match (transport, &self.tls) {
             (Transport::Tls, Some(tls)) => match tls.accept() {
                 Ok(tls) => Some(tls),
@@ -137,7 +144,7 @@ impl Wire {
             let under_way = self.handshakes.entry(remote.ip()).or_default();
             if *under_way >= HANDSHAKES_ONE_SOURCE {
                 self.stats.tls_server_handshake_failures += 1;
-                return tracing::warn!(node = %self.node, %remote, "turned away: {HANDSHAKES_ONE_SOURCE} of its TLS handshakes are under way");
+                return self.turn_away(transport, remote, "too_many_handshakes", HANDSHAKES_ONE_SOURCE);
             }
             *under_way += 1;
         }
@@ -151,11 +158,50 @@ impl Wire {
         let flow = self.fresh_flow();
         self.accepts.push_back((now.mono + ACCEPT_LIMIT, flow));
         let secure = tls.is_some();
+        *self.sources.entry(remote.ip()).or_default() += 1;
         let birth = Birth { flow, transport, local, remote, outbound: None, now };
         if let Err(error) = self.add(Conn::new(birth, tcp, tls)) {
             tracing::error!(node = %self.node, %error, "a connection cannot be watched");
             if secure {
                 self.handshake_over(remote.ip());
+            }
+            self.inbound_over(remote.ip());
+        }
+    }
+
+    /// A connection beyond the bound is closed unheard. All are counted, by cause; one a second is written down.
+    fn turn_away(&mut self, transport: Transport, remote: SocketAddr, cause: &str, most: usize) {
+        *self.stats.turned_away.entry(cause.to_owned()).or_default() += 1;
+        let now = self.clock.now();
+        if now.mono < self.next_turned_away {
+            return;
+        }
+        self.next_turned_away = now.mono + Duration::from_secs(1);
+        let what = if cause == "too_many_handshakes" { "TLS handshakes under way" } else { "connections open" };
+        let refusal = trust::Refusal {
+            cause: cause.into(),
+            rule: format!("one address has at most {most} {what} at a node"),
+            expected: format!("no more than {most}"),
+            presented: format!("one more from {}", remote.ip()),
+            remedy: "look at what opens them there: a fault, a scanner, or somebody who would keep others out".into(),
+        };
+        tracing::warn!(node = %self.node, %remote, cause, "turned away: {most} {what} from there");
+        self.heard.push_back(Heard::Refused(RefusalRecord {
+            at_ms: crate::clock::millis(now.wall),
+            node: self.node.clone(),
+            remote: Some(remote),
+            transport: Some(transport),
+            answered: "connection closed".into(),
+            refusal,
+        }));
+    }
+
+    /// A connection that we accepted has ended.
+    pub(super) fn inbound_over(&mut self, source: IpAddr) {
+        if let Some(open) = self.sources.get_mut(&source) {
+            *open -= 1;
+            if *open == 0 {
+                self.sources.remove(&source);
             }
         }
     }

@@ -86,6 +86,10 @@ pub(crate) struct Wire {
     dials: VecDeque<(Duration, FlowId)>,
     /// Inbound handshakes under way, by source.
     handshakes: BTreeMap<IpAddr, usize>,
+    /// Inbound connections open, by source.
+    sources: BTreeMap<IpAddr, usize>,
+    /// When somebody who is turned away is written down again.
+    next_turned_away: Duration,
     /// No accepting before: the system had no descriptors left.
     accept_after: Duration,
     next_sweep: Duration,
@@ -125,6 +129,8 @@ impl Wire {
             accepts: VecDeque::new(),
             dials: VecDeque::new(),
             handshakes: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            next_turned_away: Duration::ZERO,
             accept_after: Duration::ZERO,
             next_sweep: clock.mono() + IDLE_SWEEP,
             early: HashMap::new(),

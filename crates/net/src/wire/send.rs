@@ -6,6 +6,7 @@ use sip::{FlowId, Hop, Target, Transport};
 
 use super::broken::Broken;
 use super::conn::{Birth, Conn, Stage, WRITE_QUEUE};
+use super::tls::Whom;
 use super::udp::{Remote, Udp};
 use super::{DIAL_LIMIT, Heard, Wire};
 
@@ -58,40 +59,40 @@ impl Wire {
     /// The open connection to a target, or a new one. Only one that was verified for this very peer, under the names that
     /// are good today, is used again (RFC 5923 §9).
     fn connection(&mut self, target: &Target) -> Result<FlowId, String> {
-        let names = match self.peers.get(&target.peer) {
-            Some(peer) => peer.names.clone(),
-            None => Vec::new(),
+        let whom = match self.peers.get(&target.peer) {
+            Some(peer) => Whom { names: peer.names.clone(), authority: peer.authority.clone() },
+            None => Whom::default(),
         };
         if let Some(flow) = self.by_target.get(target)
             && let Some(conn) = self.conns.get(flow)
             && !matches!(conn.stage, Stage::Finish(_))
-            && conn.outbound.as_ref().is_some_and(|(_, verified)| *verified == names)
+            && conn.outbound.as_ref().is_some_and(|(_, verified)| *verified == whom)
         {
             return Ok(*flow);
         }
-        self.dial(target, names)
+        self.dial(target, whom)
     }
 
-    fn dial(&mut self, target: &Target, names: Vec<String>) -> Result<FlowId, String> {
+    fn dial(&mut self, target: &Target, whom: Whom) -> Result<FlowId, String> {
         let Target { transport, addr, peer } = target;
         let tls = match (transport, &mut self.tls) {
             (Transport::Tls, None) => {
                 return Err(format!("{peer} wants TLS, and this node has no identity for it"));
             }
             // An empty list would be nobody; a plan never has one for TLS, and a fault there must not mean everybody.
-            (Transport::Tls, _) if names.is_empty() => {
+            (Transport::Tls, _) if whom.names.is_empty() => {
                 return Err(format!(
                     "no certificate name is configured for {peer}: set its secure_certificate_subject"
                 ));
             }
-            (Transport::Tls, Some(tls)) => Some(tls.dial(&names, addr.ip())?),
+            (Transport::Tls, Some(tls)) => Some(tls.dial(&whom, addr.ip())?),
             (Transport::Tcp | Transport::Udp, _) => None,
         };
         let tcp = crate::socket::dial(self.source, *addr).map_err(|error| Broken::Connect(error).words(*addr))?;
         let local = tcp.local_addr().map_err(|error| Broken::Connect(error).words(*addr))?;
         let (flow, now) = (self.fresh_flow(), self.clock.now());
         let birth =
-            Birth { flow, transport: *transport, local, remote: *addr, outbound: Some((target.clone(), names)), now };
+            Birth { flow, transport: *transport, local, remote: *addr, outbound: Some((target.clone(), whom)), now };
         self.add(Conn::new(birth, TcpStream::from_std(tcp), tls)).map_err(|error| Broken::Io(error).words(*addr))?;
         self.by_target.insert(target.clone(), flow);
         self.dials.push_back((now.mono + DIAL_LIMIT, flow));

@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{ServerName, UnixTime};
 use trust::tls::{ClientCertificate, Versions, Witness};
-use trust::{Identity, Peer, TlsFacts, VerifiedPeer};
+use trust::{Authorities, Authority, Identity, Peer, TlsFacts, VerifiedPeer};
 
 /// What TLS of a node is made from.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub identity: Identity,
-    pub roots_pem: Vec<String>,
+    /// Root certificates in PEM, and whose they are.
+    pub roots: Vec<(Authority, String)>,
     pub versions: Versions,
     pub clients: ClientCertificate,
     /// Session keys go to `SSLKEYLOGFILE`. Labs only.
@@ -23,57 +24,82 @@ pub(crate) struct Settings {
 pub(crate) struct Tls {
     settings: Settings,
     server: Arc<ServerConfig>,
-    /// By the names that the peer must have one of: sessions are resumed among equals only.
-    clients: BTreeMap<Vec<String>, (Arc<ClientConfig>, Witness)>,
+    authorities: Arc<Authorities>,
+    /// By whom the peer must be: sessions are resumed among equals only.
+    clients: BTreeMap<Whom, (Arc<ClientConfig>, Witness)>,
+}
+
+/// Who a peer must be: one of these names, given by this authority.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Whom {
+    pub names: Vec<String>,
+    pub authority: Authority,
 }
 
 /// A TLS connection and what it takes to say how it is protected.
 pub(crate) struct Secured {
     pub connection: rustls::Connection,
     identity: Identity,
+    authorities: Arc<Authorities>,
     /// Of one that we dialled: whether the peer asked for our certificate.
     witness: Option<Witness>,
 }
 
 impl Tls {
     pub(crate) fn new(settings: Settings) -> Result<Tls, trust::Error> {
-        let mut server =
-            trust::tls::server(&settings.identity, &settings.roots_pem, settings.versions, settings.clients)?;
+        let authorities = Arc::new(Authorities::new(&settings.roots)?);
+        let roots: Vec<String> = settings.roots.iter().map(|(_, pem)| pem.clone()).collect();
+        let mut server = trust::tls::server(&settings.identity, &roots, settings.versions, settings.clients)?;
         if settings.dangerous_keylog {
             let mut loud = ServerConfig::clone(&server);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
             server = Arc::new(loud);
         }
-        Ok(Tls { settings, server, clients: BTreeMap::new() })
+        Ok(Tls { settings, server, authorities, clients: BTreeMap::new() })
     }
 
     pub(crate) fn accept(&self) -> Result<Secured, rustls::Error> {
         let connection = ServerConnection::new(self.server.clone())?.into();
-        Ok(Secured { connection, identity: self.settings.identity.clone(), witness: None })
+        Ok(self.secured(connection, None))
     }
 
-    /// For a peer that must be one of `names`; the words say what is wrong with the settings.
-    pub(crate) fn dial(&mut self, names: &[String], addr: IpAddr) -> Result<Secured, String> {
-        let (config, witness) = match self.clients.get(names) {
+    fn secured(&self, connection: rustls::Connection, witness: Option<Witness>) -> Secured {
+        let (identity, authorities) = (self.settings.identity.clone(), self.authorities.clone());
+        Secured { connection, identity, authorities, witness }
+    }
+
+    /// For a peer that must be this one; the words say what is wrong with the settings.
+    pub(crate) fn dial(&mut self, whom: &Whom, addr: IpAddr) -> Result<Secured, String> {
+        let (config, witness) = match self.clients.get(whom) {
             Some(known) => known.clone(),
             None => {
-                let made = self.client(names)?;
-                self.clients.insert(names.to_vec(), made.clone());
+                let made = self.client(whom)?;
+                self.clients.insert(whom.clone(), made.clone());
                 made
             }
         };
         // The server-name indication; who it really is, the configuration's verifier decides by `names`.
         let dns =
             |name: &String| ServerName::try_from(name.clone()).ok().filter(|n| matches!(n, ServerName::DnsName(_)));
-        let name = names.iter().find_map(dns).unwrap_or(ServerName::IpAddress(addr.into()));
+        let name = whom.names.iter().find_map(dns).unwrap_or(ServerName::IpAddress(addr.into()));
         let connection = ClientConnection::new(config, name).map_err(|error| error.to_string())?.into();
-        Ok(Secured { connection, identity: self.settings.identity.clone(), witness: Some(witness) })
+        Ok(self.secured(connection, Some(witness)))
     }
 
-    fn client(&self, names: &[String]) -> Result<(Arc<ClientConfig>, Witness), String> {
-        let Settings { identity, roots_pem, versions, dangerous_keylog, .. } = &self.settings;
-        let (mut config, witness) =
-            trust::tls::client_witnessed(identity, roots_pem, *versions, names).map_err(|error| error.to_string())?;
+    fn client(&self, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
+        let Settings { identity, roots, versions, dangerous_keylog, .. } = &self.settings;
+        // The roots of that authority alone: another's word about this peer is none.
+        let of_it = roots.iter().filter(|(authority, _)| *authority == whom.authority);
+        let roots: Vec<String> = of_it.map(|(_, pem)| pem.clone()).collect();
+        if roots.is_empty() {
+            return Err(format!(
+                "{} is not in roots/, so {} cannot be verified",
+                whom.authority,
+                whom.names.join(", ")
+            ));
+        }
+        let (mut config, witness) = trust::tls::client_witnessed(identity, &roots, *versions, &whom.names)
+            .map_err(|error| error.to_string())?;
         if *dangerous_keylog {
             let mut loud = ClientConfig::clone(&config);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
@@ -88,7 +114,10 @@ impl Secured {
     pub(crate) fn peer(&self) -> Peer {
         let shown = self.witness.as_ref().is_none_or(Witness::was_asked);
         match VerifiedPeer::of(&self.connection) {
-            Some(peer) => Peer::Verified(peer.showing(&self.identity, shown)),
+            Some(peer) => {
+                let peer = peer.under(&self.authorities, &self.connection, UnixTime::now());
+                Peer::Verified(peer.showing(&self.identity, shown))
+            }
             None => Peer::Anonymous(TlsFacts::of(&self.connection).showing(&self.identity, shown, false)),
         }
     }

@@ -1,7 +1,7 @@
 //! The lab's site over real sockets, in one process: a carrier, an agent's phone, and the nodes between them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,15 +11,27 @@ use roles::{Control, Journal, PeerPlan, Reply};
 use sdp::Protection;
 use sip::Transport;
 
+mod reload;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses of this test alone, so that it meets no other run of the lab on this machine.
 const NETWORK: &str = "127.41.7.";
+
+/// The example site.
+const LAB: &str = include_str!("../../../../examples/lab.toml");
 
 struct Lab {
     process: Process,
     dir: PathBuf,
     site: site::Site,
+    /// `127.x.y.`, or nothing: everybody is on `::1`.
     network: &'static str,
+}
+
+/// A phone's own part.
+struct Papers {
+    identity: Option<trust::Identity>,
+    roots_pem: Vec<String>,
 }
 
 impl Lab {
@@ -27,42 +39,47 @@ impl Lab {
         Lab::on(NETWORK)
     }
 
-    /// On a network of its own (`127.x.y.`).
+    /// The example site on a network of its own (`127.x.y.`).
     fn on(network: &'static str) -> Lab {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/lab.toml")).unwrap();
-        let text = text.replace("127.18.133.", network);
+        Lab::with(network, &LAB.replace("127.18.133.", network), |_| {})
+    }
+
+    /// This site; `prepare` sees the data directory before anything starts.
+    fn with(network: &'static str, text: &str, prepare: impl FnOnce(&Path)) -> Lab {
         let dir = std::env::temp_dir().join(format!("ringfence-net-lab-{network}{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
-        store::DataDir::init(&dir, &text, SystemTime::now()).unwrap();
-        let site = site::Site::parse(&text).unwrap();
+        store::DataDir::init(&dir, text, SystemTime::now()).unwrap();
+        prepare(&dir);
+        let site = site::Site::parse(text).unwrap();
         let process = Process::start(&site, &dir, &[]).unwrap();
         Lab { process, dir, site, network }
     }
 
     fn address(&self, last: u8) -> IpAddr {
-        format!("{}{last}", self.network).parse().unwrap()
+        match self.network {
+            "" => std::net::Ipv6Addr::LOCALHOST.into(),
+            network => format!("{network}{last}").parse().unwrap(),
+        }
+    }
+
+    fn secure(&self, node: &str) -> PeerPlan {
+        let found = self.site.node(node).unwrap();
+        PeerPlan {
+            name: "server".into(),
+            transport: Transport::Tls,
+            addr: SocketAddr::new(found.address, found.secure_port),
+            names: vec![format!("{node}.lab.example")],
+            authority: trust::Authority::Own,
+        }
+    }
+
+    fn papers(&self, name: &str) -> Papers {
+        let dir = store::DataDir::open(&self.dir).unwrap();
+        Papers { identity: Some(identity(&dir.ca().unwrap(), name)), roots_pem: dir.roots_pem().unwrap() }
     }
 
     fn agent(&mut self) -> NodeHandle {
-        let dir = store::DataDir::open(&self.dir).unwrap();
-        let now = SystemTime::now();
-        let request = trust::Request {
-            common_name: "SEP000000001001".into(),
-            dns_names: Vec::new(),
-            ip_addresses: Vec::new(),
-            node: None,
-            uris: Vec::new(),
-            key: trust::KeyKind::P256,
-            not_before: now - PATIENCE,
-            not_after: now + Duration::from_secs(3600),
-        };
-        let identity = dir.ca().unwrap().issue(&request).unwrap();
-        let server = PeerPlan {
-            name: "server".into(),
-            transport: Transport::Tls,
-            addr: SocketAddr::new(self.address(3), 5061),
-            names: vec!["cucm1.lab.example".into()],
-        };
+        let server = self.secure("cucm1");
         let mut plan = Plan::new("1001", &server);
         plan.registration = Some(Registration {
             expires: Duration::from_secs(600),
@@ -71,46 +88,68 @@ impl Lab {
         });
         plan.answer_after = Some(Duration::from_millis(200));
         plan.say = Some(Say { prompt: "agent".into(), repeat: true });
-        self.phone("1001", 75, server, plan, Some(identity), dir.roots_pem().unwrap())
+        let papers = self.papers("SEP000000001001");
+        self.phone("1001", SocketAddr::new(self.address(75), 0), server, plan, papers)
     }
 
     fn carrier(&mut self) -> NodeHandle {
+        let sbc = self.site.node("cube1").unwrap();
         let server = PeerPlan {
             name: "server".into(),
             transport: Transport::Udp,
-            addr: SocketAddr::new(self.address(226), 5060),
+            addr: SocketAddr::new(sbc.address, sbc.port.unwrap()),
             names: Vec::new(),
+            authority: trust::Authority::Own,
         };
         let mut plan = Plan::new("3227046971", &server);
         plan.protection = Protection::DangerousPlainRtp;
         plan.say = Some(Say { prompt: "caller".into(), repeat: true });
-        self.phone("3227046971", 76, server, plan, None, Vec::new())
+        let papers = Papers { identity: None, roots_pem: Vec::new() };
+        self.phone("3227046971", SocketAddr::new(self.address(76), 5062), server, plan, papers)
     }
 
-    fn phone(
-        &mut self,
-        line: &str,
-        last: u8,
-        server: PeerPlan,
-        plan: Plan,
-        identity: Option<trust::Identity>,
-        roots_pem: Vec<String>,
-    ) -> NodeHandle {
-        let (address, transport) = (self.address(last), server.transport);
-        let port = if transport == Transport::Udp { 5062 } else { 0 };
-        let local = vec![(transport, SocketAddr::new(address, port))];
-        let plan = plan.of_node("lab", line, local, server.clone());
+    fn phone(&mut self, line: &str, local: SocketAddr, server: PeerPlan, plan: Plan, papers: Papers) -> NodeHandle {
+        let transport = server.transport;
+        let plan = plan.of_node("lab", line, vec![(transport, local)], server.clone());
         let start = PhoneStart {
-            address,
-            listen: vec![(transport, port)],
+            address: local.ip(),
+            listen: vec![(transport, local.port())],
             plan: plan.into(),
             peers: vec![server],
-            identity,
-            roots_pem,
+            identity: papers.identity,
+            roots_pem: papers.roots_pem,
             media_ports: (16384, 17000),
         };
         self.process.start_phone(start).unwrap()
     }
+
+    /// Calls that are up at a node.
+    fn calls_at(&self, node: &str) -> usize {
+        match self.process.node(node).unwrap().control_blocking(Control::Status) {
+            Reply::Status(status) => status.calls,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn end(self) {
+        self.process.stop();
+        std::fs::remove_dir_all(self.dir).unwrap();
+    }
+}
+
+fn identity(ca: &trust::Ca, name: &str) -> trust::Identity {
+    let now = SystemTime::now();
+    let request = trust::Request {
+        common_name: name.into(),
+        dns_names: Vec::new(),
+        ip_addresses: Vec::new(),
+        node: None,
+        uris: Vec::new(),
+        key: trust::KeyKind::P256,
+        not_before: now - PATIENCE,
+        not_after: now + Duration::from_secs(3600),
+    };
+    ca.issue(&request).unwrap()
 }
 
 fn wait<T>(journal: &Receiver<Journal>, what: &str, mut pick: impl FnMut(&Journal) -> Option<T>) -> T {
@@ -137,7 +176,11 @@ fn connected(line: &Journal) -> Option<call::record::LegRecord> {
 
 #[test]
 fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
-    let mut lab = Lab::start();
+    whole_call(Lab::start());
+}
+
+/// From the carrier by way of the voice browser to the agent, and its end.
+fn whole_call(mut lab: Lab) {
     let agent = lab.agent();
     let at_agent = agent.watch();
     if !matches!(agent.control_blocking(Control::Registrations), Reply::Registrations(_)) {
@@ -157,6 +200,8 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
     assert!(leg.signalling.tls.is_none(), "the carrier's leg is plain");
     carrier.control_blocking(Control::Press { digits: "1".into() });
     let leg = wait(&at_agent, "the agent's call", connected);
+    let remote = leg.signalling.remote.expect("a peer");
+    assert_eq!(remote.is_ipv6(), lab.network.is_empty(), "{remote}");
     assert!(leg.signalling.tls.as_ref().is_some_and(|tls| tls.mutual), "{:?}", leg.signalling);
 
     // Between the nodes there is TLS and nothing else.
@@ -190,8 +235,7 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
         }
         assert!(node.refusals().is_empty(), "{}: {:?}", node.name(), node.refusals());
     }
-    lab.process.stop();
-    std::fs::remove_dir_all(lab.dir).unwrap();
+    lab.end();
 }
 
 #[test]
@@ -213,6 +257,5 @@ fn a_restart_leaves_agents_as_they_were() {
     lab.process.stop();
     lab.process = Process::start(&lab.site, &lab.dir, &[]).unwrap();
     assert_eq!(agents(&lab.process), [state("1001", "READY", ""), state("1002", "NOT_READY", "lunch until two")]);
-    lab.process.stop();
-    std::fs::remove_dir_all(lab.dir).unwrap();
+    lab.end();
 }

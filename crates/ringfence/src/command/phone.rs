@@ -87,6 +87,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
         transport,
         addr: arguments.server,
         names: arguments.server_name.iter().cloned().collect(),
+        authority: trust::Authority::Own,
     };
     let (identity, roots_pem) = match &arguments.identity {
         Some(folder) => identity(folder)?,

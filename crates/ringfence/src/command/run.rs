@@ -1,5 +1,6 @@
 //! `ringfence run [SITE] [--only NODE…]`: start, serve, reload, stop.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ pub(crate) fn run(data: &Path, site: Option<&Path>, only: &[String]) -> Outcome 
     log();
     let data = DataDir::open(data)?;
     let Some(site) = load(&data, site)? else { return Ok(ExitCode::from(super::BAD_SITE)) };
+    warn_of_what_is_dangerous(&site);
     let mut process = Process::start(&site, data.path(), only)?;
     wait_for(serve(&mut process, &data))?;
     process.stop();
@@ -26,6 +28,19 @@ pub(crate) fn run(data: &Path, site: Option<&Path>, only: &[String]) -> Outcome 
 pub(crate) fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// What nobody should run by oversight is said at every start, in red where there is colour.
+fn warn_of_what_is_dangerous(site: &Site) {
+    let (red, plain) = if std::io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    for node in &site.nodes {
+        if let Some(number) = &node.dangerous_panic_on_number {
+            eprintln!(
+                "{red}DANGER: dangerous_panic_on_number is on: every call to {number} makes {} panic. Laboratories only.{plain}",
+                node.name
+            );
+        }
+    }
 }
 
 /// The site file named, taken into the data directory; or the one that is there. `None` when it has problems (told).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::{FlowId, Transport, Uri};
-use trust::{CertificateFacts, Peer};
+use trust::{Authority, CertificateFacts, Peer};
 
 use crate::shell::Sight;
 
@@ -33,15 +33,24 @@ pub(super) struct Shown {
     pub(super) tls: bool,
     pub(super) transport: Transport,
     pub(super) certificate: Option<CertificateFacts>,
+    /// Whether that comes from the site's own authority, which alone names phones; and from which it comes.
+    pub(super) vouched: bool,
+    pub(super) authorities: String,
 }
 
 impl Shown {
     pub(super) fn of(sight: &Sight) -> Shown {
-        let certificate = match &*sight.peer {
-            Peer::Verified(verified) => Some(verified.certificate().clone()),
+        let verified = match &*sight.peer {
+            Peer::Verified(verified) => Some(verified),
             Peer::Anonymous(_) | Peer::Plain => None,
         };
-        Shown { tls: sight.is_tls(), transport: sight.flow.transport, certificate }
+        Shown {
+            tls: sight.is_tls(),
+            transport: sight.flow.transport,
+            certificate: verified.map(|verified| verified.certificate().clone()),
+            vouched: verified.is_some_and(|verified| verified.is_vouched_by(&Authority::Own)),
+            authorities: verified.map(trust::VerifiedPeer::authorities).unwrap_or_default(),
+        }
     }
 }
 
@@ -113,7 +122,13 @@ mod tests {
             until: Duration::from_secs(until),
             certificate: None,
             secret: String::new(),
-            shown: Shown { tls: true, transport: Transport::Tls, certificate: None },
+            shown: Shown {
+                tls: true,
+                transport: Transport::Tls,
+                certificate: None,
+                vouched: false,
+                authorities: String::new(),
+            },
         }
     }
 

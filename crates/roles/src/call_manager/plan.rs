@@ -33,7 +33,8 @@ impl Plan {
                 role.profile(wanted).ok_or_else(|| format!("trunk {}: no security profile `{wanted}`", trunk.name))?;
             let transport = if profile.device_security_mode == ENCRYPTED { Transport::Tls } else { Transport::Tcp };
             let addr = SocketAddr::new(trunk.destination_address, trunk.destination_port);
-            let peer = peers.add(&trunk.name, transport, addr, &profile.secure_certificate_subject);
+            let (names, authority) = (&profile.secure_certificate_subject, profile.authority.as_deref());
+            let peer = peers.add_under(&trunk.name, transport, addr, names, authority);
             peers.heartbeat(&peer, trunk.options_ping_s);
             let dangerous_plain_rtp = !trunk.srtp_allowed && trunk.dangerous_plain_rtp;
             trunks.push(Trunk { name: trunk.name.clone(), peer, dangerous_plain_rtp });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sip::auth::{Algorithm, Credentials, Verdict, Verifier, ha1};
 use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Uri};
-use trust::Refusal;
+use trust::{Authority, Refusal};
 
 use super::bindings::{Binding, Bindings, Shown};
 use super::guesses::Guesses;
@@ -324,14 +324,17 @@ fn profile(phone: &site::Phone, shown: &Shown) -> Result<(), Refusal> {
     }
     let Some(subject) = &phone.secure_certificate_subject else { return Ok(()) };
     let (cause, presented) = match &shown.certificate {
-        Some(certificate) if certificate.is_named(subject) => return Ok(()),
+        Some(certificate) if certificate.is_named(subject) && shown.vouched => return Ok(()),
+        Some(certificate) if certificate.is_named(subject) => {
+            ("wrong_authority", format!("{} from {}", certificate.names().join(", "), shown.authorities))
+        }
         Some(certificate) => ("wrong_subject", certificate.names().join(", ")),
         None => ("no_client_certificate", "no certificate".into()),
     };
     Err(Refusal {
         cause: cause.into(),
         rule: "the phone shows the certificate that its profile names".into(),
-        expected: subject.clone(),
+        expected: format!("{subject} from {}", Authority::Own),
         presented,
         remedy: "install the phone's certificate, or correct secure_certificate_subject".into(),
     })

@@ -53,7 +53,8 @@ impl Plan {
                 let names = [member.host.clone()];
                 let peer = match member.secure_port {
                     Some(port) => {
-                        peers.add(&member.host, Transport::Tls, SocketAddr::new(member.address, port), &names)
+                        let addr = SocketAddr::new(member.address, port);
+                        peers.add_under(&member.host, Transport::Tls, addr, &names, member.authority.as_deref())
                     }
                     None if member.dangerous_plain_sip => {
                         peers.add(&member.host, Transport::Tcp, SocketAddr::new(member.address, member.port), &[])

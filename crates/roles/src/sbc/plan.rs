@@ -38,7 +38,8 @@ impl Plan {
                 other => return Err(format!("dial-peer {}: session_transport `{other}`", from.tag)),
             };
             let name = from.secure_certificate_subject.first().cloned().unwrap_or_else(|| addr.to_string());
-            let peer = peers.add(&name, transport, addr, &from.secure_certificate_subject);
+            let (names, authority) = (&from.secure_certificate_subject, from.authority.as_deref());
+            let peer = peers.add_under(&name, transport, addr, names, authority);
             peers.heartbeat(&peer, from.options_keepalive_s);
             let pattern = |text: &Option<String>| text.as_deref().map(Pattern::parse).transpose();
             dial_peers.push(DialPeer {

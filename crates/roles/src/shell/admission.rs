@@ -61,10 +61,12 @@ pub(super) fn admit(plan: &Plan, flow: &Flow, peer: &Peer) -> Result<Admitted, R
         plan.peers.iter().filter(|p| p.transport == flow.transport && is_from(p, flow)).collect();
     match peer {
         Peer::Verified(verified) => {
-            let named = |p: &&&PeerPlan| p.names.iter().any(|name| verified.certificate().is_named(name));
-            match from_here.iter().find(named) {
+            let named = |p: &&PeerPlan| p.names.iter().any(|name| verified.certificate().is_named(name));
+            let named: Vec<&PeerPlan> = from_here.iter().copied().filter(named).collect();
+            match named.iter().find(|p| verified.is_vouched_by(&p.authority)) {
                 Some(found) => Ok(Admitted { peer: found.name.clone(), by: "certificate" }),
-                None => Err(unexpected(plan, &from_here, flow, verified)),
+                None if named.is_empty() => Err(unexpected(plan, &from_here, flow, verified)),
+                None => Err(wrong_authority(&named, verified)),
             }
         }
         Peer::Anonymous(_) => Err(Refusal {
@@ -85,6 +87,21 @@ pub(super) fn admit(plan: &Plan, flow: &Flow, peer: &Peer) -> Result<Admitted, R
                     .into(),
             }),
         },
+    }
+}
+
+/// The right name on the wrong word: whoever is trusted for one trunk may not name itself as the peer of another.
+fn wrong_authority(named: &[&PeerPlan], verified: &trust::VerifiedPeer) -> Refusal {
+    let by: Vec<String> = named.iter().map(|p| format!("{} from {}", p.names.join(", "), p.authority)).collect();
+    Refusal {
+        cause: "wrong_authority".into(),
+        rule: "the peer's certificate comes from the authority that its security profile names".into(),
+        expected: by.join("; or "),
+        presented: format!("{} from {}", verified.certificate().names().join(", "), verified.authorities()),
+        remedy:
+            "write `authority = \"NAME\"` (of roots/NAME.pem) at the peer if that authority may name it; otherwise \
+                 somebody took its name"
+                .into(),
     }
 }
 

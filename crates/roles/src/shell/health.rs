@@ -44,6 +44,11 @@ impl Health {
         }
     }
 
+    /// The peer is another box now (its address changed, say): what was known is of the one before.
+    pub(super) fn forget(&mut self, peer: &str) {
+        self.pulses.remove(peer);
+    }
+
     /// Unheard of is up.
     pub(super) fn is_up(&self, peer: &str, now: Duration) -> bool {
         let Some(pulse) = self.pulses.get(peer) else { return true };

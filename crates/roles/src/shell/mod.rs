@@ -148,9 +148,14 @@ impl Shell {
     }
 
     pub(crate) fn set_plan(&mut self, plan: Arc<Plan>) {
+        let before = |peer: &&PeerPlan| self.plan.peers.iter().any(|old| old.name == peer.name && old != *peer);
+        let changed: Vec<Arc<str>> = plan.peers.iter().filter(before).map(|peer| peer.name.clone()).collect();
         let old = std::mem::replace(&mut self.plan, plan);
         if self.book.uses_plan(old.generation) {
             self.plans.insert(old.generation, old);
+        }
+        for peer in &changed {
+            self.health.forget(peer);
         }
         self.health.set_plan(&self.plan.heartbeats, self.now.mono);
         // Everybody is looked at again with the new plan's eyes.

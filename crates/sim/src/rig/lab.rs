@@ -25,6 +25,7 @@ pub fn carrier() -> roles::Plan {
         transport: Transport::Udp,
         addr: addr("127.18.133.226:5060"),
         names: Vec::new(),
+        authority: trust::Authority::Own,
     };
     let mut plan = phone::Plan::new("3227046971", &sbc);
     plan.protection = Protection::DangerousPlainRtp;
@@ -40,6 +41,7 @@ pub fn agent(line: &str, answer_after: Option<Duration>) -> roles::Plan {
         transport: Transport::Tls,
         addr: addr("127.18.133.3:5061"),
         names: vec!["cucm1.lab.example".into()],
+        authority: trust::Authority::Own,
     };
     let mut plan = phone::Plan::new(line, &manager);
     plan.domain = "lab.example".into();

@@ -33,6 +33,8 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
 
 fn profile(check: &mut Check<'_, '_, '_>, node: &Node, profile: &SipTrunkSecurityProfile, path: &str) {
     let name = &profile.name;
+    let encrypted = profile.device_security_mode == ENCRYPTED;
+    check.authority(format!("{path}.authority"), profile.authority.as_deref(), encrypted);
     if profile.device_security_mode != ENCRYPTED {
         check.plain_sip_needs_word(
             format!("{path}.device_security_mode"),

@@ -69,6 +69,7 @@ fn one_member(check: &mut Check<'_, '_, '_>, node: &Node, member: &Member, path:
             "write the CN or SAN of its certificate in full",
         );
     }
+    check.authority(format!("{path}.authority"), member.authority.as_deref(), member.secure_port.is_some());
     match (member.secure_port, member.dangerous_plain_sip) {
         (None, false) => {
             check.error(

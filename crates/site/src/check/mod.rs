@@ -112,6 +112,23 @@ impl Check<'_, '_, '_> {
         }
     }
 
+    /// A partner's authority is named as its file in `roots/` is, and only where a certificate is asked for.
+    pub(super) fn authority(&mut self, path: impl Display, authority: Option<&str>, tls: bool) {
+        let Some(name) = authority else { return };
+        let letters = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if name.is_empty() || name.starts_with('.') || name.ends_with(".pem") || !letters(name) {
+            self.error(
+                path,
+                format!("`{name}` cannot be the name of an authority"),
+                "write the name of its file in roots/ without folder and ending: `carrier` for roots/carrier.pem; \
+                 without `authority` it is the site's own CA",
+            );
+        } else if !tls {
+            let what = format!("authority `{name}` is named, but plain SIP shows no certificate");
+            self.error(path, what, "use TLS, or remove the authority");
+        }
+    }
+
     /// Warns when `subjects` do not name the node of this site that listens at `address`.
     pub(super) fn expects_our_node(&mut self, path: impl Display, subjects: &[String], address: IpAddr) {
         let site = self.site;

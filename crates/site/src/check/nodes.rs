@@ -91,6 +91,18 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
         );
     }
     session_timer(check, node, path);
+    if let Some(number) = &node.dangerous_panic_on_number {
+        panics(check, node, number, &format!("{path}.dangerous_panic_on_number"));
+    }
+}
+
+/// A fault on purpose has no place where people call.
+fn panics(check: &mut Check<'_, '_, '_>, node: &Node, number: &str, path: &str) {
+    let what = format!("every call to {number} makes node `{}` panic", node.name);
+    match check.site.laboratory {
+        false => check.error(path, what, "remove it; only a site with `laboratory = true` at its top may have it"),
+        true => check.warning(path, what, "right for what it is to show; remove it before anybody else calls"),
+    }
 }
 
 fn session_timer(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {

@@ -57,6 +57,7 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
     if check.unknown(path, &["session_transport"]) {
         return;
     }
+    check.authority(format!("{path}.authority"), peer.authority.as_deref(), peer.is_tls());
     if peer.is_tls() {
         check.subjects(
             format!("{path}.secure_certificate_subject"),

@@ -56,6 +56,10 @@ fn each_rule_says_what_and_how_to_mend() {
         ("name = \"cvp1\"\n", "", E, "node.2.name", "`name` is missing", "add `name ="),
         ("digit = \"1\"", "digit = \"11\"", E, "node.vvb1.role.voice_browser.application.6016.choice.11.digit", "one telephone key", "digit = \"1\""),
         ("domain = \"lab.example\"", "domain = lab.example", E, "", "this is not TOML", "quotes"),
+        // laboratories and partners
+        ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ndangerous_panic_on_number = \"6099\"", E, "node.cvp1.dangerous_panic_on_number", "every call to 6099 makes node `cvp1` panic", "laboratory = true"),
+        ("session_transport = \"udp\"", "session_transport = \"udp\"\nauthority = \"carrier\"", E, "node.cube1.role.sbc.dial_peer.6000100.authority", "plain SIP shows no certificate", "use TLS"),
+        ("secure_certificate_subject = [\"cvp1.lab.example\"]    # only", "authority = \"roots/carrier.pem\"\nsecure_certificate_subject = [\"cvp1.lab.example\"]    # only", E, "node.vvb1.role.voice_browser.authority", "cannot be the name of an authority", "`carrier` for roots/carrier.pem"),
         // names
         ("name = \"vvb2\"", "name = \"vvb1\"", E, "node.vvb1.name", "name `vvb1` is there twice", "another name"),
         ("name = \"vvb2\"", "name = \"vvb_2\"", E, "node.vvb_2.name", "cannot be a node's name", "letters, digits"),

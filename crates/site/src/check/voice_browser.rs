@@ -9,6 +9,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
         &browser.secure_certificate_subject,
         "this voice browser",
     );
+    check.authority(format!("{path}.authority"), browser.authority.as_deref(), true);
     let rows = format!("{path}.application");
     check.unique(&rows, "number", browser.applications.iter().map(|application| application.number.as_str()));
     if browser.applications.is_empty() {

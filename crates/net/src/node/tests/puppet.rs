@@ -10,7 +10,7 @@ use roles::{Control, Input, Now, Output, PeerPlan};
 use sip::message::Builder;
 use sip::{Flow, Hop, Message, Method, Name, Status, Target, Transport};
 use trust::tls::{ClientCertificate, Versions};
-use trust::{Ca, Identity, KeyKind, Peer};
+use trust::{Authority, Ca, Identity, KeyKind, Peer};
 
 use crate::asks::AskThreads;
 use crate::clock::Clock;
@@ -74,7 +74,9 @@ pub(crate) struct NodeOptions {
     pub clients: ClientCertificate,
     pub key: KeyKind,
     pub identity: Option<Identity>,
-    pub roots: Option<Vec<String>>,
+    pub roots: Option<Vec<(Authority, String)>>,
+    /// Of the peers.
+    pub authority: Authority,
     pub tls: bool,
     pub ipv6: bool,
     pub dangerous_keylog: bool,
@@ -89,6 +91,7 @@ impl Default for NodeOptions {
             key: KeyKind::P256,
             identity: None,
             roots: None,
+            authority: Authority::Own,
             tls: true,
             ipv6: false,
             dangerous_keylog: false,
@@ -101,8 +104,8 @@ impl Lab {
         Lab { ca: Ca::create("lab", SystemTime::now()).unwrap(), asks: AskThreads::start(keep::Nothing).unwrap() }
     }
 
-    pub(crate) fn roots(&self) -> Vec<String> {
-        vec![self.ca.certificate_pem().to_owned()]
+    pub(crate) fn roots(&self) -> Vec<(Authority, String)> {
+        vec![(Authority::Own, self.ca.certificate_pem().to_owned())]
     }
 
     pub(crate) fn identity(&self, name: &str, key: KeyKind) -> Identity {
@@ -121,21 +124,23 @@ impl Lab {
             true => std::net::Ipv6Addr::LOCALHOST.into(),
             false => [127, 0, 0, last].into(),
         };
-        let identity = options.identity.unwrap_or_else(|| self.identity(name, options.key));
+        let identity = options.identity.clone().unwrap_or_else(|| self.identity(name, options.key));
         let peers = peers.iter().map(|(name, puppet, transport, expected)| PeerPlan {
             name: (*name).into(),
             transport: *transport,
             addr: puppet.addr(*transport),
             names: vec![(*expected).to_owned()],
+            authority: options.authority.clone(),
         });
         let (letters, inbox) = mailbox(LETTERS).unwrap();
         let (heard_by, heard) = mpsc::channel();
         let (say, said) = mpsc::channel();
         let (abandons, abandoned) = mpsc::channel();
-        let roots_pem = options.roots.unwrap_or_else(|| self.roots());
+        let roots = options.roots.clone().unwrap_or_else(|| self.roots());
+        let roots_pem = roots.iter().map(|(_, pem)| pem.clone()).collect();
         let settings = tls::Settings {
             identity: identity.clone(),
-            roots_pem: roots_pem.clone(),
+            roots,
             versions: options.versions,
             clients: options.clients,
             dangerous_keylog: options.dangerous_keylog,

@@ -126,3 +126,33 @@ fn what_is_not_sip_is_answered_or_ends_the_connection() {
     assert_eq!(tcp.read(&mut answer).unwrap_or(0), 0, "no Content-Length: the stream cannot be cut any more");
     assert!(matches!(b.hears(), roles::Input::Closed { .. }));
 }
+
+#[test]
+fn connections_open_from_one_source_are_bounded_refused_in_words_and_counted() {
+    let lab = Lab::new();
+    let b = lab.node("b", 3, &[], NodeOptions::default());
+    // Plain TCP: whoever connects is open at once. 100 is the bound in tests.
+    let mut open: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(b.addr(Transport::Tcp)).unwrap()).collect();
+    for tcp in &mut open {
+        tcp.write_all(&options_to(b.addr(Transport::Tcp))).unwrap();
+        b.hears_message();
+    }
+    let mut one_more = TcpStream::connect(b.addr(Transport::Tcp)).unwrap();
+    one_more.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    assert!(!matches!(one_more.read(&mut [0; 1]), Ok(1..)), "closed unheard");
+    let refusal = b.refusal();
+    assert_eq!(
+        (refusal.refusal.cause.as_str(), refusal.answered.as_str()),
+        ("too_many_connections", "connection closed")
+    );
+    assert_eq!(b.handle.connections().turned_away.get("too_many_connections"), Some(&1));
+    // From another address one still gets in; and from that one again, once one has gone.
+    let a = lab.node("a", 2, &[("b", &b, Transport::Tcp, "b.lab.test")], NodeOptions::default());
+    a.sends(sip::Hop::Target(b.target("b", Transport::Tcp)), &request("hello", 0));
+    b.hears_message();
+    drop(open.pop());
+    assert!(matches!(b.hears(), roles::Input::Closed { .. }));
+    let mut again = TcpStream::connect(b.addr(Transport::Tcp)).unwrap();
+    again.write_all(&options_to(b.addr(Transport::Tcp))).unwrap();
+    b.hears_message();
+}

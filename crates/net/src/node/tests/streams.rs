@@ -126,6 +126,42 @@ fn callers_that_we_do_not_know_are_refused_and_both_sides_say_why() {
 }
 
 #[test]
+fn a_peer_is_verified_by_the_roots_of_its_own_authority_and_no_others() {
+    let (lab, carrier) = (Lab::new(), Lab::new());
+    let named = trust::Authority::Named("carrier".into());
+    let both = vec![lab.roots().remove(0), (named.clone(), carrier.ca.certificate_pem().to_owned())];
+    let options = |authority: &trust::Authority, lab: &Lab, name: &str| NodeOptions {
+        roots: Some(both.clone()),
+        authority: authority.clone(),
+        identity: Some(lab.identity(name, KeyKind::P256)),
+        ..NodeOptions::default()
+    };
+    let own = trust::Authority::Own;
+    // Who signed b's certificate, and whose word a takes for it.
+    for (signer, expected, good) in
+        [(&lab, &own, true), (&carrier, &own, false), (&carrier, &named, true), (&lab, &named, false)]
+    {
+        let b = lab.node("b", 3, &[], options(&own, signer, "b"));
+        let a = lab.node("a", 2, &[("b", &b, Transport::Tls, "b.lab.test")], options(expected, &lab, "a"));
+        a.sends(Hop::Target(b.target("b", Transport::Tls)), &request("hello", 0));
+        if good {
+            let (flow, peer, message) = b.hears_message();
+            let Peer::Verified(peer) = &*peer else { panic!("{peer:?}") };
+            assert!(peer.is_vouched_by(&own) && !peer.is_vouched_by(&named));
+            b.sends(Hop::Flow(flow.id), &response(&message));
+            let (_, peer, _) = a.hears_message();
+            let Peer::Verified(peer) = &*peer else { panic!("{peer:?}") };
+            assert_eq!((peer.is_vouched_by(&own), peer.is_vouched_by(&named)), (*expected == own, *expected == named));
+        } else {
+            a.hears_unreachable();
+            let refusal = a.refusal().refusal;
+            assert_eq!(refusal.cause, "unknown_ca", "{refusal:?}");
+            b.hears_nothing_more();
+        }
+    }
+}
+
+#[test]
 fn an_expired_certificate_is_refused() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions::default());
