@@ -1,99 +1,11 @@
 //! `a=crypto`: SRTP keys in the description (SDES, RFC 4568 §4–6; GCM suites RFC 7714 §14).
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
 
-/// SRTP protection profiles (IANA "SRTP Crypto Suite Registrations") that we speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Suite {
-    AeadAes256Gcm,
-    AeadAes128Gcm,
-    AesCm128HmacSha1_80,
-    AesCm128HmacSha1_32,
-}
-
-impl Suite {
-    /// All of them, the strongest first.
-    pub const ALL: [Suite; 4] =
-        [Suite::AeadAes256Gcm, Suite::AeadAes128Gcm, Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
-
-    /// Name in `a=crypto`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Suite::AeadAes256Gcm => "AEAD_AES_256_GCM",
-            Suite::AeadAes128Gcm => "AEAD_AES_128_GCM",
-            Suite::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
-            Suite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
-        }
-    }
-
-    /// Accepts the spellings that equipment really sends: any case, `AES_128_CM…` beside `AES_CM_128…`, with or without
-    /// a leading `SRTP_`. The short-tag `…_GCM_8` suites are others than `…_GCM` and are not taken for them.
-    pub fn parse(text: &str) -> Option<Suite> {
-        let upper = text.to_ascii_uppercase();
-        let name = upper.strip_prefix("SRTP_").unwrap_or(&upper);
-        match name {
-            "AEAD_AES_256_GCM" | "AEAD_AES256_GCM" => Some(Suite::AeadAes256Gcm),
-            "AEAD_AES_128_GCM" | "AEAD_AES128_GCM" => Some(Suite::AeadAes128Gcm),
-            "AES_CM_128_HMAC_SHA1_80" | "AES_128_CM_HMAC_SHA1_80" | "AES128_CM_HMAC_SHA1_80" => {
-                Some(Suite::AesCm128HmacSha1_80)
-            }
-            "AES_CM_128_HMAC_SHA1_32" | "AES_128_CM_HMAC_SHA1_32" | "AES128_CM_HMAC_SHA1_32" => {
-                Some(Suite::AesCm128HmacSha1_32)
-            }
-            _ => None,
-        }
-    }
-
-    /// Octets of master key and master salt: 16+14, 16+12, 32+12.
-    pub fn key_salt_len(self) -> (usize, usize) {
-        match self {
-            Suite::AeadAes256Gcm => (32, 12),
-            Suite::AeadAes128Gcm => (16, 12),
-            Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => (16, 14),
-        }
-    }
-}
-
-impl fmt::Display for Suite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// SRTP master key and salt. Zeroed on drop, `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MasterKey {
-    bytes: Vec<u8>,
-}
-
-impl MasterKey {
-    /// Key and salt one after the other; the length must fit the suite that it is used with.
-    pub fn new(bytes: Vec<u8>) -> MasterKey {
-        MasterKey { bytes }
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(…)")
-    }
-}
-
-impl Drop for MasterKey {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
-}
+use crate::key::{MasterKey, Mki};
+use crate::suite::Suite;
 
 /// A suite as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,13 +31,6 @@ pub struct KeyParam {
     /// SRTP packets that may be protected with the key.
     pub lifetime: Option<u64>,
     pub mki: Option<Mki>,
-}
-
-/// Master key identifier (RFC 3711 §3.1): its value and its length in the packet, in octets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mki {
-    pub value: String,
-    pub length: u8,
 }
 
 /// One `a=crypto` line.
@@ -194,8 +99,8 @@ impl Crypto {
         text
     }
 
-    /// The one key that we may use, or in words why this line is not for us.
-    pub fn usable(&self, allowed: &[Suite]) -> Result<(Suite, &MasterKey), String> {
+    /// The one key that we may use, with its identifier and lifetime, or in words why this line is not for us.
+    pub fn usable(&self, allowed: &[Suite]) -> Result<(Suite, MasterKey), String> {
         let SuiteName::Known(suite) = &self.suite else {
             return Err(format!("{} (unknown here)", self.suite.as_str()));
         };
@@ -205,11 +110,15 @@ impl Crypto {
         if let Some(param) = self.params.iter().find(|param| !harmless(param)) {
             return Err(format!("{suite} with {param} (session parameter not taken)"));
         }
-        match self.keys.as_slice() {
-            [KeyParam { key, mki: None, .. }] => Ok((*suite, key)),
-            [_] => Err(format!("{suite} with an MKI (not taken)")),
-            _ => Err(format!("{suite} with {} keys (one is taken)", self.keys.len())),
-        }
+        let [KeyParam { key, mki, lifetime }] = self.keys.as_slice() else {
+            return Err(format!("{suite} with {} keys (one is taken)", self.keys.len()));
+        };
+        let key = key.clone().lasting(*lifetime);
+        let Some(mki) = mki else {
+            return Ok((*suite, key));
+        };
+        let octets = mki.octets().ok_or_else(|| format!("{suite} with an MKI that does not fit its own length"))?;
+        Ok((*suite, key.identified(octets)))
     }
 }
 
@@ -262,11 +171,13 @@ fn decode_key(suite: Suite, text: &str) -> Result<MasterKey, CryptoError> {
     Ok(key)
 }
 
+/// A key that may protect nothing is none.
 fn parse_lifetime(text: &str) -> Option<u64> {
-    match text.strip_prefix("2^") {
+    let packets = match text.strip_prefix("2^") {
         Some(power) => 1u64.checked_shl(power.parse().ok()?),
         None => text.parse().ok(),
-    }
+    };
+    packets.filter(|packets| *packets > 0)
 }
 
 fn print_key(param: &KeyParam) -> String {
@@ -295,7 +206,8 @@ mod tests {
         assert_eq!((crypto.tag, crypto.keys[0].lifetime), (1, Some(1 << 20)));
         assert_eq!(crypto.keys[0].mki, Some(Mki { value: "1".into(), length: 32 }));
         assert_eq!(crypto.print(), EXAMPLE);
-        assert!(crypto.usable(&Suite::ALL).unwrap_err().contains("MKI"));
+        let (_, key) = crypto.usable(&Suite::ALL).unwrap();
+        assert_eq!((key.lifetime(), key.mki().len(), key.mki()[31]), (Some(1 << 20), 32, 1));
     }
 
     #[test]
@@ -311,13 +223,8 @@ mod tests {
             let line = format!("3 aead_aes_256_gcm inline:{}{padding}", key.trim_end_matches('='));
             assert_eq!(Crypto::parse(&line).unwrap().keys[0].key.bytes(), [7u8; 44]);
         }
-        assert_eq!(Suite::parse("AES_128_CM_HMAC_SHA1_80"), Some(Suite::AesCm128HmacSha1_80));
-        assert_eq!(Suite::parse("AEAD_AES_256_GCM_8"), None);
-        let other = Crypto::parse("1 AES_256_CM_HMAC_SHA1_80 inline:short KDR=1").unwrap();
-        assert_eq!(other.suite, SuiteName::Other("AES_256_CM_HMAC_SHA1_80".into()));
-        for suite in Suite::ALL {
-            assert_eq!(Suite::parse(suite.name()), Some(suite));
-        }
+        let other = Crypto::parse("1 F8_128_HMAC_SHA1_80 inline:short KDR=1").unwrap();
+        assert_eq!(other.suite, SuiteName::Other("F8_128_HMAC_SHA1_80".into()));
     }
 
     #[test]
@@ -332,11 +239,22 @@ mod tests {
             ("1 AES_CM_128_HMAC_SHA1_80 inline:%%%%", CryptoError::Base64),
             ("1 AEAD_AES_128_GCM inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk", CryptoError::KeyLength),
             ("1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|2^99", CryptoError::Lifetime),
+            ("1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|0", CryptoError::Lifetime),
             ("1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk|1:0", CryptoError::Lifetime),
         ];
         for (line, error) in cases {
             assert_eq!(Crypto::parse(line), Err(error), "{line}");
         }
+    }
+
+    #[test]
+    fn one_key_of_a_line_is_taken_and_its_identifier_must_fit() {
+        let key = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYDF0MjJoZWxk";
+        let why = |rest: &str| {
+            Crypto::parse(&format!("1 AES_CM_128_HMAC_SHA1_80 {rest}")).unwrap().usable(&Suite::ALL).unwrap_err()
+        };
+        assert!(why(&format!("{key}|1:1;{key}|2:1")).contains("2 keys"));
+        assert!(why(&format!("{key}|256:1")).contains("MKI"));
     }
 
     #[test]

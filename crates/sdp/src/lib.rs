@@ -1,8 +1,9 @@
 //! SDP (RFC 8866), offer/answer (RFC 3264) and SDES keying (RFC 4568): what two ends agreed, as one typed result.
 //!
 //! Pure: keys come from the caller's generator, nothing here reads a clock or a socket. `session` parses and prints
-//! whole descriptions without losing a line; `attribute` reads the attributes that we understand; `crypto` is SDES;
-//! `negotiate` makes offers and answers; `inspect` is for elements that only pass descriptions on.
+//! whole descriptions without losing a line; `attribute` reads the attributes that we understand; `crypto` is SDES,
+//! with its `key`s and `suite`s; `negotiate` makes offers and answers; `inspect` is for elements that only pass
+//! descriptions on.
 //!
 //! Two rules hold throughout: protection is never "if possible" (a description is refused in words, see [`Reject`]),
 //! and a key is never in a `Debug` text, an error or a refusal.
@@ -10,20 +11,24 @@
 mod attribute;
 mod crypto;
 mod inspect;
+mod key;
 mod negotiate;
 mod reject;
 mod session;
+mod suite;
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub use attribute::RtpMap;
-pub use crypto::{Crypto, CryptoError, KeyParam, MasterKey, Mki, Suite, SuiteName};
+pub use crypto::{Crypto, CryptoError, KeyParam, SuiteName};
 pub use inspect::{Inspected, inspect};
+pub use key::{MasterKey, Mki};
 pub use negotiate::{Keys, Local, Offered, accept, answer, offer};
 pub use reject::Reject;
 pub use session::{Line, Media, ParseError, Session};
+pub use suite::Suite;
 
 /// Payload type that we offer for telephone-event; in an answer the offer's number is used.
 pub const TELEPHONE_EVENT: u8 = 101;
@@ -114,7 +119,7 @@ pub enum Protection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     pub protection: Protection,
-    /// In order of preference; empty means all of [`Suite::ALL`].
+    /// In order of preference; empty means: [`Suite::USUAL`] is offered and any of [`Suite::ALL`] is taken.
     pub suites: Vec<Suite>,
     /// In order of preference; empty means PCMU, PCMA.
     pub codecs: Vec<Codec>,
@@ -123,6 +128,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What an offer of ours holds.
+    pub(crate) fn offered_suites(&self) -> &[Suite] {
+        if self.suites.is_empty() { &Suite::USUAL } else { &self.suites }
+    }
+
+    /// What is taken of an offer of others.
     pub(crate) fn suites(&self) -> &[Suite] {
         if self.suites.is_empty() { &Suite::ALL } else { &self.suites }
     }

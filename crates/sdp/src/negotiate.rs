@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{Crypto, MasterKey, Suite, SuiteName};
+use crate::crypto::{Crypto, SuiteName};
+use crate::key::MasterKey;
 use crate::reject::Reject;
 use crate::session::{Line, Media, Session};
+use crate::suite::Suite;
 use crate::{Codec, Direction, Keying, Negotiated, Policy, Protection, TELEPHONE_EVENT};
 
 /// Our own side of one stream between offer and answer, and across re-offers (`o=` version counts up).
@@ -45,7 +47,7 @@ pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, keys: Key
     let (proto, keys) = match policy.protection {
         Protection::DangerousPlainRtp => ("RTP/AVP", Vec::new()),
         Protection::Secure => {
-            let tagged = (1..).zip(policy.suites());
+            let tagged = (1..).zip(policy.offered_suites());
             ("RTP/SAVP", tagged.map(|(tag, suite)| OfferedKey { tag, suite: *suite, key: keys(*suite) }).collect())
         }
     };
@@ -248,7 +250,7 @@ pub(crate) fn offered_key(policy: &Policy, media: &Media) -> Result<(u32, Suite,
     for line in media.crypto() {
         match line {
             Ok(crypto) => match crypto.usable(policy.suites()) {
-                Ok((suite, key)) => return Ok((crypto.tag, suite, key.clone())),
+                Ok((suite, key)) => return Ok((crypto.tag, suite, key)),
                 Err(reason) => why.push(reason),
             },
             Err(error) => why.push(format!("a malformed line (expected {error})")),
@@ -286,7 +288,7 @@ fn answered_key(offered: &Offered, media: &Media) -> Result<Keying, Reject> {
         let rule = "the answer's a=crypto cannot be used; mend the peer";
         Reject::new(rule, reason, required())
     })?;
-    Ok(Keying::Sdes { suite, tag: ours.tag, local: ours.key.clone(), remote: remote.clone() })
+    Ok(Keying::Sdes { suite, tag: ours.tag, local: ours.key.clone(), remote })
 }
 
 fn addresses(session: &Session, media: &Media, local: IpAddr) -> Result<(SocketAddr, SocketAddr), Reject> {

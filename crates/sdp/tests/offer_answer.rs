@@ -129,7 +129,7 @@ fn what_is_not_secure_is_refused_in_words() {
             "no offered SRTP suite",
             "AES_CM_128_HMAC_SHA1_80",
         ),
-        (&any, described("RTP/SAVP", &crypto("AES_256_CM_HMAC_SHA1_80")), "no offered SRTP suite", "AES_256_CM"),
+        (&any, described("RTP/SAVP", &crypto("F8_128_HMAC_SHA1_80")), "no offered SRTP suite", "F8_128"),
         (&any, described("RTP/SAVP", &crypto("AEAD_AES_128_GCM")), "no offered SRTP suite", "exact length"),
         (&plain(), described("RTP/SAVP", &crypto("AES_CM_128_HMAC_SHA1_80")), "set to plain RTP", "RTP/SAVP"),
         (&plain(), described("RTP/AVP", &crypto("AES_CM_128_HMAC_SHA1_80")), "two things at once", "RTP/AVP with 1"),
@@ -147,7 +147,7 @@ fn what_is_not_secure_is_refused_in_words() {
 #[test]
 fn an_unusable_line_is_passed_over_for_a_usable_one() {
     let lines = crypto("AES_256_CM_HMAC_SHA1_80")
-        + &format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY30}|2^31|1:4\r\n")
+        + &format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY30}|2^31|1:4;inline:{KEY30}|2^31|2:4\r\n")
         + &format!("a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:{KEY30} UNENCRYPTED_SRTP\r\n")
         + &format!("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:{KEY30}|2^31\r\n");
     let text = described("RTP/SAVP", &lines);
@@ -156,6 +156,27 @@ fn an_unusable_line_is_passed_over_for_a_usable_one() {
     assert_eq!(agreed.keying.suite(), Some(Suite::AesCm128HmacSha1_32));
     assert!(reply.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:"), "{reply}");
     assert_eq!(reply.matches("a=crypto").count(), 1);
+}
+
+/// 192 and 256 bits (RFC 6188) in both orders of the name, an identifier and a lifetime: taken when offered, under our
+/// own name for them, and our own key is without either.
+#[test]
+fn long_keys_and_identified_ones_are_taken() {
+    let key46 = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NQ==";
+    let key38 = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc=";
+    for (name, key, suite) in [
+        ("AES_256_CM_HMAC_SHA1_80", key46, Suite::Aes256CmHmacSha1_80),
+        ("AES_CM_256_HMAC_SHA1_32", key46, Suite::Aes256CmHmacSha1_32),
+        ("AES_CM_192_HMAC_SHA1_80", key38, Suite::Aes192CmHmacSha1_80),
+    ] {
+        let text = described("RTP/SAVP", &format!("a=crypto:7 {name} inline:{key}|2^20|17:4\r\n"));
+        let policy = secure(&[]);
+        let (reply, agreed) = answer(&policy, &mut local("192.0.2.1:4000"), text.as_bytes(), &mut counted()).unwrap();
+        let Keying::Sdes { suite: agreed, local, remote, .. } = agreed.keying else { panic!("in clear") };
+        assert_eq!((agreed, remote.mki(), remote.lifetime()), (suite, &[0, 0, 0, 17][..], Some(1 << 20)));
+        assert_eq!((local.mki(), local.lifetime()), (&[][..], None));
+        assert!(reply.contains(&format!("a=crypto:7 {} inline:", suite.name())) && !reply.contains('|'), "{reply}");
+    }
 }
 
 #[test]
@@ -189,7 +210,7 @@ fn an_answer_must_stay_within_the_offer() {
         (good.clone() + &crypto("AES_CM_128_HMAC_SHA1_80"), "exactly one"),
         (good.replace("audio 5004", "audio 0"), "one audio stream"),
         (good.replace(KEY30, "AAAA"), "cannot be read"),
-        (good.replace(KEY30, &format!("{KEY30}|1:4")), "cannot be used"),
+        (good.replace(KEY30, &format!("{KEY30}|256:1")), "cannot be used"),
         (good.replace(" 8 0 96", " 18 96"), "codec"),
         (good.replace("IP4", "IP6").replace("192.0.2.9", "2001:db8::9"), "family"),
         (good.replace("192.0.2.9", "phone.example"), "host names"),

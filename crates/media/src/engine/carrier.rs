@@ -125,14 +125,20 @@ impl Secure {
         now: Duration,
     ) -> Result<Change, KeyLength> {
         let mut change = Change::Same;
-        if suite != self.suite || *remote != self.remote {
+        if suite == self.suite && remote.same_secret(&self.remote) {
+            // Its packets go on, and none of them is taken twice.
+            if *remote != self.remote {
+                self.inbound.amend(remote);
+                self.remote = remote.clone();
+            }
+        } else {
             let next = Inbound::rekeyed(suite, remote, &self.inbound)?;
             let before = std::mem::replace(&mut self.inbound, next);
             self.previous = Some((before, now + PREVIOUS_KEY));
             self.remote = remote.clone();
             change = Change::RemoteKey;
         }
-        if suite != self.suite || *local != self.local {
+        if suite != self.suite || !local.same_secret(&self.local) {
             self.outbound = Outbound::new(suite, local, fresh_ssrc)?;
             self.local = local.clone();
             change = Change::LocalKey;

@@ -1,11 +1,12 @@
-//! AES in counter mode with HMAC-SHA1 (RFC 3711 §4.1.1, §4.2.1; SHA-1: FIPS 180-4; HMAC: RFC 2104).
+//! AES in counter mode with HMAC-SHA1 (RFC 3711 §4.1.1, §4.2.1; 192 and 256 bits: RFC 6188; SHA-1: FIPS 180-4; HMAC:
+//! RFC 2104).
 //!
 //! The two HMAC states behind the padded key are made once, so a packet costs only its own blocks.
 
-use aes::cipher::{BlockEncrypt, KeyInit};
-use aes::{Aes128, Block};
+use aes::Block;
 use sha1::digest::generic_array::GenericArray;
 
+use super::block::Aes;
 use super::derive::{Derivation, Label};
 use super::{ENCRYPTED, RTCP_HEADER};
 
@@ -19,12 +20,13 @@ pub(super) struct AesCm {
 }
 
 impl AesCm {
-    pub(super) fn new(keys: &Derivation, rtp_tag: usize) -> AesCm {
-        AesCm {
-            rtp: Keys::new(keys, Label::Encryption, Label::Authentication, Label::Salt),
-            rtcp: Keys::new(keys, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt),
+    /// None for a key length that no suite has.
+    pub(super) fn new(keys: &Derivation, key_len: usize, rtp_tag: usize) -> Option<AesCm> {
+        Some(AesCm {
+            rtp: Keys::new(keys, key_len, Label::Encryption, Label::Authentication, Label::Salt)?,
+            rtcp: Keys::new(keys, key_len, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt)?,
             rtp_tag,
-        }
+        })
     }
 
     pub(super) fn rtp_tag(&self) -> usize {
@@ -90,19 +92,21 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 struct Keys {
-    aes: Aes128,
+    aes: Aes,
     /// Session salt, as the upper 14 octets of the counter.
     salt: [u8; 14],
     mac: HmacSha1,
 }
 
 impl Keys {
-    fn new(keys: &Derivation, encryption: Label, authentication: Label, salt: Label) -> Keys {
-        Keys {
-            aes: Aes128::new(GenericArray::from_slice(&*keys.key::<16>(encryption))),
+    fn new(keys: &Derivation, key_len: usize, encryption: Label, authentication: Label, salt: Label) -> Option<Keys> {
+        // A shorter key is the longer one's beginning (RFC 3711 §4.3.3).
+        let longest = keys.key::<32>(encryption);
+        Some(Keys {
+            aes: Aes::new(longest.get(..key_len)?)?,
             salt: *keys.key::<14>(salt),
             mac: HmacSha1::new(&keys.key::<20>(authentication)),
-        }
+        })
     }
 
     /// Adds the keystream of (ssrc, index) to `data`.
@@ -121,7 +125,7 @@ impl Keys {
                 // The lower 16 bits begin at zero: packets are far shorter than 2^20 octets.
                 counter = counter.wrapping_add(1);
             }
-            self.aes.encrypt_blocks(&mut lanes[..blocks]);
+            self.aes.encrypt(&mut lanes[..blocks]);
             let (whole, rest) = chunk.as_chunks_mut::<16>();
             let (full, last) = lanes.split_at(whole.len());
             for (piece, lane) in whole.iter_mut().zip(full) {
@@ -220,7 +224,7 @@ mod tests {
     fn rfc_3711_appendix_b_2() {
         let key = hex("2B7E151628AED2A6ABF7158809CF4F3C");
         let keys = Keys {
-            aes: Aes128::new_from_slice(&key).unwrap(),
+            aes: Aes::new(&key).unwrap(),
             salt: hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD").try_into().unwrap(),
             mac: HmacSha1::new(&[0; 20]),
         };
@@ -231,6 +235,31 @@ mod tests {
         assert_eq!(stream[..48], hex(begin));
         let end = "EC8CDF7398607CB0F2D21675EA9EA1E4 362B7C3C6773516318A077D7FC5073AE 6A2CC3787889374FBEB4C81B17BA6C44";
         assert_eq!(stream[0xfeff * 16..0xff02 * 16], hex(end));
+    }
+
+    /// RFC 6188 §7.1 and §7.3: where the segment begins.
+    #[test]
+    fn rfc_6188_sections_7_1_and_7_3() {
+        let cases = [
+            (
+                "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98",
+                "92bdd28a93c3f52511c677d08b5515a49da71b2378a854f67050756ded165bac",
+            ),
+            (
+                "eab234764e517b2d3d160d587d8c86219740f65f99b6bcf7",
+                "35096cba4610028dc1b57503804ce37c5de986291dcce161d5165ec4568f5c9a",
+            ),
+        ];
+        for (key, begin) in cases {
+            let keys = Keys {
+                aes: Aes::new(&hex(key)).unwrap(),
+                salt: hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd").try_into().unwrap(),
+                mac: HmacSha1::new(&[0; 20]),
+            };
+            let mut stream = vec![0; 32];
+            keys.keystream(0, 0, &mut stream);
+            assert_eq!(stream, hex(begin));
+        }
     }
 
     /// RFC 2202 §3, cases 1 and 6's shape: our four trailing octets are simply the message's end.

@@ -1,8 +1,9 @@
-//! Session keys from a master key (RFC 3711 §4.3; RFC 6188 §3 for 256 bits; RFC 7714 §11 for the 96-bit salt).
+//! Session keys from a master key (RFC 3711 §4.3; RFC 6188 §3 for 192 and 256 bits; RFC 7714 §11 for the 96-bit salt).
 
-use aes::cipher::{BlockEncrypt, KeyInit};
-use aes::{Aes128, Aes256, Block};
+use aes::Block;
 use zeroize::Zeroizing;
+
+use super::block::Aes;
 
 /// RFC 3711 §4.3.2: what a derived key is for. SRTCP's labels are these plus three.
 #[derive(Clone, Copy)]
@@ -17,13 +18,8 @@ pub(super) enum Label {
 
 /// The pseudo-random function of one master key, at a key derivation rate of zero.
 pub(super) struct Derivation {
-    prf: Prf,
+    prf: Aes,
     salt: Zeroizing<[u8; 14]>,
-}
-
-enum Prf {
-    Aes128(Box<Aes128>),
-    Aes256(Box<Aes256>),
 }
 
 impl Derivation {
@@ -33,12 +29,7 @@ impl Derivation {
         // A salt of 12 octets (GCM) counts as the upper part of one of 14.
         let mut salt = Zeroizing::new([0; 14]);
         salt.get_mut(..short.len())?.copy_from_slice(short);
-        let prf = match key_len {
-            16 => Prf::Aes128(Box::new(Aes128::new_from_slice(key).ok()?)),
-            32 => Prf::Aes256(Box::new(Aes256::new_from_slice(key).ok()?)),
-            _ => return None,
-        };
-        Some(Derivation { prf, salt })
+        Some(Derivation { prf: Aes::new(key)?, salt })
     }
 
     /// `N` octets for one purpose.
@@ -49,12 +40,9 @@ impl Derivation {
         let mut key = Zeroizing::new([0; N]);
         for (n, chunk) in (0u16..).zip(key.chunks_mut(16)) {
             counter[14..].copy_from_slice(&n.to_be_bytes());
-            let mut block = Block::from(counter);
-            match &self.prf {
-                Prf::Aes128(aes) => aes.encrypt_block(&mut block),
-                Prf::Aes256(aes) => aes.encrypt_block(&mut block),
-            }
-            chunk.copy_from_slice(&block[..chunk.len()]);
+            let mut block = [Block::from(counter)];
+            self.prf.encrypt(&mut block);
+            chunk.copy_from_slice(&block[0][..chunk.len()]);
         }
         key
     }
@@ -87,5 +75,15 @@ mod tests {
         assert_eq!(keys.key::<32>(Label::Encryption).to_vec(), encryption);
         assert_eq!(keys.key::<14>(Label::Salt).to_vec(), hex("fa31791685ca444a9e07c6c64e93"));
         assert_eq!(keys.key::<20>(Label::Authentication).to_vec(), hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05"));
+    }
+
+    /// RFC 6188 §7.4.
+    #[test]
+    fn rfc_6188_section_7_4() {
+        let master = hex("73edc66c4fa15776fb57f9505c17136550ffda71f3e8e5f1 c8522f3acd4ce86d5add78edbb11");
+        let keys = Derivation::new(&master, 24).unwrap();
+        assert_eq!(keys.key::<24>(Label::Encryption).to_vec(), hex("31874736a8f1143870c26e4857d8a5b2c4a354407faadabb"));
+        assert_eq!(keys.key::<14>(Label::Salt).to_vec(), hex("2372b82d639b6d8503a47adc0a6c"));
+        assert_eq!(keys.key::<20>(Label::Authentication).to_vec(), hex("355b10973cd95b9eacf4061c7e1a7151e7cfbfcb"));
     }
 }

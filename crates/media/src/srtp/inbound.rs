@@ -3,7 +3,7 @@
 use sdp::{MasterKey, Suite};
 
 use super::window::{Seen, Window};
-use super::{Cipher, ENCRYPTED, Failure, KeyLength, RTCP_HEADER};
+use super::{Cipher, ENCRYPTED, Failure, KeyLength, MOST_PACKETS, RTCP_HEADER};
 use crate::rtp::Header;
 
 /// Sources under one key. Each is remembered for the key's life: forgetting one would let its packets be replayed.
@@ -15,6 +15,10 @@ const SPARE: usize = 2048;
 pub struct Inbound {
     cipher: Cipher,
     sources: Vec<Source>,
+    /// What its packets must carry to be under this key; empty: nothing.
+    mki: Vec<u8>,
+    /// RTP packets that the key may still open.
+    left: u64,
 }
 
 struct Source {
@@ -25,7 +29,10 @@ struct Source {
 
 impl Inbound {
     pub fn new(suite: Suite, key: &MasterKey) -> Result<Inbound, KeyLength> {
-        Ok(Inbound { cipher: Cipher::new(suite, key)?, sources: Vec::new() })
+        let mut inbound =
+            Inbound { cipher: Cipher::new(suite, key)?, sources: Vec::new(), mki: Vec::new(), left: MOST_PACKETS };
+        inbound.amend(key);
+        Ok(inbound)
     }
 
     /// The next key of the streams that came under `before`. A sender may go on with its rollover counter (RFC 3711) or
@@ -36,12 +43,23 @@ impl Inbound {
             rtp: Window::guided(source.rtp.highest()),
             rtcp: Window::default(),
         };
-        Ok(Inbound { cipher: Cipher::new(suite, key)?, sources: before.sources.iter().map(guided).collect() })
+        Ok(Inbound { sources: before.sources.iter().map(guided).collect(), ..Inbound::new(suite, key)? })
+    }
+
+    /// What is said anew of the same key: its identifier and how many packets it may protect from now on.
+    pub fn amend(&mut self, key: &MasterKey) {
+        self.mki = key.mki().to_vec();
+        self.left = key.lifetime().unwrap_or(MOST_PACKETS).min(MOST_PACKETS);
     }
 
     /// Opens the RTP packet `buffer[..len]` in place and gives its new length. The payload is lost on failure.
     pub fn open(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Failure> {
+        if self.left == 0 {
+            return Err(Failure::Expired);
+        }
         let packet = buffer.get_mut(..len).ok_or(Failure::Malformed)?;
+        let packet = self.identified(packet, self.cipher.behind_mki().0)?;
+        let len = packet.len();
         let header = Header::parse(packet).ok_or(Failure::Malformed)?;
         if len < header.len + self.cipher.tag_len() {
             return Err(Failure::Malformed);
@@ -62,12 +80,14 @@ impl Inbound {
         };
         window.mark(index);
         self.source(known, header.ssrc)?.rtp = window;
+        self.left -= 1;
         Ok(opened)
     }
 
     /// Opens a compound RTCP packet in place and gives its new length.
     pub fn open_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Failure> {
         let packet = buffer.get_mut(..len).ok_or(Failure::Malformed)?;
+        let packet = self.identified(packet, self.cipher.behind_mki().1)?;
         let word = self.cipher.rtcp_word(packet).ok_or(Failure::Malformed)?;
         let header = packet.first_chunk::<RTCP_HEADER>().ok_or(Failure::Malformed)?;
         let ssrc = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
@@ -86,6 +106,20 @@ impl Inbound {
         window.mark(u64::from(index));
         self.source(known, ssrc)?.rtcp = window;
         Ok(opened)
+    }
+
+    /// The packet without its identifier, which stands ahead of its last `behind` octets.
+    fn identified<'a>(&self, packet: &'a mut [u8], behind: usize) -> Result<&'a mut [u8], Failure> {
+        if self.mki.is_empty() {
+            return Ok(packet);
+        }
+        let end = packet.len().checked_sub(behind).ok_or(Failure::Malformed)?;
+        let at = end.checked_sub(self.mki.len()).ok_or(Failure::Malformed)?;
+        if packet.get(at..end) != Some(&*self.mki) {
+            return Err(Failure::Identifier);
+        }
+        packet.copy_within(end.., at);
+        packet.get_mut(..at + behind).ok_or(Failure::Malformed)
     }
 
     /// The first packet of a source that was known under the key before: its counter goes on or begins again.

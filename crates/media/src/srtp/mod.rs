@@ -5,6 +5,7 @@
 //! counter and drops what came before.
 
 mod aes_cm;
+mod block;
 mod derive;
 mod gcm;
 mod inbound;
@@ -19,6 +20,8 @@ pub use window::Window;
 
 /// Octets of the fixed SRTCP header, which stay in clear (RFC 3711 §3.4).
 const RTCP_HEADER: usize = 8;
+/// RTP packets that one master key may protect at most (RFC 3711 §9.2).
+const MOST_PACKETS: u64 = 1 << 48;
 /// The flag "encrypted" beside the 31-bit SRTCP index.
 const ENCRYPTED: u32 = 1 << 31;
 
@@ -39,6 +42,10 @@ pub enum Failure {
     Sources,
     #[error("the index was used before: it would reuse keystream")]
     IndexReused,
+    #[error("not under the key that its identifier (MKI) names")]
+    Identifier,
+    #[error("the master key has protected as many packets as it may")]
+    Expired,
 }
 
 /// A master key whose length does not fit its suite. `sdp` never lets one through.
@@ -64,8 +71,12 @@ impl Cipher {
         }
         let keys = derive::Derivation::new(master.bytes(), key_len).ok_or(wrong)?;
         Ok(match suite {
-            Suite::AesCm128HmacSha1_80 => Cipher::AesCm(Box::new(aes_cm::AesCm::new(&keys, 10))),
-            Suite::AesCm128HmacSha1_32 => Cipher::AesCm(Box::new(aes_cm::AesCm::new(&keys, 4))),
+            Suite::AesCm128HmacSha1_80 | Suite::Aes192CmHmacSha1_80 | Suite::Aes256CmHmacSha1_80 => {
+                Cipher::AesCm(Box::new(aes_cm::AesCm::new(&keys, key_len, 10).ok_or(wrong)?))
+            }
+            Suite::AesCm128HmacSha1_32 | Suite::Aes192CmHmacSha1_32 | Suite::Aes256CmHmacSha1_32 => {
+                Cipher::AesCm(Box::new(aes_cm::AesCm::new(&keys, key_len, 4).ok_or(wrong)?))
+            }
             Suite::AeadAes128Gcm | Suite::AeadAes256Gcm => {
                 Cipher::Gcm(Box::new(gcm::Gcm::new(&keys, key_len).ok_or(wrong)?))
             }
@@ -77,6 +88,15 @@ impl Cipher {
         match self {
             Cipher::AesCm(cipher) => cipher.rtp_tag(),
             Cipher::Gcm(_) => gcm::TAG,
+        }
+    }
+
+    /// Octets of the tag that stand behind an identifier (RFC 3711 §3.1), for RTP and for RTCP. GCM's tag is part of what
+    /// is encrypted and stands ahead of it (RFC 7714 §8.1, §9.1).
+    fn behind_mki(&self) -> (usize, usize) {
+        match self {
+            Cipher::AesCm(cipher) => (cipher.rtp_tag(), aes_cm::RTCP_TAG),
+            Cipher::Gcm(_) => (0, 0),
         }
     }
 

@@ -3,7 +3,7 @@
 use sdp::{MasterKey, Suite};
 
 use super::window::{Seen, Window};
-use super::{Cipher, Failure, KeyLength, RTCP_HEADER};
+use super::{Cipher, Failure, KeyLength, MOST_PACKETS, RTCP_HEADER};
 use crate::rtp::Header;
 
 /// What protects one SSRC of ours under one local master key.
@@ -35,6 +35,9 @@ impl Outbound {
         let index = self.sent.estimate(header.sequence).ok_or(Failure::IndexReused)?;
         if self.sent.check(index) != Seen::Never {
             return Err(Failure::IndexReused);
+        }
+        if index >= MOST_PACKETS {
+            return Err(Failure::Expired);
         }
         // Marked first: should sealing fail half-way, the index is spent all the same.
         self.sent.mark(index);
