@@ -1,7 +1,8 @@
 //! `cargo xtask`: the project's own commands.
 //!
-//! `demo [--stay]`, `test [--quick]`, `tidy`, `programs`. Each is one file here.
+//! `demo [--stay]`, `test [--quick]`, `bench media`, `tidy`, `programs`. Each is one file here.
 
+mod bench_media;
 mod demo;
 mod programs;
 mod run;
@@ -14,6 +15,8 @@ const HELP: &str = "cargo xtask COMMAND
 
   demo [--stay]   build, start the lab, place a call, narrate it, prove it; leaves its findings in demo/
   test [--quick]  every check of the project; --quick leaves out the runs against other programs
+  bench media [--rounds N] [--seconds N] [--calls N,N]
+                  our media relay beside rtpengine, our SRTP beside libsrtp, by turns
   tidy            checks of the house: layout, sizes, contract rows, what must be absent
   programs        install (as root on Debian) or name the programs that the interop runs need
 ";
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         ["test", "--quick"] => test::run(true),
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),
+        ["bench", "media", rest @ ..] => bench_media::run(rest),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(64);

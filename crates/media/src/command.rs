@@ -101,7 +101,8 @@ pub enum Latch {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
     Leased(Vec<Lease>),
-    /// One whole key press (end seen), RFC 4733. Only of streams that are not bridged.
+    /// One whole key press: telephone-event (RFC 4733), or heard in the audio of a peer that sends none. Only of streams
+    /// that are not bridged.
     Digit {
         lease: LeaseId,
         digit: char,

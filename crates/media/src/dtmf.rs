@@ -6,6 +6,11 @@ use crate::wav::RATE;
 
 /// Events 0 to 15 in order.
 const KEYS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
+/// The tones of ITU-T Q.23, Hz: one of each sounds for a key.
+pub(crate) const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
+pub(crate) const COLUMNS: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+/// Events by row and column.
+const PAD: [[u8; 4]; 4] = [[1, 2, 3, 12], [4, 5, 6, 13], [7, 8, 9, 14], [10, 0, 11, 15]];
 /// A key whose end was lost ends when nothing more of it came for this long.
 const LOST_END: Duration = Duration::from_millis(150);
 
@@ -139,20 +144,23 @@ pub fn step(event: u8, step: u8) -> Step {
 
 /// The two tones of an event (ITU-T Q.23) from sample `from` of the press, for a peer that takes no events.
 pub fn tone(event: u8, from: usize, samples: &mut [i16]) {
-    const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
-    const COLUMNS: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
-    let (row, column) = match event {
-        1..=9 => (usize::from(event - 1) / 3, usize::from(event - 1) % 3),
-        10 => (3, 0),
-        0 => (3, 1),
-        11 => (3, 2),
-        12..=15 => (usize::from(event - 12), 3),
-        _ => return,
+    let Some((row, column)) = tones(event) else {
+        return;
     };
     for (n, sample) in (from..).zip(samples) {
         let at = |hertz: f32| (n as f32 * hertz * std::f32::consts::TAU / RATE as f32).sin();
-        *sample = (5000.0 * at(ROWS[row]) + 6000.0 * at(COLUMNS[column])) as i16;
+        *sample = (5000.0 * at(row) + 6000.0 * at(column)) as i16;
     }
+}
+
+fn tones(event: u8) -> Option<(f32, f32)> {
+    let places = PAD.iter().zip(ROWS).flat_map(|(row, hertz)| row.iter().zip(COLUMNS).map(move |key| (hertz, key)));
+    places.into_iter().find(|(_, (key, _))| **key == event).map(|(row, (_, column))| (row, column))
+}
+
+/// The event of a row and a column.
+pub(crate) fn of_tones(row: usize, column: usize) -> Option<u8> {
+    PAD.get(row)?.get(column).copied()
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Facts {
     pub jitter_ms: f32,
     /// From RTCP where the peer sends it.
     pub rtt_ms: Option<f32>,
+    /// What a listener would think of what was received: 1.0 to 4.5 by the E-model (ITU-T G.107).
+    pub mos: Option<f32>,
 }
 
 /// RTP packets and payload octets, apart by whether they travelled protected.

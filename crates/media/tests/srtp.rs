@@ -242,6 +242,22 @@ fn the_next_key_finds_the_counter_either_way() {
     }
 }
 
+/// RFC 3711 §9.2: what comes after is not taken, however authentic; the same key said anew goes on with its window.
+#[test]
+fn a_key_ends_with_its_lifetime() {
+    for suite in Suite::ALL {
+        let mut out = Outbound::new(suite, &key(suite, 1), SSRC).unwrap();
+        let mut inbound = Inbound::new(suite, &key(suite, 1).lasting(Some(3))).unwrap();
+        let packets: Vec<Vec<u8>> = (0..6).map(|n| sealed(&mut out, n)).collect();
+        for (n, packet) in packets.iter().enumerate() {
+            assert_eq!(open(&mut inbound, packet).err(), (n >= 3).then_some(Failure::Expired), "{suite} {n}");
+        }
+        inbound.amend(&key(suite, 1));
+        assert_eq!(open(&mut inbound, &packets[2]), Err(Failure::Replayed));
+        assert_eq!(open(&mut inbound, &packets[3]), Ok(clear(3)));
+    }
+}
+
 #[test]
 fn srtcp_round_trip_replay_and_clear() {
     for suite in Suite::ALL {

@@ -18,6 +18,6 @@ mod socket;
 mod wire;
 
 pub use handle::NodeHandle;
-pub use media_threads::Counts as MediaCounts;
+pub use media_threads::{Counts as MediaCounts, MediaAlone};
 pub use process::{PhoneStart, Process};
 pub use shown::{Connection, Connections, TraceEntry};

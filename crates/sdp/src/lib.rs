@@ -5,7 +5,8 @@
 //! with its `key`s and `suite`s; `negotiate` makes offers and answers; `inspect` is for elements that only pass
 //! descriptions on.
 //!
-//! Two rules hold throughout: protection is never "if possible" (a description is refused in words, see [`Reject`]),
+//! Two rules hold throughout: protection is not "if possible" unless a policy says so by its loud name (a description is
+//! refused in words, see [`Reject`]),
 //! and a key is never in a `Debug` text, an error or a refusal.
 
 mod attribute;
@@ -106,13 +107,16 @@ impl Direction {
     }
 }
 
-/// How a leg's media must be protected. There is no "if possible".
+/// How a leg's media must be protected. "If possible" has a loud name and is never a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protection {
     /// RTP/SAVP with SDES; anything else is refused.
     Secure,
     /// RTP/AVP only, by an administrator's loud words.
     DangerousPlainRtp,
+    /// SRTP where the peer has it, else RTP in clear, by an administrator's loud words: keys are offered under RTP/AVP, as
+    /// phones do with `X-cisco-srtp-fallback`. Whoever can change the description on its way can take the keys out.
+    DangerousSrtpFallback,
 }
 
 /// What one of our legs is willing to do.
@@ -146,7 +150,7 @@ impl Policy {
 /// How the stream is keyed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keying {
-    /// RTP in clear; only under [`Protection::DangerousPlainRtp`].
+    /// RTP in clear; never under [`Protection::Secure`].
     Clear,
     Sdes {
         suite: Suite,

@@ -44,12 +44,14 @@ pub type Keys<'a> = &'a mut dyn FnMut(Suite) -> MasterKey;
 
 /// Makes an offer: one audio line, its suites and codecs in the policy's order. `direction` is ours.
 pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, keys: Keys<'_>) -> (String, Offered) {
+    let mut fresh = || {
+        let tagged = (1..).zip(policy.offered_suites());
+        tagged.map(|(tag, suite)| OfferedKey { tag, suite: *suite, key: keys(*suite) }).collect()
+    };
     let (proto, keys) = match policy.protection {
         Protection::DangerousPlainRtp => ("RTP/AVP", Vec::new()),
-        Protection::Secure => {
-            let tagged = (1..).zip(policy.offered_suites());
-            ("RTP/SAVP", tagged.map(|(tag, suite)| OfferedKey { tag, suite: *suite, key: keys(*suite) }).collect())
-        }
+        Protection::DangerousSrtpFallback => ("RTP/AVP", fresh()),
+        Protection::Secure => ("RTP/SAVP", fresh()),
     };
     let offered = Offered {
         proto: proto.to_owned(),
@@ -92,7 +94,8 @@ pub fn accept(offered: &Offered, policy: &Policy, answer: &[u8]) -> Result<Negot
     }
     let keying = match policy.protection {
         Protection::DangerousPlainRtp => Keying::Clear,
-        Protection::Secure => answered_key(offered, media)?,
+        Protection::DangerousSrtpFallback if media.crypto().is_empty() => Keying::Clear,
+        Protection::DangerousSrtpFallback | Protection::Secure => answered_key(offered, media)?,
     };
     let types = media.payload_types();
     let ours = |codec| offered.formats.iter().any(|(_, offered)| *offered == codec);
@@ -176,7 +179,9 @@ impl Choice {
         protected_as_required(policy, media)?;
         let key = match policy.protection {
             Protection::DangerousPlainRtp => None,
-            Protection::Secure => Some(offered_key(policy, media)?),
+            // Under RTP/AVP keys that are not for us are as good as none.
+            Protection::DangerousSrtpFallback if media.is_avp() => offered_key(policy, media).ok(),
+            Protection::DangerousSrtpFallback | Protection::Secure => Some(offered_key(policy, media)?),
         };
         let types = media.payload_types();
         let codec = types.iter().find_map(|map| {
@@ -199,7 +204,7 @@ impl Choice {
     }
 }
 
-/// Profile and presence of keys against the policy: no "SRTP if possible", in either direction.
+/// Profile and presence of keys against the policy: no "SRTP if possible", in either direction, unless the policy says so.
 pub(crate) fn protected_as_required(policy: &Policy, media: &Media) -> Result<(), Reject> {
     let lines = media.crypto().len();
     let has = match lines {
@@ -211,8 +216,9 @@ pub(crate) fn protected_as_required(policy: &Policy, media: &Media) -> Result<()
         format!("RTP/SAVP with a=crypto of {}", suites.join(", "))
     };
     match policy.protection {
-        Protection::Secure if media.is_savp() && lines > 0 => Ok(()),
-        Protection::Secure if media.is_savp() => {
+        Protection::DangerousSrtpFallback if media.is_avp() => Ok(()),
+        Protection::Secure | Protection::DangerousSrtpFallback if media.is_savp() && lines > 0 => Ok(()),
+        Protection::Secure | Protection::DangerousSrtpFallback if media.is_savp() => {
             let rule = "RTP/SAVP without a=crypto names no key (RFC 4568); switch SDES on at the peer";
             Err(Reject::new(rule, has, secure()))
         }
@@ -226,7 +232,7 @@ pub(crate) fn protected_as_required(policy: &Policy, media: &Media) -> Result<()
                 "SRTP is required on this leg; switch SRTP on at the peer, or allow dangerous_plain_rtp for it here";
             Err(Reject::new(rule, has, secure()))
         }
-        Protection::Secure => {
+        Protection::Secure | Protection::DangerousSrtpFallback => {
             let rule = "SRTP keyed by SDES is required on this leg; other transports and DTLS-SRTP are not taken";
             Err(Reject::new(rule, has, secure()))
         }

@@ -179,6 +179,43 @@ fn long_keys_and_identified_ones_are_taken() {
     }
 }
 
+/// `a=crypto` under RTP/AVP, and what a peer makes of it that has keys, none, or none for us.
+#[test]
+fn fallback_is_had_by_its_loud_name_alone() {
+    let fallback = Policy { protection: Protection::DangerousSrtpFallback, ..secure(&[]) };
+    let mut keys = counted();
+    let end = || local("192.0.2.1:4000");
+    for (proto, lines, suite) in [
+        ("RTP/AVP", crypto("AES_CM_128_HMAC_SHA1_80"), Some(Suite::AesCm128HmacSha1_80)),
+        ("RTP/SAVP", crypto("AES_CM_128_HMAC_SHA1_80"), Some(Suite::AesCm128HmacSha1_80)),
+        ("RTP/AVP", crypto("F8_128_HMAC_SHA1_80"), None),
+        ("RTP/AVP", String::new(), None),
+    ] {
+        let text = described(proto, &lines);
+        let (reply, agreed) = answer(&fallback, &mut end(), text.as_bytes(), &mut keys).unwrap();
+        assert_eq!(agreed.keying.suite(), suite, "{text}");
+        assert!(reply.contains(&format!("m=audio 4000 {proto} ")), "{reply}");
+        assert_eq!(reply.matches("a=crypto").count(), usize::from(suite.is_some()), "{reply}");
+        assert!(inspect(&fallback, text.as_bytes()).is_ok());
+    }
+    for (proto, lines) in [("RTP/SAVP", String::new()), ("RTP/SAVP", crypto("F8_128_HMAC_SHA1_80"))] {
+        assert!(answer(&fallback, &mut end(), described(proto, &lines).as_bytes(), &mut keys).is_err(), "{proto}");
+    }
+    let (text, offered) = offer(&fallback, &mut end(), Direction::SendRecv, &mut keys);
+    assert!(text.contains(" RTP/AVP ") && text.contains("a=crypto:1 "), "{text}");
+    for (peer, suite) in [(fallback.clone(), Some(Suite::AeadAes256Gcm)), (plain(), None)] {
+        // A peer that knows no keys does not see them.
+        let seen = if suite.is_none() {
+            text.lines().filter(|line| !line.starts_with("a=crypto")).map(|line| format!("{line}\r\n")).collect()
+        } else {
+            text.clone()
+        };
+        let (reply, theirs) = answer(&peer, &mut local("192.0.2.2:6000"), seen.as_bytes(), &mut keys).unwrap();
+        let ours = accept(&offered, &fallback, reply.as_bytes()).unwrap();
+        assert_eq!((ours.keying.suite(), theirs.keying.suite()), (suite, suite));
+    }
+}
+
 #[test]
 fn other_streams_are_declined_in_their_places() {
     let text = described("RTP/AVP", "")

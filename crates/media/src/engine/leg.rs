@@ -13,6 +13,7 @@ use crate::command::{Event, LeaseId, Transmit};
 use crate::dtmf;
 use crate::facts::Facts;
 use crate::g711;
+use crate::inband;
 use crate::rtp;
 
 /// Frames are due on this grid, so that many streams share one wake-up.
@@ -31,6 +32,7 @@ pub(super) struct Leg {
     /// Of the event under way.
     event_timestamp: u32,
     digits: dtmf::Receiver,
+    tones: inband::Detector,
     recorder: Option<Recorder>,
 }
 
@@ -45,6 +47,7 @@ impl Leg {
             pace: None,
             event_timestamp: 0,
             digits: dtmf::Receiver::default(),
+            tones: inband::Detector::default(),
             recorder: None,
         }
     }
@@ -80,14 +83,26 @@ impl Leg {
         Some(heard)
     }
 
-    /// Takes a digit's packet of a stream that nobody is bridged to.
-    pub(super) fn hear_digit(&mut self, heard: &Heard, packet: &[u8], now: Duration, events: &mut VecDeque<Event>) {
-        let payload = packet.get(rtp::HEADER..heard.len).and_then(dtmf::Payload::parse);
-        let Some(payload) = payload.filter(|_| heard.kind == Kind::Event) else {
-            return;
-        };
-        let pressed = self.digits.take(heard.header.timestamp, payload, now);
-        events.extend(pressed.into_iter().flatten().map(|press| self.digit(press)));
+    /// Whether the peer sends and takes telephone-event.
+    pub(super) fn has_events(&self) -> Option<bool> {
+        self.stream.as_ref().map(|stream| stream.terms.telephone_event.is_some())
+    }
+
+    /// The keys that a packet ends: of events, or in the audio of a peer that sends none.
+    pub(super) fn keys(&mut self, heard: &Heard, packet: &[u8], now: Duration, mut tell: impl FnMut(dtmf::Press)) {
+        let payload = packet.get(rtp::HEADER..heard.len).unwrap_or_default();
+        match heard.kind {
+            Kind::Event => {
+                if let Some(payload) = dtmf::Payload::parse(payload) {
+                    self.digits.take(heard.header.timestamp, payload, now).into_iter().flatten().for_each(tell);
+                }
+            }
+            Kind::Audio if self.has_events() == Some(false) => {
+                let samples = payload.iter().map(|code| g711::decode(heard.codec, *code));
+                self.tones.take(samples, &mut tell);
+            }
+            Kind::Audio => {}
+        }
     }
 
     /// Passes a packet of the other leg on, in place. None while we speak ourselves, or when it has no place here.
@@ -120,8 +135,8 @@ impl Leg {
         events: &mut VecDeque<Event>,
         send: &mut dyn FnMut(Transmit, &[u8]),
     ) {
-        if let Some(press) = self.digits.tick(now) {
-            events.push_back(self.digit(press));
+        if let Some(press) = self.digits.tick(now).filter(|_| self.bridge.is_none()) {
+            events.push_back(digit(self.id, press));
         }
         while let Some(due) = self.pace.filter(|due| *due <= now) {
             let due = if due + CATCH_UP < now { on_grid_before(now) } else { due };
@@ -197,10 +212,6 @@ impl Leg {
         Some(Duration::from_micros(said.samples as u64 * 125))
     }
 
-    fn digit(&self, press: dtmf::Press) -> Event {
-        Event::Digit { lease: self.id, digit: press.digit, duration_ms: press.duration_ms }
-    }
-
     fn finish_recording(&mut self, now: Duration, events: &mut VecDeque<Event>) {
         let Some(recorder) = self.recorder.take() else {
             return;
@@ -209,6 +220,10 @@ impl Leg {
             events.push_back(Event::Recording { lease: self.id, path, wav });
         }
     }
+}
+
+pub(super) fn digit(lease: LeaseId, press: dtmf::Press) -> Event {
+    Event::Digit { lease, digit: press.digit, duration_ms: press.duration_ms }
 }
 
 fn on_grid(now: Duration) -> Duration {

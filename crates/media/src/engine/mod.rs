@@ -7,6 +7,7 @@ mod carrier;
 mod incoming;
 mod leg;
 mod outgoing;
+mod quality;
 mod record;
 mod rtcp;
 mod stream;
@@ -195,10 +196,14 @@ impl Engine {
         }
         let heard = leg.hear(from, buffer, len, now)?;
         match leg.bridge {
-            Some(other) => leg_of(&mut self.slots, other)?.pass(other.slot, &heard, buffer, now),
+            Some(other) => {
+                self.interwork(slot, other, &heard, buffer, now);
+                leg_of(&mut self.slots, other)?.pass(other.slot, &heard, buffer, now)
+            }
             None => {
+                let lease = leg.id;
+                leg.keys(&heard, buffer, now, |press| self.events.push_back(leg::digit(lease, press)));
                 if heard.kind == stream::Kind::Event {
-                    leg.hear_digit(&heard, buffer, now, &mut self.events);
                     self.schedule(slot);
                 }
                 None
@@ -268,6 +273,23 @@ impl Engine {
                     stream.outgoing.forgive();
                 }
             });
+        }
+    }
+
+    /// Keys between a leg that has telephone-event and one that has not: said anew in the other's way.
+    fn interwork(&mut self, slot: u16, other: LeaseId, heard: &stream::Heard, packet: &[u8], now: Duration) {
+        let there = leg_of(&mut self.slots, other).and_then(|leg| leg.has_events());
+        let Some(leg) = leg_at(&mut self.slots, slot).filter(|leg| there.is_some() && leg.has_events() != there) else {
+            return;
+        };
+        let mut keys = String::new();
+        leg.keys(heard, packet, now, |press| keys.push(press.digit));
+        if !keys.is_empty() {
+            self.with(other, |leg| {
+                leg.voice.dial(&keys);
+                leg.settle(now);
+            });
+            self.schedule(other.slot);
         }
     }
 

@@ -35,6 +35,10 @@ impl Rtcp {
         rtcp
     }
 
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
     pub(super) fn rtt_ms(&self) -> Option<f32> {
         self.rtt.map(|rtt| rtt.as_secs_f32() * 1000.0)
     }

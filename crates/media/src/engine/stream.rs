@@ -10,6 +10,7 @@ use sdp::{Codec, Direction, Keying, Negotiated};
 use super::carrier::{Carrier, Change};
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Place};
+use super::quality;
 use super::rtcp::Rtcp;
 use crate::command::{Latch, Transmit};
 use crate::facts::{Counters, Facts};
@@ -285,6 +286,12 @@ impl Stream {
             reordered: self.incoming.reordered(),
             jitter_ms: self.incoming.jitter_ms(),
             rtt_ms: self.rtcp.rtt_ms(),
+            mos: quality::mos(
+                self.tally.rx.protected + self.tally.rx.clear,
+                self.incoming.lost(),
+                self.incoming.jitter_ms(),
+                self.rtcp.rtt(),
+            ),
         }
     }
 

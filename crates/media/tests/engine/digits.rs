@@ -105,3 +105,42 @@ fn a_peer_without_events_gets_tones() {
     assert!(power(697.0) < 400.0 && power(1209.0) < 400.0 && power(1477.0) < 400.0);
     assert!(heard[900..1600].iter().all(|s| *s == 0));
 }
+
+fn without_events() -> Policy {
+    Policy { telephone_event: false, ..plain() }
+}
+
+#[test]
+fn keys_are_heard_in_the_audio_of_a_peer_without_events() {
+    let mut rig = Rig::new(2);
+    let (a, b) = (rig.lend(0), rig.lend(1));
+    rig.connect(a, b, &without_events());
+    rig.play(a, "moh", true);
+    rig.run(ms(500));
+    dial(&mut rig, a, "15#");
+    rig.run(ms(1500));
+    let told: String = digits(&rig, b).iter().map(|(digit, _)| *digit).collect();
+    assert_eq!(told, "15#");
+    assert!(digits(&rig, b).iter().all(|(_, duration)| (80..=110).contains(duration)), "{:?}", digits(&rig, b));
+}
+
+/// Tones become events and events tones where the two legs of a bridge differ.
+#[test]
+fn a_bridge_interworks_tones_and_events() {
+    let mut rig = Rig::new(3);
+    let (carrier, a, b, inside) = (rig.lend(0), rig.lend(1), rig.lend(1), rig.lend(2));
+    rig.connect(carrier, a, &without_events());
+    rig.connect(b, inside, &secure(Suite::AesCm128HmacSha1_80));
+    rig.bridge(a, b);
+    rig.play(carrier, "caller", true);
+    rig.run(ms(300));
+    dial(&mut rig, carrier, "27*");
+    rig.run(ms(2000));
+    let told: String = digits(&rig, inside).iter().map(|(digit, _)| *digit).collect();
+    assert_eq!(told, "27*");
+    dial(&mut rig, inside, "90");
+    rig.run(ms(2000));
+    let told: String = digits(&rig, carrier).iter().map(|(digit, _)| *digit).collect();
+    assert_eq!(told, "90");
+    assert!(digits(&rig, a).is_empty() && digits(&rig, b).is_empty());
+}

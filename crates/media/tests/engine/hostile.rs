@@ -4,7 +4,7 @@ use media::{Command, Latch, TAG_ROOM};
 use proptest::prelude::*;
 use sdp::Suite;
 
-use crate::rig::{Rig, address, ms, plain, secure};
+use crate::rig::{Rig, address, find, ms, plain, secure};
 
 fn packet() -> impl Strategy<Value = Vec<u8>> {
     let rtp_like =
@@ -96,4 +96,69 @@ proptest! {
             prop_assert_eq!((facts.tx.clear, facts.rx.clear), (0, 0));
         }
     }
+}
+
+/// What an attacker may send at an open port: noise, pieces of packets, packets that were sent before, sources that are
+/// none; from anywhere and from the peer's own address. `HOSTILE_PACKETS` says how many, 200,000 unless it is there.
+#[test]
+#[allow(clippy::disallowed_methods)] // the number is read from the environment
+fn a_flood_at_open_ports_does_not_touch_the_call_that_is_up() {
+    let flood: u64 = std::env::var("HOSTILE_PACKETS").ok().and_then(|text| text.parse().ok()).unwrap_or(200_000);
+    let mut rig = Rig::new(2);
+    let (a, b) = (rig.lend(0), rig.lend(1));
+    rig.connect(a, b, &secure(Suite::AesCm128HmacSha1_80));
+    rig.record(b);
+    rig.play(a, "moh", true);
+    rig.run(ms(500));
+    rig.tap = false;
+    let mut dice = 7u64;
+    let mut roll = move |below: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) as usize % below
+    };
+    let (mut taken, turns) = (0, flood / 500);
+    for _ in 0..turns {
+        for _ in 0..500 {
+            let seen = rig.tapped[roll(rig.tapped.len())].bytes.clone();
+            let bytes = match roll(5) {
+                0 => (0..roll(300)).map(|_| roll(256) as u8).collect(),
+                1 => seen[..roll(seen.len())].to_vec(),
+                2 => seen,
+                3 => {
+                    let mut spoofed = seen;
+                    let at = 8 + roll(4);
+                    spoofed[at] ^= 1 + roll(255) as u8;
+                    spoofed
+                }
+                _ => {
+                    let mut ahead = seen;
+                    let sequence = u16::from_be_bytes([ahead[2], ahead[3]]).wrapping_add(roll(2000) as u16);
+                    ahead[2..4].copy_from_slice(&sequence.to_be_bytes());
+                    ahead
+                }
+            };
+            let rtcp = roll(8) == 0;
+            let from = if roll(2) == 0 { address(0, a.lease.id.slot, rtcp) } else { address(9, roll(8) as u16, rtcp) };
+            let len = bytes.len();
+            let mut buffer = bytes;
+            buffer.resize(len + TAG_ROOM, 0);
+            let out = rig.engines[1].receive(b.lease.id.slot, rtcp, from, &mut buffer, len, rig.now);
+            taken += u64::from(out.is_some());
+        }
+        rig.run(ms(20));
+    }
+    rig.run(ms(500));
+    let facts = rig.facts(b);
+    let said = rig.facts(a).tx.protected;
+    assert_eq!((taken, facts.rx.clear, facts.lost, facts.reordered), (0, 0, 0, 0));
+    assert_eq!(facts.remote, Some(a.lease.addr));
+    assert!(facts.rx.protected + 1 >= said && facts.rx.protected <= said, "{} of {said}", facts.rx.protected);
+    let refused = facts.auth_failed + facts.replayed + facts.clear_dropped + facts.foreign_source;
+    assert!(refused > turns * 500 / 2, "{refused} of {flood} were counted");
+    // What was heard is what was said, from the first packet to the last.
+    let heard = rig.close(b).0;
+    let music = rig.prompts.samples("moh", sdp::Codec::Pcmu).unwrap();
+    let from = find(&heard, &music[..160]).expect("the music's begin");
+    let whole = heard[from..].iter().zip(music.iter().cycle());
+    assert!(whole.take(said as usize * 160 - 1600).all(|(heard, said)| heard == said), "the music is damaged");
 }

@@ -1,5 +1,6 @@
 //! The engine over a virtual wire: what one end says is what the other hears, protected as agreed and not otherwise.
 
+mod day;
 mod digits;
 mod hostile;
 mod keys;

@@ -1,6 +1,7 @@
 //! Media threads (ADR 0002): each owns bound port pairs and one [`media::Engine`], blocks while nothing happens, and under
 //! load sleeps to the next millisecond after every turn, so that it wakes a thousand times a second and finds a batch.
 
+mod alone;
 mod ports;
 mod scribe;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+pub use alone::MediaAlone;
 use media::Command;
 pub(crate) use ports::RANGE;
 

@@ -121,6 +121,7 @@ impl Plan {
         match self.protection {
             Protection::Secure => Vec::new(),
             Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
+            Protection::DangerousSrtpFallback => vec!["dangerous_srtp_fallback".into()],
         }
     }
 }
