@@ -33,6 +33,9 @@ pub struct DialPeer {
     pub srtp: bool,
     #[serde(default)]
     pub dangerous_plain_rtp: bool,
+    /// SRTP where the peer has it, else RTP in clear: keys are offered under RTP/AVP (`X-cisco-srtp-fallback`).
+    #[serde(default)]
+    pub dangerous_srtp_fallback: bool,
     /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`.
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,

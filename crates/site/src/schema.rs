@@ -88,6 +88,7 @@ static DIAL_PEER: &[Field] = &[
     may("session_transport", Shape::OneOf(&["tcp tls", "tcp", "udp"])),
     may("srtp", Shape::Flag),
     may("dangerous_plain_rtp", Shape::Flag),
+    may("dangerous_srtp_fallback", Shape::Flag),
     may("secure_certificate_subject", Shape::TextList),
     may("authority", Shape::Text),
     may("options_keepalive_s", SECONDS),
@@ -295,6 +296,7 @@ session_target = "ipv4:127.0.0.1:5061"
 session_transport = "tcp tls"
 srtp = true
 dangerous_plain_rtp = false
+dangerous_srtp_fallback = false
 secure_certificate_subject = ["x"]
 authority = "y"
 options_keepalive_s = 30

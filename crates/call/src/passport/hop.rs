@@ -287,10 +287,12 @@ fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
     if let Some(media) = &end.leg.media {
         let clear = media.clear();
         if media.suite.is_empty() && ((end.connected() && media.was_set()) || clear > 0) {
-            match end.leg.allows(PLAIN_RTP) {
-                true => exceptions.push(format!("{}: media is RTP in clear, by {PLAIN_RTP}", end.node)),
-                false => wrong(Kind::Media, format!("media is RTP in clear and no {PLAIN_RTP} allows it")),
+            match [PLAIN_RTP, FALLBACK].into_iter().find(|word| end.leg.allows(word)) {
+                Some(word) => exceptions.push(format!("{}: media is RTP in clear, by {word}", end.node)),
+                None => wrong(Kind::Media, format!("media is RTP in clear and no {PLAIN_RTP} allows it")),
             }
+        } else if clear > 0 && end.leg.allows(FALLBACK) {
+            exceptions.push(format!("{}: {clear} packets of media in clear, by {FALLBACK}", end.node));
         } else if clear > 0 {
             wrong(Kind::Media, format!("{clear} packets in clear on a stream of {}", media.suite));
         }
@@ -313,6 +315,7 @@ fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
 
 const PLAIN_SIP: &str = "dangerous_plain_sip";
 const PLAIN_RTP: &str = "dangerous_plain_rtp";
+const FALLBACK: &str = "dangerous_srtp_fallback";
 
 fn signalling_words(leg: &LegRecord) -> String {
     match &leg.signalling.tls {

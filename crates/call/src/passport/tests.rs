@@ -525,6 +525,17 @@ fn what_is_in_clear_without_loud_words_is_a_breach() {
 }
 
 #[test]
+fn media_in_clear_by_fallback_is_an_exception_of_that_name() {
+    let verdict = told(|s| {
+        let words = &mut s[0].legs[0].dangerous;
+        words.retain(|word| word != "dangerous_plain_rtp");
+        words.push("dangerous_srtp_fallback".into());
+    });
+    assert_eq!(verdict.wrong, None, "{verdict}");
+    assert!(verdict.to_string().contains("media is RTP in clear, by dangerous_srtp_fallback"), "{verdict}");
+}
+
+#[test]
 fn a_node_may_speak_of_two_calls_of_one_caller() {
     // An agent who did not pick up, then another: two calls at the call manager, each with its statement.
     let verdict = told(|s| {

@@ -4,43 +4,47 @@
 //! The two HMAC states behind the padded key are made once, so a packet costs only its own blocks.
 
 use aes::Block;
+use aes::cipher::consts::U16;
+use aes::cipher::{BlockEncrypt, BlockSizeUser, KeyInit};
 use sha1::digest::generic_array::GenericArray;
 
-use super::block::Aes;
 use super::derive::{Derivation, Label};
-use super::{ENCRYPTED, RTCP_HEADER};
+use super::{ENCRYPTED, RTCP_HEADER, Transform};
 
 /// SRTCP is always tagged with 80 bits, in the `_32` suite too (RFC 4568 §6.2.2).
 pub(super) const RTCP_TAG: usize = 10;
 
-pub(super) struct AesCm {
-    rtp: Keys,
-    rtcp: Keys,
+/// AES in one key length.
+pub(super) trait Aes: BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit + Send {}
+
+impl<A: BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit + Send> Aes for A {}
+
+pub(super) struct AesCm<A> {
+    rtp: Keys<A>,
+    rtcp: Keys<A>,
     rtp_tag: usize,
 }
 
-impl AesCm {
-    /// None for a key length that no suite has.
-    pub(super) fn new(keys: &Derivation, key_len: usize, rtp_tag: usize) -> Option<AesCm> {
-        Some(AesCm {
-            rtp: Keys::new(keys, key_len, Label::Encryption, Label::Authentication, Label::Salt)?,
-            rtcp: Keys::new(keys, key_len, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt)?,
+impl<A: Aes> AesCm<A> {
+    pub(super) fn new(keys: &Derivation, rtp_tag: usize) -> AesCm<A> {
+        AesCm {
+            rtp: Keys::new(keys, Label::Encryption, Label::Authentication, Label::Salt),
+            rtcp: Keys::new(keys, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt),
             rtp_tag,
-        })
+        }
     }
+}
 
-    pub(super) fn rtp_tag(&self) -> usize {
+impl<A: Aes> Transform for AesCm<A> {
+    fn tag_len(&self) -> usize {
         self.rtp_tag
     }
 
-    pub(super) fn seal_rtp(
-        &self,
-        buffer: &mut [u8],
-        len: usize,
-        header: usize,
-        ssrc: u32,
-        index: u64,
-    ) -> Option<usize> {
+    fn behind_mki(&self) -> (usize, usize) {
+        (self.rtp_tag, RTCP_TAG)
+    }
+
+    fn seal_rtp(&self, buffer: &mut [u8], len: usize, header: usize, ssrc: u32, index: u64) -> Option<usize> {
         let (packet, behind) = buffer.split_at_mut_checked(len)?;
         self.rtp.keystream(ssrc, index, packet.get_mut(header..)?);
         let tag = self.rtp.mac.tag(packet, rollover(index));
@@ -48,7 +52,7 @@ impl AesCm {
         Some(len + self.rtp_tag)
     }
 
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
+    fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
         let len = packet.len().checked_sub(self.rtp_tag)?;
         let (packet, tag) = packet.split_at_mut_checked(len)?;
         let payload = packet.len().checked_sub(header)?;
@@ -59,7 +63,7 @@ impl AesCm {
         Some(header + payload)
     }
 
-    pub(super) fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
+    fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
         let word = (ENCRYPTED | index).to_be_bytes();
         let (packet, behind) = buffer.split_at_mut_checked(len)?;
         behind.get_mut(..4)?.copy_from_slice(&word);
@@ -69,7 +73,7 @@ impl AesCm {
         Some(len + 4 + RTCP_TAG)
     }
 
-    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, index: u32) -> Option<usize> {
+    fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, index: u32) -> Option<usize> {
         let word = (ENCRYPTED | index).to_be_bytes();
         let len = packet.len().checked_sub(4 + RTCP_TAG)?;
         let (packet, behind) = packet.split_at_mut_checked(len)?;
@@ -91,22 +95,22 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-struct Keys {
-    aes: Aes,
+struct Keys<A> {
     /// Session salt, as the upper 14 octets of the counter.
     salt: [u8; 14],
     mac: HmacSha1,
+    aes: A,
 }
 
-impl Keys {
-    fn new(keys: &Derivation, key_len: usize, encryption: Label, authentication: Label, salt: Label) -> Option<Keys> {
-        // A shorter key is the longer one's beginning (RFC 3711 §4.3.3).
+impl<A: Aes> Keys<A> {
+    fn new(keys: &Derivation, encryption: Label, authentication: Label, salt: Label) -> Keys<A> {
+        // A shorter key is the longer one's beginning (RFC 3711 §4.3.3), and AES has none longer than 32 octets.
         let longest = keys.key::<32>(encryption);
-        Some(Keys {
-            aes: Aes::new(longest.get(..key_len)?)?,
+        Keys {
+            aes: A::new(GenericArray::from_slice(&longest[..A::key_size()])),
             salt: *keys.key::<14>(salt),
             mac: HmacSha1::new(&keys.key::<20>(authentication)),
-        })
+        }
     }
 
     /// Adds the keystream of (ssrc, index) to `data`.
@@ -125,7 +129,7 @@ impl Keys {
                 // The lower 16 bits begin at zero: packets are far shorter than 2^20 octets.
                 counter = counter.wrapping_add(1);
             }
-            self.aes.encrypt(&mut lanes[..blocks]);
+            self.aes.encrypt_blocks(&mut lanes[..blocks]);
             let (whole, rest) = chunk.as_chunks_mut::<16>();
             let (full, last) = lanes.split_at(whole.len());
             for (piece, lane) in whole.iter_mut().zip(full) {
@@ -224,7 +228,7 @@ mod tests {
     fn rfc_3711_appendix_b_2() {
         let key = hex("2B7E151628AED2A6ABF7158809CF4F3C");
         let keys = Keys {
-            aes: Aes::new(&key).unwrap(),
+            aes: aes::Aes128::new_from_slice(&key).unwrap(),
             salt: hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD").try_into().unwrap(),
             mac: HmacSha1::new(&[0; 20]),
         };
@@ -250,16 +254,18 @@ mod tests {
                 "35096cba4610028dc1b57503804ce37c5de986291dcce161d5165ec4568f5c9a",
             ),
         ];
-        for (key, begin) in cases {
+        fn begins<A: Aes>(key: &str) -> Vec<u8> {
             let keys = Keys {
-                aes: Aes::new(&hex(key)).unwrap(),
+                aes: A::new_from_slice(&hex(key)).unwrap(),
                 salt: hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd").try_into().unwrap(),
                 mac: HmacSha1::new(&[0; 20]),
             };
             let mut stream = vec![0; 32];
             keys.keystream(0, 0, &mut stream);
-            assert_eq!(stream, hex(begin));
+            stream
         }
+        assert_eq!(begins::<aes::Aes256>(cases[0].0), hex(cases[0].1));
+        assert_eq!(begins::<aes::Aes192>(cases[1].0), hex(cases[1].1));
     }
 
     /// RFC 2202 §3, cases 1 and 6's shape: our four trailing octets are simply the message's end.

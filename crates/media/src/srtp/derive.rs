@@ -1,9 +1,8 @@
 //! Session keys from a master key (RFC 3711 §4.3; RFC 6188 §3 for 192 and 256 bits; RFC 7714 §11 for the 96-bit salt).
 
-use aes::Block;
+use aes::cipher::{BlockEncrypt, KeyInit};
+use aes::{Aes128, Aes192, Aes256, Block};
 use zeroize::Zeroizing;
-
-use super::block::Aes;
 
 /// RFC 3711 §4.3.2: what a derived key is for. SRTCP's labels are these plus three.
 #[derive(Clone, Copy)]
@@ -18,8 +17,14 @@ pub(super) enum Label {
 
 /// The pseudo-random function of one master key, at a key derivation rate of zero.
 pub(super) struct Derivation {
-    prf: Aes,
+    prf: Prf,
     salt: Zeroizing<[u8; 14]>,
+}
+
+enum Prf {
+    Aes128(Box<Aes128>),
+    Aes192(Box<Aes192>),
+    Aes256(Box<Aes256>),
 }
 
 impl Derivation {
@@ -29,7 +34,13 @@ impl Derivation {
         // A salt of 12 octets (GCM) counts as the upper part of one of 14.
         let mut salt = Zeroizing::new([0; 14]);
         salt.get_mut(..short.len())?.copy_from_slice(short);
-        Some(Derivation { prf: Aes::new(key)?, salt })
+        let prf = match key.len() {
+            16 => Prf::Aes128(Box::new(Aes128::new_from_slice(key).ok()?)),
+            24 => Prf::Aes192(Box::new(Aes192::new_from_slice(key).ok()?)),
+            32 => Prf::Aes256(Box::new(Aes256::new_from_slice(key).ok()?)),
+            _ => return None,
+        };
+        Some(Derivation { prf, salt })
     }
 
     /// `N` octets for one purpose.
@@ -40,9 +51,13 @@ impl Derivation {
         let mut key = Zeroizing::new([0; N]);
         for (n, chunk) in (0u16..).zip(key.chunks_mut(16)) {
             counter[14..].copy_from_slice(&n.to_be_bytes());
-            let mut block = [Block::from(counter)];
-            self.prf.encrypt(&mut block);
-            chunk.copy_from_slice(&block[0][..chunk.len()]);
+            let mut block = Block::from(counter);
+            match &self.prf {
+                Prf::Aes128(aes) => aes.encrypt_block(&mut block),
+                Prf::Aes192(aes) => aes.encrypt_block(&mut block),
+                Prf::Aes256(aes) => aes.encrypt_block(&mut block),
+            }
+            chunk.copy_from_slice(&block[..chunk.len()]);
         }
         key
     }

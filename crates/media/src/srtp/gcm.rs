@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use super::derive::{Derivation, Label};
-use super::{ENCRYPTED, RTCP_HEADER};
+use super::{ENCRYPTED, RTCP_HEADER, Transform};
 
 /// Both suites are tagged with 16 octets.
 pub(super) const TAG: usize = 16;
@@ -25,52 +25,6 @@ impl Gcm {
         })
     }
 
-    pub(super) fn seal_rtp(
-        &self,
-        buffer: &mut [u8],
-        len: usize,
-        header: usize,
-        ssrc: u32,
-        index: u64,
-    ) -> Option<usize> {
-        let (packet, behind) = buffer.split_at_mut_checked(len)?;
-        let (header, payload) = packet.split_at_mut_checked(header)?;
-        let behind = behind.first_chunk_mut::<TAG>()?;
-        let tag =
-            self.rtp.seal_in_place_separate_tag(self.rtp_nonce(ssrc, index), Aad::from(&*header), payload).ok()?;
-        behind.copy_from_slice(tag.as_ref());
-        Some(len + TAG)
-    }
-
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
-        let len = packet.len().checked_sub(TAG)?;
-        let (header, sealed) = packet.split_at_mut_checked(header)?;
-        self.rtp.open_in_place(self.rtp_nonce(ssrc, index), Aad::from(&*header), sealed).ok()?;
-        Some(len)
-    }
-
-    pub(super) fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
-        let word = ENCRYPTED | index;
-        let (packet, behind) = buffer.split_at_mut_checked(len)?;
-        let (header, payload) = packet.split_first_chunk_mut::<RTCP_HEADER>()?;
-        let (tag, behind) = behind.split_first_chunk_mut::<TAG>()?;
-        let behind = behind.first_chunk_mut::<4>()?;
-        let aad = rtcp_aad(header, word);
-        let made = self.rtcp.seal_in_place_separate_tag(self.rtcp_nonce(ssrc, index), Aad::from(aad), payload).ok()?;
-        tag.copy_from_slice(made.as_ref());
-        *behind = word.to_be_bytes();
-        Some(len + TAG + 4)
-    }
-
-    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, index: u32) -> Option<usize> {
-        let len = packet.len().checked_sub(TAG + 4)?;
-        let sealed = packet.get_mut(..len + TAG)?;
-        let (header, sealed) = sealed.split_first_chunk_mut::<RTCP_HEADER>()?;
-        let aad = rtcp_aad(header, ENCRYPTED | index);
-        self.rtcp.open_in_place(self.rtcp_nonce(ssrc, index), Aad::from(aad), sealed).ok()?;
-        Some(len)
-    }
-
     /// Two zero octets, SSRC, rollover counter and sequence number, under the salt. Each is used once: [`super::Outbound`]
     /// refuses an index that it has used.
     fn rtp_nonce(&self, ssrc: u32, index: u64) -> Nonce {
@@ -86,6 +40,55 @@ impl Gcm {
         nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
         nonce[8..].copy_from_slice(&index.to_be_bytes());
         salted(nonce, &self.rtcp_salt)
+    }
+}
+
+impl Transform for Gcm {
+    fn tag_len(&self) -> usize {
+        TAG
+    }
+
+    fn behind_mki(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
+    fn seal_rtp(&self, buffer: &mut [u8], len: usize, header: usize, ssrc: u32, index: u64) -> Option<usize> {
+        let (packet, behind) = buffer.split_at_mut_checked(len)?;
+        let (header, payload) = packet.split_at_mut_checked(header)?;
+        let behind = behind.first_chunk_mut::<TAG>()?;
+        let tag =
+            self.rtp.seal_in_place_separate_tag(self.rtp_nonce(ssrc, index), Aad::from(&*header), payload).ok()?;
+        behind.copy_from_slice(tag.as_ref());
+        Some(len + TAG)
+    }
+
+    fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
+        let len = packet.len().checked_sub(TAG)?;
+        let (header, sealed) = packet.split_at_mut_checked(header)?;
+        self.rtp.open_in_place(self.rtp_nonce(ssrc, index), Aad::from(&*header), sealed).ok()?;
+        Some(len)
+    }
+
+    fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
+        let word = ENCRYPTED | index;
+        let (packet, behind) = buffer.split_at_mut_checked(len)?;
+        let (header, payload) = packet.split_first_chunk_mut::<RTCP_HEADER>()?;
+        let (tag, behind) = behind.split_first_chunk_mut::<TAG>()?;
+        let behind = behind.first_chunk_mut::<4>()?;
+        let aad = rtcp_aad(header, word);
+        let made = self.rtcp.seal_in_place_separate_tag(self.rtcp_nonce(ssrc, index), Aad::from(aad), payload).ok()?;
+        tag.copy_from_slice(made.as_ref());
+        *behind = word.to_be_bytes();
+        Some(len + TAG + 4)
+    }
+
+    fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, index: u32) -> Option<usize> {
+        let len = packet.len().checked_sub(TAG + 4)?;
+        let sealed = packet.get_mut(..len + TAG)?;
+        let (header, sealed) = sealed.split_first_chunk_mut::<RTCP_HEADER>()?;
+        let aad = rtcp_aad(header, ENCRYPTED | index);
+        self.rtcp.open_in_place(self.rtcp_nonce(ssrc, index), Aad::from(aad), sealed).ok()?;
+        Some(len)
     }
 }
 

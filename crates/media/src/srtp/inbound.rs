@@ -3,7 +3,7 @@
 use sdp::{MasterKey, Suite};
 
 use super::window::{Seen, Window};
-use super::{Cipher, ENCRYPTED, Failure, KeyLength, MOST_PACKETS, RTCP_HEADER};
+use super::{Cipher, ENCRYPTED, Failure, KeyLength, MOST_PACKETS, RTCP_HEADER, cipher};
 use crate::rtp::Header;
 
 /// Sources under one key. Each is remembered for the key's life: forgetting one would let its packets be replayed.
@@ -30,7 +30,7 @@ struct Source {
 impl Inbound {
     pub fn new(suite: Suite, key: &MasterKey) -> Result<Inbound, KeyLength> {
         let mut inbound =
-            Inbound { cipher: Cipher::new(suite, key)?, sources: Vec::new(), mki: Vec::new(), left: MOST_PACKETS };
+            Inbound { cipher: cipher(suite, key)?, sources: Vec::new(), mki: Vec::new(), left: MOST_PACKETS };
         inbound.amend(key);
         Ok(inbound)
     }

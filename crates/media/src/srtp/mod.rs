@@ -5,14 +5,16 @@
 //! counter and drops what came before.
 
 mod aes_cm;
-mod block;
 mod derive;
 mod gcm;
 mod inbound;
 mod outbound;
 mod window;
 
+use aes::{Aes128, Aes192, Aes256};
 use sdp::{MasterKey, Suite};
+
+use self::aes_cm::AesCm;
 
 pub use inbound::Inbound;
 pub use outbound::Outbound;
@@ -56,87 +58,50 @@ pub struct KeyLength {
     pub found: usize,
 }
 
-/// Session keys of one direction.
-enum Cipher {
-    AesCm(Box<aes_cm::AesCm>),
-    Gcm(Box<gcm::Gcm>),
-}
-
-impl Cipher {
-    fn new(suite: Suite, master: &MasterKey) -> Result<Cipher, KeyLength> {
-        let (key_len, salt_len) = suite.key_salt_len();
-        let wrong = KeyLength { expected: key_len + salt_len, found: master.bytes().len() };
-        if wrong.expected != wrong.found {
-            return Err(wrong);
-        }
-        let keys = derive::Derivation::new(master.bytes(), key_len).ok_or(wrong)?;
-        Ok(match suite {
-            Suite::AesCm128HmacSha1_80 | Suite::Aes192CmHmacSha1_80 | Suite::Aes256CmHmacSha1_80 => {
-                Cipher::AesCm(Box::new(aes_cm::AesCm::new(&keys, key_len, 10).ok_or(wrong)?))
-            }
-            Suite::AesCm128HmacSha1_32 | Suite::Aes192CmHmacSha1_32 | Suite::Aes256CmHmacSha1_32 => {
-                Cipher::AesCm(Box::new(aes_cm::AesCm::new(&keys, key_len, 4).ok_or(wrong)?))
-            }
-            Suite::AeadAes128Gcm | Suite::AeadAes256Gcm => {
-                Cipher::Gcm(Box::new(gcm::Gcm::new(&keys, key_len).ok_or(wrong)?))
-            }
-        })
-    }
-
+/// What session keys of one direction do to packets. `index` is the 48-bit index of RTP, the 31-bit one of RTCP; `header`
+/// is where an RTP payload begins. None: no room, not authentic.
+trait Transform: Send {
     /// Octets behind an RTP payload.
-    fn tag_len(&self) -> usize {
-        match self {
-            Cipher::AesCm(cipher) => cipher.rtp_tag(),
-            Cipher::Gcm(_) => gcm::TAG,
-        }
-    }
+    fn tag_len(&self) -> usize;
 
     /// Octets of the tag that stand behind an identifier (RFC 3711 §3.1), for RTP and for RTCP. GCM's tag is part of what
     /// is encrypted and stands ahead of it (RFC 7714 §8.1, §9.1).
-    fn behind_mki(&self) -> (usize, usize) {
-        match self {
-            Cipher::AesCm(cipher) => (cipher.rtp_tag(), aes_cm::RTCP_TAG),
-            Cipher::Gcm(_) => (0, 0),
-        }
-    }
+    fn behind_mki(&self) -> (usize, usize);
 
-    /// Protects `buffer[..len]`, whose payload begins at `header`; the new length.
-    fn seal_rtp(&self, buffer: &mut [u8], len: usize, header: usize, ssrc: u32, index: u64) -> Option<usize> {
-        match self {
-            Cipher::AesCm(cipher) => cipher.seal_rtp(buffer, len, header, ssrc, index),
-            Cipher::Gcm(cipher) => cipher.seal_rtp(buffer, len, header, ssrc, index),
-        }
-    }
+    /// Protects `buffer[..len]`; the new length.
+    fn seal_rtp(&self, buffer: &mut [u8], len: usize, header: usize, ssrc: u32, index: u64) -> Option<usize>;
 
     /// Opens `packet`; the new length. After a failure the payload is no longer what it was (GCM wipes it).
-    fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
-        match self {
-            Cipher::AesCm(cipher) => cipher.open_rtp(packet, header, ssrc, index),
-            Cipher::Gcm(cipher) => cipher.open_rtp(packet, header, ssrc, index),
-        }
-    }
+    fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize>;
 
-    fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize> {
-        match self {
-            Cipher::AesCm(cipher) => cipher.seal_rtcp(buffer, len, ssrc, index),
-            Cipher::Gcm(cipher) => cipher.seal_rtcp(buffer, len, ssrc, index),
-        }
-    }
+    fn seal_rtcp(&self, buffer: &mut [u8], len: usize, ssrc: u32, index: u32) -> Option<usize>;
 
-    fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, index: u32) -> Option<usize> {
-        match self {
-            Cipher::AesCm(cipher) => cipher.open_rtcp(packet, ssrc, index),
-            Cipher::Gcm(cipher) => cipher.open_rtcp(packet, ssrc, index),
-        }
-    }
+    fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, index: u32) -> Option<usize>;
 
     /// The word of flag and index in a protected RTCP packet.
     fn rtcp_word(&self, packet: &[u8]) -> Option<u32> {
-        let behind = match self {
-            Cipher::AesCm(_) => aes_cm::RTCP_TAG,
-            Cipher::Gcm(_) => 0,
-        };
-        let word = packet.get(..packet.len().checked_sub(behind)?)?.last_chunk::<4>()?;
+        let word = packet.get(..packet.len().checked_sub(self.behind_mki().1)?)?.last_chunk::<4>()?;
         Some(u32::from_be_bytes(*word))
     }
+}
+
+/// One key's whole state in one piece of memory: a relay meets each key once in 20 ms, when little of it is in the cache.
+type Cipher = Box<dyn Transform>;
+
+fn cipher(suite: Suite, master: &MasterKey) -> Result<Cipher, KeyLength> {
+    let (key_len, salt_len) = suite.key_salt_len();
+    let wrong = KeyLength { expected: key_len + salt_len, found: master.bytes().len() };
+    if wrong.expected != wrong.found {
+        return Err(wrong);
+    }
+    let keys = derive::Derivation::new(master.bytes(), key_len).ok_or(wrong)?;
+    Ok(match suite {
+        Suite::AesCm128HmacSha1_80 => Box::new(AesCm::<Aes128>::new(&keys, 10)),
+        Suite::AesCm128HmacSha1_32 => Box::new(AesCm::<Aes128>::new(&keys, 4)),
+        Suite::Aes192CmHmacSha1_80 => Box::new(AesCm::<Aes192>::new(&keys, 10)),
+        Suite::Aes192CmHmacSha1_32 => Box::new(AesCm::<Aes192>::new(&keys, 4)),
+        Suite::Aes256CmHmacSha1_80 => Box::new(AesCm::<Aes256>::new(&keys, 10)),
+        Suite::Aes256CmHmacSha1_32 => Box::new(AesCm::<Aes256>::new(&keys, 4)),
+        Suite::AeadAes128Gcm | Suite::AeadAes256Gcm => Box::new(gcm::Gcm::new(&keys, key_len).ok_or(wrong)?),
+    })
 }

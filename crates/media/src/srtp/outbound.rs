@@ -3,7 +3,7 @@
 use sdp::{MasterKey, Suite};
 
 use super::window::{Seen, Window};
-use super::{Cipher, Failure, KeyLength, MOST_PACKETS, RTCP_HEADER};
+use super::{Cipher, Failure, KeyLength, MOST_PACKETS, RTCP_HEADER, cipher};
 use crate::rtp::Header;
 
 /// What protects one SSRC of ours under one local master key.
@@ -17,7 +17,7 @@ pub struct Outbound {
 impl Outbound {
     /// The stream begins with rollover counter zero; a fresh key comes with a fresh SSRC.
     pub fn new(suite: Suite, key: &MasterKey, ssrc: u32) -> Result<Outbound, KeyLength> {
-        Ok(Outbound { cipher: Cipher::new(suite, key)?, ssrc, sent: Window::default(), rtcp_index: 0 })
+        Ok(Outbound { cipher: cipher(suite, key)?, ssrc, sent: Window::default(), rtcp_index: 0 })
     }
 
     pub fn ssrc(&self) -> u32 {

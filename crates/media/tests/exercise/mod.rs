@@ -25,7 +25,7 @@ struct Scene {
 }
 
 /// Runs the story that `input` tells. Panics when anything in clear left or was taken, or more was heard than was said.
-pub fn bytes(input: &[u8]) {
+pub(crate) fn bytes(input: &[u8]) {
     let mut scene = Scene::new();
     let mut rest = input;
     while let Some(([kind, len], behind)) = rest.split_first_chunk::<2>() {

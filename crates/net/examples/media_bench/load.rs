@@ -116,7 +116,8 @@ fn speak(
                 len: HEADER,
             };
             packet[HEADER..PACKET].fill(0x55);
-            packet[HEADER..HEADER + 8].copy_from_slice(&(begun.elapsed().as_nanos() as u64).to_be_bytes());
+            let stamp = begun.elapsed();
+            packet[HEADER..HEADER + 8].copy_from_slice(&(stamp.as_nanos() as u64).to_be_bytes());
             let len = header.write(&mut packet).and_then(|()| match &mut seals[n] {
                 Some(seal) => seal.seal(&mut packet, PACKET).ok(),
                 None => Some(PACKET),
@@ -124,7 +125,7 @@ fn speak(
             let len = len.ok_or_else(|| io::Error::other("a packet that could not be protected"))?;
             // What the system refuses is lost, as on a wire.
             let _ = socket.send_to(&packet[..len], to);
-            counted += u64::from(due >= from);
+            counted += u64::from(begun + stamp >= from);
         }
     }
     Ok(counted)

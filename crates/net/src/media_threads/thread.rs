@@ -20,6 +20,9 @@ use crate::mailbox::{Receiver, Refused};
 const TICK: Duration = Duration::from_millis(1);
 /// Largest datagram taken; RTP over any real link is smaller.
 const DATAGRAM: usize = 2048;
+/// Datagrams taken of a socket that has more than one a turn: somebody floods it, and what the call's own peer sent must
+/// not wait behind that until the kernel drops it.
+const DRAIN: usize = 64;
 /// Sockets looked at in one turn.
 const READY: usize = 512;
 /// Event tag of the mailbox; sockets are tagged `slot * 2 + rtcp`.
@@ -40,6 +43,9 @@ pub(crate) struct Thread {
     waiting: VecDeque<(Owner, Event)>,
     scribe: Scribe,
     counts: Counts,
+    /// Turns so far, and by event tag the last in which the socket had something.
+    turn: u64,
+    met: Vec<u64>,
 }
 
 impl Thread {
@@ -57,6 +63,8 @@ impl Thread {
             waiting: VecDeque::new(),
             scribe: Scribe::start()?,
             counts: Counts::default(),
+            turn: 1,
+            met: Vec::new(),
         })
     }
 
@@ -74,6 +82,7 @@ impl Thread {
                 tracing::error!(%error, "a media thread cannot wait for its sockets");
                 return;
             }
+            self.turn += 1;
             let before = self.counts.received + self.counts.sent;
             let mut running = true;
             for event in &ready {
@@ -106,19 +115,34 @@ impl Thread {
         std::thread::sleep(TICK - Duration::from_nanos(into.into()));
     }
 
-    /// One datagram of one socket. Level-triggered: a second one is met in the next turn.
+    /// One datagram of one socket: level-triggered, a second one is met in the next turn. Of a socket that had one in the
+    /// turn before, too, which no stream of 20 ms does, as many as it has, up to [`DRAIN`].
     fn receive(&mut self, tag: u64, buffer: &mut [u8]) {
-        let (slot, rtcp) = ((tag / 2) as u16, tag % 2 == 1);
+        let at = tag as usize;
+        if self.met.len() <= at {
+            self.met.resize(at + 1, 0);
+        }
+        let flooded = std::mem::replace(&mut self.met[at], self.turn) == self.turn - 1;
+        let most = if flooded { DRAIN } else { 1 };
+        for _ in 0..most {
+            if !self.receive_one((tag / 2) as u16, tag % 2 == 1, buffer) {
+                return;
+            }
+        }
+    }
+
+    /// Whether there was one.
+    fn receive_one(&mut self, slot: u16, rtcp: bool, buffer: &mut [u8]) -> bool {
         let Some(pair) = self.ports.pairs.get(usize::from(slot)) else {
-            return;
+            return false;
         };
         let socket = if rtcp { &pair.rtcp } else { &pair.rtp };
         let Some(room) = buffer.get_mut(..DATAGRAM) else {
-            return;
+            return false;
         };
         // An error here is an ICMP answer to something sent earlier, or somebody else's turn: nothing to relay.
         let Ok((len, from)) = socket.recv_from(room) else {
-            return;
+            return false;
         };
         self.counts.received += 1;
         let now = self.clock.mono();
@@ -128,6 +152,7 @@ impl Thread {
             Ok(Some(transmit)) => send(&self.ports, &mut self.counts, transmit, buffer),
             Err(_) => self.give_up(slot),
         }
+        true
     }
 
     fn send_due(&mut self) {

@@ -22,7 +22,7 @@ pub struct DialPeer {
     pub peer: Arc<str>,
     pub incoming: Option<Pattern>,
     pub destination: Option<Pattern>,
-    pub dangerous_plain_rtp: bool,
+    pub protection: Protection,
     pub latch: bool,
 }
 
@@ -47,7 +47,11 @@ impl Plan {
                 peer,
                 incoming: pattern(&from.incoming_called_number)?,
                 destination: pattern(&from.destination_pattern)?,
-                dangerous_plain_rtp: !from.srtp && from.dangerous_plain_rtp,
+                protection: match (from.srtp, from.dangerous_plain_rtp, from.dangerous_srtp_fallback) {
+                    (false, true, _) => Protection::DangerousPlainRtp,
+                    (true, _, true) => Protection::DangerousSrtpFallback,
+                    _ => Protection::Secure,
+                },
                 latch: from.latch,
             });
         }
@@ -83,15 +87,15 @@ fn best<'a>(
 
 impl DialPeer {
     pub(super) fn policy(&self) -> Policy {
-        let protection = match self.dangerous_plain_rtp {
-            true => Protection::DangerousPlainRtp,
-            false => Protection::Secure,
-        };
-        Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
+        Policy { protection: self.protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
     }
 
     pub(super) fn dangerous(&self) -> Vec<String> {
-        if self.dangerous_plain_rtp { vec!["dangerous_plain_rtp".into()] } else { Vec::new() }
+        match self.protection {
+            Protection::Secure => Vec::new(),
+            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
+            Protection::DangerousSrtpFallback => vec!["dangerous_srtp_fallback".into()],
+        }
     }
 }
 
@@ -102,7 +106,7 @@ mod tests {
     fn peer(tag: u32, name: &str, incoming: Option<&str>, destination: Option<&str>) -> DialPeer {
         let pattern = |text: Option<&str>| text.map(|text| Pattern::parse(text).unwrap());
         let (incoming, destination) = (pattern(incoming), pattern(destination));
-        DialPeer { tag, peer: name.into(), incoming, destination, dangerous_plain_rtp: false, latch: false }
+        DialPeer { tag, peer: name.into(), incoming, destination, protection: Protection::Secure, latch: false }
     }
 
     #[test]

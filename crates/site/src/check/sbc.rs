@@ -88,8 +88,16 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
             );
         }
     }
-    if !check.unknown(path, &["srtp", "dangerous_plain_rtp"]) {
+    if !check.unknown(path, &["srtp", "dangerous_plain_rtp", "dangerous_srtp_fallback"]) {
         media(check, peer, path);
+        if peer.dangerous_srtp_fallback && !peer.srtp {
+            let what = format!("dial-peer {tag} has `dangerous_srtp_fallback = true`, but its media is plain RTP");
+            check.error(
+                format!("{path}.dangerous_srtp_fallback"),
+                what,
+                "remove it; or remove `srtp = false` and `dangerous_plain_rtp` if SRTP where possible is meant",
+            );
+        }
     }
 }
 

@@ -77,6 +77,7 @@ fn each_rule_says_what_and_how_to_mend() {
         ("group = \"vvb1\"", "group = \"cucm1\"", E, "node.cvp1.role.call_server.dialled_number.6016.group", "is a call_manager", "voice browsers"),
         // security
         ("priority = 10, secure_port = 5061 }", "priority = 10 }", E, "node.cvp1.role.call_server.sip_server_group.vvb1.member.vvb1.lab.example.secure_port", "member `vvb1.lab.example` is not secure: it has no `secure_port`", "secure_port = 5061"),
+        ("dangerous_plain_rtp = true                     #", "dangerous_plain_rtp = true\ndangerous_srtp_fallback = true #", E, "node.cube1.role.sbc.dial_peer.6000100.dangerous_srtp_fallback", "its media is plain RTP", "remove it"),
         ("dangerous_plain_rtp = true                     #", "#", E, "node.cube1.role.sbc.dial_peer.6000100.srtp", "can be listened to", "dangerous_plain_rtp = true"),
         ("srtp = false", "srtp = true", E, "node.cube1.role.sbc.dial_peer.6000100.session_transport", "to enable secure RTP, secure SIP must be enabled", "tcp tls"),
         ("dangerous_plain_sip = true ", "dangerous_plain_sip = false ", E, "node.cube1.port", "`port = 5060` is plain SIP", "dangerous_plain_sip = true"),
