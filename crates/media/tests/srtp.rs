@@ -258,6 +258,31 @@ fn a_key_ends_with_its_lifetime() {
     }
 }
 
+/// A long call: a fresh key and a fresh source each time on one side, one source that goes on on the other.
+#[test]
+fn keys_may_change_any_number_of_times() {
+    let suite = Suite::AeadAes128Gcm;
+    let mut fresh = Inbound::new(suite, &key(suite, 0)).unwrap();
+    let mut steady = Inbound::new(suite, &key(suite, 0)).unwrap();
+    for n in 1..300u32 {
+        let next = key(suite, n as u8);
+        for (inbound, ssrc) in [(&mut fresh, n), (&mut steady, SSRC)] {
+            *inbound = Inbound::rekeyed(suite, &next, inbound).unwrap();
+            // Every fifth key is never used: hold.
+            if !n.is_multiple_of(5) {
+                let mut out = Outbound::new(suite, &next, ssrc).unwrap();
+                let mut packet = clear(n as u16);
+                packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+                packet.resize(172 + media::TAG_ROOM, 0);
+                let len = out.seal(&mut packet, 172).unwrap();
+                assert_eq!(inbound.open(&mut packet, len), Ok(172), "{n}");
+                let again = out.seal(&mut packet, 172);
+                assert_eq!(again, Err(Failure::IndexReused));
+            }
+        }
+    }
+}
+
 #[test]
 fn srtcp_round_trip_replay_and_clear() {
     for suite in Suite::ALL {

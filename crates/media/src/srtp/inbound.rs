@@ -8,6 +8,9 @@ use crate::rtp::Header;
 
 /// Sources under one key. Each is remembered for the key's life: forgetting one would let its packets be replayed.
 const MOST_SOURCES: usize = 64;
+/// Sources whose counters are handed on to the next key. What came under the key before cannot be replayed under the
+/// next, so the others are forgotten: a stream whose SSRC changes with each key must not fill the table.
+const MOST_GUIDED: usize = 8;
 /// Larger than any datagram that we take; only for opening one packet under more than one guess.
 const SPARE: usize = 2048;
 
@@ -43,7 +46,12 @@ impl Inbound {
             rtp: Window::guided(source.rtp.highest()),
             rtcp: Window::default(),
         };
-        Ok(Inbound { sources: before.sources.iter().map(guided).collect(), ..Inbound::new(suite, key)? })
+        // Those that were heard under the key before, then those that only might have been; the latest first.
+        let heard = before.sources.iter().rev().filter(|source| !source.rtp.is_empty());
+        let silent = before.sources.iter().rev().filter(|source| source.rtp.is_empty());
+        let mut sources: Vec<Source> = heard.chain(silent).take(MOST_GUIDED).map(guided).collect();
+        sources.reverse();
+        Ok(Inbound { sources, ..Inbound::new(suite, key)? })
     }
 
     /// What is said anew of the same key: its identifier and how many packets it may protect from now on.
