@@ -22,6 +22,8 @@ pub enum Command {
     Init { site: PathBuf },
     /// Check a site file: all problems at once, with places. Exit status 64 if there are any.
     Check { site: PathBuf },
+    /// How to bring a site up, node by node, in the order in which a call meets them.
+    Guide { site: PathBuf },
     /// Start the site's nodes in this process, until SIGTERM or Ctrl-C; SIGHUP reads the site file again.
     Run {
         /// Site file; default: the one in the data directory.

@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use roles::{PeerPlan, Plan};
 use sip::Transport;
-use site::{Role, Site};
+use site::{RemoteAddr, Role, Site};
 use store::DataDir;
-use trust::Authority;
 use trust::tls::{ClientCertificate, Versions};
+use trust::{Authority, Identity};
 
 use crate::MediaCounts;
 use crate::asks::AskThreads;
@@ -94,7 +94,7 @@ impl Process {
     }
 
     fn start_nodes(&mut self, site: &Site, dir: &DataDir, only: &[String]) -> anyhow::Result<()> {
-        let roots = roots(&dir)?;
+        let roots = roots(dir)?;
         authorities_are_there(site, &roots)?;
         self.roots = roots.clone();
         if site.tls.dangerous_tls_keylog {
@@ -106,6 +106,7 @@ impl Process {
         for node in site.nodes.iter().filter(|node| only.is_empty() || only.contains(&node.name)) {
             let settings = tls::Settings {
                 identity: dir.identity(&node.name)?,
+                trustpoints: trustpoints(dir, node)?,
                 roots: roots.clone(),
                 versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
                 clients: client_certificates(&node.role),
@@ -172,6 +173,7 @@ impl Process {
         let PhoneStart { address, listen, plan, peers, identity, roots_pem, media_ports } = phone;
         let settings = identity.map(|identity| tls::Settings {
             identity,
+            trustpoints: Vec::new(),
             // A phone knows one authority: whoever these are.
             roots: roots_pem.into_iter().map(|pem| (Authority::Own, pem)).collect(),
             versions: Versions { tls12: true, tls13: true },
@@ -309,6 +311,17 @@ impl Process {
         self.media.stop();
         self.asks.stop();
     }
+}
+
+/// Identities for some peers, the longest match first.
+fn trustpoints(dir: &DataDir, node: &site::Node) -> anyhow::Result<Vec<(RemoteAddr, Identity)>> {
+    let mut rows = Vec::new();
+    for row in &node.crypto_signaling {
+        let addresses: RemoteAddr = row.remote_addr.parse().map_err(anyhow::Error::msg)?;
+        rows.push((addresses, dir.trustpoint(&node.name, &row.trustpoint)?));
+    }
+    rows.sort_by_key(|(addresses, _)| std::cmp::Reverse(addresses.bits));
+    Ok(rows)
 }
 
 /// Root certificates and whose they are: our own first, then those in `roots/` by the names of their files.

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Init { site } => command::init::run(&data, &site),
         Command::Check { site } => command::check::run(&site),
+        Command::Guide { site } => command::check::guide(&site),
         Command::Run { site, only } => command::run::run(&data, site.as_deref(), &only),
         Command::Cert(cert) => command::cert::run(&data, cert),
         Command::Data(admin::cli::Data::Export { nodes, to }) => command::cert::export(&data, &nodes, &to),

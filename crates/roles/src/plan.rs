@@ -48,7 +48,7 @@ impl Plan {
             let addr = SocketAddr::new(found.address, port);
             local.extend([(Transport::Udp, addr), (Transport::Tcp, addr)]);
         }
-        let mut peers = Peers::default();
+        let mut peers = Peers { site_node: Some(found.clone()), ..Peers::default() };
         let kind = match &found.role {
             site::Role::Sbc(role) => Kind::Sbc(sbc::Plan::compile(role, &mut peers)?),
             site::Role::CallServer(role) => Kind::CallServer(call_server::Plan::compile(role, &mut peers)?),
@@ -77,6 +77,8 @@ impl Plan {
 pub struct Peers {
     peers: Vec<PeerPlan>,
     heartbeats: Vec<(Arc<str>, Duration)>,
+    /// Whose peers they are: for its trustpoints.
+    site_node: Option<site::Node>,
 }
 
 impl Peers {
@@ -85,7 +87,8 @@ impl Peers {
         self.add_under(name, transport, addr, names, None)
     }
 
-    /// The same, for a peer whose certificate comes from the authority that the site names; `None`: from our own.
+    /// The same, for a peer whose certificate comes from the authority that the site names; `None`: from that of the
+    /// trustpoint for its address, or else from our own.
     pub fn add_under(
         &mut self,
         name: &str,
@@ -94,7 +97,8 @@ impl Peers {
         names: &[String],
         authority: Option<&str>,
     ) -> Arc<str> {
-        let authority = Authority::of(authority);
+        let trustpoint = self.site_node.as_ref().and_then(|node| node.trustpoint_for(addr.ip()));
+        let authority = Authority::of(authority.or(trustpoint.and_then(|point| point.authority.as_deref())));
         let same =
             |p: &&PeerPlan| p.transport == transport && p.addr == addr && p.names == names && p.authority == authority;
         if let Some(found) = self.peers.iter().find(same) {

@@ -11,6 +11,7 @@ mod node;
 mod number;
 mod problem;
 mod read;
+mod remote;
 mod sbc;
 mod schema;
 mod voice_browser;
@@ -22,6 +23,7 @@ pub use call_server::{Agent, CallServer, DialledNumber, Member, Queue, SipServer
 pub use node::{Node, Role};
 pub use number::{Pattern, session_target};
 pub use problem::{Problem, Severity};
+pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
 pub use sbc::{DialPeer, Sbc};
 pub use voice_browser::{Application, Choice, VoiceBrowser};
 
@@ -117,6 +119,9 @@ impl Site {
     pub fn authorities(&self) -> Vec<(String, &str)> {
         let mut all: Vec<(String, Option<&str>)> = Vec::new();
         for node in &self.nodes {
+            for point in &node.trustpoints {
+                all.push((format!("trustpoint {} of {}", point.name, node.name), point.authority.as_deref()));
+            }
             match &node.role {
                 Role::Sbc(sbc) => {
                     for peer in &sbc.dial_peers {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallManager, CallServer, Sbc, VoiceBrowser};
+use crate::{CallManager, CallServer, CryptoSignaling, RemoteAddr, Sbc, Trustpoint, VoiceBrowser};
 
 /// One SIP-speaking box.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,12 @@ pub struct Node {
     /// Smallest Session-Expires that this node accepts, in seconds (RFC 4028 §5: at least 90); absent = 90.
     #[serde(default)]
     pub min_se_s: Option<u32>,
+    /// Identities that it shows to some peers instead of its own.
+    #[serde(rename = "trustpoint", default)]
+    pub trustpoints: Vec<Trustpoint>,
+    /// To which peers, by their address; the longest match counts. To all others its own.
+    #[serde(default)]
+    pub crypto_signaling: Vec<CryptoSignaling>,
     /// Laboratories only (the site must say that it is one): a call to this number makes the node panic, so that it can be
     /// seen what that costs. It costs that call.
     #[serde(default)]
@@ -47,6 +53,16 @@ impl Node {
     pub const SESSION_EXPIRES_S: u32 = 1800;
     /// The least that RFC 4028 §5 lets anybody accept, in seconds.
     pub const MIN_SE_S: u32 = 90;
+
+    /// The trustpoint for a remote address; `None`: the node's own identity, and our own authority.
+    pub fn trustpoint_for(&self, remote: IpAddr) -> Option<&Trustpoint> {
+        let parsed = self.crypto_signaling.iter().filter_map(|row| {
+            let addresses: RemoteAddr = row.remote_addr.parse().ok()?;
+            addresses.contains(remote).then_some((addresses.bits, &row.trustpoint))
+        });
+        let (_, name) = parsed.max_by_key(|(bits, _)| *bits)?;
+        self.trustpoints.iter().find(|point| point.name == *name)
+    }
 
     /// The RTP range in force, both ends included.
     pub fn media_range(&self) -> (u16, u16) {

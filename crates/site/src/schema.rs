@@ -66,9 +66,15 @@ static NODE: &[Field] = &[
     may("media_ports", Shape::Ports),
     may("session_expires_s", SECONDS),
     may("min_se_s", SECONDS),
+    may("trustpoint", Shape::Tables(TRUSTPOINT)),
+    may("crypto_signaling", Shape::Tables(CRYPTO_SIGNALING)),
     may("dangerous_panic_on_number", Shape::Text),
     must("role", Shape::Choice(ROLE)),
 ];
+
+static TRUSTPOINT: &[Field] = &[must("name", Shape::Text), may("authority", Shape::Text)];
+
+static CRYPTO_SIGNALING: &[Field] = &[must("remote_addr", Shape::Text), must("trustpoint", Shape::Text)];
 
 static ROLE: &[Field] = &[
     may("sbc", Shape::Table(SBC)),
@@ -287,6 +293,8 @@ media_ports = [4, 5]
 session_expires_s = 90
 min_se_s = 90
 dangerous_panic_on_number = "1"
+trustpoint = [{ name = "t", authority = "y" }]
+crypto_signaling = [{ remote_addr = "127.0.0.1 255.255.255.255", trustpoint = "t" }]
 [[node.role.sbc.dial_peer]]
 tag = 1
 description = "d"

@@ -66,6 +66,15 @@ impl DataDir {
                 not_after: now + LIFE,
             };
             dir.init_identity(&ca, &dir.node_folder(&node.name), &request, now, &mut made)?;
+            for point in &node.trustpoints {
+                dir.init_identity(
+                    &ca,
+                    &dir.node_folder(&trustpoint(&node.name, &point.name)),
+                    &request,
+                    now,
+                    &mut made,
+                )?;
+            }
         }
         let admin = Request {
             common_name: format!("administrator of {}", site.name),
@@ -126,6 +135,14 @@ impl DataDir {
                 .with_context(|| format!("cannot write {}", self.site_file().display()))?;
         }
         Ok(())
+    }
+
+    /// The identity that a node shows to the peers of one of its trustpoints.
+    ///
+    /// # Errors
+    /// As [`DataDir::identity`].
+    pub fn trustpoint(&self, node: &str, name: &str) -> anyhow::Result<Identity> {
+        self.identity(&trustpoint(node, name))
     }
 
     pub fn identity(&self, node: &str) -> anyhow::Result<Identity> {
@@ -331,6 +348,11 @@ fn private(key: &Path) -> anyhow::Result<()> {
 }
 
 /// What a folder has, sorted; temporary files left out. One that is not there has nothing.
+/// The folder under `nodes/` of an identity that a node shows to some peers: no node has `@` in its name.
+pub(crate) fn trustpoint(node: &str, name: &str) -> String {
+    format!("{node}@{name}")
+}
+
 fn names_in(folder: &Path) -> anyhow::Result<Vec<String>> {
     if !folder.exists() {
         return Ok(Vec::new());

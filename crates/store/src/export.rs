@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use toml_edit::{DocumentMut, Item, Table};
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, trustpoint};
 use crate::files;
 
 impl DataDir {
@@ -44,9 +44,13 @@ impl DataDir {
             files::create_folder(&to.join(folder))
                 .with_context(|| format!("cannot make {}", to.join(folder).display()))?;
         }
-        for node in nodes {
-            let folder = to.join("nodes").join(node);
-            let identity = self.identity(node)?;
+        let points = |node: &String| {
+            let node = site.node(node).into_iter();
+            node.flat_map(|node| node.trustpoints.iter().map(move |point| trustpoint(&node.name, &point.name)))
+        };
+        for node in nodes.iter().cloned().chain(nodes.iter().flat_map(points)) {
+            let folder = to.join("nodes").join(&node);
+            let identity = self.identity(&node)?;
             if folder.exists() {
                 // A certificate that was issued anew takes the old one's place.
                 if fs::read_to_string(folder.join("chain.pem")).ok() == Some(identity.chain_pem()) {

@@ -132,7 +132,7 @@ impl Wire {
             return self.turn_away(transport, remote, "too_many_connections", CONNECTIONS_ONE_SOURCE);
         }
         let tls = match (transport, &self.tls) {
-            (Transport::Tls, Some(tls)) => match tls.accept() {
+            (Transport::Tls, Some(tls)) => match tls.accept(remote.ip()) {
                 Ok(tls) => Some(tls),
                 Err(error) => {
                     return tracing::error!(node = %self.node, %error, "TLS cannot accept");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use rustls_pki_types::{ServerName, UnixTime};
+use site::RemoteAddr;
 use trust::tls::{ClientCertificate, Versions, Witness};
 use trust::{Authorities, Authority, Identity, Peer, TlsFacts, VerifiedPeer};
 
@@ -13,6 +14,8 @@ use trust::{Authorities, Authority, Identity, Peer, TlsFacts, VerifiedPeer};
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub identity: Identity,
+    /// Identities that are shown to some peers instead, by their address; the first that fits.
+    pub trustpoints: Vec<(RemoteAddr, Identity)>,
     /// Root certificates in PEM, and whose they are.
     pub roots: Vec<(Authority, String)>,
     pub versions: Versions,
@@ -24,9 +27,11 @@ pub(crate) struct Settings {
 pub(crate) struct Tls {
     settings: Settings,
     server: Arc<ServerConfig>,
+    /// As [`Settings::trustpoints`].
+    servers: Vec<(RemoteAddr, Arc<ServerConfig>)>,
     authorities: Arc<Authorities>,
     /// By whom the peer must be: sessions are resumed among equals only.
-    clients: BTreeMap<Whom, (Arc<ClientConfig>, Witness)>,
+    clients: BTreeMap<(Option<usize>, Whom), (Arc<ClientConfig>, Witness)>,
 }
 
 /// Who a peer must be: one of these names, given by this authority.
@@ -49,32 +54,53 @@ impl Tls {
     pub(crate) fn new(settings: Settings) -> Result<Tls, trust::Error> {
         let authorities = Arc::new(Authorities::new(&settings.roots)?);
         let roots: Vec<String> = settings.roots.iter().map(|(_, pem)| pem.clone()).collect();
-        let mut server = trust::tls::server(&settings.identity, &roots, settings.versions, settings.clients)?;
-        if settings.dangerous_keylog {
+        let listener = |identity: &Identity| -> Result<Arc<ServerConfig>, trust::Error> {
+            let server = trust::tls::server(identity, &roots, settings.versions, settings.clients)?;
+            if !settings.dangerous_keylog {
+                return Ok(server);
+            }
             let mut loud = ServerConfig::clone(&server);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
-            server = Arc::new(loud);
-        }
-        Ok(Tls { settings, server, authorities, clients: BTreeMap::new() })
+            Ok(Arc::new(loud))
+        };
+        let server = listener(&settings.identity)?;
+        let servers =
+            settings.trustpoints.iter().map(|(remote, identity)| listener(identity).map(|server| (*remote, server)));
+        let servers = servers.collect::<Result<_, trust::Error>>()?;
+        Ok(Tls { settings, server, servers, authorities, clients: BTreeMap::new() })
     }
 
-    pub(crate) fn accept(&self) -> Result<Secured, rustls::Error> {
-        let connection = ServerConnection::new(self.server.clone())?.into();
-        Ok(self.secured(connection, None))
+    pub(crate) fn accept(&self, remote: IpAddr) -> Result<Secured, rustls::Error> {
+        let point = self.trustpoint(remote);
+        let server = point.and_then(|at| self.servers.get(at)).map_or(&self.server, |(_, server)| server);
+        let connection = ServerConnection::new(server.clone())?.into();
+        Ok(self.secured(connection, point, None))
     }
 
-    fn secured(&self, connection: rustls::Connection, witness: Option<Witness>) -> Secured {
-        let (identity, authorities) = (self.settings.identity.clone(), self.authorities.clone());
+    /// Which of the trustpoints is for this address; `None`: the node's own identity is.
+    fn trustpoint(&self, remote: IpAddr) -> Option<usize> {
+        self.settings.trustpoints.iter().position(|(addresses, _)| addresses.contains(remote))
+    }
+
+    fn identity(&self, point: Option<usize>) -> &Identity {
+        let point = point.and_then(|at| self.settings.trustpoints.get(at));
+        point.map_or(&self.settings.identity, |(_, identity)| identity)
+    }
+
+    fn secured(&self, connection: rustls::Connection, point: Option<usize>, witness: Option<Witness>) -> Secured {
+        let (identity, authorities) = (self.identity(point).clone(), self.authorities.clone());
         Secured { connection, identity, authorities, witness }
     }
 
     /// For a peer that must be this one; the words say what is wrong with the settings.
     pub(crate) fn dial(&mut self, whom: &Whom, addr: IpAddr) -> Result<Secured, String> {
-        let (config, witness) = match self.clients.get(whom) {
+        let point = self.trustpoint(addr);
+        let key = (point, whom.clone());
+        let (config, witness) = match self.clients.get(&key) {
             Some(known) => known.clone(),
             None => {
-                let made = self.client(whom)?;
-                self.clients.insert(whom.clone(), made.clone());
+                let made = self.client(self.identity(point), whom)?;
+                self.clients.insert(key, made.clone());
                 made
             }
         };
@@ -83,11 +109,11 @@ impl Tls {
             |name: &String| ServerName::try_from(name.clone()).ok().filter(|n| matches!(n, ServerName::DnsName(_)));
         let name = whom.names.iter().find_map(dns).unwrap_or(ServerName::IpAddress(addr.into()));
         let connection = ClientConnection::new(config, name).map_err(|error| error.to_string())?.into();
-        Ok(self.secured(connection, Some(witness)))
+        Ok(self.secured(connection, point, Some(witness)))
     }
 
-    fn client(&self, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
-        let Settings { identity, roots, versions, dangerous_keylog, .. } = &self.settings;
+    fn client(&self, identity: &Identity, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
+        let Settings { roots, versions, dangerous_keylog, .. } = &self.settings;
         // The roots of that authority alone: another's word about this peer is none.
         let of_it = roots.iter().filter(|(authority, _)| *authority == whom.authority);
         let roots: Vec<String> = of_it.map(|(_, pem)| pem.clone()).collect();

@@ -12,6 +12,7 @@ use sdp::Protection;
 use sip::Transport;
 
 mod reload;
+mod trustpoints;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses of this test alone, so that it meets no other run of the lab on this machine.

@@ -1,4 +1,4 @@
-//! `ringfence check SITE`: all problems at once, with places.
+//! `ringfence check SITE`: all problems at once, with places. `ringfence guide SITE`: how to bring it up.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +15,17 @@ pub(crate) fn run(site: &Path) -> Outcome {
         return Ok(ExitCode::from(super::BAD_SITE));
     }
     println!("{}: good", site.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `ringfence guide SITE`.
+pub(crate) fn guide(site: &Path) -> Outcome {
+    let text =
+        std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
+    let Some(read) = Site::check(&text).site.filter(|_| report(site, &text)) else {
+        return Ok(ExitCode::from(super::BAD_SITE));
+    };
+    print!("{}", admin::guide::guide(&read, &site.display().to_string()).map_err(anyhow::Error::msg)?);
     Ok(ExitCode::SUCCESS)
 }
 

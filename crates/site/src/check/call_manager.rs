@@ -96,6 +96,7 @@ fn trunk(check: &mut Check<'_, '_, '_>, trunk: &SipTrunk, profile: Option<&SipTr
             format!("{path}.sip_trunk_security_profile"),
             &profile.secure_certificate_subject,
             trunk.destination_address,
+            Some(trunk.destination_port),
         );
     } else if trunk.srtp_allowed {
         let what = format!(

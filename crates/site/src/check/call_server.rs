@@ -88,11 +88,10 @@ fn one_member(check: &mut Check<'_, '_, '_>, node: &Node, member: &Member, path:
         ),
         (Some(_), false) => {}
     }
-    let site = check.site;
-    let Some(ours) = site.nodes.iter().find(|node| node.address == member.address) else {
+    let Some(ours) = check.node_at(member.address, member.secure_port) else {
         return;
     };
-    check.expects_our_node(format!("{path}.host"), std::slice::from_ref(host), member.address);
+    check.expects_our_node(format!("{path}.host"), std::slice::from_ref(host), member.address, member.secure_port);
     if let Some(port) = member.secure_port.filter(|port| *port != ours.secure_port) {
         check.warning(
             format!("{path}.secure_port"),
@@ -126,12 +125,10 @@ fn dialled_number(
     let Some(application) = number.application.clone().or_else(|| pattern?.literal()) else {
         return;
     };
-    let addresses = server
-        .group(&number.group)
-        .map(|group| group.members.iter().map(|member| member.address).collect::<Vec<_>>())
-        .unwrap_or_default();
-    let site = check.site;
-    for node in site.nodes.iter().filter(|node| addresses.contains(&node.address)) {
+    let members = server.group(&number.group).map(|group| group.members.as_slice()).unwrap_or_default();
+    let nodes: Vec<&Node> =
+        members.iter().filter_map(|member| check.node_at(member.address, member.secure_port)).collect();
+    for node in nodes {
         let Role::VoiceBrowser(browser) = &node.role else {
             let what = format!(
                 "group `{}` answers dialled number `{}`, but its member `{}` is a {}",

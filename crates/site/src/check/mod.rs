@@ -41,7 +41,7 @@ pub(super) struct Check<'s, 'p, 't> {
     places: &'p mut Places<'t>,
 }
 
-impl Check<'_, '_, '_> {
+impl<'s> Check<'s, '_, '_> {
     pub(super) fn error(&mut self, path: impl Display, what: impl Into<String>, fix: impl Into<String>) {
         self.places.report(Severity::Error, &path.to_string(), what.into(), fix.into());
     }
@@ -129,14 +129,30 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    /// Warns when `subjects` do not name the node of this site that listens at `address`.
-    pub(super) fn expects_our_node(&mut self, path: impl Display, subjects: &[String], address: IpAddr) {
+    /// The node of this site at an address: where several share it, the one that listens on this port for TLS.
+    pub(super) fn node_at(&self, address: IpAddr, secure_port: Option<u16>) -> Option<&'s Node> {
         let site = self.site;
-        let Some(node) = site.nodes.iter().find(|node| node.address == address) else {
+        let mut there = site.nodes.iter().filter(|node| node.address == address);
+        match (there.next(), there.next()) {
+            (alone, None) => alone,
+            _ => site.nodes.iter().find(|node| node.address == address && Some(node.secure_port) == secure_port),
+        }
+    }
+
+    /// Warns when `subjects` do not name the node of this site that listens at `address`.
+    pub(super) fn expects_our_node(
+        &mut self,
+        path: impl Display,
+        subjects: &[String],
+        address: IpAddr,
+        secure_port: Option<u16>,
+    ) {
+        let site = self.site;
+        let Some(node) = self.node_at(address, secure_port) else {
             return;
         };
         let unnamed = |at: usize| self.places.is_mended(&format!("node[{at}].name"));
-        let at = site.nodes.iter().position(|other| other.address == address);
+        let at = site.nodes.iter().position(|other| std::ptr::eq(other, node));
         if self.places.is_mended("domain") || at.is_some_and(unnamed) {
             return;
         }

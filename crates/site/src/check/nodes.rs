@@ -1,7 +1,7 @@
 //! Names, addresses and ports of all nodes, TLS versions, session timers (RFC 4028).
 
 use crate::check::Check;
-use crate::{Node, Role};
+use crate::{Node, RemoteAddr, Role};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     let site = check.site;
@@ -91,8 +91,42 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
         );
     }
     session_timer(check, node, path);
+    trustpoints(check, node, path);
     if let Some(number) = &node.dangerous_panic_on_number {
         panics(check, node, number, &format!("{path}.dangerous_panic_on_number"));
+    }
+}
+
+/// Identities by remote address: each named, each reached.
+fn trustpoints(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
+    let names: Vec<&str> = node.trustpoints.iter().map(|point| point.name.as_str()).collect();
+    check.unique(&format!("{path}.trustpoint"), "name", names.iter().copied());
+    for (at, point) in node.trustpoints.iter().enumerate() {
+        let path = format!("{path}.trustpoint[{at}]");
+        if !is_label(&point.name) {
+            let what = format!("`{}` cannot be a trustpoint's name: it becomes part of a folder's", point.name);
+            check.error(
+                format!("{path}.name"),
+                what,
+                "use letters, digits and `-` only, 63 at most, e.g. `ms-ca-name`",
+            );
+        }
+        check.authority(format!("{path}.authority"), point.authority.as_deref(), true);
+        if !node.crypto_signaling.iter().any(|row| row.trustpoint == point.name) {
+            let what = format!("trustpoint `{}` of `{}` is used for no remote address", point.name, node.name);
+            check.warning(&path, what, "add `[[node.crypto_signaling]]` with `remote_addr` and `trustpoint`");
+        }
+    }
+    for (at, row) in node.crypto_signaling.iter().enumerate() {
+        let path = format!("{path}.crypto_signaling[{at}]");
+        if let Err(what) = row.remote_addr.parse::<RemoteAddr>() {
+            check.error(
+                format!("{path}.remote_addr"),
+                what,
+                "an address and its mask, of whom the trustpoint is shown to",
+            );
+        }
+        check.refers(format!("{path}.trustpoint"), "trustpoint", &row.trustpoint, &names);
     }
 }
 

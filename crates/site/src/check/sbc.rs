@@ -51,6 +51,7 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
             format!("{path}.secure_certificate_subject"),
             &peer.secure_certificate_subject,
             target.ip(),
+            Some(target.port()),
         ),
         Ok(_) => {}
     }

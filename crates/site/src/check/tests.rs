@@ -60,6 +60,8 @@ fn each_rule_says_what_and_how_to_mend() {
         ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ndangerous_panic_on_number = \"6099\"", E, "node.cvp1.dangerous_panic_on_number", "every call to 6099 makes node `cvp1` panic", "laboratory = true"),
         ("session_transport = \"udp\"", "session_transport = \"udp\"\nauthority = \"carrier\"", E, "node.cube1.role.sbc.dial_peer.6000100.authority", "plain SIP shows no certificate", "use TLS"),
         ("secure_certificate_subject = [\"cvp1.lab.example\"]    # only", "authority = \"roots/carrier.pem\"\nsecure_certificate_subject = [\"cvp1.lab.example\"]    # only", E, "node.vvb1.role.voice_browser.authority", "cannot be the name of an authority", "`carrier` for roots/carrier.pem"),
+        ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ncrypto_signaling = [{ remote_addr = \"127.18.133.3 255.0.255.0\", trustpoint = \"cm\" }]\ntrustpoint = [{ name = \"cm\" }]", E, "node.cvp1.crypto_signaling.1.remote_addr", "a mask with holes", "an address and its mask"),
+        ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ncrypto_signaling = [{ remote_addr = \"127.18.133.3\", trustpoint = \"cn\" }]\ntrustpoint = [{ name = \"cm\" }]", E, "node.cvp1.crypto_signaling.1.trustpoint", "there is no trustpoint `cn`", "did you mean `cm`?"),
         // names
         ("name = \"vvb2\"", "name = \"vvb1\"", E, "node.vvb1.name", "name `vvb1` is there twice", "another name"),
         ("name = \"vvb2\"", "name = \"vvb_2\"", E, "node.vvb_2.name", "cannot be a node's name", "letters, digits"),

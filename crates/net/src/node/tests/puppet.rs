@@ -140,6 +140,7 @@ impl Lab {
         let roots_pem = roots.iter().map(|(_, pem)| pem.clone()).collect();
         let settings = tls::Settings {
             identity: identity.clone(),
+            trustpoints: Vec::new(),
             roots,
             versions: options.versions,
             clients: options.clients,
