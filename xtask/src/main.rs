@@ -15,6 +15,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   demo [--stay]   build, start the lab, place a call, narrate it, prove it; leaves its findings in demo/
   test [--quick]  every check of the project; --quick leaves out the runs against other programs
+  bench acd       routing decisions a second, beside a bare linear scan (docs/performance.md)
   bench media [--rounds N] [--seconds N] [--calls N,N]
                   our media relay beside rtpengine, our SRTP beside libsrtp, by turns
   tidy            checks of the house: layout, sizes, contract rows, what must be absent
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ["demo", "--stay"] => demo::run(true),
         ["test"] => test::run(false),
         ["test", "--quick"] => test::run(true),
+        ["bench", "acd"] => run::cargo(&["run", "--release", "--quiet", "-p", "acd", "--example", "routing_speed"]),
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),
         ["bench", "media", rest @ ..] => bench_media::run(rest),

@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use crate::agent::AgentState;
-use crate::queue::{Caller, Place, Stage};
 use crate::{AgentId, CallId, Router};
 
 /// What an agent is when no call is offered to them and they are in none.
@@ -44,49 +43,41 @@ impl Standing {
 impl Router {
     /// `None` for an agent who is not in the plan.
     pub fn standing(&self, id: &AgentId) -> Option<Standing> {
-        let agent = self.agents.iter().find(|agent| agent.plan.id == *id)?;
+        let agent = self.agent(id)?;
         let afterwards = || agent.afterwards.clone().map(|reason| Standing::NotReady { reason });
         Some(match &agent.state {
             AgentState::LoggedOut => Standing::LoggedOut,
             AgentState::NotReady { reason } => Standing::NotReady { reason: reason.clone() },
             AgentState::Ready { .. } | AgentState::Reserved { .. } => Standing::Ready,
-            AgentState::Talking { .. } => afterwards().unwrap_or(Standing::Ready),
+            AgentState::Talking { .. } | AgentState::WrapUp { .. } => afterwards().unwrap_or(Standing::Ready),
         })
     }
 
     /// An agent as an earlier process kept them. To be said after the conversations that go on: whoever is in one gets no
     /// other call. An error is an agent who is no longer in the plan.
     pub fn resume_agent(&mut self, id: &AgentId, standing: Standing, now: Duration) -> Result<(), String> {
-        let agent = self.agents.iter_mut().find(|agent| agent.plan.id == *id);
-        let agent = agent.ok_or_else(|| format!("no agent {} in the plan", id.0))?;
+        let agent = self.agent(id).ok_or_else(|| format!("no agent {} in the plan", id.0))?;
         let state = match (&agent.state, standing) {
             (talking @ AgentState::Talking { .. }, standing) => {
+                let talking = talking.clone();
                 if let Standing::NotReady { reason } = standing {
-                    agent.afterwards = Some(reason);
+                    self.expect_afterwards(id, reason);
                 }
-                talking.clone()
+                talking
             }
             (_, Standing::LoggedOut) => AgentState::LoggedOut,
             (_, Standing::NotReady { reason }) => AgentState::NotReady { reason },
             (_, Standing::Ready) => AgentState::Ready { since: now },
         };
-        self.change(id, state);
-        self.distribute(now);
+        self.resume(id, state, now);
         Ok(())
     }
 
     /// A conversation of an earlier process that goes on, before its agent is resumed. The agent gets no other call
     /// until it is over.
-    pub fn resume_conversation(&mut self, call: CallId, id: &AgentId, queue: String, now: Duration) {
-        if self.callers.contains_key(&call) {
-            return;
-        }
-        let place = Place(self.next_place);
-        self.next_place += 1;
-        self.callers.insert(call, Caller { queue, place, since: now, stage: Stage::Talking { agent: id.clone() } });
-        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.plan.id == *id) {
-            // Not told of: what was kept of the agent holds until they are resumed.
-            agent.state = AgentState::Talking { call, since: now };
+    pub fn resume_conversation(&mut self, call: CallId, id: &AgentId, target: String, now: Duration) {
+        if self.take_up(call, id, &target, now) {
+            self.talks_on(id, call, now);
         }
     }
 }

@@ -33,6 +33,10 @@ pub struct AgentState {
 pub enum Availability {
     Ready,
     NotReady,
+    /// In, not ready at first; who is in already stays as they are.
+    Login,
+    /// Out, from not ready only.
+    Logout,
 }
 
 /// Body of every answer that is not 2xx.

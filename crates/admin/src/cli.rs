@@ -41,6 +41,25 @@ pub enum Command {
     /// Agents' states.
     #[command(subcommand)]
     Agent(Agent),
+    /// Queues: who waits, and figures by quarters of an hour.
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Why a call went to this agent and not to that one; or what yesterday's calls would have met with other scripts.
+    Why(Why),
+    /// Finished legs with their security, newest first.
+    Cdr {
+        /// As JSON (the whole security records).
+        #[arg(long)]
+        json: bool,
+        #[arg(long, default_value_t = 100)]
+        most: u32,
+    },
+    /// A live board of queues and agents, until Ctrl-C.
+    Watch {
+        /// Print it once.
+        #[arg(long)]
+        once: bool,
+    },
     /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
     /// `registrations`, `status`. Words may be shortened as on IOS.
     Show(Show),
@@ -101,6 +120,16 @@ pub enum Data {
 
 #[derive(Debug, Subcommand)]
 pub enum Agent {
+    /// In, not ready at first.
+    Login {
+        id: String,
+    },
+    /// Out, from not ready only.
+    Logout {
+        id: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
     Ready {
         id: String,
     },
@@ -109,6 +138,41 @@ pub enum Agent {
         #[arg(long, default_value = "")]
         reason: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// Who waits, and who may serve them.
+    Show,
+    /// Figures of queues, call types and agents by quarters of an hour, of the last day.
+    Figures {
+        /// As comma-separated values (RFC 4180) rather than as a table.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The caller's Session-ID UUID, or `last`.
+    #[arg(required_unless_present = "replay")]
+    pub call: Option<String>,
+    /// Why not this agent?
+    #[arg(long, value_name = "AGENT")]
+    pub not: Option<String>,
+    /// Run the last calls again, as they came, against the site file given here; default: the site in force.
+    #[arg(long, conflicts_with = "call")]
+    pub replay: bool,
+    #[arg(long, requires = "replay")]
+    pub site: Option<PathBuf>,
+    /// So many hours of calls.
+    #[arg(long, default_value_t = 24, requires = "replay")]
+    pub hours: u32,
+    /// The same as data.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use call::record::Direction;
 use call::statement::Signed;
 use roles::{Journal, Now, Persist};
-use store::{DataDir, Decision, EndedLeg, Refused, Statement, Store};
+use store::{DataDir, Decision, EndedLeg, Refused, Routed, RoutingInput, Statement, Store};
 
 use crate::clock::millis;
 
@@ -102,6 +102,15 @@ fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::E
             caller: caller.0.clone(),
             words: words.clone(),
         }),
+        Journal::Routed { caller, decision } => store.add_routed(&Routed {
+            node: node.into(),
+            at_ms: now_ms(),
+            caller: caller.0.clone(),
+            decision: json(decision),
+        }),
+        Journal::Routing(input) => {
+            store.add_routing_input(&RoutingInput { node: node.into(), at_ms: now_ms(), input: json(input) })
+        }
         Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
     }
 }

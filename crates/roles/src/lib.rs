@@ -105,6 +105,13 @@ pub enum Journal {
         caller: Uuid,
         words: String,
     },
+    /// The same decision with all its inputs, so that it can be asked about later.
+    Routed {
+        caller: Uuid,
+        decision: Box<acd::Decision>,
+    },
+    /// What the call server's router was told: a day of these can be run again with other scripts.
+    Routing(Box<acd::Input>),
 }
 
 /// One refusal, as `show refusals` lists it.
@@ -144,6 +151,15 @@ pub enum Control {
         agent: String,
         reason: String,
     },
+    AgentLogin {
+        agent: String,
+    },
+    AgentLogout {
+        agent: String,
+        reason: String,
+    },
+    /// Figures of the contact centre by intervals.
+    Routing,
     /// No new calls (503 with Retry-After); answers when the last call has ended.
     Drain,
     Status,
@@ -172,6 +188,7 @@ pub enum Reply {
     Registrations(Vec<Registration>),
     Agents(Vec<AgentView>),
     Queues(Vec<QueueView>),
+    Routing(Box<RoutingView>),
     Status(Status),
     Lock(Lock),
     Done,
@@ -204,6 +221,11 @@ pub struct AgentView {
     pub state: String,
     pub reason: String,
     pub for_s: u64,
+    #[serde(default)]
+    pub team: Option<String>,
+    /// Not ready for this reason, once the call and the work after it are over.
+    #[serde(default)]
+    pub pending: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -211,6 +233,24 @@ pub struct QueueView {
     pub name: String,
     pub waiting: usize,
     pub longest_wait_s: u64,
+    /// Agents who may serve it: ready, ringing or talking, in wrap-up, not ready.
+    #[serde(default)]
+    pub ready: u32,
+    #[serde(default)]
+    pub talking: u32,
+    #[serde(default)]
+    pub wrap_up: u32,
+    #[serde(default)]
+    pub not_ready: u32,
+    /// What somebody who joins now would wait; unknown while nobody works.
+    #[serde(default)]
+    pub estimate_s: Option<u64>,
+}
+
+/// Figures by intervals, oldest first; the last one is under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoutingView {
+    pub intervals: Vec<acd::Interval>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

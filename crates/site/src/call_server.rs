@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::routing::{Agent, Calendar, CallType, Queue, ReasonCode, Script, Team, WrapUpReason};
+
 /// A SIP call server (CVP) with the contact centre's routing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,21 @@ pub struct CallServer {
     pub queues: Vec<Queue>,
     #[serde(rename = "agent", default)]
     pub agents: Vec<Agent>,
+    #[serde(rename = "team", default)]
+    pub teams: Vec<Team>,
+    #[serde(rename = "calendar", default)]
+    pub calendars: Vec<Calendar>,
+    #[serde(rename = "script", default)]
+    pub scripts: Vec<Script>,
+    #[serde(rename = "call_type", default)]
+    pub call_types: Vec<CallType>,
+    #[serde(rename = "reason_code", default)]
+    pub reason_codes: Vec<ReasonCode>,
+    #[serde(rename = "wrap_up_reason", default)]
+    pub wrap_up_reasons: Vec<WrapUpReason>,
+    /// Seconds by which one step of priority puts a caller ahead in line.
+    #[serde(default = "sixty")]
+    pub priority_head_start_s: u32,
 }
 
 impl CallServer {
@@ -74,23 +91,9 @@ pub struct DialledNumber {
     /// Application on the voice browser; default the dialled number itself.
     #[serde(default)]
     pub application: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Queue {
-    pub name: String,
-    /// Seconds an agent's phone may ring before the next agent is tried.
-    #[serde(default = "ring_no_answer")]
-    pub ring_no_answer_s: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Agent {
-    pub id: String,
-    pub extension: String,
-    pub queues: Vec<String>,
+    /// Name of the call type; by it and the time the router finds a script.
+    #[serde(default)]
+    pub call_type: Option<String>,
 }
 
 fn ten() -> u16 {
@@ -105,6 +108,6 @@ fn main_site() -> String {
     "Main".into()
 }
 
-fn ring_no_answer() -> u32 {
-    12
+fn sixty() -> u32 {
+    60
 }

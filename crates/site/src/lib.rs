@@ -12,6 +12,7 @@ mod number;
 mod problem;
 mod read;
 mod remote;
+mod routing;
 mod sbc;
 mod schema;
 mod voice_browser;
@@ -19,11 +20,15 @@ mod voice_browser;
 use serde::{Deserialize, Serialize};
 
 pub use call_manager::{CallManager, Phone, SipTrunk, SipTrunkSecurityProfile};
-pub use call_server::{Agent, CallServer, DialledNumber, Member, Queue, SipServerGroup};
+pub use call_server::{CallServer, DialledNumber, Member, SipServerGroup};
 pub use node::{Node, Role};
 pub use number::{Pattern, session_target};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
+pub use routing::{
+    Agent, Announce, Calendar, CallType, Do, End, Join, Open, Queue, ReasonCode, Routing, RoutingFlaw, Script,
+    ScriptStep, Staffed, Team, When, Who, WrapUpReason,
+};
 pub use sbc::{DialPeer, Sbc};
 pub use voice_browser::{Application, Choice, VoiceBrowser};
 

@@ -279,8 +279,12 @@ impl Places<'_> {
                     Severity::Error,
                     span,
                     human,
-                    format!("a node has one `{}`, this one has {}", field.name, list(out.keys().map(String::as_str))),
-                    "make two nodes of it".into(),
+                    format!(
+                        "there is one `{}` to a table, this one has {}",
+                        field.name,
+                        list(out.keys().map(String::as_str))
+                    ),
+                    "make two of it".into(),
                 );
                 let first = out.keys().next().cloned();
                 out.retain(|name, _| Some(name) == first.as_deref());
@@ -300,7 +304,7 @@ fn value_span(key: Range<usize>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
 
 /// What a row is called, for people.
 fn label(table: &DeTable<'_>) -> Option<String> {
-    ["name", "tag", "host", "id", "pattern", "number", "digit"].iter().find_map(|key| {
+    ["name", "tag", "host", "id", "pattern", "number", "digit", "label", "who", "calendar"].iter().find_map(|key| {
         match table.get(*key)?.get_ref() {
             DeValue::String(text) if !text.is_empty() => Some(text.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),

@@ -108,6 +108,13 @@ static CALL_SERVER: &[Field] = &[
     must("ingress_group", Shape::Text),
     may("queue", Shape::Tables(QUEUE)),
     may("agent", Shape::Tables(AGENT)),
+    may("team", Shape::Tables(TEAM)),
+    may("calendar", Shape::Tables(CALENDAR)),
+    may("script", Shape::Tables(SCRIPT)),
+    may("call_type", Shape::Tables(CALL_TYPE)),
+    may("reason_code", Shape::Tables(REASON_CODE)),
+    may("wrap_up_reason", Shape::Tables(WRAP_UP_REASON)),
+    may("priority_head_start_s", SECONDS),
 ];
 
 static SIP_SERVER_GROUP: &[Field] =
@@ -125,12 +132,102 @@ static MEMBER: &[Field] = &[
     may("site", Shape::Text),
 ];
 
-static DIALLED_NUMBER: &[Field] =
-    &[must("pattern", Shape::Text), must("group", Shape::Text), may("application", Shape::Text)];
+static DIALLED_NUMBER: &[Field] = &[
+    must("pattern", Shape::Text),
+    must("group", Shape::Text),
+    may("application", Shape::Text),
+    may("call_type", Shape::Text),
+];
 
-static QUEUE: &[Field] = &[must("name", Shape::Text), may("ring_no_answer_s", SECONDS)];
+static QUEUE: &[Field] = &[
+    must("name", Shape::Text),
+    may("ring_no_answer_s", SECONDS),
+    may("order", Shape::OneOf(&["longest_idle", "least_occupied", "most_skilled"])),
+    may("step", Shape::Tables(WHO)),
+    may("wrap_up_s", Shape::Number(0, 86_400)),
+    may("last_agent_s", Shape::Number(0, 86_400)),
+    may("service_level_s", SECONDS),
+    may("announce_s", SECONDS),
+    may("expected_handling_s", SECONDS),
+];
 
-static AGENT: &[Field] = &[must("id", Shape::Text), must("extension", Shape::Text), must("queues", Shape::TextList)];
+static WHO: &[Field] = &[must("who", Shape::Text), may("wait_s", SECONDS)];
+
+static AGENT: &[Field] = &[
+    must("id", Shape::Text),
+    must("extension", Shape::Text),
+    may("queues", Shape::TextList),
+    may("attributes", Shape::TextList),
+    may("team", Shape::Text),
+    may("first_name", Shape::Text),
+    may("last_name", Shape::Text),
+];
+
+static TEAM: &[Field] = &[must("name", Shape::Text), may("supervisors", Shape::TextList)];
+
+static CALENDAR: &[Field] = &[
+    must("name", Shape::Text),
+    must("time_zone", Shape::Text),
+    must("open", Shape::TextList),
+    may("holidays", Shape::TextList),
+];
+
+static SCRIPT: &[Field] = &[must("name", Shape::Text), may("step", Shape::Tables(SCRIPT_STEP))];
+
+static SCRIPT_STEP: &[Field] = &[must("name", Shape::Text), must("do", Shape::Choice(DO))];
+
+static DO: &[Field] = &[
+    may("queue", Shape::Table(DO_QUEUE)),
+    may("open", Shape::Table(DO_OPEN)),
+    may("waiting", Shape::Table(DO_WAITING)),
+    may("estimated_wait", Shape::Table(DO_ESTIMATED_WAIT)),
+    may("staffed", Shape::Table(DO_STAFFED)),
+    may("announce", Shape::Table(DO_ANNOUNCE)),
+    may("end", Shape::Table(DO_END)),
+];
+
+static DO_QUEUE: &[Field] = &[
+    must("queue", Shape::Text),
+    may("priority", Shape::Number(0, 10)),
+    may("wait_s", SECONDS),
+    may("then", Shape::Text),
+];
+
+static DO_OPEN: &[Field] = &[must("calendar", Shape::Text), must("then", Shape::Text), must("otherwise", Shape::Text)];
+
+static DO_WAITING: &[Field] = &[
+    must("queue", Shape::Text),
+    must("over", Shape::Number(0, 1_000_000)),
+    must("then", Shape::Text),
+    must("otherwise", Shape::Text),
+];
+
+static DO_ESTIMATED_WAIT: &[Field] = &[
+    must("queue", Shape::Text),
+    must("over_s", Shape::Number(0, 86_400)),
+    must("then", Shape::Text),
+    must("otherwise", Shape::Text),
+];
+
+static DO_STAFFED: &[Field] = &[must("queue", Shape::Text), must("then", Shape::Text), must("otherwise", Shape::Text)];
+
+static DO_ANNOUNCE: &[Field] = &[must("prompt", Shape::Text), must("then", Shape::Text)];
+
+static DO_END: &[Field] = &[may("prompt", Shape::Text)];
+
+static CALL_TYPE: &[Field] =
+    &[must("name", Shape::Text), may("when", Shape::Tables(WHEN)), must("otherwise", Shape::Text)];
+
+static WHEN: &[Field] = &[must("calendar", Shape::Text), must("script", Shape::Text)];
+
+static REASON_CODE: &[Field] = &[
+    must("code", Shape::Number(1, 65_535)),
+    must("label", Shape::Text),
+    must("category", Shape::OneOf(&["not_ready", "logout"])),
+    may("teams", Shape::TextList),
+];
+
+static WRAP_UP_REASON: &[Field] = &[must("label", Shape::Text), may("teams", Shape::TextList)];
 
 static VOICE_BROWSER: &[Field] = &[
     may("application", Shape::Tables(APPLICATION)),
@@ -317,9 +414,16 @@ address = "127.0.0.2"
 agent_group = "g"
 ingress_group = "g"
 sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", authority = "y", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
-dialled_number = [{ pattern = "1", group = "g", application = "a" }]
-queue = [{ name = "q", ring_no_answer_s = 1 }]
-agent = [{ id = "1", extension = "2", queues = ["q"] }]
+dialled_number = [{ pattern = "1", group = "g", application = "a", call_type = "t" }]
+queue = [{ name = "q", ring_no_answer_s = 1, order = "longest_idle", step = [{ who = "x", wait_s = 1 }], wrap_up_s = 1, last_agent_s = 1, service_level_s = 1, announce_s = 1, expected_handling_s = 1 }]
+agent = [{ id = "1", extension = "2", queues = ["q"], attributes = ["x = 1"], team = "t", first_name = "f", last_name = "l" }]
+team = [{ name = "t", supervisors = ["1"] }]
+calendar = [{ name = "c", time_zone = "UTC0", open = ["mon 00:00-24:00"], holidays = ["12-25"] }]
+script = [{ name = "s", step = [{ name = "a", do = { end = { prompt = "p" } } }] }]
+call_type = [{ name = "t", when = [{ calendar = "c", script = "s" }], otherwise = "s" }]
+reason_code = [{ code = 1, label = "l", category = "not_ready", teams = ["t"] }]
+wrap_up_reason = [{ label = "l", teams = ["t"] }]
+priority_head_start_s = 60
 
 [[node]]
 name = "c"

@@ -110,6 +110,7 @@ fn routes(node: NodeHandle) -> Router {
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/agents/{id}/state", post(agent_state))
         .route("/api/v1/queues", get(queues))
+        .route("/api/v1/figures", get(figures))
         .route("/api/v1/statements", get(statements))
         .route("/api/v1/statements/{caller}", get(statement))
         .route("/api/v1/drain", post(drain))
@@ -183,6 +184,13 @@ async fn queues(State(node): State<NodeHandle>) -> Response {
     }
 }
 
+async fn figures(State(node): State<NodeHandle>) -> Response {
+    match node.control(Control::Routing).await {
+        Reply::Routing(view) => Json(view).into_response(),
+        other => sorry(other),
+    }
+}
+
 async fn agent_state(
     State(node): State<NodeHandle>,
     Path(agent): Path<String>,
@@ -200,6 +208,8 @@ async fn agent_state(
     let control = match wanted.state {
         Availability::Ready => Control::AgentReady { agent },
         Availability::NotReady => Control::AgentNotReady { agent, reason: wanted.reason },
+        Availability::Login => Control::AgentLogin { agent },
+        Availability::Logout => Control::AgentLogout { agent, reason: wanted.reason },
     };
     sorry(node.control(control).await)
 }

@@ -30,15 +30,33 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 pub fn agents(agents: &[AgentView]) -> String {
     let rows: Vec<_> = agents
         .iter()
-        .map(|a| vec![a.id.clone(), a.extension.clone(), a.state.clone(), a.reason.clone(), clock(a.for_s)])
+        .map(|a| {
+            let then = a.pending.as_ref().map(|reason| format!("then not ready: {reason}"));
+            let reason = [a.reason.clone(), then.unwrap_or_default()].concat();
+            let team = a.team.clone().unwrap_or_default();
+            vec![a.id.clone(), a.extension.clone(), team, a.state.clone(), clock(a.for_s), reason]
+        })
         .collect();
-    table(&["AGENT", "EXTENSION", "STATE", "REASON", "FOR"], &rows)
+    table(&["AGENT", "EXTENSION", "TEAM", "STATE", "FOR", "REASON"], &rows)
 }
 
 pub fn queues(queues: &[QueueView]) -> String {
-    let rows: Vec<_> =
-        queues.iter().map(|q| vec![q.name.clone(), q.waiting.to_string(), clock(q.longest_wait_s)]).collect();
-    table(&["QUEUE", "WAITING", "LONGEST"], &rows)
+    let rows: Vec<_> = queues
+        .iter()
+        .map(|q| {
+            vec![
+                q.name.clone(),
+                q.waiting.to_string(),
+                clock(q.longest_wait_s),
+                q.estimate_s.map_or_else(|| "unknown".into(), clock),
+                q.ready.to_string(),
+                q.talking.to_string(),
+                q.wrap_up.to_string(),
+                q.not_ready.to_string(),
+            ]
+        })
+        .collect();
+    table(&["QUEUE", "WAITING", "LONGEST", "ESTIMATE", "READY", "TALKING", "WRAP-UP", "NOT READY"], &rows)
 }
 
 pub fn registrations(registrations: &[Registration]) -> String {

@@ -326,9 +326,12 @@ impl<M: Machine> Node<M> {
         }
         self.watchers
             .retain(|watcher| !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_))));
-        if matches!(journal, Journal::Leg(_) | Journal::Refused(_) | Journal::Decision { .. })
-            && self.asks.ask(Job::Journal(Box::new(journal))).is_err()
-        {
+        let lasts = match journal {
+            Journal::Leg(_) | Journal::Refused(_) => true,
+            Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) => true,
+            Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => false,
+        };
+        if lasts && self.asks.ask(Job::Journal(Box::new(journal))).is_err() {
             tracing::error!(node = %self.name, "a journal line was lost: too many wait for the store");
         }
     }

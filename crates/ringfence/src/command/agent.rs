@@ -12,6 +12,8 @@ use super::{Outcome, estate, wait_for};
 pub(crate) fn run(data: &Path, agent: Agent) -> Outcome {
     let estate = estate(data)?;
     let (id, wanted) = match agent {
+        Agent::Login { id } => (id, AgentState { state: Availability::Login, reason: String::new() }),
+        Agent::Logout { id, reason } => (id, AgentState { state: Availability::Logout, reason }),
         Agent::Ready { id } => (id, AgentState { state: Availability::Ready, reason: String::new() }),
         Agent::NotReady { id, reason } => (id, AgentState { state: Availability::NotReady, reason }),
     };
@@ -21,6 +23,8 @@ pub(crate) fn run(data: &Path, agent: Agent) -> Outcome {
     let state = match wanted.state {
         Availability::Ready => "ready",
         Availability::NotReady => "not ready",
+        Availability::Login => "logged in",
+        Availability::Logout => "logged out",
     };
     println!("agent {id} is {state}");
     Ok(ExitCode::SUCCESS)

@@ -1,14 +1,18 @@
 //! One file a command (or a family of them).
 
 pub(crate) mod agent;
+pub(crate) mod cdr;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod init;
 pub(crate) mod ladder;
 pub(crate) mod passport;
 pub(crate) mod phone;
+pub(crate) mod queue;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod watch;
+pub(crate) mod why;
 
 use std::future::Future;
 use std::path::Path;

@@ -1,14 +1,14 @@
 //! The agent's side of a call: queue, offer, ringing, and the change of party (RFC 3725 flow I, with a fresh offer).
 
-use acd::{AgentId, AgentState, CallId};
+use acd::{AgentId, CallId};
 use bytes::Bytes;
 use sdp::Protection;
 use sip::{Body, Method, Name, Request, ServerId, Status, Uri};
 
 use super::call::{Alarm, Queued, Ringing, Stage};
-use super::{CallServer, plan_of};
+use super::{CallServer, plan_of, routing};
+use crate::Persist;
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Refused, Shell};
-use crate::{AgentView, Persist, QueueView};
 
 impl CallServer {
     /// REFER of a browser (RFC 5552 blind transfer): the caller joins the queue that it names.
@@ -25,7 +25,7 @@ impl CallServer {
         tell(shell, leg, Status(100), false);
         call.queue = Some(Queued { name: queue.clone(), told: Some(leg) });
         shell.decided(no, format!("the voice browser refers the caller to queue {queue}"));
-        match self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, shell.now().mono) {
+        match self.told(shell, self.arrival(no, &queue)) {
             Ok(()) => tell(shell, leg, Status(182), false),
             Err(why) => self.unqueued(shell, no, &why),
         }
@@ -46,7 +46,7 @@ impl CallServer {
     pub(super) fn route(&mut self, shell: &mut Shell) {
         while let Some(output) = self.router.poll() {
             match output {
-                acd::Output::Offer { call, agent, extension } => {
+                acd::Output::Offer { call, agent, extension, .. } => {
                     self.offer(shell, CallNo(call.0), agent, extension, Vec::new());
                 }
                 acd::Output::Withdraw { call, why, .. } => {
@@ -57,26 +57,20 @@ impl CallServer {
                 }
                 acd::Output::Unroutable { call, why } => self.unqueued(shell, CallNo(call.0), &why),
                 acd::Output::AgentChanged { agent, state } => {
-                    let state = describe(&state).0;
+                    let state = routing::describe(&state).0;
                     tracing::info!(agent = %agent.0, %state, "agent");
                     if let Some(standing) = self.router.standing(&agent) {
                         shell.persist(Persist::Agent { id: agent.0, state: standing.words() });
                     }
                 }
-                acd::Output::Decided(decision) => {
-                    let considered: Vec<String> =
-                        decision.considered.iter().map(|(agent, why)| format!("{} {why}", agent.0)).collect();
-                    let chosen =
-                        decision.chosen.map_or_else(|| "nobody".to_owned(), |agent| format!("agent {}", agent.0));
-                    let words = format!(
-                        "queue {}: {chosen} after {} s, {} ({})",
-                        decision.queue,
-                        decision.waited.as_secs(),
-                        decision.rule,
-                        considered.join("; ")
-                    );
-                    shell.decided(CallNo(decision.call.0), words);
+                acd::Output::Decided(decision) => self.decided(shell, decision),
+                acd::Output::Told { call, words } => shell.decided(CallNo(call.0), words),
+                acd::Output::Say { call, what } => self.say(shell, CallNo(call.0), &what),
+                acd::Output::Release { call, why, .. } => {
+                    shell.decided(CallNo(call.0), why.as_str());
+                    self.finish(shell, CallNo(call.0), &why);
                 }
+                acd::Output::Interval(_) => {}
             }
         }
     }
@@ -145,7 +139,7 @@ impl CallServer {
     pub(super) fn agent_refused(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         shell.decided(no, format!("the agent's phone: {why}"));
         // Said of a call that is not offered it is no error of anybody's.
-        let _ = self.router.handle(acd::Input::Refused { call: CallId(no.0), why: why.to_owned() }, shell.now().mono);
+        self.to_router(shell, acd::Input::Refused { call: CallId(no.0), why: why.to_owned() });
         self.route(shell);
     }
 
@@ -153,7 +147,8 @@ impl CallServer {
     pub(super) fn agent_answered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, sdp: Option<Bytes>) {
         let Some(call) = self.calls.get_mut(&no) else { return };
         call.served_by = call.ringing.take().map(|ringing| ringing.agent);
-        let _ = self.router.handle(acd::Input::Answered(CallId(no.0)), shell.now().mono);
+        self.to_router(shell, acd::Input::Answered(CallId(no.0)));
+        let Some(call) = self.calls.get_mut(&no) else { return };
         call.leave_exchange(shell);
         let browser = match &call.stage {
             Stage::Moving { browser, .. } => {
@@ -214,41 +209,11 @@ impl CallServer {
             }
         }
     }
-
-    pub(super) fn agent_views(&self, shell: &Shell) -> Vec<AgentView> {
-        let now = shell.now().mono;
-        let view = |(id, extension, state): (AgentId, String, AgentState)| {
-            let (word, reason, since) = describe(&state);
-            let for_s = since.map_or(0, |since| now.saturating_sub(since).as_secs());
-            AgentView { id: id.0, extension, state: word, reason, for_s }
-        };
-        self.router.agents().into_iter().map(view).collect()
-    }
-
-    pub(super) fn queue_views(&self, shell: &Shell) -> Vec<QueueView> {
-        let view = |(name, waiting): (String, Vec<(CallId, std::time::Duration)>)| QueueView {
-            name,
-            longest_wait_s: waiting.iter().map(|(_, wait)| wait.as_secs()).max().unwrap_or(0),
-            waiting: waiting.len(),
-        };
-        self.router.queues(shell.now().mono).into_iter().map(view).collect()
-    }
 }
 
 /// NOTIFY with the state of a REFER (RFC 3515 §2.4.5).
-fn tell(shell: &mut Shell, leg: LegNo, status: Status, last: bool) {
+pub(super) fn tell(shell: &mut Shell, leg: LegNo, status: Status, last: bool) {
     let state = if last { "terminated;reason=noresource" } else { "active;expires=3600" };
     let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, state.into())];
     shell.request(leg, Method::Notify, headers, Some(Body::sipfrag(status)));
-}
-
-/// State as desks write it, reason, since when.
-fn describe(state: &AgentState) -> (String, String, Option<std::time::Duration>) {
-    match state {
-        AgentState::LoggedOut => ("LOGOUT".into(), String::new(), None),
-        AgentState::NotReady { reason } => ("NOT_READY".into(), reason.clone(), None),
-        AgentState::Ready { since } => ("READY".into(), String::new(), Some(*since)),
-        AgentState::Reserved { since, .. } => ("RESERVED".into(), String::new(), Some(*since)),
-        AgentState::Talking { since, .. } => ("TALKING".into(), String::new(), Some(*since)),
-    }
 }

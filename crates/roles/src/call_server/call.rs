@@ -16,6 +16,8 @@ pub(super) struct Call {
     /// Group of browsers, and what they are asked for.
     pub(super) group: String,
     pub(super) application: String,
+    /// Of the number dialled.
+    pub(super) call_type: Option<String>,
     pub(super) stage: Stage,
     /// Where the caller waits, once a browser said so by REFER.
     pub(super) queue: Option<Queued>,

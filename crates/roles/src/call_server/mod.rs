@@ -5,6 +5,7 @@ mod agents;
 mod browsers;
 mod call;
 mod plan;
+mod routing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,7 +68,7 @@ impl CallServer {
         if let Some(call) = self.calls.get_mut(&no) {
             call.ringing = None;
         }
-        let _ = self.router.handle(acd::Input::Gone(CallId(no.0)), shell.now().mono);
+        self.to_router(shell, acd::Input::Gone(CallId(no.0)));
         self.route(shell);
         shell.end_call(no, why);
     }
@@ -133,6 +134,7 @@ impl Role for CallServer {
             dialled: invited.called,
             max_forwards: invited.max_forwards,
             group: dialled.group.clone(),
+            call_type: dialled.call_type.clone(),
             stage: Stage::Over,
             queue: None,
             ringing: None,
@@ -304,7 +306,7 @@ impl Role for CallServer {
     fn over(&mut self, shell: &mut Shell, call: CallNo) {
         if self.calls.remove(&call).is_some() {
             shell.persist(Persist::Call { call: call.0, state: None });
-            let _ = self.router.handle(acd::Input::Gone(CallId(call.0)), shell.now().mono);
+            self.to_router(shell, acd::Input::Gone(CallId(call.0)));
             self.route(shell);
         }
     }
@@ -325,7 +327,7 @@ impl Role for CallServer {
         self.calls.insert(no, role);
         let now = shell.now().mono;
         if let Some(queue) = waits {
-            let _ = self.router.handle(acd::Input::Enqueue { call: CallId(no.0), queue }, now);
+            self.to_router(shell, self.arrival(no, &queue));
         }
         if let Some((agent, queue)) = talks {
             self.router.resume_conversation(CallId(no.0), &agent, queue, now);
@@ -342,14 +344,18 @@ impl Role for CallServer {
     }
 
     fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {
-        let now = shell.now().mono;
         let done = |result: Result<(), String>| result.map_or_else(Reply::Sorry, |()| Reply::Done);
         let reply = match request {
             Control::Agents => Reply::Agents(self.agent_views(shell)),
             Control::Queues => Reply::Queues(self.queue_views(shell)),
-            Control::AgentReady { agent } => done(self.router.handle(acd::Input::Ready(AgentId(agent)), now)),
+            Control::Routing => Reply::Routing(Box::new(self.routing_view())),
+            Control::AgentReady { agent } => done(self.told(shell, acd::Input::Ready(AgentId(agent)))),
             Control::AgentNotReady { agent, reason } => {
-                done(self.router.handle(acd::Input::NotReady { agent: AgentId(agent), reason }, now))
+                done(self.told(shell, acd::Input::NotReady { agent: AgentId(agent), reason }))
+            }
+            Control::AgentLogin { agent } => done(self.told(shell, acd::Input::Login(AgentId(agent)))),
+            Control::AgentLogout { agent, reason } => {
+                done(self.told(shell, acd::Input::Logout { agent: AgentId(agent), reason }))
             }
             _ => Reply::Sorry("a call server does not do that".into()),
         };
@@ -371,6 +377,7 @@ impl Role for CallServer {
 
     fn tick(&mut self, shell: &mut Shell) {
         let now = shell.now().mono;
+        self.set_clock(shell);
         self.router.tick(now);
         self.route(shell);
         while let Some(alarm) = self.timers.due(now) {

@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use acd::{AgentId, AgentPlan, QueuePlan};
 use serde::{Deserialize, Serialize};
 use sip::Transport;
 use site::Pattern;
@@ -42,6 +40,7 @@ pub struct Dialled {
     pub pattern: Pattern,
     pub group: String,
     pub application: Option<String>,
+    pub call_type: Option<String>,
 }
 
 impl Plan {
@@ -69,26 +68,23 @@ impl Plan {
         let mut dialled = Vec::new();
         for number in &role.dialled_numbers {
             let pattern = Pattern::parse(&number.pattern)?;
-            dialled.push(Dialled { pattern, group: number.group.clone(), application: number.application.clone() });
+            dialled.push(Dialled {
+                pattern,
+                group: number.group.clone(),
+                application: number.application.clone(),
+                call_type: number.call_type.clone(),
+            });
         }
-        let queue = |queue: &site::Queue| QueuePlan {
-            name: queue.name.clone(),
-            ring_no_answer: Duration::from_secs(queue.ring_no_answer_s.into()),
-        };
-        let agent = |agent: &site::Agent| AgentPlan {
-            id: AgentId(agent.id.clone()),
-            extension: agent.extension.clone(),
-            queues: agent.queues.clone(),
-        };
+        let routing = role.routing();
+        if let Some(flaw) = routing.flaws.iter().find(|flaw| !flaw.is_warning) {
+            return Err(format!("{}: {}", flaw.path, flaw.what));
+        }
         Ok(Plan {
             groups,
             dialled,
             agent_group: role.agent_group.clone(),
             ingress_group: role.ingress_group.clone(),
-            acd: acd::Plan {
-                queues: role.queues.iter().map(queue).collect(),
-                agents: role.agents.iter().map(agent).collect(),
-            },
+            acd: routing.plan,
         })
     }
 
@@ -140,11 +136,12 @@ mod tests {
             weight: *weight,
         };
         let groups = vec![Group { name: "g".into(), members: members.iter().map(member).collect() }];
-        let acd = acd::Plan { queues: Vec::new(), agents: Vec::new() };
+        let acd = acd::Plan::default();
         let dialled = |pattern: &str, group: &str| Dialled {
             pattern: Pattern::parse(pattern).unwrap(),
             group: group.into(),
             application: None,
+            call_type: None,
         };
         let dialled = vec![dialled("6...", "all"), dialled("6016", "one")];
         Plan { groups, dialled, agent_group: "g".into(), ingress_group: "g".into(), acd }

@@ -58,8 +58,13 @@ pub fn agent(line: &str, answer_after: Option<Duration>) -> roles::Plan {
 impl World {
     /// The lab, up, with both phones registered and nobody ready.
     pub fn lab(seed: u64, sound: Sound, answer_after: Option<Duration>) -> World {
+        World::lab_of(&site(), seed, sound, answer_after)
+    }
+
+    /// The same with another site of the same nodes.
+    pub fn lab_of(site: &site::Site, seed: u64, sound: Sound, answer_after: Option<Duration>) -> World {
         let mut world = World::new(seed, sound);
-        world.start_site(&site());
+        world.start_site(site);
         world.start(carrier(), Papers::None);
         for line in ["1001", "1002"] {
             world.start(agent(line, answer_after), Papers::phone(&format!("phone{line}.lab.example")));

@@ -126,6 +126,9 @@ pub struct World {
     /// Finished legs by node.
     pub legs: Vec<(String, LegRecord)>,
     pub decisions: Vec<(String, String)>,
+    /// The same with their inputs, and what the router was told.
+    pub routed: Vec<acd::Decision>,
+    pub told: Vec<acd::replay::Entry>,
     /// State of live calls as the nodes had it persisted.
     pub kept: BTreeMap<(String, u64), Vec<u8>>,
 }
@@ -154,6 +157,8 @@ impl World {
             refusals: Vec::new(),
             legs: Vec::new(),
             decisions: Vec::new(),
+            routed: Vec::new(),
+            told: Vec::new(),
             kept: BTreeMap::new(),
         }
     }
@@ -471,6 +476,11 @@ impl World {
                 Journal::Refused(refusal) => self.refusals.push(refusal),
                 Journal::Leg(record) => self.legs.push((name.to_owned(), *record)),
                 Journal::Decision { words, .. } => self.decisions.push((name.to_owned(), words)),
+                Journal::Routed { decision, .. } => self.routed.push(*decision),
+                Journal::Routing(input) => {
+                    let at_ms = call::ms(self.now()) as i64;
+                    self.told.push(acd::replay::Entry { at_ms, input: *input });
+                }
                 Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
             },
         }

@@ -33,12 +33,32 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     for (at, agent) in server.agents.iter().enumerate() {
         one_agent(check, server, agent, &queues, &format!("{path}.agent[{at}]"));
     }
-    for (at, queue) in server.queues.iter().enumerate() {
-        if !server.agents.iter().any(|agent| agent.queues.contains(&queue.name)) {
+    let routing = server.routing();
+    for flaw in &routing.flaws {
+        let path = format!("{path}.{}", flaw.path);
+        match flaw.is_warning {
+            true => check.warning(path, flaw.what.as_str(), flaw.fix.as_str()),
+            false => check.error(path, flaw.what.as_str(), flaw.fix.as_str()),
+        }
+    }
+    if routing.flaws.iter().any(|flaw| !flaw.is_warning) {
+        return;
+    }
+    for (at, queue) in routing.plan.queues.iter().enumerate() {
+        if !routing.plan.agents.iter().any(|agent| queue.is_served_by(agent)) {
             check.warning(
                 format!("{path}.queue[{at}].name"),
                 format!("no agent serves queue `{}`: callers wait in it for ever", queue.name),
-                "add it to an agent's `queues`",
+                "add it to an agent's `queues`, or an agent with the attributes that its steps ask for",
+            );
+        }
+    }
+    for (at, agent) in routing.plan.agents.iter().enumerate() {
+        if agent.queues.is_empty() && !routing.plan.queues.iter().any(|queue| queue.is_served_by(agent)) {
+            check.warning(
+                format!("{path}.agent[{at}].queues"),
+                format!("agent `{}` is in no queue and will get no call", agent.id.0),
+                "write `queues = [\"…\"]`, or `attributes` that a queue asks for",
             );
         }
     }
@@ -157,13 +177,6 @@ fn dialled_number(
 fn one_agent(check: &mut Check<'_, '_, '_>, server: &CallServer, agent: &Agent, queues: &[&str], path: &str) {
     for (at, queue) in agent.queues.iter().enumerate() {
         check.refers(format!("{path}.queues[{at}]"), "queue", queue, queues);
-    }
-    if agent.queues.is_empty() {
-        check.warning(
-            format!("{path}.queues"),
-            format!("agent `{}` is in no queue and will get no call", agent.id),
-            "write `queues = [\"…\"]`",
-        );
     }
     let Some(group) = server.group(&server.agent_group) else {
         return;

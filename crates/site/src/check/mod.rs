@@ -191,4 +191,6 @@ impl<'s> Check<'s, '_, '_> {
 }
 
 #[cfg(test)]
+mod routing_tests;
+#[cfg(test)]
 mod tests;

@@ -27,7 +27,11 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
             Role::CallServer(server) => Some(server),
             Role::Sbc(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => None,
         })
-        .flat_map(|server| server.queues.iter().map(|queue| queue.name.as_str()))
+        .flat_map(|server| {
+            let queues = server.queues.iter().map(|queue| queue.name.as_str());
+            let scripts = server.scripts.iter().map(|script| script.name.as_str());
+            queues.chain(scripts).chain((!server.call_types.is_empty()).then_some(acd::BY_CALL_TYPE))
+        })
         .collect();
     // A browser may serve a call server of somebody else's, whose queues we cannot know.
     let ours = site.nodes.iter().any(|node| matches!(node.role, Role::CallServer(_)));

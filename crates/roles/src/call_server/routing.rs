@@ -1,0 +1,126 @@
+//! Between the call server and the router: what is told and written down, and what there is to see.
+
+use std::fmt::Write;
+
+use acd::{AgentState, Announcement, Arrival, CallId, Decision, Doing};
+use sip::{Body, Method, Name};
+
+use super::CallServer;
+use super::call::Stage;
+use crate::shell::{CallNo, Shell};
+use crate::{AgentView, Journal, QueueView, RoutingView};
+
+impl CallServer {
+    /// Calendars and intervals go by the wall clock.
+    pub(super) fn set_clock(&mut self, shell: &Shell) {
+        let now = shell.now();
+        // Later than the year 292,000,000 does not occur.
+        self.router.set_wall(call::ms(now) as i64, now.mono);
+    }
+
+    /// Tells the router, and writes down what it was told: so that a day can be run again with other scripts.
+    pub(super) fn told(&mut self, shell: &mut Shell, input: acd::Input) -> Result<(), String> {
+        self.set_clock(shell);
+        let done = self.router.handle(input.clone(), shell.now().mono);
+        if done.is_ok() {
+            shell.journal(Journal::Routing(Box::new(input)));
+        }
+        done
+    }
+
+    /// Where saying it in vain is nobody's error.
+    pub(super) fn to_router(&mut self, shell: &mut Shell, input: acd::Input) {
+        let _ = self.told(shell, input);
+    }
+
+    /// The caller of this call comes to a queue, a script, or what the call type says.
+    pub(super) fn arrival(&self, no: CallNo, target: &str) -> acd::Input {
+        let call = self.calls.get(&no);
+        let customer = call.map(|call| call.calling.clone()).filter(|number| !number.is_empty());
+        let call_type = call.and_then(|call| call.call_type.clone());
+        acd::Input::Arrive(Arrival { customer, call_type, ..Arrival::new(CallId(no.0), target) })
+    }
+
+    pub(super) fn decided(&mut self, shell: &mut Shell, decision: Decision) {
+        let no = CallNo(decision.call.0);
+        let caller = shell.book().call(no).map(|entry| entry.caller.clone());
+        shell.decided(no, decision.words());
+        if let Some(caller) = caller {
+            shell.journal(Journal::Routed { caller, decision: Box::new(decision) });
+        }
+    }
+
+    /// A waiting caller is told something: the browser hears it as RFC 3261 §21.1.4 (182) means it, in the reason phrase
+    /// of the transfer's progress, and may speak it.
+    pub(super) fn say(&mut self, shell: &mut Shell, no: CallNo, what: &Announcement) {
+        let words = match what {
+            Announcement::Prompt(prompt) => format!("prompt {prompt}"),
+            Announcement::Position { position, estimate } => {
+                let mut words = format!("{position} in line");
+                if let Some(estimate) = estimate {
+                    // Writing to a String cannot fail.
+                    let _ = write!(words, "; expected waiting time is {} s", estimate.as_secs());
+                }
+                words
+            }
+        };
+        let Some(call) = self.calls.get(&no) else { return };
+        let told = call.queue.as_ref().and_then(|queue| queue.told);
+        let Some(leg) = told.filter(|_| matches!(call.stage, Stage::Served { .. })) else { return };
+        shell.note(leg, format!("told: {words}"));
+        let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, "active;expires=3600".into())];
+        let words = words.replace(char::is_control, " ");
+        let body = Body::new("message/sipfrag;version=2.0", format!("SIP/2.0 182 {words}\r\n"));
+        shell.request(leg, Method::Notify, headers, Some(body));
+    }
+
+    pub(super) fn agent_views(&self, shell: &Shell) -> Vec<AgentView> {
+        let now = shell.now().mono;
+        let view = |row: acd::AgentRow| {
+            let (state, reason) = describe(&row.state);
+            AgentView {
+                id: row.id.0,
+                extension: row.extension,
+                state,
+                reason,
+                for_s: now.saturating_sub(row.changed).as_secs(),
+                team: row.team,
+                pending: row.afterwards,
+            }
+        };
+        self.router.agents().into_iter().map(view).collect()
+    }
+
+    pub(super) fn queue_views(&self, shell: &Shell) -> Vec<QueueView> {
+        let view = |row: acd::QueueRow| {
+            let count = |doing: Doing| row.agents.iter().find(|(is, _)| *is == doing).map_or(0, |(_, count)| *count);
+            QueueView {
+                name: row.name.clone(),
+                longest_wait_s: row.waiting.iter().map(|(_, wait)| wait.as_secs()).max().unwrap_or(0),
+                waiting: row.waiting.len(),
+                ready: count(Doing::Ready),
+                talking: count(Doing::Talking) + count(Doing::Reserved),
+                wrap_up: count(Doing::WrapUp),
+                not_ready: count(Doing::NotReady),
+                estimate_s: row.estimate.map(|estimate| estimate.as_secs()),
+            }
+        };
+        self.router.queues(shell.now().mono).into_iter().map(view).collect()
+    }
+
+    pub(super) fn routing_view(&self) -> RoutingView {
+        RoutingView { intervals: self.router.figures().cloned().collect() }
+    }
+}
+
+/// State as desks write it, and the reason.
+pub(super) fn describe(state: &AgentState) -> (String, String) {
+    match state {
+        AgentState::LoggedOut => ("LOGOUT".into(), String::new()),
+        AgentState::NotReady { reason } => ("NOT_READY".into(), reason.clone()),
+        AgentState::Ready { .. } => ("READY".into(), String::new()),
+        AgentState::Reserved { .. } => ("RESERVED".into(), String::new()),
+        AgentState::Talking { .. } => ("TALKING".into(), String::new()),
+        AgentState::WrapUp { .. } => ("WORK".into(), String::new()),
+    }
+}
