@@ -8,6 +8,7 @@ mod asks;
 mod clock;
 mod handle;
 mod keep;
+pub mod load;
 mod mailbox;
 mod media_threads;
 mod node;

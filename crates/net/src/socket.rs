@@ -56,6 +56,13 @@ pub(crate) fn datagram(addr: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// Room for the datagrams of a burst, as far as the system allows.
+pub(crate) fn roomy(socket: &UdpSocket) -> io::Result<()> {
+    let socket = socket2::SockRef::from(socket);
+    socket.set_recv_buffer_size(4 << 20)?;
+    socket.set_send_buffer_size(4 << 20)
+}
+
 /// ToS octet of voice: DSCP EF (46, RFC 3246), as switches and routers expect it of RTP.
 pub(crate) const VOICE_TOS: u32 = 0xB8;
 

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Ladder { caller, output, names } => command::ladder::run(&data, &caller, &output, &names),
         Command::Drain { node } => command::agent::drain(&data, &node),
         Command::Phone(phone) => command::phone::run(phone),
+        Command::Load(load) => command::load::run(load),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("ringfence: {error:#}");

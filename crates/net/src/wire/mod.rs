@@ -2,8 +2,8 @@
 //!
 //! What comes in is queued in [`Wire::heard`] for the node's loop; nothing here knows what a call is.
 
-mod broken;
-mod conn;
+pub(crate) mod broken;
+pub(crate) mod conn;
 mod ended;
 mod listeners;
 mod send;

@@ -44,8 +44,8 @@ pub(crate) struct Whom {
 /// A TLS connection and what it takes to say how it is protected.
 pub(crate) struct Secured {
     pub connection: rustls::Connection,
-    identity: Identity,
-    authorities: Arc<Authorities>,
+    /// Ours, and the authorities that we know, for the record; `None` where nothing is recorded.
+    record: Option<(Identity, Arc<Authorities>)>,
     /// Of one that we dialled: whether the peer asked for our certificate.
     witness: Option<Witness>,
 }
@@ -88,8 +88,8 @@ impl Tls {
     }
 
     fn secured(&self, connection: rustls::Connection, point: Option<usize>, witness: Option<Witness>) -> Secured {
-        let (identity, authorities) = (self.identity(point).clone(), self.authorities.clone());
-        Secured { connection, identity, authorities, witness }
+        let record = Some((self.identity(point).clone(), self.authorities.clone()));
+        Secured { connection, record, witness }
     }
 
     /// For a peer that must be this one; the words say what is wrong with the settings.
@@ -136,15 +136,21 @@ impl Tls {
 }
 
 impl Secured {
+    /// For a connection whose facts nobody will ask for (the load tool's).
+    pub(crate) fn unrecorded(connection: rustls::Connection) -> Secured {
+        Secured { connection, record: None, witness: None }
+    }
+
     /// Who is at the other end; ask when the handshake is complete.
     pub(crate) fn peer(&self) -> Peer {
+        let Some((identity, authorities)) = &self.record else { return Peer::Anonymous(TlsFacts::default()) };
         let shown = self.witness.as_ref().is_none_or(Witness::was_asked);
         match VerifiedPeer::of(&self.connection) {
             Some(peer) => {
-                let peer = peer.under(&self.authorities, &self.connection, UnixTime::now());
-                Peer::Verified(peer.showing(&self.identity, shown))
+                let peer = peer.under(authorities, &self.connection, UnixTime::now());
+                Peer::Verified(peer.showing(identity, shown))
             }
-            None => Peer::Anonymous(TlsFacts::of(&self.connection).showing(&self.identity, shown, false)),
+            None => Peer::Anonymous(TlsFacts::of(&self.connection).showing(identity, shown, false)),
         }
     }
 }

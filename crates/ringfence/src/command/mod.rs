@@ -6,6 +6,7 @@ pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod init;
 pub(crate) mod ladder;
+pub(crate) mod load;
 pub(crate) mod passport;
 pub(crate) mod phone;
 pub(crate) mod queue;

@@ -131,7 +131,7 @@ fn plan(arguments: &Arguments, server: &PeerPlan) -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-fn identity(folder: &Path) -> anyhow::Result<(Option<trust::Identity>, Vec<String>)> {
+pub(super) fn identity(folder: &Path) -> anyhow::Result<(Option<trust::Identity>, Vec<String>)> {
     let read = |name: &str| {
         let path = folder.join(name);
         std::fs::read_to_string(&path)

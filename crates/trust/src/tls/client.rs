@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WantsClientCert};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::chain::{Roots, Usage};
@@ -34,20 +34,37 @@ pub fn client_witnessed(
     on: Versions,
     names: &[String],
 ) -> Result<(Arc<ClientConfig>, Witness), Error> {
+    let witness = Witness(Arc::new(AtomicBool::new(false)));
+    let shown = Shown { key: identity.certified(), witness: witness.clone() };
+    let config = verifying(roots_pem, on, names)?.with_client_cert_resolver(Arc::new(shown));
+    Ok((Arc::new(config), witness))
+}
+
+/// As [`client`], for one that shows no certificate: it must prove itself otherwise (phones by digest).
+pub fn client_without_certificate(
+    roots_pem: &[String],
+    on: Versions,
+    names: &[String],
+) -> Result<Arc<ClientConfig>, Error> {
+    Ok(Arc::new(verifying(roots_pem, on, names)?.with_no_client_auth()))
+}
+
+fn verifying(
+    roots_pem: &[String],
+    on: Versions,
+    names: &[String],
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     if names.is_empty() || names.iter().any(String::is_empty) {
         return Err(Error::Certificate("no certificate name is expected of the peer, so nobody could be verified: write `secure_certificate_subject` (or a member's `host`)".into()));
     }
-    let witness = Witness(Arc::new(AtomicBool::new(false)));
-    let config = ClientConfig::builder_with_provider(provider())
+    Ok(ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&versions(on)?)
         .map_err(settings)?
         .dangerous() // rustls's word for a verifier of one's own; ours is stricter than its own about names
         .with_custom_certificate_verifier(Arc::new(Called {
             roots: Roots::from_pem(roots_pem)?,
             names: names.to_vec(),
-        }))
-        .with_client_cert_resolver(Arc::new(Shown { key: identity.certified(), witness: witness.clone() }));
-    Ok((Arc::new(config), witness))
+        })))
 }
 
 /// Whether the peer of a client configuration has asked for our certificate and was shown it.
