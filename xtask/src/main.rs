@@ -1,7 +1,8 @@
 //! `cargo xtask`: the project's own commands.
 //!
-//! `demo [--stay]`, `test [--quick]`, `bench media`, `tidy`, `programs`. Each is one file here.
+//! `demo [--stay]`, `test [--quick]`, `bench sip`, `bench media`, `tidy`, `programs`. Each is one file here.
 
+mod bench;
 mod bench_media;
 mod demo;
 mod programs;
@@ -16,6 +17,8 @@ const HELP: &str = "cargo xtask COMMAND
   demo [--stay]   build, start the lab, place a call, narrate it, prove it; leaves its findings in demo/
   test [--quick]  every check of the project; --quick leaves out the runs against other programs
   bench acd       routing decisions a second, beside a bare linear scan (docs/performance.md)
+  bench sip [--rounds N] [--seconds S] [--rate R] [--only ROW,…]
+                  Ringfence and kamailio under the same load, by turns (docs/performance.md)
   bench media [--rounds N] [--seconds N] [--calls N,N]
                   our media relay beside rtpengine, our SRTP beside libsrtp, by turns
   tidy            checks of the house: layout, sizes, contract rows, what must be absent
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(false),
         ["test", "--quick"] => test::run(true),
         ["bench", "acd"] => run::cargo(&["run", "--release", "--quiet", "-p", "acd", "--example", "routing_speed"]),
+        ["bench", "sip", options @ ..] => bench::run(options),
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),
         ["bench", "media", rest @ ..] => bench_media::run(rest),
