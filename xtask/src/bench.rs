@@ -2,15 +2,15 @@
 //!
 //! Options: `--rounds N` (5), `--seconds S` (10), `--rate R` (100 calls a second), `--only ROW,…`.
 
-mod server;
 mod rows;
+mod server;
 mod stage;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{cargo, command, root};
+use crate::run::{cargo, root};
 use rows::{RING_MS, Round, Row};
 use server::{Who, ensure_kamailio};
 use stage::Stage;
@@ -56,10 +56,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if let [plain, secure] = border.as_slice() {
         println!("price of security: plain UDP ÷ TLS = {:.2} (must be ≤ 1.3)", plain / secure);
     }
-    if wanted("messages") {
-        let manifest = root().join("bench/messages/Cargo.toml");
-        command("cargo", &["run", "--release", "--quiet", "--manifest-path", &manifest.display().to_string()])?;
-    }
     Ok(())
 }
 
@@ -74,9 +70,9 @@ fn settings(arguments: &[&str]) -> Result<Settings> {
             other => bail!("bench sip: {other:?}: expected --rounds N, --seconds S, --rate R or --only ROW,…"),
         }
     }
-    let known = |name: &String| name == "messages" || Row::ALL.iter().any(|row| row.name() == name);
+    let known = |name: &String| Row::ALL.iter().any(|row| row.name() == name);
     if let Some(unknown) = settings.only.iter().find(|name| !known(name)) {
-        let names: Vec<&str> = Row::ALL.iter().map(|row| row.name()).chain(["messages"]).collect();
+        let names: Vec<&str> = Row::ALL.iter().map(|row| row.name()).collect();
         bail!("bench sip: there is no row `{unknown}`; there are {}", names.join(", "));
     }
     Ok(settings)

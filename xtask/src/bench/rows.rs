@@ -138,15 +138,7 @@ impl Row {
         Ok(Round { memory: (memory? - before) / round.completed.max(1) as f64, ..round })
     }
 
-    fn load(
-        self,
-        stage: &Stage,
-        who: Who,
-        _: &Settings,
-        rate: f64,
-        seconds: f64,
-        more: &[&str],
-    ) -> Result<Value> {
+    fn load(self, stage: &Stage, who: Who, _: &Settings, rate: f64, seconds: f64, more: &[&str]) -> Result<Value> {
         let site = self.site();
         let (rate, seconds) = (rate.to_string(), seconds.to_string());
         // kamailio has one identity, by the CA of the first site.
@@ -200,7 +192,8 @@ impl Row {
 }
 
 fn tool(stage: &Stage, arguments: &[&str]) -> Result<Value> {
-    let output = Command::new(&stage.ringfence).args(arguments).stdin(Stdio::null()).output().context("the load tool")?;
+    let output =
+        Command::new(&stage.ringfence).args(arguments).stdin(Stdio::null()).output().context("the load tool")?;
     let said = String::from_utf8_lossy(&output.stdout);
     match serde_json::from_str(&said) {
         Ok(report) => Ok(report),

@@ -82,7 +82,11 @@ impl Server {
             }
             if let Some(status) = self.child.try_wait()? {
                 let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                bail!("{:?} ended with {status}: {}", self.who, log.lines().rev().take(5).collect::<Vec<_>>().join(" | "));
+                bail!(
+                    "{:?} ended with {status}: {}",
+                    self.who,
+                    log.lines().rev().take(5).collect::<Vec<_>>().join(" | ")
+                );
             }
             if Instant::now() > until {
                 bail!("{:?} was not ready within {} s; see {}", self.who, READY.as_secs(), self.log.display());
