@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use roles::{Ask, AskId, Journal, Told};
 use trust::Identity;
@@ -15,8 +16,11 @@ use crate::node::Letter;
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
 
-/// Things that are kept by one write to the disk.
-const TOGETHER: usize = 255;
+/// What comes in within this time is signed in one go and kept by one write to the disk: a write for each thing would
+/// cost as much as the call that it is about (docs/performance.md). An answer that promises durability waits as long.
+const GATHER: Duration = Duration::from_millis(20);
+/// The most of them.
+const TOGETHER: usize = 1023;
 
 /// What a node hands over.
 pub(crate) enum Job {
@@ -54,16 +58,16 @@ impl AskThreads {
         let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
         let mut keeper = keeper;
         let signing = std::thread::Builder::new().name("signer".into()).spawn(move || {
-            while let Ok((asker, job)) = to_sign.recv() {
-                if let Job::Ask { id, ask: Ask::Sign { payload } } = job {
-                    answer(&asker, id, sign(&asker, &payload));
+            while let Some(batch) = gather(&to_sign) {
+                for (asker, job) in batch {
+                    if let Job::Ask { id, ask: Ask::Sign { payload } } = job {
+                        answer(&asker, id, sign(&asker, &payload));
+                    }
                 }
             }
         })?;
         let store = std::thread::Builder::new().name("store".into()).spawn(move || {
-            while let Ok(first) = to_keep.recv() {
-                // What waits is kept together: one write to the disk, however many calls end at once.
-                let batch: Vec<Errand> = std::iter::once(first).chain(to_keep.try_iter().take(TOGETHER)).collect();
+            while let Some(batch) = gather(&to_keep) {
                 keep(&mut keeper, batch);
             }
         })?;
@@ -97,6 +101,13 @@ impl Asks {
             mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => job,
         })
     }
+}
+
+/// What waits, once something does; `None` when nobody is left to ask. While this sleeps, who asks wakes nobody.
+fn gather(queue: &mpsc::Receiver<Errand>) -> Option<Vec<Errand>> {
+    let first = queue.recv().ok()?;
+    std::thread::sleep(GATHER);
+    Some(std::iter::once(first).chain(queue.try_iter().take(TOGETHER)).collect())
 }
 
 fn keep(keeper: &mut impl Keeper, batch: Vec<Errand>) {

@@ -54,16 +54,28 @@ impl Keeper for Store {
     }
 }
 
+/// What the store wants to know of a statement: the rest of it is not decoded.
+#[derive(serde::Deserialize)]
+struct Times {
+    made_ms: u64,
+    legs: Vec<Began>,
+}
+
+#[derive(serde::Deserialize)]
+struct Began {
+    began_ms: u64,
+}
+
 fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::Error> {
     match what {
         Persist::Statement { caller, signed } => {
-            let said = signed.statement().ok();
-            let began = said.as_ref().and_then(|s| s.legs.iter().map(|leg| leg.began_ms).min());
+            let said = signed.payload().ok().and_then(|payload| serde_json::from_slice::<Times>(&payload).ok());
+            let began = said.as_ref().and_then(|said| said.legs.iter().map(|leg| leg.began_ms).min());
             store.put_statement(&Statement {
                 node: node.into(),
                 caller: caller.0.clone(),
                 began_ms: began.unwrap_or_else(now_ms),
-                made_ms: said.map_or_else(now_ms, |statement| statement.made_ms),
+                made_ms: said.map_or_else(now_ms, |said| said.made_ms),
                 signed: json(signed),
             })
         }
