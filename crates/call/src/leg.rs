@@ -200,7 +200,7 @@ impl Signalling {
     /// From the connection that a message came over: what the transport layer proved and nothing else.
     pub fn of(flow: &sip::Flow, peer: &trust::Peer, admitted_by: &str) -> Signalling {
         let (tls, certificate) = match peer {
-            trust::Peer::Verified(verified) => (Some(verified.tls().clone()), Some(verified.certificate().clone())),
+            trust::Peer::Verified(verified) => (Some(verified.tls().clone()), Some(verified.shared_certificate())),
             trust::Peer::Anonymous(tls) => (Some(tls.clone()), None),
             trust::Peer::Plain => (None, None),
         };

@@ -1,5 +1,7 @@
 //! The security record of a leg: written by the layers that did the work, read by everything that shows or signs.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Pii;
@@ -63,7 +65,7 @@ pub struct Signalling {
     pub remote: Option<std::net::SocketAddr>,
     pub tls: Option<trust::TlsFacts>,
     /// The peer's certificate if it proved one.
-    pub peer: Option<trust::CertificateFacts>,
+    pub peer: Option<Arc<trust::CertificateFacts>>,
     /// How the peer was let in: `certificate`, `digest`, `address only (dangerous_plain_sip)`.
     pub admitted_by: String,
 }

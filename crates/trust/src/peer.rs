@@ -108,6 +108,11 @@ impl VerifiedPeer {
         &self.certificate
     }
 
+    /// The same, for those who keep it: one copy serves all records of a peer.
+    pub fn shared_certificate(&self) -> Arc<CertificateFacts> {
+        self.certificate.clone()
+    }
+
     pub fn tls(&self) -> &TlsFacts {
         &self.tls
     }

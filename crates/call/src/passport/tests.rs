@@ -1,6 +1,8 @@
 //! The reference call (carrier, sbc, call server, voice browser, call manager, phone), told rightly and then wrongly
 //! in one place after another. Signatures are stood in for here; real ones are in `tests/passport.rs`.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::Pii;
 use crate::record::media_facts::MediaRecord;
@@ -85,7 +87,7 @@ fn leg(node: (&str, &str), peer: (&str, &str), direction: Direction, call_id: &s
                 mutual: true,
                 local_fingerprint: facts(node.0).fingerprint,
             }),
-            peer: Some(facts(peer.0)),
+            peer: Some(facts(peer.0).into()),
             admitted_by: "certificate".into(),
         },
         dangerous: vec![],
@@ -364,11 +366,11 @@ fn two_ends_that_disagree_are_named() {
             "certificate of cvp1: cube1 says fp-of-cvp1-00000000, cvp1 says fp-of-eve",
         ),
         (
-            |l| l.signalling.peer.as_mut().unwrap().fingerprint = "fp-of-eve".into(),
+            |l| Arc::make_mut(l.signalling.peer.as_mut().unwrap()).fingerprint = "fp-of-eve".into(),
             "certificate of cube1: cube1 says fp-of-cube1-00000000, cvp1 says fp-of-eve",
         ),
         (
-            |l| l.signalling.peer.as_mut().unwrap().uris = vec!["urn:ringfence:node:eve".into()],
+            |l| Arc::make_mut(l.signalling.peer.as_mut().unwrap()).uris = vec!["urn:ringfence:node:eve".into()],
             "who is at the end of cube1: cube1 says cube1, cvp1 says eve",
         ),
         (
