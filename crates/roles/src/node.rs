@@ -127,6 +127,12 @@ impl Node {
         self.settle();
     }
 
+    /// Whether anybody watches: [`crate::Journal::Changed`] is for those who do, and costs a copy of the record. A new node
+    /// is watched.
+    pub fn watched(&mut self, on: bool) {
+        self.shell.watched(on);
+    }
+
     /// From now on an INVITE for this number panics, once its call is open: for tests of what a panic costs, and for
     /// nothing else. Lost with the process and with a snapshot.
     pub fn dangerous_panic_at(&mut self, called: &str) {

@@ -12,4 +12,6 @@ pub(crate) trait Machine: Send {
     fn deadline(&self) -> Option<Duration>;
     /// After a panic in `handle` or `tick`: ends the one call that was being handled.
     fn abandon(&mut self, now: Now);
+    /// Whether anybody watches the journal: changes that only a watcher is told of need not be told otherwise.
+    fn watched(&mut self, on: bool);
 }

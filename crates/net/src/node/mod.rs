@@ -127,6 +127,7 @@ impl<M: Machine> Node<M> {
 
     /// What the machine wants before anything has happened: its first media ports among them.
     pub(crate) fn begin(&mut self) {
+        self.machine.watched(false);
         self.drain();
     }
 
@@ -221,6 +222,7 @@ impl<M: Machine> Node<M> {
                     let (watcher, journal) = mpsc::sync_channel(WATCHED);
                     if answer.send(journal).is_ok() {
                         self.watchers.push(watcher);
+                        self.machine.watched(true);
                     }
                 }
                 Letter::Stop => return false,

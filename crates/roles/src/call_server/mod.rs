@@ -19,7 +19,7 @@ pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
-use crate::shell::{CallNo, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning};
+use crate::shell::{CallNo, CallToCarry, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning};
 use crate::{Control, ControlId, Persist, Reply};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,10 +30,17 @@ pub struct CallServer {
 }
 
 /// A call as it is persisted.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Kept {
     role: Call,
     call: CarriedCall,
+}
+
+/// The same while it is written.
+#[derive(Serialize)]
+struct Keeping<'a> {
+    role: &'a Call,
+    call: CallToCarry<'a>,
 }
 
 fn plan_of(node: &crate::Plan) -> Option<&Plan> {
@@ -104,8 +111,8 @@ impl CallServer {
 
     /// What outlives the process: written at stable changes.
     fn keep(&mut self, shell: &mut Shell, no: CallNo) {
-        let kept = self.calls.get(&no).cloned().zip(shell.carry_out(no));
-        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Kept { role, call }).ok()) else { return };
+        let kept = self.calls.get(&no).zip(shell.carry_out(no));
+        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Keeping { role, call }).ok()) else { return };
         shell.persist(Persist::Call { call: no.0, state: Some(state) });
     }
 }

@@ -59,7 +59,8 @@ type Told = (LegState, SessionId, Option<SocketAddr>);
 pub struct Book {
     next: u64,
     calls: BTreeMap<CallNo, CallEntry>,
-    legs: BTreeMap<LegNo, LegEntry>,
+    /// In boxes of their own, since the map moves what it holds.
+    legs: BTreeMap<LegNo, Box<LegEntry>>,
     by_dialog: BTreeMap<DialogId, LegNo>,
     by_lease: BTreeMap<LeaseId, LegNo>,
     /// Legs that somebody may have changed since watchers were told.
@@ -97,7 +98,7 @@ impl Book {
             self.by_lease.insert(lease.id, no);
         }
         self.next = self.next.max(no.0).max(entry.call.0);
-        self.legs.insert(no, entry);
+        self.legs.insert(no, Box::new(entry));
     }
 
     /// A call of an earlier life of this node. False when the number is taken.
@@ -137,7 +138,7 @@ impl Book {
             if let Some(lease) = leg.lease {
                 self.by_lease.remove(&lease.id);
             }
-            legs.push(leg);
+            legs.push(*leg);
         }
         Some((call, legs))
     }
@@ -155,12 +156,12 @@ impl Book {
     }
 
     pub fn leg(&self, no: LegNo) -> Option<&LegEntry> {
-        self.legs.get(&no)
+        self.legs.get(&no).map(|entry| &**entry)
     }
 
     pub fn leg_mut(&mut self, no: LegNo) -> Option<&mut LegEntry> {
         self.touched.insert(no);
-        self.legs.get_mut(&no)
+        self.legs.get_mut(&no).map(|entry| &mut **entry)
     }
 
     /// Records of the legs whose state, parties or media's other end changed since the last time.
@@ -180,13 +181,18 @@ impl Book {
         records
     }
 
+    /// Nobody watches: what changed is no news to anybody.
+    pub(super) fn not_told(&mut self) {
+        self.touched.clear();
+    }
+
     pub fn legs(&self) -> impl Iterator<Item = (LegNo, &LegEntry)> {
-        self.legs.iter().map(|(no, entry)| (*no, entry))
+        self.legs.iter().map(|(no, entry)| (*no, &**entry))
     }
 
     pub fn legs_of(&self, call: CallNo) -> impl Iterator<Item = (LegNo, &LegEntry)> {
         let legs = self.calls.get(&call).map(|call| call.legs.as_slice()).unwrap_or_default();
-        legs.iter().filter_map(|no| Some((*no, self.legs.get(no)?)))
+        legs.iter().filter_map(|no| Some((*no, &**self.legs.get(no)?)))
     }
 
     pub fn by_dialog(&self, dialog: DialogId) -> Option<LegNo> {

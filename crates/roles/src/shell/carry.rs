@@ -7,22 +7,31 @@ use sip::endpoint::Carried;
 use super::{CallEntry, CallNo, LegEntry, LegNo, Shell};
 
 /// A call as it was written out.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct CarriedCall {
     pub(crate) no: CallNo,
     entry: CallEntry,
     legs: Vec<(LegNo, LegEntry, Option<Carried>)>,
 }
 
+/// The same on its way out: nothing is copied but what of the dialogs stays behind.
+#[derive(Debug, Serialize)]
+pub(crate) struct CallToCarry<'a> {
+    no: CallNo,
+    entry: &'a CallEntry,
+    legs: Vec<(LegNo, &'a LegEntry, Option<Carried>)>,
+}
+
 impl Shell {
     /// The call as it stands now; `None` when there is no such call.
-    pub(crate) fn carry_out(&self, no: CallNo) -> Option<CarriedCall> {
-        let entry = self.book.call(no)?.clone();
-        let carried = |(leg, entry): (LegNo, &LegEntry)| {
+    pub(crate) fn carry_out(&self, no: CallNo) -> Option<CallToCarry<'_>> {
+        let entry = self.book.call(no)?;
+        let mut legs = Vec::new();
+        for (no, entry) in self.book.legs_of(no) {
             let dialog = Some(&entry.leg).filter(|leg| !leg.is_ended()).and_then(|leg| self.sip.carry_out(leg.dialog));
-            (leg, entry.clone(), dialog)
-        };
-        Some(CarriedCall { no, entry, legs: self.book.legs_of(no).map(carried).collect() })
+            legs.push((no, entry, dialog));
+        }
+        Some(CallToCarry { no, entry, legs })
     }
 
     /// Goes on with a call of an earlier process. False when its number is taken here, or nothing of it lives.

@@ -208,9 +208,16 @@ impl Shell {
         for flow in std::mem::take(&mut self.closing_flows) {
             self.outputs.push_back(Output::Close { flow });
         }
+        if self.unwatched {
+            return self.book.not_told();
+        }
         for record in self.book.changed() {
             self.journal(Journal::Changed(Box::new(record)));
         }
+    }
+
+    pub(crate) fn watched(&mut self, on: bool) {
+        self.unwatched = !on;
     }
 
     pub(crate) fn method_of(&self, client: ClientId) -> Option<Method> {

@@ -37,7 +37,7 @@ use sip::{ClientId, DialogId, Endpoint, FlowId, Hop, Method, Target, Transport};
 pub use acts::Outgoing;
 pub use admission::{Admitted, Sight};
 pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
-pub(crate) use carry::CarriedCall;
+pub(crate) use carry::{CallToCarry, CarriedCall};
 pub(crate) use hear::why_refused;
 pub use pass::{Passage, Progress};
 pub(crate) use role::reason;
@@ -82,6 +82,9 @@ pub struct Shell {
     /// Flows of strangers, closed once they have their answer.
     #[serde(skip)]
     closing_flows: Vec<FlowId>,
+    /// Nobody is to be told of legs that change.
+    #[serde(skip)]
+    unwatched: bool,
     #[serde(skip)]
     outputs: VecDeque<Output>,
 }
@@ -122,6 +125,7 @@ impl Shell {
             rng,
             sights: BTreeMap::new(),
             closing_flows: Vec::new(),
+            unwatched: false,
             strangers: strangers::Strangers::default(),
             outputs: VecDeque::new(),
             plan,

@@ -49,6 +49,7 @@ impl Machine for Strings {
     fn abandon(&mut self, _now: Now) {
         let _ = self.abandoned.send(());
     }
+    fn watched(&mut self, _on: bool) {}
 }
 
 /// A running node that does what a test says.
