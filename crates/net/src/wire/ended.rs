@@ -21,7 +21,7 @@ impl Wire {
         let _ = self.registry.deregister(&mut conn.tcp);
         conn.shut();
         match conn.stage {
-            Stage::Connect | Stage::Handshake => self.never_opened(conn, &broken),
+            Stage::Connect | Stage::Handshake => self.never_opened(*conn, &broken),
             Stage::Open(_) | Stage::Finish(_) => self.was_open(&conn, &broken),
         }
     }

@@ -254,7 +254,7 @@ impl Wire {
         };
         let flow = Flow { id, transport: Transport::Udp, local, remote: remote.addr };
         let peer = self.plain.clone();
-        self.note(false, Transport::Udp, local, remote.addr, peer.clone(), bytes.as_ref().into());
+        self.note(false, Transport::Udp, local, remote.addr, peer.clone(), bytes.clone());
         if let Some(answer) = self.take_message(flow, peer, bytes) {
             self.send_datagram(remote, answer.bytes());
         }

@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mio::{Interest, Registry, Token};
 use roles::{PeerPlan, RefusalRecord};
 use sip::frame::Frame;
@@ -73,7 +74,8 @@ pub(crate) struct Wire {
     listeners: Vec<Listener>,
     udp: Vec<Udp>,
     remotes: Remotes,
-    conns: HashMap<FlowId, Conn>,
+    /// In boxes, since a connection is taken out for each turn.
+    conns: HashMap<FlowId, Box<Conn>>,
     by_target: BTreeMap<Target, FlowId>,
     first_flow: u64,
     next_flow: u64,
@@ -94,7 +96,7 @@ pub(crate) struct Wire {
     accept_after: Duration,
     next_sweep: Duration,
     /// Outbound messages that wait for their connection to open, for the trace.
-    early: HashMap<FlowId, Vec<Box<[u8]>>>,
+    early: HashMap<FlowId, Vec<Bytes>>,
     trace: Trace,
     stats: Connections,
     plain: Arc<Peer>,
@@ -211,7 +213,7 @@ impl Wire {
                 match self.conns.get(&flow).map(|conn| &conn.stage) {
                     Some(Stage::Connect | Stage::Handshake) => self.end(flow, Broken::Late(limit)),
                     Some(Stage::Finish(_)) => self.end(flow, Broken::Ours),
-                    Some(Stage::Open(_)) if self.conns.get(&flow).is_some_and(Conn::mute) => {
+                    Some(Stage::Open(_)) if self.conns.get(&flow).is_some_and(|conn| conn.mute()) => {
                         self.end(flow, Broken::Late(limit))
                     }
                     Some(Stage::Open(_)) | None => {}
@@ -220,7 +222,7 @@ impl Wire {
         }
         if now >= self.next_sweep {
             self.next_sweep = now + IDLE_SWEEP;
-            let idle = |conn: &&Conn| now.saturating_sub(conn.heard.max(conn.spoke)) > IDLE_LIMIT;
+            let idle = |conn: &&Box<Conn>| now.saturating_sub(conn.heard.max(conn.spoke)) > IDLE_LIMIT;
             let idle: Vec<FlowId> = self.conns.values().filter(idle).map(|conn| conn.flow).collect();
             for flow in idle {
                 self.end(flow, Broken::Idle(IDLE_LIMIT));
@@ -269,7 +271,7 @@ impl Wire {
     fn add(&mut self, mut conn: Conn) -> std::io::Result<()> {
         let token = Token(conn.flow.0 as usize);
         self.registry.register(&mut conn.tcp, token, Interest::READABLE | Interest::WRITABLE)?;
-        self.conns.insert(conn.flow, conn);
+        self.conns.insert(conn.flow, Box::new(conn));
         Ok(())
     }
 
@@ -331,11 +333,11 @@ impl Wire {
         match (frame, conn.peer().cloned()) {
             (Frame::Message(bytes), Some(peer)) => {
                 let flow = Flow { id: conn.flow, transport: conn.transport, local: conn.local, remote: conn.remote };
-                self.note(false, flow.transport, flow.local, flow.remote, peer.clone(), bytes.as_ref().into());
+                self.note(false, flow.transport, flow.local, flow.remote, peer.clone(), bytes.clone());
                 if let Some(answer) = self.take_message(flow, peer.clone(), bytes)
                     && conn.push(answer.bytes()).is_ok()
                 {
-                    self.note(true, flow.transport, flow.local, flow.remote, peer, answer.bytes().as_ref().into());
+                    self.note(true, flow.transport, flow.local, flow.remote, peer, answer.bytes().clone());
                 }
             }
             (Frame::Ping, _) => {
@@ -346,7 +348,7 @@ impl Wire {
     }
 
     /// Parses; what is no message may have an answer.
-    fn take_message(&mut self, flow: Flow, peer: Arc<Peer>, bytes: bytes::Bytes) -> Option<Message> {
+    fn take_message(&mut self, flow: Flow, peer: Arc<Peer>, bytes: Bytes) -> Option<Message> {
         let parse = || {
             Message::parse(bytes.clone()).map_err(|error| {
                 let answer = sip::message::refuse(&bytes, &error, flow.remote);
@@ -377,7 +379,7 @@ impl Wire {
         local: SocketAddr,
         remote: SocketAddr,
         peer: Arc<Peer>,
-        bytes: Box<[u8]>,
+        bytes: Bytes,
     ) {
         self.trace.note(Passed { at: std::time::SystemTime::now(), sent, transport, local, remote, peer, bytes });
     }

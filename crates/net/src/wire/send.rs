@@ -49,9 +49,9 @@ impl Wire {
         match conn.peer().cloned() {
             Some(peer) => {
                 let (transport, local, remote) = (conn.transport, conn.local, conn.remote);
-                self.note(true, transport, local, remote, peer, bytes.as_ref().into());
+                self.note(true, transport, local, remote, peer, bytes.clone());
             }
-            None => self.early.entry(flow).or_default().push(bytes.as_ref().into()),
+            None => self.early.entry(flow).or_default().push(bytes.clone()),
         }
         self.dirty.push(flow);
     }
@@ -135,7 +135,7 @@ impl Wire {
             return Ok(());
         };
         udp.send(bytes, remote.addr)?;
-        self.note(true, Transport::Udp, local, remote.addr, self.plain.clone(), bytes.as_ref().into());
+        self.note(true, Transport::Udp, local, remote.addr, self.plain.clone(), bytes.clone());
         Ok(())
     }
 }

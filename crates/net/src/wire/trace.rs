@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use sip::Transport;
 use trust::Peer;
 
@@ -20,7 +21,7 @@ pub(crate) struct Trace {
     octets: usize,
 }
 
-/// One message, kept as bytes: it becomes text when somebody asks.
+/// One message, kept as the bytes that passed, not a copy: it becomes text when somebody asks.
 pub(crate) struct Passed {
     pub at: SystemTime,
     pub sent: bool,
@@ -28,7 +29,7 @@ pub(crate) struct Passed {
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub peer: Arc<Peer>,
-    pub bytes: Box<[u8]>,
+    pub bytes: Bytes,
 }
 
 impl Trace {
