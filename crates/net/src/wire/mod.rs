@@ -222,8 +222,9 @@ impl Wire {
         }
         if now >= self.next_sweep {
             self.next_sweep = now + IDLE_SWEEP;
-            let idle = |conn: &&Box<Conn>| now.saturating_sub(conn.heard.max(conn.spoke)) > IDLE_LIMIT;
-            let idle: Vec<FlowId> = self.conns.values().filter(idle).map(|conn| conn.flow).collect();
+            let silent = |conn: &Conn| now.saturating_sub(conn.heard.max(conn.spoke));
+            let idle = self.conns.values().filter(|conn| silent(conn) > IDLE_LIMIT).map(|conn| conn.flow);
+            let idle: Vec<FlowId> = idle.collect();
             for flow in idle {
                 self.end(flow, Broken::Idle(IDLE_LIMIT));
             }
