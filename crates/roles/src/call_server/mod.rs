@@ -19,7 +19,9 @@ pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
-use crate::shell::{CallNo, CallToCarry, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning};
+use crate::shell::{
+    CallNo, CallToCarry, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning,
+};
 use crate::{Control, ControlId, Persist, Reply};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,7 +114,9 @@ impl CallServer {
     /// What outlives the process: written at stable changes.
     fn keep(&mut self, shell: &mut Shell, no: CallNo) {
         let kept = self.calls.get(&no).zip(shell.carry_out(no));
-        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Keeping { role, call }).ok()) else { return };
+        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Keeping { role, call }).ok()) else {
+            return;
+        };
         shell.persist(Persist::Call { call: no.0, state: Some(state) });
     }
 }

@@ -14,7 +14,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::{SignatureScheme, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 
-pub use client::{Witness, client, client_witnessed, client_without_certificate};
+pub use client::{Witness, client, client_without_certificate, client_witnessed};
 pub use pinned::client_pinned;
 pub use server::{server, server_anonymous};
 
