@@ -21,7 +21,7 @@ use trust::tls::{ClientCertificate, Versions};
 use super::{Answer, ClientTls, Server};
 use crate::socket;
 use crate::wire::conn::{Birth, Conn, Progress, Stage};
-use crate::wire::tls::Secured;
+use crate::wire::tls::{Secured, Whom};
 
 const VERSIONS: Versions = Versions { tls12: true, tls13: true };
 const LISTENER: Token = Token(0);
@@ -192,7 +192,7 @@ impl Io {
         self.next_link += 1;
         let token = Token(usize::try_from(link)?);
         self.poll.registry().register(&mut tcp, token, Interest::READABLE | Interest::WRITABLE)?;
-        let outbound = target.map(|target| (target, Vec::new()));
+        let outbound = target.map(|target| (target, Whom::default()));
         let now = roles::Now { mono: self.now(), wall: std::time::SystemTime::now() };
         let local = SocketAddr::new(self.from, 0);
         let birth = Birth { flow: FlowId(link), transport, local, remote, outbound, now };
