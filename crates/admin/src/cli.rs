@@ -61,7 +61,7 @@ pub enum Command {
         once: bool,
     },
     /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
-    /// `registrations`, `status`. Words may be shortened as on IOS.
+    /// `registrations`, `status`, `ctl`, `itl`. Words may be shortened as on IOS.
     Show(Show),
     /// A call's proof.
     #[command(subcommand)]
@@ -78,6 +78,24 @@ pub enum Command {
     },
     /// Let a node's calls end and take no new ones; returns when the last has ended.
     Drain { node: String },
+    /// Trust lists, signed and encrypted files.
+    #[command(subcommand)]
+    Trust(Trust),
+    /// The phone's side of certificate enrolment.
+    #[command(subcommand)]
+    Capf(Capf),
+    /// The phone's side of trust verification.
+    #[command(subcommand)]
+    Tvs(Tvs),
+    /// `ctl set-cluster mixed-mode`, `ctl set-cluster non-secure-mode`, `ctl update CTLFile`, `itl reset localkey`: as on a
+    /// call manager; each says what it will do and asks before it does.
+    Utils {
+        #[arg(required = true, num_args = 1..)]
+        words: Vec<String>,
+        /// Which call manager, where a site has several.
+        #[arg(long)]
+        node: Option<String>,
+    },
     /// A headless phone on the terminal: type `dial NUMBER`, `press DIGITS`, `answer`, `hangup`, `quit`.
     Phone(Phone),
     /// Offer calls or registrations at a rate, and tell what became of each. Exit status 1 unless all were completed.
@@ -118,6 +136,60 @@ pub enum Data {
         nodes: Vec<String>,
         #[arg(long)]
         to: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Trust {
+    /// Print and verify a CTL, an ITL, a signed or an encrypted file, of any system. Exit status 1 if something is wrong.
+    Inspect {
+        file: PathBuf,
+        /// Certificates to verify with (PEM or DER).
+        #[arg(long = "cert", value_name = "FILE")]
+        certificates: Vec<PathBuf>,
+        /// Private key of the device that an encrypted file is for (PEM).
+        #[arg(long)]
+        key: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Capf {
+    /// Enrol as a phone would: whatever operation the server has ordered is done.
+    Enrol {
+        /// Such as `SEP001122334455`.
+        #[arg(long)]
+        device: String,
+        #[arg(long)]
+        server: SocketAddr,
+        /// What the server is verified by: a CTL or ITL, or its certificate (PEM or DER).
+        #[arg(long)]
+        trust: PathBuf,
+        /// Authentication string. Also read from RINGFENCE_AUTHENTICATION_STRING.
+        #[arg(long, env = "RINGFENCE_AUTHENTICATION_STRING", hide_env_values = true, default_value = "")]
+        password: String,
+        /// Folder with chain.pem and key.pem of an existing certificate to prove the device by.
+        #[arg(long)]
+        identity: Option<PathBuf>,
+        /// Folder for chain.pem and key.pem; made if missing.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Tvs {
+    /// Ask whether a certificate is trusted, and for what. Exit status 1 if it is not.
+    Query {
+        /// The certificate (PEM or DER).
+        certificate: PathBuf,
+        #[arg(long)]
+        server: SocketAddr,
+        /// What the server is verified by: a CTL or ITL, or its certificate (PEM or DER).
+        #[arg(long)]
+        trust: PathBuf,
+        #[arg(long, default_value = "SEP000000000000")]
+        device: String,
     },
 }
 
@@ -372,9 +444,11 @@ pub enum Question {
     Queues,
     Registrations,
     Status,
+    Ctl,
+    Itl,
 }
 
-const QUESTIONS: [(&str, Question); 7] = [
+const QUESTIONS: [(&str, Question); 9] = [
     ("call active voice brief", Question::Calls),
     ("sip-ua connections tcp tls detail", Question::Connections),
     ("refusals", Question::Refusals),
@@ -382,6 +456,8 @@ const QUESTIONS: [(&str, Question); 7] = [
     ("queues", Question::Queues),
     ("registrations", Question::Registrations),
     ("status", Question::Status),
+    ("ctl", Question::Ctl),
+    ("itl", Question::Itl),
 ];
 
 impl Question {

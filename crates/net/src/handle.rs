@@ -28,6 +28,8 @@ pub(crate) struct Facts {
     /// The site's own root first ([`store::DataDir::roots_pem`]).
     pub roots_pem: Vec<String>,
     pub statements: Reader,
+    /// Whom the services for phones turned away.
+    pub phones_refused: crate::phone_services::Refusals,
 }
 
 const GONE: &str = "the node has stopped";
@@ -73,8 +75,12 @@ impl NodeHandle {
         self.ask(Letter::Trace).unwrap_or_default()
     }
 
+    /// Whom the node and its services for phones turned away, oldest first (bounded).
     pub fn refusals(&self) -> Vec<RefusalRecord> {
-        self.ask(Letter::Refusals).unwrap_or_default()
+        let mut all = self.ask(Letter::Refusals).unwrap_or_default();
+        all.extend(self.facts.phones_refused.list());
+        all.sort_by_key(|refusal| refusal.at_ms);
+        all
     }
 
     /// What this node writes down from now on, as it happens (bounded; what a slow watcher has no room for is lost to it).

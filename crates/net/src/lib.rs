@@ -13,6 +13,7 @@ mod mailbox;
 mod media_threads;
 mod node;
 mod panics;
+mod phone_services;
 mod process;
 mod shown;
 mod socket;
@@ -20,5 +21,6 @@ mod wire;
 
 pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};
+pub use phone_services::{Asker, Enrolled, NoFile, PhoneServices, Station, ask_tvs, enrol};
 pub use process::{PhoneStart, Process};
 pub use shown::{Connection, Connections, TraceEntry};

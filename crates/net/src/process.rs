@@ -21,6 +21,7 @@ use crate::keep::{self, Keeper};
 use crate::mailbox::mailbox;
 use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node};
+use crate::phone_services::PhoneServices;
 use crate::wire::{Setup, tls};
 
 /// Media threads of a process, at most: one core each carries about 1,000 calls (ADR 0002).
@@ -33,6 +34,7 @@ pub struct Process {
     asks: AskThreads,
     statements: keep::Reader,
     nodes: Vec<Running>,
+    phone_services: Vec<PhoneServices>,
     next_owner: Owner,
     generation: u64,
     /// Whom the site's nodes trust.
@@ -113,6 +115,10 @@ impl Process {
                 dangerous_keylog: site.tls.dangerous_tls_keylog,
             };
             self.start_node(site, node, settings).with_context(|| format!("node {}", node.name))?;
+            // The node was started the line before.
+            let refused = self.node(&node.name).map(|handle| handle.facts.phones_refused.clone()).unwrap_or_default();
+            let services = PhoneServices::start(dir, site, node, refused);
+            self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
         }
         Ok(())
     }
@@ -133,6 +139,7 @@ impl Process {
             asks,
             statements,
             nodes: Vec::new(),
+            phone_services: Vec::new(),
             next_owner: 0,
             generation: 1,
             roots: Vec::new(),
@@ -247,6 +254,7 @@ impl Process {
             identity,
             roots_pem,
             statements: self.statements.clone(),
+            phones_refused: Default::default(),
         };
         let handle = NodeHandle { facts: Arc::new(facts), letters };
         for (transport, addr) in handle.local() {
@@ -264,6 +272,11 @@ impl Process {
 
     pub fn node(&self, name: &str) -> Option<NodeHandle> {
         self.nodes.iter().map(|node| &node.handle).find(|handle| handle.name() == name).cloned()
+    }
+
+    /// Those of the call managers that serve phones.
+    pub fn phone_services(&self) -> &[PhoneServices] {
+        &self.phone_services
     }
 
     /// What passed the media threads' sockets, kernel drops apart.
@@ -302,6 +315,9 @@ impl Process {
 
     /// Ends loops, closes sockets, joins threads.
     pub fn stop(self) {
+        for services in self.phone_services {
+            services.stop();
+        }
         for node in &self.nodes {
             node.handle.letters.insist(Letter::Stop);
         }

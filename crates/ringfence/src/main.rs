@@ -33,6 +33,10 @@ fn main() -> ExitCode {
         Command::Passport(passport) => command::passport::run(&data, passport),
         Command::Ladder { caller, output, names } => command::ladder::run(&data, &caller, &output, &names),
         Command::Drain { node } => command::agent::drain(&data, &node),
+        Command::Trust(trust) => command::trust::run(trust),
+        Command::Capf(capf) => command::enrol::run(capf),
+        Command::Tvs(tvs) => command::enrol::query(tvs),
+        Command::Utils { words, node } => command::trust::utils(&data, &words, node.as_deref()),
         Command::Phone(phone) => command::phone::run(phone),
         Command::Load(load) => command::load::run(load),
     };

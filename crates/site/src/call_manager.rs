@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PhoneServices;
 use crate::node::default_secure_port;
 
 /// A call manager (CUCM).
@@ -20,6 +21,9 @@ pub struct CallManager {
     /// Digest realm; default the site's domain.
     #[serde(default)]
     pub realm: Option<String>,
+    /// Trust lists, configuration, CAPF and TVS for its phones; absent = none of them.
+    #[serde(default)]
+    pub phone_services: Option<PhoneServices>,
 }
 
 impl CallManager {

@@ -82,9 +82,9 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// A digest secret must not reach a terminal or a log because something else on its line is wrong.
+/// A secret must not reach a terminal or a log because something else on its line is wrong.
 fn without_secret(line: &str) -> String {
-    const KEY: &str = "digest_secret";
+    const KEY: &str = "_secret";
     match line.find(KEY) {
         Some(at) => format!("{} = …", line.get(..at + KEY.len()).unwrap_or_default()),
         None => line.trim_end().to_owned(),
@@ -126,5 +126,7 @@ mod tests {
     fn secrets_are_struck_out() {
         let (_, _, source, _) = locate("phone = { digest_secret = \"hunter2\", lime = 1 }", 38, 42);
         assert!(!source.contains("hunter2"), "{source}");
+        let (_, _, source, _) = locate("device = { authentication_secret = \"123456\", lime = 1 }", 44, 48);
+        assert!(!source.contains("123456"), "{source}");
     }
 }

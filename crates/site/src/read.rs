@@ -208,7 +208,7 @@ impl Places<'_> {
             DeValue::String(text) if !field.name.contains("secret") => {
                 format!("`{}` is {}, not \"{text}\"", field.name, wanted(field.shape))
             }
-            DeValue::Integer(number) => {
+            DeValue::Integer(number) if !field.name.contains("secret") => {
                 format!("`{}` is {}, not {number}", field.name, wanted(field.shape))
             }
             other => format!("`{}` is {}, not {}", field.name, wanted(field.shape), kind(other)),

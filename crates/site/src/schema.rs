@@ -252,6 +252,35 @@ static CALL_MANAGER: &[Field] = &[
     may("sip_trunk", Shape::Tables(SIP_TRUNK)),
     may("phone", Shape::Tables(PHONE)),
     may("realm", Shape::Text),
+    may("phone_services", Shape::Table(PHONE_SERVICES)),
+];
+
+static PHONE_SERVICES: &[Field] = &[
+    may("cluster_security_mode", Shape::Number(0, 1)),
+    may("tftp_port", PORT),
+    may("http_port", PORT),
+    may("https_port", PORT),
+    may("https_client_port", PORT),
+    may("capf_port", PORT),
+    may("tvs_port", PORT),
+    may("files", Shape::Text),
+    may("dangerous_sha1_signatures", Shape::Flag),
+    may("device", Shape::Tables(PHONE_DEVICE)),
+];
+
+static PHONE_DEVICE: &[Field] = &[
+    must("phone", Shape::Text),
+    may("tftp_encrypted_config", Shape::Flag),
+    may("certificate_operation", Shape::OneOf(&["install_upgrade", "delete", "troubleshoot"])),
+    may("operation_completes_by", Shape::Text),
+    may(
+        "authentication_mode",
+        Shape::OneOf(&["null_string", "authentication_string", "existing_lsc", "existing_mic"]),
+    ),
+    may("authentication_secret", Shape::Text),
+    may("key_order", Shape::OneOf(&["rsa_only", "ec_only", "ec_preferred"])),
+    may("rsa_key_size", Shape::Number(2048, 4096)),
+    may("ec_key_size", Shape::Number(256, 521)),
 ];
 
 static SIP_TRUNK_SECURITY_PROFILE: &[Field] = &[
@@ -438,6 +467,7 @@ name = "d"
 address = "127.0.0.4"
 [node.role.call_manager]
 realm = "r"
+phone_services = { cluster_security_mode = 0, tftp_port = 1, http_port = 2, https_port = 3, https_client_port = 4, capf_port = 5, tvs_port = 6, files = "f", dangerous_sha1_signatures = false, device = [{ phone = "p", tftp_encrypted_config = true, certificate_operation = "delete", operation_completes_by = "2027-01-01", authentication_mode = "null_string", authentication_secret = "1234", key_order = "rsa_only", rsa_key_size = 2048, ec_key_size = 256 }] }
 sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", secure_certificate_subject = ["x"], authority = "y", incoming_port = 5061 }]
 sip_trunk = [{ name = "t", destination_address = "127.0.0.1", destination_port = 5061, sip_trunk_security_profile = "p", srtp_allowed = true, dangerous_plain_rtp = false, options_ping_s = 1 }]
 phone = [{ name = "p", line = "1", digest_secret = "s", device_security_mode = "encrypted", secure_certificate_subject = "x" }]

@@ -75,6 +75,7 @@ impl DataDir {
                     &mut made,
                 )?;
             }
+            dir.init_phone_keys(&site, node, now, &mut made)?;
         }
         let admin = Request {
             common_name: format!("administrator of {}", site.name),

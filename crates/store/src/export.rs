@@ -71,7 +71,11 @@ impl DataDir {
         let text = without_secrets(&fs::read_to_string(self.site_file())?, nodes)?;
         // Last: a directory that was left half made is not taken for a whole one.
         files::write_private(&to.join("site.toml"), text.as_bytes())?;
-        DataDir::open(to)
+        let exported = DataDir::open(to)?;
+        for node in nodes {
+            self.export_phone_keys(node, &exported)?;
+        }
+        Ok(exported)
     }
 }
 
@@ -89,8 +93,10 @@ fn without_secrets(text: &str, nodes: &[String]) -> anyhow::Result<String> {
         // Step by step, because indexing an item makes what it does not find.
         let role = row.get_mut("role").and_then(Item::as_table_like_mut);
         let manager = role.and_then(|role| role.get_mut("call_manager"));
-        let phones = manager.and_then(Item::as_table_like_mut).and_then(|manager| manager.get_mut("phone"));
-        if let Some(phones) = phones {
+        let Some(manager) = manager.and_then(Item::as_table_like_mut) else { continue };
+        // What CAPF asks phones for; and no other host serves them.
+        manager.remove("phone_services");
+        if let Some(phones) = manager.get_mut("phone") {
             withhold(phones);
         }
     }

@@ -202,6 +202,11 @@ fn sip_host(uri: &str) -> Option<&str> {
     (!rest.contains(['@', ';', '?', ':'])).then_some(rest)
 }
 
+/// SHA-256 in lower-case hex, as certificates' fingerprints are written.
+pub fn fingerprint(octets: &[u8]) -> String {
+    hex(digest(&SHA256, octets).as_ref())
+}
+
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut out, octet| {
         for nibble in [octet >> 4, octet & 15] {

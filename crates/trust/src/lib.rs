@@ -16,10 +16,10 @@ mod words;
 
 pub use authority::{Authorities, Authority};
 pub use ca::{Ca, KeyKind, Request};
-pub use facts::{CertificateFacts, NODE_URI};
+pub use facts::{CertificateFacts, NODE_URI, fingerprint};
 pub use identity::{Identity, certificates_der};
 pub use peer::{Peer, TlsFacts, VerifiedPeer};
-pub use phones::{LscRequest, self_signed};
+pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};
 pub use sign::{verify_chain, verify_signature};
 pub use utc::Utc;
 pub use words::Refusal;

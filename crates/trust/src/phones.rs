@@ -4,11 +4,13 @@
 use std::time::SystemTime;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PublicKeyData, SanType,
+    SubjectPublicKeyInfo,
 };
 
 use crate::ca::{distinguished_name, generate, serial};
-use crate::{Ca, Error, Identity, Request};
+use crate::{Ca, Error, Identity, KeyKind, Request};
+use zeroize::Zeroizing;
 
 /// id-kp-ipsecEndSystem: phones use their LSC for VPN too.
 const IPSEC_END_SYSTEM: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 5];
@@ -50,6 +52,17 @@ pub fn self_signed(organisation: &str, request: &Request, is_authority: bool) ->
     Identity::from_pem(&certificate.pem(), &key.serialize_pem())
 }
 
+/// A new key: PEM (PKCS #8), and its public half as a DER SubjectPublicKeyInfo.
+pub fn generate_key(kind: KeyKind) -> Result<(Zeroizing<String>, Vec<u8>), Error> {
+    let key = generate(kind)?;
+    Ok((Zeroizing::new(key.serialize_pem()), key.subject_public_key_info()))
+}
+
+/// A DER certificate as PEM.
+pub fn certificate_pem(der: &[u8]) -> String {
+    crate::identity::to_pem("CERTIFICATE", der)
+}
+
 impl Ca {
     /// A phone's certificate (DER), for the key that the phone made.
     ///
@@ -80,8 +93,7 @@ impl Ca {
 mod tests {
     use super::*;
     use crate::test_pki::{now, request_with};
-    use crate::{CertificateFacts, KeyKind, verify_chain};
-    use rcgen::PublicKeyData;
+    use crate::{CertificateFacts, verify_chain};
     use std::time::Duration;
 
     #[test]

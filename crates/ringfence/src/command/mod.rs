@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod cdr;
 pub(crate) mod cert;
 pub(crate) mod check;
+pub(crate) mod enrol;
 pub(crate) mod init;
 pub(crate) mod ladder;
 pub(crate) mod load;
@@ -14,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod watch;
 pub(crate) mod why;
+pub(crate) mod trust;
 
 use std::future::Future;
 use std::path::Path;

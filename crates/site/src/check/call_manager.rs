@@ -29,6 +29,9 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
     for (at, row) in manager.phones.iter().enumerate() {
         phone(check, node, row, &format!("{path}.phone[{at}]"));
     }
+    if let Some(services) = &manager.phone_services {
+        super::phone_services::check(check, node, manager, services, &format!("{path}.phone_services"));
+    }
 }
 
 fn profile(check: &mut Check<'_, '_, '_>, node: &Node, profile: &SipTrunkSecurityProfile, path: &str) {

@@ -6,6 +6,7 @@
 mod call_manager;
 mod call_server;
 mod nodes;
+mod phone_services;
 mod sbc;
 mod voice_browser;
 

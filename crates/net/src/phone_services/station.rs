@@ -1,0 +1,482 @@
+//! What a call manager has for its phones: lists, configuration, rows of CAPF; made from the site and the data directory,
+//! kept in `nodes/NAME/phones`.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, ensure};
+use phones::capf::{AuthMode, Curve, Enrolment, KeyOrder, Operation, Order, Secret};
+use phones::config::{self, Asked, Form};
+use phones::{Certificate, Cluster, Digest, Effect, Kind, Mode, Names, Services, Signer, TrustList, sign_file};
+use serde::{Deserialize, Serialize};
+use site::{CallManager, Node, PhoneDevice, PhoneServices, Role, Site};
+use store::{DataDir, PhoneKeys};
+
+/// Largest file served: firmware is some tens of megabytes.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// One call manager's services for phones, without their sockets.
+pub struct Station {
+    folder: PathBuf,
+    services: Services,
+    digest: Digest,
+    settings: PhoneServices,
+    manager: CallManager,
+    sip_port: u16,
+}
+
+/// Who asks for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Nobody proved anything.
+    Anyone,
+    /// Proved by a certificate that this call manager's CAPF issued.
+    Device(String),
+}
+
+/// Why a file is not given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoFile {
+    #[error("there is no file `{0}`")]
+    NotFound(String),
+    #[error("`{0}` is a path out of the folder of files")]
+    Outside(String),
+    #[error("`{file}` is for {owner}, and `{asker}` asked for it with its own certificate")]
+    Anothers { file: String, owner: String, asker: String },
+}
+
+/// A phone's row as it is kept, with what was ordered when it was.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// What the site ordered: the same again is not done again.
+    ordered: String,
+    row: Enrolment,
+}
+
+impl Station {
+    /// `None` for a node that serves no phones.
+    ///
+    /// # Errors
+    /// Its keys are not there.
+    pub fn open(dir: &DataDir, site: &Site, node: &Node) -> anyhow::Result<Option<Station>> {
+        let Role::CallManager(manager) = &node.role else { return Ok(None) };
+        let Some(settings) = &manager.phone_services else { return Ok(None) };
+        let PhoneKeys { recovery, call_manager, capf, tvs } = dir.phone_keys(&node.name)?;
+        let leaf = |identity: &trust::Identity| {
+            anyhow::Ok(Certificate::from_der(&identity.chain_der().into_iter().next().unwrap_or_default())?)
+        };
+        let digest = if settings.dangerous_sha1_signatures { Digest::Sha1 } else { Digest::Sha512 };
+        let services = Services {
+            host: site.host_name(node),
+            address: node.address,
+            recovery: Signer::new(&recovery)?,
+            call_manager: Signer::new(&call_manager)?,
+            tls: leaf(&dir.identity(&node.name)?)?,
+            capf: leaf(&capf)?,
+            tvs: leaf(&tvs)?,
+            digest,
+        };
+        Ok(Some(Station {
+            folder: dir.phones_folder(&node.name),
+            services,
+            digest,
+            settings: settings.clone(),
+            manager: manager.clone(),
+            sip_port: node.secure_port,
+        }))
+    }
+
+    pub fn settings(&self) -> &PhoneServices {
+        &self.settings
+    }
+
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Cluster Security Mode.
+    pub fn mode(&self) -> Mode {
+        match fs::read_to_string(self.folder.join("security_mode")).ok().as_deref().map(str::trim) {
+            Some("0") => Mode::NonSecure,
+            Some("1") => Mode::Mixed,
+            _ if self.settings.cluster_security_mode == 0 => Mode::NonSecure,
+            _ => Mode::Mixed,
+        }
+    }
+
+    /// What `utils ctl` looks at.
+    pub fn cluster(&self) -> Cluster {
+        // Phones are added by name here; none registers itself.
+        Cluster { mode: self.mode(), auto_registration: false, has_ctl: self.list(Kind::Ctl).is_some() }
+    }
+
+    /// The list in force, if there is one.
+    pub fn list(&self, kind: Kind) -> Option<TrustList> {
+        TrustList::parse(&fs::read(self.list_file(kind)).ok()?).ok()
+    }
+
+    pub fn list_file(&self, kind: Kind) -> PathBuf {
+        self.folder.join(kind.file_name())
+    }
+
+    /// Writes the lists that are missing or say something else than they should.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn refresh(&self, now: SystemTime) -> anyhow::Result<()> {
+        let mode = self.mode();
+        let has_ctl = self.list_file(Kind::Ctl).exists();
+        for kind in [Kind::Itl, Kind::Ctl] {
+            if kind == Kind::Ctl && mode == Mode::NonSecure && !has_ctl {
+                continue;
+            }
+            if !self.list(kind).is_some_and(|list| self.services.is_current(&list, mode)) {
+                self.write(kind, mode, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what a dialogue of `utils ctl` has confirmed.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn carry_out(&self, effect: Effect, now: SystemTime) -> anyhow::Result<()> {
+        // The list first: a cluster that says it is mixed has one.
+        match effect {
+            Effect::EnterMixedMode => {
+                self.write(Kind::Ctl, Mode::Mixed, now)?;
+                self.set_mode(Mode::Mixed)
+            }
+            Effect::LeaveMixedMode => {
+                self.set_mode(Mode::NonSecure)?;
+                self.write(Kind::Ctl, Mode::NonSecure, now)
+            }
+            Effect::WriteCtl => self.write(Kind::Ctl, self.mode(), now),
+            Effect::SignItlByRecovery => self.write(Kind::Itl, self.mode(), now),
+        }
+    }
+
+    fn write(&self, kind: Kind, mode: Mode, now: SystemTime) -> anyhow::Result<()> {
+        // Never older than what phones hold, whatever became of this host's clock.
+        let held = self.list(kind).map_or(0, |list| list.header().timestamp);
+        let timestamp = seconds(now).max(held.saturating_add(1));
+        let list = self.services.list(kind, mode, timestamp)?;
+        let file = self.list_file(kind);
+        store::write_private(&file, list.octets()).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn set_mode(&self, mode: Mode) -> anyhow::Result<()> {
+        let file = self.folder.join("security_mode");
+        store::write_private(&file, mode.code().to_string().as_bytes())
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Every phone's row of CAPF, as it was kept and with what the site newly orders.
+    ///
+    /// # Errors
+    /// A row cannot be read.
+    pub fn rows(&self) -> anyhow::Result<Vec<Enrolment>> {
+        self.manager.phones.iter().map(|phone| self.row(&phone.name)).collect()
+    }
+
+    /// One phone's row.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn row(&self, phone: &str) -> anyhow::Result<Enrolment> {
+        let kept = self.kept(phone)?;
+        let (ordered, order) = self.order(phone);
+        let (before, mut row) = kept.map_or((String::new(), Enrolment::new(phone)), |kept| (kept.ordered, kept.row));
+        if before != ordered {
+            match order {
+                Some(order) => row.order(order),
+                None => row.order = None,
+            }
+        }
+        Ok(row)
+    }
+
+    /// Keeps a row: when this returns it is on the disk.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn keep(&self, row: &Enrolment) -> anyhow::Result<()> {
+        let (ordered, _) = self.order(&row.device);
+        let folder = self.folder.join("devices");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let text = serde_json::to_vec(&Kept { ordered, row: row.clone() })?;
+        let file = self.row_file(&row.device);
+        store::write_private(&file, &text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn kept(&self, phone: &str) -> anyhow::Result<Option<Kept>> {
+        let file = self.row_file(phone);
+        match fs::read(&file) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text).with_context(|| format!("in {}", file.display()))?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        }
+    }
+
+    /// Phones' names are letters, digits, `-` and `_`: the site was checked for it.
+    fn row_file(&self, phone: &str) -> PathBuf {
+        self.folder.join("devices").join(format!("{phone}.json"))
+    }
+
+    fn device(&self, phone: &str) -> Option<&PhoneDevice> {
+        self.settings.devices.iter().find(|device| device.phone == phone)
+    }
+
+    /// What the site orders for a phone, and a word that changes when it does.
+    fn order(&self, phone: &str) -> (String, Option<Order>) {
+        let Some(device) = self.device(phone) else { return (String::new(), None) };
+        let operation = match device.certificate_operation.as_deref() {
+            Some("install_upgrade") => Operation::InstallUpgrade,
+            Some("delete") => Operation::Delete,
+            Some("troubleshoot") => Operation::Troubleshoot,
+            _ => return (String::new(), None),
+        };
+        let curve = match device.ec_key_size {
+            256 => Curve::P256,
+            521 => Curve::P521,
+            _ => Curve::P384,
+        };
+        let secret = device.authentication_secret.as_deref().and_then(|digits| Secret::new(phone, digits));
+        let order = Order {
+            operation,
+            mode: match device.authentication_mode.as_str() {
+                "authentication_string" => AuthMode::AuthenticationString,
+                "existing_lsc" => AuthMode::ExistingLsc,
+                "existing_mic" => AuthMode::ExistingMic,
+                _ => AuthMode::NullString,
+            },
+            secret,
+            key: match device.key_order.as_str() {
+                "ec_only" => KeyOrder::EcOnly(curve),
+                "ec_preferred" => KeyOrder::EcPreferred(curve, device.rsa_key_size),
+                _ => KeyOrder::RsaOnly(device.rsa_key_size),
+            },
+            completes_by: device.completes_by().unwrap_or(0),
+        };
+        (serde_json::to_string(&order).unwrap_or_default(), Some(order))
+    }
+
+    /// The file of this name (a path with `/` for what stands in folders).
+    ///
+    /// # Errors
+    /// There is none, or it is not for who asks.
+    pub fn file(&self, name: &str, asker: &Asker, now: SystemTime) -> anyhow::Result<Result<Vec<u8>, NoFile>> {
+        let name = name.trim_start_matches('/');
+        let missing = || Ok(Err(NoFile::NotFound(name.to_owned())));
+        match Asked::of(name) {
+            Some(Asked::Ctl) => Ok(fs::read(self.list_file(Kind::Ctl)).map_err(|_| NoFile::NotFound(name.into()))),
+            Some(Asked::Itl) => Ok(fs::read(self.list_file(Kind::Itl)).map_err(|_| NoFile::NotFound(name.into()))),
+            Some(Asked::Device { device, form }) => {
+                let Some(phone) = self.manager.phones.iter().find(|phone| phone.name == device) else {
+                    return missing();
+                };
+                if let Asker::Device(asker) = asker
+                    && *asker != device
+                {
+                    let (file, asker) = (name.to_owned(), asker.clone());
+                    return Ok(Err(NoFile::Anothers { file, owner: device, asker }));
+                }
+                match self.configuration(phone, form, name, asker, now)? {
+                    Some(octets) => Ok(Ok(octets)),
+                    None => missing(),
+                }
+            }
+            None => self.other(name, now),
+        }
+    }
+
+    fn configuration(
+        &self,
+        phone: &site::Phone,
+        form: Form,
+        name: &str,
+        asker: &Asker,
+        now: SystemTime,
+    ) -> anyhow::Result<Option<Vec<u8>>> {
+        let row = self.row(&phone.name)?;
+        let own = row.certificate.as_deref().map(Certificate::from_der).transpose()?;
+        let rsa = own.as_ref().filter(|certificate| certificate.public_key().rsa().is_some());
+        let encrypted = rsa.filter(|_| self.device(&phone.name).is_none_or(|device| device.tftp_encrypted_config));
+        // The digest secret leaves here to the phone that proved itself, or encrypted to it; to nobody else.
+        let proved = *asker == Asker::Device(phone.name.clone());
+        let plain = |with_secret: bool| self.describe(phone, &row, with_secret);
+        Ok(match (form, encrypted) {
+            (Form::Plain, _) => Some(plain(proved).full().into_bytes()),
+            // HTTPS has proved who serves: there the text is given as it is.
+            (Form::Signed, _) if proved => Some(plain(true).full().into_bytes()),
+            (Form::Signed, Some(certificate)) => {
+                let short = plain(false).short(&phones::certificate_hash(certificate));
+                Some(self.sign(name, short.as_bytes(), now)?)
+            }
+            (Form::Signed, None) => Some(self.sign(name, plain(false).full().as_bytes(), now)?),
+            (Form::EncryptedSigned, Some(certificate)) => {
+                let text = plain(true).full_encrypted(&phones::certificate_hash(certificate));
+                let (style, signer) = ((self.digest, Names::Equipment), &self.services.call_manager);
+                let mut rng = SystemRandom;
+                let octets =
+                    phones::encrypt(name, text.as_bytes(), certificate, signer, style, seconds(now), &mut rng)?;
+                Some(octets)
+            }
+            (Form::EncryptedSigned, None) | (Form::Encrypted, _) => None,
+        })
+    }
+
+    fn sign(&self, name: &str, text: &[u8], now: SystemTime) -> anyhow::Result<Vec<u8>> {
+        let signer = &self.services.call_manager;
+        Ok(sign_file(name, text, signer, self.digest, seconds(now), Names::Equipment)?)
+    }
+
+    fn describe(&self, phone: &site::Phone, row: &Enrolment, with_secret: bool) -> config::Device {
+        let host = self.services.host.clone();
+        let secure = phone.device_security_mode == "encrypted" && self.mode() == Mode::Mixed;
+        let mode = self.device(&phone.name).and_then(|_| self.order(&phone.name).1).map(|order| order.mode);
+        let mut device = config::Device {
+            name: phone.name.clone(),
+            label: phone.line.clone(),
+            security_mode: if secure { config::SecurityMode::Encrypted } else { config::SecurityMode::NonSecure },
+            transport: config::Transport::Tls,
+            call_managers: vec![config::CallManager {
+                name: host.clone(),
+                host: host.clone(),
+                sip_port: 5060,
+                secure_sip_port: self.sip_port,
+            }],
+            tvs: vec![(host.clone(), self.settings.tvs_port)],
+            capf: Some(config::Capf {
+                mode: mode.unwrap_or(AuthMode::NullString),
+                host,
+                port: self.settings.capf_port,
+            }),
+            lines: vec![config::Line {
+                number: phone.line.clone(),
+                display_name: phone.line.clone(),
+                digest: with_secret.then(|| (phone.line.clone(), phone.digest_secret.clone())),
+                max_calls: 4,
+                busy_trigger: 2,
+            }],
+            speed_dials: Vec::new(),
+            media_ports: (16384, 32766),
+            load: String::new(),
+            dial_template: String::new(),
+            soft_keys: String::new(),
+            time_zone: "GMT Standard/Daylight Time".into(),
+            ntp: Vec::new(),
+            locale: "English_United_States".into(),
+            vendor: config::VendorConfig::default(),
+            version_stamp: String::new(),
+        };
+        device.version_stamp = stamp(&format!("{device:?}{:?}", row.certificate));
+        device
+    }
+
+    /// Defaults, and files of the folder; those asked for with `.sgn` are signed as they go.
+    fn other(&self, name: &str, now: SystemTime) -> anyhow::Result<Result<Vec<u8>, NoFile>> {
+        if name == "XMLDefault.cnf.xml" {
+            let managers = self
+                .manager
+                .phones
+                .first()
+                .map(|phone| self.describe(phone, &Enrolment::new(&phone.name), false).call_managers);
+            return Ok(Ok(config::default_device(&managers.unwrap_or_default()).into_bytes()));
+        }
+        let Some(folder) = &self.settings.files else { return Ok(Err(NoFile::NotFound(name.into()))) };
+        let folder = Path::new(folder);
+        match read_inside(folder, name)? {
+            Err(NoFile::NotFound(_)) => {}
+            other => return Ok(other),
+        }
+        let Some(unsigned) = name.strip_suffix(".sgn") else { return Ok(Err(NoFile::NotFound(name.into()))) };
+        match read_inside(folder, unsigned)? {
+            Ok(text) => Ok(Ok(self.sign(name, &text, now)?)),
+            Err(no) => Ok(Err(no)),
+        }
+    }
+}
+
+/// A file below `folder`, and never one that is elsewhere, by `..`, by an absolute path or by a link.
+fn read_inside(folder: &Path, name: &str) -> anyhow::Result<Result<Vec<u8>, NoFile>> {
+    let outside = || Ok(Err(NoFile::Outside(name.to_owned())));
+    let path = Path::new(name);
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(part) if part.to_str().is_some_and(|part| !part.starts_with('.')));
+    if name.contains(['\\', '\0']) || !path.components().all(plain) {
+        return outside();
+    }
+    let missing = || Ok(Err(NoFile::NotFound(name.to_owned())));
+    let (Ok(root), Ok(found)) = (folder.canonicalize(), folder.join(path).canonicalize()) else { return missing() };
+    if !found.starts_with(&root) {
+        return outside();
+    }
+    let about = fs::metadata(&found).with_context(|| format!("cannot read {}", found.display()))?;
+    if !about.is_file() {
+        return missing();
+    }
+    ensure!(about.len() <= LARGEST, "{} is larger than {LARGEST} octets", found.display());
+    Ok(Ok(fs::read(&found).with_context(|| format!("cannot read {}", found.display()))?))
+}
+
+/// A UUID that follows from what it stands for.
+fn stamp(text: &str) -> String {
+    let digest = trust::fingerprint(text.as_bytes());
+    let part = |range: std::ops::Range<usize>| digest.get(range).unwrap_or_default().to_owned();
+    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+}
+
+/// Seconds since 1970, as lists have them.
+fn seconds(now: SystemTime) -> u32 {
+    u32::try_from(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The operating system's generator, by way of TLS's provider.
+struct SystemRandom;
+
+impl rand_core::RngCore for SystemRandom {
+    fn next_u32(&mut self) -> u32 {
+        let mut octets = [0; 4];
+        self.fill_bytes(&mut octets);
+        u32::from_ne_bytes(octets)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        let mut octets = [0; 8];
+        self.fill_bytes(&mut octets);
+        u64::from_ne_bytes(octets)
+    }
+
+    fn fill_bytes(&mut self, octets: &mut [u8]) {
+        // The system's generator fails on no system that we run on, and without randomness nothing here may go on.
+        #[allow(clippy::expect_used)]
+        rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(octets).expect("randomness");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_outside_the_folder_is_read() {
+        let base = std::env::temp_dir().join(format!("ringfence-files-{}", std::process::id()));
+        let folder = base.join("files");
+        fs::create_dir_all(folder.join("English")).unwrap();
+        fs::write(folder.join("English/tones.xml"), "tones").unwrap();
+        fs::write(base.join("secret"), "secret").unwrap();
+        std::os::unix::fs::symlink(base.join("secret"), folder.join("link")).unwrap();
+        assert_eq!(read_inside(&folder, "English/tones.xml").unwrap(), Ok(b"tones".to_vec()));
+        for name in ["../secret", "/etc/passwd", "English/../../secret", "link", "..\\secret", ".hidden", "a\0b", "./x"]
+        {
+            let found = read_inside(&folder, name).unwrap();
+            assert_eq!(found, Err(NoFile::Outside(name.into())), "{name}");
+        }
+        for name in ["", "English", "nothing"] {
+            assert_eq!(read_inside(&folder, name).unwrap(), Err(NoFile::NotFound(name.into())), "{name}");
+        }
+        fs::remove_dir_all(base).unwrap();
+    }
+}

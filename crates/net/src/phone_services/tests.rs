@@ -1,0 +1,299 @@
+//! A phone against the real services on loopback: lists, enrolment, trust, configuration, and what each refuses.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use phones::capf::{ClientPlan, Learned};
+use phones::tvs::Answer;
+use phones::{Certificate, EncryptedFile, Function, Holding, Outcome, SignedFile};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+const DEVICE: &str = "SEP001122334455";
+const OTHER: &str = "SEP00AABBCCDDEE";
+
+struct Lab {
+    folder: PathBuf,
+    services: Option<PhoneServices>,
+    dir: DataDir,
+    address: IpAddr,
+    refusals: Refusals,
+}
+
+impl Lab {
+    /// On a loopback address of this process's own, so that two runs never meet.
+    fn start(number: u8) -> Lab {
+        let [high, low, ..] = std::process::id().to_le_bytes();
+        let address = IpAddr::from([127, 200 + number, high, low.max(1)]);
+        let folder = std::env::temp_dir().join(format!("ringfence-phones-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(folder.join("files")).unwrap();
+        std::fs::write(folder.join("files/tones.xml"), "tones").unwrap();
+        std::fs::write(folder.join("secret"), "secret").unwrap();
+        let text = format!(
+            r#"
+name = "lab"
+domain = "lab.example"
+[[node]]
+name = "cucm1"
+address = "{address}"
+[node.role.call_manager.phone_services]
+tftp_port = 10069
+files = "{}"
+[[node.role.call_manager.phone_services.device]]
+phone = "{DEVICE}"
+certificate_operation = "install_upgrade"
+operation_completes_by = "2099-12-31"
+[[node.role.call_manager.phone_services.device]]
+phone = "{OTHER}"
+certificate_operation = "install_upgrade"
+operation_completes_by = "2099-12-31"
+authentication_mode = "authentication_string"
+authentication_secret = "271828"
+[[node.role.call_manager.phone]]
+name = "{DEVICE}"
+line = "1001"
+digest_secret = "hunter-two"
+[[node.role.call_manager.phone]]
+name = "{OTHER}"
+line = "1002"
+digest_secret = "hunter-three"
+"#,
+            folder.join("files").display()
+        );
+        let (dir, _) = DataDir::init(&folder.join("data"), &text, SystemTime::now()).unwrap();
+        let mut lab = Lab { folder, services: None, dir, address, refusals: Refusals::default() };
+        lab.restart();
+        lab
+    }
+
+    fn restart(&mut self) {
+        if let Some(services) = self.services.take() {
+            services.stop();
+        }
+        let site = self.dir.site().unwrap();
+        let started = PhoneServices::start(&self.dir, &site, &site.nodes[0], self.refusals.clone());
+        self.services = started.unwrap();
+    }
+
+    fn at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.address, port)
+    }
+
+    fn station(&self) -> &Station {
+        self.services.as_ref().unwrap().station()
+    }
+
+    /// By TFTP: the file, or the error's code.
+    fn tftp(&self, name: &str) -> Result<Vec<u8>, u8> {
+        let socket = UdpSocket::bind((self.address, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let request = [b"\0\x01", name.as_bytes(), b"\0octet\0blksize\x001024\0"].concat();
+        socket.send_to(&request, self.at(10069)).unwrap();
+        let (mut file, mut room) = (Vec::new(), [0; 2048]);
+        loop {
+            let (length, from) = socket.recv_from(&mut room).unwrap();
+            assert_ne!(from.port(), 10069, "a transfer has a port of its own");
+            match &room[..length] {
+                [0, 5, _, code, ..] => return Err(*code),
+                [0, 6, ..] => assert!(socket.send_to(b"\0\x04\0\0", from).is_ok()),
+                [0, 3, high, low, data @ ..] => {
+                    file.extend(data);
+                    socket.send_to(&[0, 4, *high, *low], from).unwrap();
+                    if data.len() < 1024 {
+                        return Ok(file);
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn phone(&self) -> Holding {
+        let mut phone = Holding::default();
+        assert_eq!(phone.offer(&self.tftp("ITLSEP001122334455.tlv").unwrap()), Ok(Outcome::First));
+        assert_eq!(phone.offer(&self.tftp("CTLSEP001122334455.tlv").unwrap()), Ok(Outcome::Updated));
+        phone
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(services) = self.services.take() {
+            services.stop();
+        }
+        // A folder that stays behind fails no test.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn wait<T>(conversation: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(conversation)
+}
+
+fn pinned(phone: &Holding, function: Function) -> Vec<Vec<u8>> {
+    phone.certificates(function).iter().map(|certificate| certificate.der().to_vec()).collect()
+}
+
+fn plan(device: &str, password: &str) -> ClientPlan {
+    ClientPlan { device: device.into(), version: 3, password: password.into(), prover: None, certificate: None }
+}
+
+/// Status and body.
+async fn get(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, path: &str) -> (u16, Vec<u8>) {
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: cucm1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // TLS that ends without its alert is how many servers close.
+    let _ = stream.read_to_end(&mut answer).await;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a header") + 4;
+    let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+    (status, answer[end..].to_vec())
+}
+
+async fn http(lab: &Lab, path: &str) -> (u16, Vec<u8>) {
+    get(TcpStream::connect(lab.at(6970)).await.unwrap(), path).await
+}
+
+async fn https(lab: &Lab, identity: &trust::Identity, path: &str) -> (u16, Vec<u8>) {
+    let versions = Versions { tls12: true, tls13: true };
+    let names = ["cucm1.lab.example".to_owned()];
+    let config = trust::tls::client(identity, &lab.dir.roots_pem().unwrap(), versions, &names).unwrap();
+    let stream = TcpStream::connect(lab.at(6972)).await.unwrap();
+    let name = rustls_pki_types::ServerName::IpAddress(lab.address.into());
+    get(tokio_rustls::TlsConnector::from(config).connect(name, stream).await.unwrap(), path).await
+}
+
+#[test]
+fn a_phone_enrols_and_reads_what_is_its_alone() {
+    let lab = Lab::start(1);
+    let phone = lab.phone();
+    let enrolled = wait(enrol(lab.at(3804), &pinned(&phone, Function::Capf), plan(DEVICE, ""))).unwrap();
+    assert_eq!(enrolled.learned, Learned::Done);
+    let (lsc, key) = enrolled.issued.unwrap();
+    let row = lab.station().row(DEVICE).unwrap();
+    assert_eq!(
+        (row.operation().to_string(), row.status.to_string()),
+        ("No Pending Operation".into(), "Upgrade Success".into())
+    );
+    assert_eq!(row.certificate.as_deref(), Some(&lsc[..]));
+    // In clear it is told where CAPF is, and to which certificate the rest is encrypted.
+    let name = format!("{DEVICE}.cnf.xml.sgn");
+    let short = SignedFile::parse(&lab.tftp(&name).unwrap()).unwrap();
+    phone.believe(&short, &name).unwrap();
+    let hash = phones::certificate_hash(&Certificate::from_der(&lsc).unwrap());
+    let text = String::from_utf8_lossy(short.body()).into_owned();
+    assert!(text.contains(&format!("<certHash>{hash}</certHash>")) && !text.contains("hunter"), "{text}");
+    let name = format!("{DEVICE}.cnf.xml.enc.sgn");
+    let (status, octets) = wait(http(&lab, &name));
+    assert_eq!(status, 200);
+    let file = EncryptedFile::parse(&octets).unwrap();
+    phone.believe_encrypted(&file, &name).unwrap();
+    let plain = file.decrypt(&key).unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&plain).contains("<authPassword>hunter-two</authPassword>"));
+    // Over HTTPS it proves itself, and gets its own in clear text; another's is refused, and listed.
+    let identity = trust::Identity::from_pem(&trust::certificate_pem(&lsc), &key).unwrap();
+    let (status, text) = wait(https(&lab, &identity, &format!("{DEVICE}.cnf.xml")));
+    assert!(status == 200 && String::from_utf8_lossy(&text).contains("hunter-two"));
+    let (status, text) = wait(https(&lab, &identity, &format!("{OTHER}.cnf.xml")));
+    assert!(status == 403 && !String::from_utf8_lossy(&text).contains("hunter"));
+    let refused = lab.refusals.list();
+    assert!(
+        refused.iter().any(|refusal| refusal.refusal.presented.contains("with its own certificate")),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn tvs_vouches_for_our_certificates_and_no_others() {
+    let lab = Lab::start(2);
+    let phone = lab.phone();
+    let tvs = pinned(&phone, Function::Tvs);
+    let ours = phone.certificates(Function::Sast)[0].clone();
+    let answer = wait(ask_tvs(lab.at(2445), &tvs, "SEP001122334455", &ours)).unwrap();
+    assert!(matches!(answer, Answer::Trusted { functions, .. } if functions == [Function::Sast]));
+    let root = trust::certificates_der(&lab.dir.own_root_pem().unwrap()).unwrap().remove(0);
+    let stranger = Certificate::from_der(&root).unwrap();
+    assert_eq!(wait(ask_tvs(lab.at(2445), &tvs, "SEP001122334455", &stranger)).unwrap(), Answer::Unknown);
+    // A server that shows another certificate than the list has for TVS is not asked anything.
+    let error = wait(ask_tvs(lab.at(3804), &tvs, "SEP001122334455", &ours)).unwrap_err();
+    assert!(format!("{error:#}").contains("another certificate than the trust list has"), "{error:#}");
+}
+
+#[test]
+fn six_wrong_strings_and_the_right_one_is_not_looked_at() {
+    let mut lab = Lab::start(3);
+    let capf = pinned(&lab.phone(), Function::Capf);
+    for guess in ["000000", "111111", "222222", "333333", "444444"] {
+        assert_eq!(wait(enrol(lab.at(3804), &capf, plan(OTHER, guess))).unwrap().learned, Learned::Refused);
+    }
+    // Nor after a restart.
+    lab.restart();
+    assert_eq!(wait(enrol(lab.at(3804), &capf, plan(OTHER, "271828"))).unwrap().learned, Learned::Refused);
+    let told = lab.refusals.list();
+    assert!(told.iter().any(|refusal| refusal.refusal.presented.contains("none is looked at")), "{told:?}");
+    assert!(!format!("{told:?}").contains("271828"));
+    assert_eq!(wait(enrol(lab.at(3804), &capf, plan("SEP000000000000", ""))).unwrap().learned, Learned::UnknownDevice);
+}
+
+#[test]
+fn an_operation_runs_once_and_not_again_after_a_restart() {
+    let mut lab = Lab::start(4);
+    let capf = pinned(&lab.phone(), Function::Capf);
+    assert_eq!(wait(enrol(lab.at(3804), &capf, plan(DEVICE, ""))).unwrap().learned, Learned::Done);
+    assert_eq!(wait(enrol(lab.at(3804), &capf, plan(DEVICE, ""))).unwrap().learned, Learned::NothingPending);
+    lab.restart();
+    assert_eq!(wait(enrol(lab.at(3804), &capf, plan(DEVICE, ""))).unwrap().learned, Learned::NothingPending);
+}
+
+#[test]
+fn no_path_leads_out_of_the_folder() {
+    let lab = Lab::start(5);
+    assert_eq!(lab.tftp("tones.xml"), Ok(b"tones".to_vec()));
+    for name in ["../secret", "/../secret", "../data/site.toml"] {
+        assert_eq!(lab.tftp(name), Err(2), "{name}");
+        assert_eq!(wait(http(&lab, name)).0, 403, "{name}");
+    }
+    assert_eq!(wait(http(&lab, "%2e%2e/secret")).0, 403);
+    assert_eq!((lab.tftp("nothing.xml"), wait(http(&lab, "nothing.xml")).0), (Err(1), 404));
+    // What is asked for as signed is signed as it goes, under the name it was asked by.
+    let signed = SignedFile::parse(&lab.tftp("tones.xml.sgn").unwrap()).unwrap();
+    assert_eq!(signed.body(), b"tones");
+    lab.phone().believe(&signed, "tones.xml.sgn").unwrap();
+    assert!(lab.refusals.list().iter().any(|refusal| refusal.refusal.presented.contains("out of the folder")));
+}
+
+#[test]
+fn nobody_who_proved_nothing_reads_a_secret() {
+    let lab = Lab::start(6);
+    for name in [format!("{DEVICE}.cnf.xml"), format!("{DEVICE}.cnf.xml.sgn"), "XMLDefault.cnf.xml".into()] {
+        for octets in [lab.tftp(&name).unwrap(), wait(http(&lab, &name)).1] {
+            assert!(!String::from_utf8_lossy(&octets).contains("hunter"), "{name}");
+        }
+    }
+    assert_eq!(lab.tftp(&format!("{DEVICE}.cnf.xml.enc.sgn")), Err(1), "it has no certificate to encrypt to yet");
+}
+
+#[test]
+fn the_mode_changes_and_phones_take_the_list() {
+    use phones::{Command, Dialogue, Kind, Mode, Step};
+    let lab = Lab::start(7);
+    let mut phone = lab.phone();
+    assert_eq!((lab.station().mode(), lab.station().mode().code()), (Mode::Mixed, 1));
+    for (command, mode, stubs) in
+        [(Command::SetNonSecureMode, Mode::NonSecure, 1), (Command::SetMixedMode, Mode::Mixed, 0)]
+    {
+        let dialogue = Dialogue::new(command, lab.station().cluster());
+        if !matches!(dialogue.start(), Step::Ask(_)) {
+            panic!("it asks before it acts");
+        }
+        let Step::Do(effect, _) = dialogue.answer("y") else { panic!("it acts") };
+        lab.station().carry_out(effect, SystemTime::now()).unwrap();
+        assert_eq!(lab.station().mode(), mode);
+        assert_eq!(phone.offer(&lab.tftp("CTLFile.tlv").unwrap()), Ok(Outcome::Updated));
+        let records = phone.list(Kind::Ctl).unwrap();
+        let bare = records.of(Function::CallManagerAndTftp).filter(|record| record.certificate().is_none()).count();
+        assert_eq!(bare, stubs);
+    }
+}

@@ -1,0 +1,110 @@
+//! `ringfence trust inspect`, `show ctl`, `show itl`, `ringfence utils ctl …`
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use admin::cli::Trust;
+use anyhow::{Context, bail};
+use net::Station;
+use phones::{Certificate, Dialogue, Kind, Step, inspect};
+use store::DataDir;
+
+use super::Outcome;
+
+pub(crate) fn run(trust: Trust) -> Outcome {
+    let Trust::Inspect { file, certificates, key } = trust;
+    let octets = read(&file)?;
+    let mut all = Vec::new();
+    for path in &certificates {
+        all.extend(Certificate::read_all(&read(path)?).with_context(|| format!("in {}", path.display()))?);
+    }
+    let key = key.map(|path| read(&path)).transpose()?.map(|pem| String::from_utf8_lossy(&pem).into_owned());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64;
+    let found = inspect(&octets, &modified(&file)?, &all, key.as_deref(), now);
+    print!("{}", found.text);
+    Ok(if found.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `show ctl` and `show itl`: the list that phones are given.
+pub(crate) fn show(data: &Path, kind: Kind, node: Option<&str>) -> Outcome {
+    let station = station(data, node)?;
+    let file = station.list_file(kind);
+    let Some(list) = station.list(kind) else {
+        println!(
+            "There is no {} file: {}",
+            kind.word(),
+            match kind {
+                Kind::Ctl => "the cluster is not in Mixed Mode, or has not been started yet.",
+                Kind::Itl => "start the call manager once (`ringfence run`); it writes one.",
+            }
+        );
+        return Ok(ExitCode::FAILURE);
+    };
+    print!("{}", phones::show(&list, &modified(&file)?));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A dialogue on the terminal: the question, `y` or `n`, what came of it.
+pub(crate) fn utils(data: &Path, words: &[String], node: Option<&str>) -> Outcome {
+    let command = match phones::Command::parse(&format!("utils {}", words.join(" "))) {
+        Ok(command) => command,
+        Err(words) => {
+            eprintln!("ringfence utils: {words}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let station = station(data, node)?;
+    let dialogue = Dialogue::new(command, station.cluster());
+    let mut step = dialogue.start();
+    loop {
+        match step {
+            Step::Ask(question) => {
+                print!("{question}");
+                std::io::stdout().flush()?;
+                let mut answer = String::new();
+                std::io::stdin().read_line(&mut answer)?;
+                step = dialogue.answer(&answer);
+            }
+            Step::Do(effect, words) => {
+                station.carry_out(effect, SystemTime::now())?;
+                print!("{words}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Step::Stop(words) => {
+                print!("{words}");
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+}
+
+fn station(data: &Path, node: Option<&str>) -> anyhow::Result<Station> {
+    let dir = DataDir::open(data)?;
+    let site = dir.site()?;
+    let mut found = None;
+    for row in site.nodes.iter().filter(|row| node.is_none_or(|name| name == row.name)) {
+        if let Some(station) = Station::open(&dir, &site, row)?
+            && found.replace(station).is_some()
+        {
+            bail!("several call managers serve phones: say which one with --node");
+        }
+    }
+    found.context("no call manager here serves phones: write `[node.role.call_manager.phone_services]` in the site, then `ringfence init SITE`")
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// A file's date as `show ctl` has it.
+fn modified(path: &Path) -> anyhow::Result<String> {
+    let at = std::fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH)?.as_secs();
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let utc = trust::Utc::of(at);
+    // Months are 1 to 12, and 1970 began on a Thursday.
+    let (month, day) = (MONTHS[utc.month as usize - 1], DAYS[(at / 86_400 % 7) as usize]);
+    Ok(format!("{day} {month} {:02} {:02}:{:02}:{:02} UTC {}", utc.day, utc.hour, utc.minute, utc.second, utc.year))
+}

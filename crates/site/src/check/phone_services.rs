@@ -1,0 +1,95 @@
+//! Phone services: every device is a phone of this call manager, every operation can run.
+
+use crate::check::Check;
+use crate::{CallManager, Node, PhoneDevice, PhoneServices};
+
+pub(super) fn check(
+    check: &mut Check<'_, '_, '_>,
+    node: &Node,
+    manager: &CallManager,
+    services: &PhoneServices,
+    path: &str,
+) {
+    let ports = [
+        ("http_port", services.http_port),
+        ("https_port", services.https_port),
+        ("https_client_port", services.https_client_port),
+        ("capf_port", services.capf_port),
+        ("tvs_port", services.tvs_port),
+    ];
+    for (at, (field, port)) in ports.iter().enumerate() {
+        let taken = [node.secure_port, node.control_port];
+        if taken.contains(port) || ports.iter().take(at).any(|(_, before)| before == port) {
+            check.error(
+                format!("{path}.{field}"),
+                format!("port {port} of node `{}` has another use", node.name),
+                format!("give `{field}` a port of its own, or leave it out for the usual one"),
+            );
+        }
+    }
+    if services.dangerous_sha1_signatures {
+        check.warning(
+            format!("{path}.dangerous_sha1_signatures"),
+            "lists and files are signed with SHA-1, which can be forged with effort",
+            "leave it out unless a phone is too old for SHA-512",
+        );
+    }
+    for (at, phone) in manager.phones.iter().enumerate() {
+        let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+        if phone.name.len() > 64 || !phone.name.bytes().all(good) {
+            check.error(
+                path.replace(".phone_services", &format!(".phone[{at}].name")),
+                format!("phone `{}` asks for its files by this name, which no file can have", phone.name),
+                "write letters, digits, `-` and `_`, such as `SEP001122334455`",
+            );
+        }
+    }
+    check.unique(&format!("{path}.device"), "phone", services.devices.iter().map(|device| device.phone.as_str()));
+    let phones: Vec<&str> = manager.phones.iter().map(|phone| phone.name.as_str()).collect();
+    for (at, row) in services.devices.iter().enumerate() {
+        let path = format!("{path}.device[{at}]");
+        check.refers(format!("{path}.phone"), "phone", &row.phone, &phones);
+        device(check, row, &path);
+    }
+}
+
+fn device(check: &mut Check<'_, '_, '_>, device: &PhoneDevice, path: &str) {
+    let name = &device.phone;
+    if device.certificate_operation.is_some() && device.completes_by().is_none() {
+        check.error(
+            format!("{path}.operation_completes_by"),
+            format!("the certificate operation of `{name}` has no date by which it must be done"),
+            "write a day such as `operation_completes_by = \"2027-12-31\"`",
+        );
+    }
+    let secret = device.authentication_secret.as_deref().unwrap_or_default();
+    let fits = (4..=16).contains(&secret.len()) && secret.bytes().all(|digit| digit.is_ascii_digit());
+    if device.authentication_mode == "authentication_string" && !fits {
+        check.error(
+            format!("{path}.authentication_secret"),
+            format!("`{name}` proves itself by an authentication string, and that is 4 to 16 digits"),
+            "write `authentication_secret = \"…\"`, six random digits or more",
+        );
+    }
+    if device.key_order != "ec_only" && ![2048, 3072, 4096].contains(&device.rsa_key_size) {
+        check.error(
+            format!("{path}.rsa_key_size"),
+            format!("`{name}` cannot make an RSA key of {} bits", device.rsa_key_size),
+            "write 2048, 3072 or 4096",
+        );
+    }
+    if device.key_order != "rsa_only" && ![256, 384, 521].contains(&device.ec_key_size) {
+        check.error(
+            format!("{path}.ec_key_size"),
+            format!("there is no curve of {} bits", device.ec_key_size),
+            "write 256, 384 or 521",
+        );
+    }
+    if device.key_order != "rsa_only" && device.tftp_encrypted_config {
+        check.error(
+            format!("{path}.tftp_encrypted_config"),
+            format!("nothing can be encrypted to the elliptic key of `{name}`"),
+            "write `tftp_encrypted_config = false`: such a phone fetches its configuration over HTTPS with its certificate",
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! What a call manager serves its phones beside calls: trust lists, configuration, certificates (CAPF), trust (TVS).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneServices {
+    /// The mode that the cluster starts in: 1 mixed (default), 0 non-secure. `utils ctl set-cluster` changes it.
+    #[serde(default = "mixed")]
+    pub cluster_security_mode: u8,
+    #[serde(default = "tftp")]
+    pub tftp_port: u16,
+    #[serde(default = "http")]
+    pub http_port: u16,
+    #[serde(default = "https")]
+    pub https_port: u16,
+    /// HTTPS where a phone may show its certificate, and then gets what is its alone.
+    #[serde(default = "https_client")]
+    pub https_client_port: u16,
+    #[serde(default = "capf")]
+    pub capf_port: u16,
+    #[serde(default = "tvs")]
+    pub tvs_port: u16,
+    /// Folder with firmware, locales and ring tones; absent = none.
+    #[serde(default)]
+    pub files: Option<String>,
+    /// Signs lists and files with SHA-1, for phones that know nothing else.
+    #[serde(default)]
+    pub dangerous_sha1_signatures: bool,
+    #[serde(rename = "device", default)]
+    pub devices: Vec<PhoneDevice>,
+}
+
+/// The CAPF information and the file settings of a phone.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneDevice {
+    /// Name of a phone of this call manager.
+    pub phone: String,
+    /// Its configuration leaves here encrypted to its certificate or not at all (default).
+    #[serde(default = "crate::yes")]
+    pub tftp_encrypted_config: bool,
+    /// `install_upgrade`, `delete`, `troubleshoot`; absent = none. It runs once; change the date to have it run again.
+    #[serde(default)]
+    pub certificate_operation: Option<String>,
+    /// `2026-12-31`: to the end of that day, UTC.
+    #[serde(default)]
+    pub operation_completes_by: Option<String>,
+    #[serde(default = "null_string")]
+    pub authentication_mode: String,
+    /// 4 to 16 digits, for `authentication_string`.
+    #[serde(default)]
+    pub authentication_secret: Option<String>,
+    #[serde(default = "rsa_only")]
+    pub key_order: String,
+    #[serde(default = "rsa_bits")]
+    pub rsa_key_size: u16,
+    #[serde(default = "ec_bits")]
+    pub ec_key_size: u16,
+}
+
+impl PhoneDevice {
+    /// The end of `operation_completes_by`, in seconds since 1970; `None` when there is none or it is no date.
+    pub fn completes_by(&self) -> Option<u64> {
+        end_of_day(self.operation_completes_by.as_deref()?)
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for PhoneDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PhoneDevice")
+            .field("phone", &self.phone)
+            .field("certificate_operation", &self.certificate_operation)
+            .field("authentication_mode", &self.authentication_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Seconds since 1970 at the end of a day written `YYYY-MM-DD`.
+fn end_of_day(date: &str) -> Option<u64> {
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || (year.len(), month.len(), day.len()) != (4, 2, 2) {
+        return None;
+    }
+    let (year, month, day): (u64, u64, u64) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + u64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if year < 1970 || !(1..=length).contains(&day) {
+        return None;
+    }
+    // Years from March, so that the leap day is the last (as `trust::Utc` does the other way).
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * from_march + 2) / 5 + day - 1;
+    Some((days - 719_468 + 1) * 86_400)
+}
+
+fn mixed() -> u8 {
+    1
+}
+
+fn tftp() -> u16 {
+    69
+}
+
+fn http() -> u16 {
+    6970
+}
+
+fn https() -> u16 {
+    6971
+}
+
+fn https_client() -> u16 {
+    6972
+}
+
+fn capf() -> u16 {
+    3804
+}
+
+fn tvs() -> u16 {
+    2445
+}
+
+fn null_string() -> String {
+    "null_string".into()
+}
+
+fn rsa_only() -> String {
+    "rsa_only".into()
+}
+
+fn rsa_bits() -> u16 {
+    2048
+}
+
+fn ec_bits() -> u16 {
+    384
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end_of_day;
+
+    #[test]
+    fn days_end_when_they_end() {
+        assert_eq!(end_of_day("1970-01-01"), Some(86_400));
+        assert_eq!(end_of_day("2000-02-29"), Some(951_868_800));
+        assert_eq!(end_of_day("2026-12-31"), Some(1_798_761_600));
+        for date in ["2026-02-29", "2026-13-01", "26-1-1", "2026-00-10", "2026-01-32", "tomorrow", "2026-01-01-01"] {
+            assert_eq!(end_of_day(date), None, "{date}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Octets as the crate `phones` reads them: see `exercise` for what must hold.
+#![no_main]
+
+#[path = "../../crates/phones/tests/exercise/mod.rs"]
+#[allow(dead_code)] // each target is one of its functions
+mod exercise;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| exercise::tvs(input));
