@@ -171,6 +171,7 @@ impl Lab {
             identity: Some(identity),
             roots_pem,
             statements: keep::Reader::nothing(),
+            phones_refused: Default::default(),
         };
         let handle = NodeHandle { facts: Arc::new(facts), letters };
         let thread = Some(std::thread::spawn(move || node.run()));
