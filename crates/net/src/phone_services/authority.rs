@@ -89,7 +89,7 @@ impl Authority {
     }
 
     fn drain(&mut self) {
-        let mut refused = None;
+        let mut refused: Option<String> = None;
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Send(session, message) => self.say(session, Say::Message(message)),
