@@ -139,7 +139,7 @@ impl CallServer {
     pub(super) fn agent_refused(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         shell.decided(no, format!("the agent's phone: {why}"));
         // Said of a call that is not offered it is no error of anybody's.
-        self.to_router(shell, acd::Input::Refused { call: CallId(no.0), why: why.to_owned() });
+        self.tell_router(shell, acd::Input::Refused { call: CallId(no.0), why: why.to_owned() });
         self.route(shell);
     }
 
@@ -147,7 +147,7 @@ impl CallServer {
     pub(super) fn agent_answered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, sdp: Option<Bytes>) {
         let Some(call) = self.calls.get_mut(&no) else { return };
         call.served_by = call.ringing.take().map(|ringing| ringing.agent);
-        self.to_router(shell, acd::Input::Answered(CallId(no.0)));
+        self.tell_router(shell, acd::Input::Answered(CallId(no.0)));
         let Some(call) = self.calls.get_mut(&no) else { return };
         call.leave_exchange(shell);
         let browser = match &call.stage {

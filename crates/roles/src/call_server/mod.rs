@@ -77,7 +77,7 @@ impl CallServer {
         if let Some(call) = self.calls.get_mut(&no) {
             call.ringing = None;
         }
-        self.to_router(shell, acd::Input::Gone(CallId(no.0)));
+        self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         self.route(shell);
         shell.end_call(no, why);
     }
@@ -317,7 +317,7 @@ impl Role for CallServer {
     fn over(&mut self, shell: &mut Shell, call: CallNo) {
         if self.calls.remove(&call).is_some() {
             shell.persist(Persist::Call { call: call.0, state: None });
-            self.to_router(shell, acd::Input::Gone(CallId(call.0)));
+            self.tell_router(shell, acd::Input::Gone(CallId(call.0)));
             self.route(shell);
         }
     }
@@ -338,7 +338,7 @@ impl Role for CallServer {
         self.calls.insert(no, role);
         let now = shell.now().mono;
         if let Some(queue) = waits {
-            self.to_router(shell, self.arrival(no, &queue));
+            self.tell_router(shell, self.arrival(no, &queue));
         }
         if let Some((agent, queue)) = talks {
             self.router.resume_conversation(CallId(no.0), &agent, queue, now);

@@ -29,7 +29,7 @@ impl CallServer {
     }
 
     /// Where saying it in vain is nobody's error.
-    pub(super) fn to_router(&mut self, shell: &mut Shell, input: acd::Input) {
+    pub(super) fn tell_router(&mut self, shell: &mut Shell, input: acd::Input) {
         let _ = self.told(shell, input);
     }
 
