@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use call_manager::{CallManager, Phone, SipTrunk, SipTrunkSecurityProfile};
 pub use call_server::{CallServer, DialledNumber, Member, SipServerGroup};
 pub use node::{Node, Role};
-pub use phone_services::{PhoneDevice, PhoneServices};
 pub use number::{Pattern, session_target};
+pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
 pub use routing::{

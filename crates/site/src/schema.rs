@@ -273,10 +273,7 @@ static PHONE_DEVICE: &[Field] = &[
     may("tftp_encrypted_config", Shape::Flag),
     may("certificate_operation", Shape::OneOf(&["install_upgrade", "delete", "troubleshoot"])),
     may("operation_completes_by", Shape::Text),
-    may(
-        "authentication_mode",
-        Shape::OneOf(&["null_string", "authentication_string", "existing_lsc", "existing_mic"]),
-    ),
+    may("authentication_mode", Shape::OneOf(&["null_string", "authentication_string", "existing_lsc", "existing_mic"])),
     may("authentication_secret", Shape::Text),
     may("key_order", Shape::OneOf(&["rsa_only", "ec_only", "ec_preferred"])),
     may("rsa_key_size", Shape::Number(2048, 4096)),

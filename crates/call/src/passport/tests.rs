@@ -404,7 +404,10 @@ fn of_an_answer_that_was_lost_who_was_there_is_compared_and_what_was_agreed_is_n
     assert_eq!(lost(|_| {}).wrong, None);
     assert_eq!(lost(|l| l.passed.as_mut().unwrap().suites.clear()).wrong, None);
     let changes: [(Change, &str); 3] = [
-        (|l| Arc::make_mut(l.signalling.peer.as_mut().unwrap()).fingerprint = "fp-of-eve".into(), "certificate of cvp1"),
+        (
+            |l| Arc::make_mut(l.signalling.peer.as_mut().unwrap()).fingerprint = "fp-of-eve".into(),
+            "certificate of cvp1",
+        ),
         (|l| l.signalling.remote = Some("127.18.133.99:40000".parse().unwrap()), "address of cvp1"),
         (|l| l.session_id.remote = Uuid(AGENT.into()), "Session-ID"),
     ];

@@ -268,7 +268,7 @@ fn no_path_leads_out_of_the_folder() {
 fn nobody_who_proved_nothing_reads_a_secret() {
     let lab = Lab::start(6);
     for name in [format!("{DEVICE}.cnf.xml"), format!("{DEVICE}.cnf.xml.sgn"), "XMLDefault.cnf.xml".into()] {
-        for octets in [lab.tftp(&name).unwrap(), wait(http(&lab, &name)).1] {
+        for octets in [lab.tftp(&name).unwrap_or_else(|code| panic!("{name}: {code}")), wait(http(&lab, &name)).1] {
             assert!(!String::from_utf8_lossy(&octets).contains("hunter"), "{name}");
         }
     }

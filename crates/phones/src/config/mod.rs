@@ -62,7 +62,8 @@ impl Asked {
             "cnf.xml.enc" => Form::Encrypted,
             _ => return None,
         };
-        is_device(device).then(|| Asked::Device { device: device.to_owned(), form })
+        // The file of no phone and of every phone.
+        (is_device(device) && device != "XMLDefault").then(|| Asked::Device { device: device.to_owned(), form })
     }
 }
 

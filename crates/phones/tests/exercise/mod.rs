@@ -3,7 +3,7 @@
 
 use phones::{EncryptedFile, SignedFile, TrustList, capf, inspect, show, tvs};
 
-pub fn trust_list(input: &[u8]) {
+pub(crate) fn trust_list(input: &[u8]) {
     if let Ok(list) = TrustList::parse(input) {
         assert_eq!(TrustList::parse(list.octets()).as_ref(), Ok(&list));
         assert_eq!(list.octets(), input);
@@ -14,7 +14,7 @@ pub fn trust_list(input: &[u8]) {
     let _ = inspect(input, "today", &[], None, 0);
 }
 
-pub fn signed_file(input: &[u8]) {
+pub(crate) fn signed_file(input: &[u8]) {
     if let Ok(file) = SignedFile::parse(input) {
         assert!(input.ends_with(file.body()));
     }
@@ -25,7 +25,7 @@ pub fn signed_file(input: &[u8]) {
 }
 
 /// As one message, and as a stream in pieces to a server that waits for a phone.
-pub fn capf(input: &[u8]) {
+pub(crate) fn capf(input: &[u8]) {
     if let Ok(message) = capf::Message::parse(input) {
         // Certificates and digests have one spelling each, so octets come back as they were.
         assert_eq!(capf::Message::parse(&message.octets()).as_ref(), Ok(&message));
@@ -54,7 +54,7 @@ pub fn capf(input: &[u8]) {
     while server.poll().is_some() {}
 }
 
-pub fn tvs(input: &[u8]) {
+pub(crate) fn tvs(input: &[u8]) {
     if let Ok(message) = tvs::Message::parse(input) {
         assert_eq!(tvs::Message::parse(&message.octets()).as_ref(), Ok(&message));
         let _ = tvs::Directory::default().answer(&message, 0);

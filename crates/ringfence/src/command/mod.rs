@@ -13,9 +13,9 @@ pub(crate) mod phone;
 pub(crate) mod queue;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod trust;
 pub(crate) mod watch;
 pub(crate) mod why;
-pub(crate) mod trust;
 
 use std::future::Future;
 use std::path::Path;
