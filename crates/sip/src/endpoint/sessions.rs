@@ -170,6 +170,10 @@ impl Endpoint {
     pub(super) fn dialog_due(&mut self, dialog_id: DialogId, now: Duration) {
         let Some(dialog) = self.dialogs.get_mut(&dialog_id) else { return };
         dialog.armed = None;
+        if matches!(dialog.phase, Phase::Leaving { .. }) {
+            // Its user has ended it: only the ACK is waited for, and that has its own end.
+            dialog.session = None;
+        }
         if dialog.invites.pause.is_some_and(|until| until <= now) {
             dialog.invites.pause = None;
             self.next_invite(dialog_id, now);
