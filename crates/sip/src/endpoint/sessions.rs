@@ -193,6 +193,7 @@ impl Endpoint {
     /// Our turn: by UPDATE without a body where the peer takes it, else the user sends a re-INVITE.
     fn refresh(&mut self, dialog_id: DialogId, now: Duration) {
         match self.dialogs.get(&dialog_id) {
+            Some(Dialog { phase: Phase::Leaving { .. }, .. }) => {}
             Some(Dialog { takes_update: true, .. }) => {
                 let client = ClientId(self.mint.id());
                 let ask = Ask { method: &Method::Update, headers: &Headers::new(), body: None };
