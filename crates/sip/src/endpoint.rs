@@ -270,9 +270,10 @@ impl Endpoint {
     /// and met no answer fail; dialogs stay (their next request may open a new connection).
     ///
     /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
-    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A BYE that went to the target is sent
-    /// again until timer F. A call that may be ringing there is cancelled over a new connection as soon as the peer says so. The connection layer calls this too when it is asked to send over a flow that
-    /// it does not know.
+    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A BYE that went to
+    /// the target is sent again until timer F. A call that may be ringing there is cancelled over a new connection as
+    /// soon as the peer says so. The connection layer calls this too when it is asked to send over a flow that it does
+    /// not know.
     pub fn closed(&mut self, flow: FlowId, opened_for: Option<&Target>, now: Duration) {
         self.streams.remove(&flow);
         let rode = |client: &Client| {
