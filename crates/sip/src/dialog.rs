@@ -123,7 +123,7 @@ pub(crate) struct Dialog {
     pub(crate) min_se: u32,
     /// The peer's Allow names UPDATE.
     pub(crate) takes_update: bool,
-    /// Requests of our user without a final answer.
+    /// Requests of ours without a final answer that somebody waits for: our user, or a refresh.
     pub(crate) clients: SmallVec<[u64; 2]>,
     /// Requests of the peer that our user has not answered.
     pub(crate) servers: SmallVec<[ServerId; 2]>,

@@ -280,7 +280,7 @@ impl Endpoint {
         let branch = self.mint.branch(request.0);
         let written = self.write_inside(dialog_id, ask, cseq, &branch, &own);
         let Some((message, hop)) = written else { return Err("no open flow, and no target set to connect to") };
-        if let (Some(dialog), Purpose::User) = (self.dialogs.get_mut(&dialog_id), purpose) {
+        if let (Some(dialog), Purpose::User | Purpose::Refresh) = (self.dialogs.get_mut(&dialog_id), purpose) {
             dialog.clients.push(request.0);
         }
         let (id, kind, dialog) = (request.0, Kind::Inside, Some(dialog_id));

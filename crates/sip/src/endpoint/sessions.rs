@@ -67,6 +67,10 @@ impl Endpoint {
     /// A 2xx of the peer to our INVITE or UPDATE.
     pub(super) fn agreed_by_peer(&mut self, dialog_id: DialogId, response: &Response, now: Duration) {
         let Some(dialog) = self.dialogs.get_mut(&dialog_id) else { return };
+        // One that its user has ended only waits for its ACK: it has no session any more.
+        if matches!(dialog.phase, Phase::Leaving { .. }) {
+            return;
+        }
         let agreed = session_timer::accepted(said(response));
         dialog.session = match (agreed, dialog.session) {
             (Some(agreed), _) => Some(SessionTimer::start(agreed.expires, agreed.refresher == Refresher::Uac, now)),
@@ -170,10 +174,6 @@ impl Endpoint {
     pub(super) fn dialog_due(&mut self, dialog_id: DialogId, now: Duration) {
         let Some(dialog) = self.dialogs.get_mut(&dialog_id) else { return };
         dialog.armed = None;
-        if matches!(dialog.phase, Phase::Leaving { .. }) {
-            // Its user has ended it: only the ACK is waited for, and that has its own end.
-            dialog.session = None;
-        }
         if dialog.invites.pause.is_some_and(|until| until <= now) {
             dialog.invites.pause = None;
             self.next_invite(dialog_id, now);
@@ -193,7 +193,6 @@ impl Endpoint {
     /// Our turn: by UPDATE without a body where the peer takes it, else the user sends a re-INVITE.
     fn refresh(&mut self, dialog_id: DialogId, now: Duration) {
         match self.dialogs.get(&dialog_id) {
-            Some(Dialog { phase: Phase::Leaving { .. }, .. }) => {}
             Some(Dialog { takes_update: true, .. }) => {
                 let client = ClientId(self.mint.id());
                 let ask = Ask { method: &Method::Update, headers: &Headers::new(), body: None };
