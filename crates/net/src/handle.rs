@@ -114,9 +114,14 @@ impl NodeHandle {
 
     /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.
     fn ask<T>(&self, letter: impl FnOnce(mpsc::SyncSender<T>) -> Letter) -> Option<T> {
+        self.tell(letter)?.recv().ok()
+    }
+
+    /// The same for who waits later. `None`: the node is overloaded or gone.
+    pub(crate) fn tell<T>(&self, letter: impl FnOnce(mpsc::SyncSender<T>) -> Letter) -> Option<mpsc::Receiver<T>> {
         let (answer, waiting) = mpsc::sync_channel(1);
         self.letters.send(letter(answer)).ok()?;
-        waiting.recv().ok()
+        Some(waiting)
     }
 }
 

@@ -226,8 +226,7 @@ impl Process {
             })
         });
         for media in self.media.senders() {
-            let join =
-                media_threads::Letter::Join { owner, deliver: deliver.clone(), local: source, range: media_ports };
+            let join = media_threads::Letter::Join { owner, deliver: deliver.clone(), range: media_ports };
             media.send(join).map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
         }
         let identity = tls.as_ref().map(|tls| tls.identity.clone());
@@ -284,8 +283,8 @@ impl Process {
         self.media.counts()
     }
 
-    /// Swaps the plans; calls up keep theirs. Listeners stay as they are: an address that changed needs a restart, and
-    /// that is an error here, with nothing swapped.
+    /// Swaps the plans; calls up keep theirs. When it returns, every node judges what comes by its new plan. Listeners
+    /// stay as they are: an address that changed needs a restart, and that is an error here, with nothing swapped.
     pub fn reload(&mut self, site: &Site) -> anyhow::Result<()> {
         authorities_are_there(site, &self.roots)?;
         let generation = self.generation + 1;
@@ -303,11 +302,18 @@ impl Process {
             );
             plans.push((node.handle.clone(), Arc::new(plan)));
         }
-        for (handle, plan) in plans {
-            let sent = handle.letters.send(Letter::Plan(plan));
-            sent.map_err(|_| {
-                anyhow::anyhow!("node {} is overloaded or gone: its plan was not swapped", handle.name())
-            })?;
+        // All are told before any is waited for.
+        let told: Vec<_> = plans
+            .into_iter()
+            .map(|(handle, plan)| {
+                let taken = handle.tell(|answer| Letter::Plan(plan, answer));
+                (handle, taken)
+            })
+            .collect();
+        for (handle, taken) in told {
+            taken
+                .and_then(|taken| taken.recv().ok())
+                .with_context(|| format!("node {} is overloaded or gone: its plan was not swapped", handle.name()))?;
         }
         self.generation = generation;
         Ok(())

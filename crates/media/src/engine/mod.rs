@@ -15,6 +15,7 @@ mod voice;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,10 +100,17 @@ impl Engine {
 
     /// Leases up to `count` free slots on `local` (least recently used first, past their quarantine).
     pub fn lend(&mut self, local: IpAddr, count: u16, now: Duration) -> Vec<Lease> {
+        self.lend_within(local, 0..=u16::MAX, count, now)
+    }
+
+    /// The same, of these RTP ports only: nodes that share an address have ranges of their own.
+    pub fn lend_within(&mut self, local: IpAddr, ports: RangeInclusive<u16>, count: u16, now: Duration) -> Vec<Lease> {
         let mut free: Vec<(Duration, u16)> = (0u16..)
             .zip(&self.slots)
             .filter_map(|(number, slot)| match slot {
-                Some(Slot { addr, state: State::Free { from }, .. }) if addr.ip() == local && *from <= now => {
+                Some(Slot { addr, state: State::Free { from }, .. })
+                    if addr.ip() == local && ports.contains(&addr.port()) && *from <= now =>
+                {
                     Some((*from, number))
                 }
                 _ => None,

@@ -30,7 +30,7 @@ impl MediaAlone {
             let tell = tell.clone();
             let deliver: super::Deliver =
                 Arc::new(move |event| tell.send(event).map_err(|error| Refused::Gone(error.0)));
-            sender.insist(Letter::Join { owner: OWNER, deliver, local, range: ports });
+            sender.insist(Letter::Join { owner: OWNER, deliver, range: ports });
         }
         Ok(MediaAlone { threads, local, events })
     }

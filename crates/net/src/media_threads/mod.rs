@@ -9,7 +9,6 @@ mod tests;
 mod thread;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -31,12 +30,11 @@ pub(crate) type Deliver = Arc<dyn Fn(media::Event) -> Result<(), Refused<media::
 
 /// What a media thread is told.
 pub(crate) enum Letter {
-    /// A node that will own leases: where its events go, and its ports on its address.
+    /// A node that will own leases: where its events go, and which ports are its own.
     Join {
         owner: Owner,
         deliver: Deliver,
-        local: IpAddr,
-        range: (u16, u16),
+        range: ports::Range,
     },
     Command {
         owner: Owner,

@@ -6,9 +6,6 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use crate::socket;
 
-/// The standard range of the field, where a site names none.
-pub(crate) const RANGE: (u16, u16) = (16384, 32767);
-
 /// One open pair. Its slot number is its place in [`Ports::pairs`].
 #[derive(Debug)]
 pub(crate) struct Pair {
@@ -16,35 +13,36 @@ pub(crate) struct Pair {
     pub rtcp: UdpSocket,
 }
 
+/// A node's media ports: the lowest and the highest.
+pub(crate) type Range = (u16, u16);
+
+/// The standard range of the field, where a site names none.
+pub(crate) const RANGE: Range = (16384, 32767);
+
 /// All pairs of a thread, and where to look for the next free ones.
 #[derive(Debug)]
 pub(crate) struct Ports {
     pub pairs: Vec<Pair>,
     thread: u16,
     threads: u16,
-    ranges: BTreeMap<IpAddr, (u16, u16)>,
-    next: BTreeMap<IpAddr, u32>,
+    next: BTreeMap<(IpAddr, Range), u32>,
 }
 
 impl Ports {
     /// `thread` of `threads`: they take turns in a range, so that they never ask for the same port.
     pub(crate) fn new(thread: u16, threads: u16) -> Ports {
-        Ports { pairs: Vec::new(), thread, threads, ranges: BTreeMap::new(), next: BTreeMap::new() }
+        Ports { pairs: Vec::new(), thread, threads, next: BTreeMap::new() }
     }
 
-    pub(crate) fn set_range(&mut self, local: IpAddr, range: (u16, u16)) {
-        self.ranges.insert(local, range);
-    }
-
-    /// Opens one more pair on `local`: its slot and RTP address. `None` when the range is exhausted; ports that others
-    /// hold are passed over.
-    pub(crate) fn open(&mut self, local: IpAddr) -> io::Result<Option<(u16, SocketAddr)>> {
+    /// Opens one more pair on `local` within `range`: its slot and RTP address. `None` when the range is exhausted;
+    /// ports that others hold are passed over.
+    pub(crate) fn open(&mut self, local: IpAddr, range: Range) -> io::Result<Option<(u16, SocketAddr)>> {
         let Ok(slot) = u16::try_from(self.pairs.len()) else {
             return Ok(None);
         };
-        let (low, high) = self.ranges.get(&local).copied().unwrap_or(RANGE);
+        let (low, high) = range;
         let first = u32::from(low) + u32::from(low % 2) + 2 * u32::from(self.thread);
-        let next = self.next.entry(local).or_insert(first);
+        let next = self.next.entry((local, range)).or_insert(first);
         while let (Ok(rtp), Ok(rtcp)) = (u16::try_from(*next), u16::try_from(*next + 1)) {
             if rtcp > high {
                 break;
@@ -75,14 +73,14 @@ mod tests {
 
     #[test]
     fn pairs_are_even_and_odd_and_taken_ports_are_passed_over() {
-        let local: IpAddr = "127.77.1.1".parse().unwrap();
+        let (local, range): (IpAddr, Range) = ("127.77.1.1".parse().unwrap(), (20001, 20007));
         let taken = socket::datagram(SocketAddr::new(local, 20003)).unwrap();
         let mut ports = Ports::new(0, 1);
-        ports.set_range(local, (20001, 20007));
-        assert_eq!(ports.open(local).unwrap(), Some((0, SocketAddr::new(local, 20004))));
+        assert_eq!(ports.open(local, range).unwrap(), Some((0, SocketAddr::new(local, 20004))));
         assert_eq!(ports.pairs[0].rtcp.local_addr().unwrap().port(), 20005);
-        assert_eq!(ports.open(local).unwrap(), Some((1, SocketAddr::new(local, 20006))));
-        assert_eq!(ports.open(local).unwrap(), None, "the range is exhausted");
+        assert_eq!(ports.open(local, range).unwrap(), Some((1, SocketAddr::new(local, 20006))));
+        assert_eq!(ports.open(local, range).unwrap(), None, "the range is exhausted");
+        assert_eq!(ports.open(local, (20008, 20009)).unwrap(), Some((2, SocketAddr::new(local, 20008))), "another's");
         drop(taken);
     }
 
@@ -93,8 +91,7 @@ mod tests {
         let mut seen = Vec::new();
         for _ in 0..3 {
             for ports in &mut both {
-                ports.set_range(local, (21000, 21020));
-                seen.push(ports.open(local).unwrap().unwrap().1.port());
+                seen.push(ports.open(local, (21000, 21020)).unwrap().unwrap().1.port());
             }
         }
         assert_eq!(seen, [21000, 21002, 21004, 21006, 21008, 21010]);

@@ -35,7 +35,7 @@ impl Rig {
         });
         let local: IpAddr = [127, 88, 0, last].into();
         let rig = Rig { threads, local, events, full };
-        rig.says(Letter::Join { owner: OWNER, deliver, local, range: (16384, 17383) });
+        rig.says(Letter::Join { owner: OWNER, deliver, range: (16384, 17383) });
         rig
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use media::{Command, Engine, Event, LeaseId, TAG_ROOM, Transmit};
 use rustix::event::epoll;
 
-use super::ports::Ports;
+use super::ports::{Ports, Range};
 use super::scribe::Scribe;
 use super::{Counts, Deliver, Letter, Owner};
 use crate::clock::Clock;
@@ -36,7 +36,7 @@ pub(crate) struct Thread {
     letters: Receiver<Letter>,
     clock: Clock,
     epoll: OwnedFd,
-    nodes: BTreeMap<Owner, Deliver>,
+    nodes: BTreeMap<Owner, (Deliver, Range)>,
     /// Who holds each slot, by which generation of the lease.
     leases: BTreeMap<u16, (LeaseId, Owner)>,
     /// Events that a full mailbox sent back, in order.
@@ -194,10 +194,7 @@ impl Thread {
         self.letters.hush();
         while let Some(letter) = self.letters.take() {
             match letter {
-                Letter::Join { owner, deliver, local, range } => {
-                    self.nodes.insert(owner, deliver);
-                    self.ports.set_range(local, range);
-                }
+                Letter::Join { owner, deliver, range } => drop(self.nodes.insert(owner, (deliver, range))),
                 Letter::Command { owner, command: Command::Lend { local, count } } => self.lend(owner, local, count),
                 Letter::Command { owner, command } => {
                     if let Command::Record { lease, heard, .. } = &command
@@ -230,12 +227,15 @@ impl Thread {
 
     /// Free slots first; then new pairs, a few more than asked, so that most lends open nothing.
     fn lend(&mut self, owner: Owner, local: IpAddr, count: u16) {
-        let now = self.clock.mono();
-        let mut leases = self.engine.lend(local, count, now);
+        let Some((_, range)) = self.nodes.get(&owner) else {
+            return;
+        };
+        let (now, range, within) = (self.clock.mono(), *range, range.0..=range.1);
+        let mut leases = self.engine.lend_within(local, within.clone(), count, now);
         let lacking = count.saturating_sub(u16::try_from(leases.len()).unwrap_or(u16::MAX));
         if lacking > 0 {
-            self.open(local, lacking.saturating_add(MORE));
-            leases.extend(self.engine.lend(local, lacking, now));
+            self.open(local, range, lacking.saturating_add(MORE));
+            leases.extend(self.engine.lend_within(local, within, lacking, now));
         }
         if leases.len() < usize::from(count) {
             tracing::warn!(%local, asked = count, lent = leases.len(), "media ports are running out: widen media_ports of the node");
@@ -246,9 +246,9 @@ impl Thread {
         self.deliver(owner, Event::Leased(leases));
     }
 
-    fn open(&mut self, local: IpAddr, count: u16) {
+    fn open(&mut self, local: IpAddr, range: Range, count: u16) {
         for _ in 0..count {
-            match self.ports.open(local) {
+            match self.ports.open(local, range) {
                 Ok(Some((slot, addr))) => {
                     if let Err(error) = self.watch(slot) {
                         tracing::error!(%addr, %error, "a media port cannot be watched");
@@ -288,7 +288,7 @@ impl Thread {
             };
             match event {
                 Event::Recording { lease, path, wav } => {
-                    if let Some(deliver) = self.nodes.get(&owner) {
+                    if let Some((deliver, _)) = self.nodes.get(&owner) {
                         self.scribe.take(deliver, lease, path, wav);
                     }
                 }
@@ -302,7 +302,7 @@ impl Thread {
     }
 
     fn deliver(&mut self, owner: Owner, event: Event) {
-        let Some(deliver) = self.nodes.get(&owner) else {
+        let Some((deliver, _)) = self.nodes.get(&owner) else {
             return;
         };
         // Behind one that waits, every event of the same node waits: order is kept.

@@ -47,7 +47,8 @@ pub(crate) enum Letter {
     Media(media::Event),
     Told(AskId, Told),
     Control(Control, oneshot::Sender<Reply>),
-    Plan(std::sync::Arc<roles::Plan>),
+    /// Answered once everything that comes is judged by it.
+    Plan(std::sync::Arc<roles::Plan>, mpsc::SyncSender<()>),
     Connections(mpsc::SyncSender<Connections>),
     Trace(mpsc::SyncSender<Vec<TraceEntry>>),
     Refusals(mpsc::SyncSender<Vec<RefusalRecord>>),
@@ -204,9 +205,10 @@ impl<M: Machine> Node<M> {
             match letter {
                 Letter::Media(event) => self.handle(Input::Media(event)),
                 Letter::Told(id, told) => self.handle(Input::Told(id, told)),
-                Letter::Plan(plan) => {
+                Letter::Plan(plan, answer) => {
                     self.wire.set_peers(plan.peers.clone());
                     self.handle(Input::Plan(plan));
+                    let _ = answer.send(());
                 }
                 Letter::Control(control, reply) => {
                     self.next_control += 1;

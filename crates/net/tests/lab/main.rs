@@ -11,6 +11,7 @@ use roles::{Control, Journal, PeerPlan, Reply};
 use sdp::Protection;
 use sip::Transport;
 
+mod ipv6;
 mod reload;
 mod trustpoints;
 
@@ -154,14 +155,20 @@ fn identity(ca: &trust::Ca, name: &str) -> trust::Identity {
 }
 
 fn wait<T>(journal: &Receiver<Journal>, what: &str, mut pick: impl FnMut(&Journal) -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+    let (until, mut instead) = (Instant::now() + PATIENCE, Vec::new());
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let line = journal.recv_timeout(left).unwrap_or_else(|_| panic!("waited in vain for {what}"));
+        let line = journal.recv_timeout(left).unwrap_or_else(|_| panic!("waited in vain for {what}: {instead:#?}"));
         if let Some(found) = pick(&line) {
             return found;
         }
+        instead.push(line);
     }
+}
+
+/// Calls the contact centre.
+fn dial(phone: &NodeHandle) {
+    assert_eq!(phone.control_blocking(Control::Dial { number: "6016".into() }), Reply::Done);
 }
 
 fn connected(line: &Journal) -> Option<call::record::LegRecord> {
@@ -195,8 +202,7 @@ fn whole_call(mut lab: Lab) {
 
     let carrier = lab.carrier();
     let at_carrier = carrier.watch();
-    let dialled = carrier.control_blocking(Control::Dial { number: "6016".into() });
-    assert!(matches!(dialled, Reply::Done), "{dialled:?}");
+    dial(&carrier);
     let leg = wait(&at_carrier, "the voice browser's answer", connected);
     assert!(leg.signalling.tls.is_none(), "the carrier's leg is plain");
     carrier.control_blocking(Control::Press { digits: "1".into() });

@@ -13,7 +13,7 @@ fn a_changed_secure_port_holds_for_new_calls_as_soon_as_it_is_applied() {
     let mut lab = Lab::with(network, &wrong, |_| {});
     let carrier = lab.carrier();
     let at_carrier = carrier.watch();
-    carrier.control_blocking(Control::Dial { number: "6016".into() });
+    dial(&carrier);
     wait(&at_carrier, "an answer", connected);
     assert_eq!((lab.calls_at("vvb1"), lab.calls_at("vvb2")), (0, 1));
 
@@ -22,7 +22,7 @@ fn a_changed_secure_port_holds_for_new_calls_as_soon_as_it_is_applied() {
     assert_eq!((lab.calls_at("vvb1"), lab.calls_at("vvb2")), (0, 1), "the call that is up keeps its way");
     carrier.control_blocking(Control::HangUp);
     wait(&at_carrier, "the end", |line| matches!(line, Journal::Leg(_)).then_some(()));
-    carrier.control_blocking(Control::Dial { number: "6016".into() });
+    dial(&carrier);
     wait(&at_carrier, "another answer", connected);
     assert_eq!(lab.calls_at("vvb1"), 1, "the new port, without waiting for a heartbeat");
     carrier.control_blocking(Control::HangUp);
@@ -45,7 +45,7 @@ fn a_right_name_on_the_wrong_authoritys_word_is_refused_and_both_are_named() {
     let stranger = lab.phone("1234", SocketAddr::new(lab.address(99), 0), server, plan, papers);
     let (browser, at_stranger) = (lab.process.node("vvb1").unwrap(), stranger.watch());
 
-    stranger.control_blocking(Control::Dial { number: "6016".into() });
+    dial(&stranger);
     let ended = wait(&at_stranger, "a refusal", |line| match line {
         Journal::Leg(leg) => leg.ended_because.clone(),
         _ => None,
@@ -61,7 +61,7 @@ fn a_right_name_on_the_wrong_authoritys_word_is_refused_and_both_are_named() {
     assert!(text.contains(subject));
     let named = text.replacen(subject, &format!("authority = \"carrier\"\n{subject}"), 1);
     lab.process.reload(&site::Site::parse(&named).unwrap()).unwrap();
-    stranger.control_blocking(Control::Dial { number: "6016".into() });
+    dial(&stranger);
     wait(&at_stranger, "an answer", connected);
     stranger.control_blocking(Control::HangUp);
 

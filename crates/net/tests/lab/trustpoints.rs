@@ -40,7 +40,7 @@ fn the_remote_address_decides_which_identity_is_shown() {
 
         let carrier = lab.carrier();
         let at_carrier = carrier.watch();
-        carrier.control_blocking(Control::Dial { number: "6016".into() });
+        dial(&carrier);
         wait(&at_carrier, "an answer", connected);
         assert_eq!(seen_at(&lab, "cvp1"), [(expected, false)], "shown to the call server, which we dialled");
         // The call manager is asked by us, and asks us: both ways it is shown the same.
