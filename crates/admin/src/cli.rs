@@ -101,6 +101,29 @@ pub enum Command {
     /// Offer calls or registrations at a rate, and tell what became of each. Exit status 1 unless all were completed.
     #[command(subcommand)]
     Load(Load),
+    /// VoiceXML applications.
+    #[command(subcommand)]
+    Vxml(Vxml),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Vxml {
+    /// Check documents and grammars: all problems at once, with places. Exit status 64 if there are any.
+    Check {
+        /// Files, or folders whose `.vxml`, `.grxml` and `.gram` files are meant.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Talk an application through in the terminal: type keys or words; an empty line is silence, `!hangup` hangs up.
+    Run {
+        file: PathBuf,
+        /// The number that was dialled.
+        #[arg(long, default_value = "6016")]
+        called: String,
+        /// The caller's number.
+        #[arg(long, default_value = "anonymous")]
+        calling: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

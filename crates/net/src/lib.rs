@@ -12,6 +12,7 @@ pub mod load;
 mod mailbox;
 mod media_threads;
 mod node;
+mod pages;
 mod panics;
 mod phone_services;
 mod process;

@@ -21,6 +21,7 @@ use crate::keep::{self, Keeper};
 use crate::mailbox::mailbox;
 use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node};
+use crate::pages;
 use crate::phone_services::PhoneServices;
 use crate::wire::{Setup, tls};
 
@@ -152,7 +153,8 @@ impl Process {
     }
 
     fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<()> {
-        let plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
+        let mut plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
+        pages::load(&mut plan)?;
         let start = Start {
             name: node.name.clone(),
             listen: plan.local.clone(),
@@ -291,8 +293,9 @@ impl Process {
         let mut plans = Vec::new();
         for node in self.nodes.iter().filter(|node| node.of_site) {
             let name = node.handle.name();
-            let plan =
+            let mut plan =
                 Plan::compile(site, name, generation).map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
+            pages::load(&mut plan).with_context(|| format!("node {name}"))?;
             let (mut now, mut then) = (node.handle.local().to_vec(), plan.local.clone());
             now.sort_unstable();
             then.sort_unstable();

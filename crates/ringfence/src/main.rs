@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Utils { words, node } => command::trust::utils(&data, &words, node.as_deref()),
         Command::Phone(phone) => command::phone::run(phone),
         Command::Load(load) => command::load::run(load),
+        Command::Vxml(vxml) => command::vxml::run(vxml),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("ringfence: {error:#}");

@@ -3,6 +3,7 @@
 //! takes the caller away. SRTP or nothing.
 
 pub mod dialogue;
+pub mod pages;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport, Uri};
 
 use self::dialogue::{Ask, Progress, Session, Told};
+use self::pages::{Pages, Reading};
 use crate::plan::{Kind, Peers};
 use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
 use crate::terminal::Terminal;
@@ -22,6 +24,8 @@ use crate::terminal::Terminal;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub browser: site::VoiceBrowser,
+    /// The pages of VoiceXML applications by their numbers: read beforehand, so that no call waits for a disk.
+    pub pages: BTreeMap<String, Pages>,
 }
 
 impl Plan {
@@ -29,7 +33,7 @@ impl Plan {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let (names, authority) = (&role.secure_certificate_subject, role.authority.as_deref());
         peers.add_under("callers", Transport::Tls, anywhere, names, authority);
-        Ok(Plan { browser: role.clone() })
+        Ok(Plan { browser: role.clone(), pages: BTreeMap::new() })
     }
 
     /// The application of a dialled number, or of the name that the call server gave instead.
@@ -49,10 +53,33 @@ pub struct VoiceBrowser {
 #[derive(Debug, Serialize, Deserialize)]
 struct Visit {
     terminal: Terminal,
-    session: Session,
+    talk: Talk,
     started: bool,
     /// Where to refer to: the call server as it named itself in Contact.
     server: Uri,
+}
+
+/// Who talks with the caller.
+#[derive(Debug, Serialize, Deserialize)]
+enum Talk {
+    Question(Session),
+    Pages(Box<Reading>),
+}
+
+impl Talk {
+    fn tell(&mut self, told: Told, now: crate::Now) {
+        match self {
+            Talk::Question(session) => session.tell(told),
+            Talk::Pages(reading) => reading.tell(told, now),
+        }
+    }
+
+    fn ask(&mut self) -> Option<Ask> {
+        match self {
+            Talk::Question(session) => session.ask(),
+            Talk::Pages(reading) => reading.ask(),
+        }
+    }
 }
 
 /// A session's waiting, by its own number.
@@ -76,7 +103,7 @@ impl VoiceBrowser {
     }
 
     /// Answers an INVITE: their offer, or our own where they made none.
-    fn answer(&mut self, shell: &mut Shell, invited: Invited, application: site::Application) {
+    fn answer(&mut self, shell: &mut Shell, invited: Invited, application: site::Application, pages: Option<Pages>) {
         let leg = invited.leg;
         let Some(mut terminal) = Terminal::open(shell, policy()) else {
             let headers =
@@ -104,16 +131,21 @@ impl VoiceBrowser {
         };
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
-        let session = Session::new(application);
-        self.visits.insert(leg, Visit { terminal, session, started: false, server });
+        let talk = match (pages, &application.document) {
+            (Some(pages), Some(_)) => {
+                Talk::Pages(Box::new(Reading::new(pages, &invited.called, &invited.calling, shell.random())))
+            }
+            _ => Talk::Question(Session::new(application)),
+        };
+        self.visits.insert(leg, Visit { terminal, talk, started: false, server });
         shell.respond(leg, Status(200), Vec::new(), Some(described));
     }
 
     /// Tells the session and does what it asks then.
     fn tell(&mut self, shell: &mut Shell, leg: LegNo, told: Told) {
         let Some(visit) = self.visits.get_mut(&leg) else { return };
-        visit.session.tell(told);
-        while let Some(ask) = visit.session.ask() {
+        visit.talk.tell(told, shell.now());
+        while let Some(ask) = visit.talk.ask() {
             match ask {
                 Ask::Play { id, prompt, repeat } => visit.terminal.play(shell, Play { id, prompt, repeat }),
                 Ask::Silence => visit.terminal.silence(shell),
@@ -168,11 +200,17 @@ impl Role for VoiceBrowser {
     fn invited(&mut self, shell: &mut Shell, invited: Invited) {
         let plan = shell.plan_of(invited.call);
         let found = match &plan.kind {
-            Kind::VoiceBrowser(plan) => plan.application(&invited.called).cloned(),
+            Kind::VoiceBrowser(plan) => {
+                plan.application(&invited.called).map(|found| (found.clone(), plan.pages.get(&found.number).cloned()))
+            }
             _ => None,
         };
         match found {
-            Some(application) => self.answer(shell, invited, application),
+            Some((application, None)) if application.document.is_some() => {
+                let words = "the application's pages could not be read";
+                shell.refuse(invited.leg, Status(500), vec![warning(&plan.node, words)], words);
+            }
+            Some((application, pages)) => self.answer(shell, invited, application, pages),
             None => {
                 let headers = vec![warning(&plan.node, "no application has this number")];
                 shell.refuse(invited.leg, Status(404), headers, "no application has this number");
@@ -258,7 +296,11 @@ impl Role for VoiceBrowser {
         }
     }
 
-    fn gone(&mut self, _: &mut Shell, leg: LegNo, _: String) {
+    fn gone(&mut self, shell: &mut Shell, leg: LegNo, _: String) {
+        if let Some(visit) = self.visits.get_mut(&leg) {
+            // So that an application can put its things in order; nothing that it asks for then can reach the caller.
+            visit.talk.tell(Told::HungUp, shell.now());
+        }
         self.forget(leg);
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use far_end::{Audio, Rig};
 use media::Command;
-use roles::{Control, Input, Journal, Persist, Plan, Reply};
+use roles::voice_browser::pages::Pages;
+use roles::{Control, Input, Journal, Kind, Persist, Plan, Reply};
 use sdp::{Direction, Protection};
 use sip::endpoint::{Event, Invite};
 use sip::{Body, DialogId, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
@@ -61,9 +62,36 @@ fn in_dialog(rig: &mut Rig) -> (ServerId, Request) {
     })
 }
 
+/// A voice browser whose 6016 is the application in `examples/vxml`.
+fn reader() -> Rig {
+    let text = include_str!("../../../examples/lab.toml");
+    let mut site = site::Site::parse(text).expect("the lab is a good site");
+    for node in &mut site.nodes {
+        if let site::Role::VoiceBrowser(browser) = &mut node.role {
+            for application in &mut browser.applications {
+                application.document = Some("main.vxml".into());
+            }
+        }
+    }
+    let mut plan = Plan::compile(&site, "vvb1", 1).expect("it has a voice browser");
+    let files = ["root.vxml", "main.vxml", "account.vxml", "balance.xml", "menu.vxml", "agent.vxml"];
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/vxml");
+    let read = |name: &str| -> (String, std::sync::Arc<[u8]>) {
+        (name.to_owned(), std::fs::read(folder.join(name)).expect("an example").into())
+    };
+    let pages = Pages { first: "main.vxml".into(), files: files.map(read).into() };
+    if let Kind::VoiceBrowser(browser) = &mut plan.kind {
+        browser.pages.insert("6016".into(), pages);
+    }
+    Rig::new(plan, FAR.parse().expect("an address"), Some("cvp1.lab.example"))
+}
+
 /// A caller who hears the question.
 fn asked() -> (Rig, Audio, DialogId) {
-    let mut rig = browser();
+    answered(browser())
+}
+
+fn answered(mut rig: Rig) -> (Rig, Audio, DialogId) {
     let mut audio = Audio::new(Protection::Secure, "127.18.133.226:20000");
     let (offer, offered) = audio.offer(Direction::SendRecv);
     let dialog = invite(&mut rig, "6016", Some(offer));
@@ -320,4 +348,68 @@ fn a_flood_of_strangers_costs_nothing_that_lasts() {
     assert_eq!((status.calls, status.dialogs, status.transactions), (0, 0, 0));
     let noted = rig.journal.iter().filter(|line| matches!(line, Journal::Refused(_))).count();
     assert!((1..=20).contains(&noted), "{noted} refusals of one second were written down");
+}
+
+#[test]
+fn a_voicexml_application_talks_reads_keys_and_transfers() {
+    let (mut rig, _, dialog) = answered(reader());
+    let lease = lease(&rig);
+    assert_eq!(plays(&rig.media), ["welcome"]);
+    press(&mut rig, lease, '1');
+    assert_eq!(plays(&rig.media), ["menu"], "the language is chosen, the account asked for");
+    for digit in "123456".chars() {
+        press(&mut rig, lease, digit);
+    }
+    assert_eq!(plays(&rig.media), ["invalid"], "its check digit is wrong");
+    played(&mut rig, lease);
+    for digit in "123455".chars() {
+        press(&mut rig, lease, digit);
+    }
+    // The balance, then the menu, which 0 leaves for a person.
+    press(&mut rig, lease, '0');
+    let to = refer_accepted(&mut rig);
+    assert!(to.contains("sip:sales@127.18.133.13"), "{to}");
+    notify(&mut rig, dialog, 182, "active;expires=60");
+    assert_eq!(plays(&rig.media), ["moh*"]);
+    notify(&mut rig, dialog, 200, "terminated;reason=noresource");
+    rig.sip.end(dialog, vec![], rig.now);
+    rig.settle();
+    assert!(matches!(rig.control(Control::Status), Reply::Status(status) if status.calls == 0 && status.dialogs == 0));
+}
+
+#[test]
+fn a_voicexml_callers_silence_ends_in_goodbye_and_bye() {
+    let (mut rig, _, _) = answered(reader());
+    let lease = lease(&rig);
+    for _ in 0..2 {
+        played(&mut rig, lease);
+        rig.wait(Duration::from_millis(4900));
+        assert!(plays(&rig.media).is_empty());
+        rig.wait(Duration::from_millis(200));
+        assert_eq!(plays(&rig.media), ["invalid"]);
+        played(&mut rig, lease);
+        assert_eq!(plays(&rig.media), ["welcome"], "and the question again");
+    }
+    played(&mut rig, lease);
+    rig.wait(Duration::from_millis(5100));
+    assert_eq!(plays(&rig.media), ["goodbye"]);
+    played(&mut rig, lease);
+    let (server, bye) = in_dialog(&mut rig);
+    assert_eq!(bye.method(), Method::Bye);
+    rig.sip.respond(server, Status(200), vec![], None, rig.now);
+    rig.settle();
+    assert!(matches!(rig.control(Control::Status), Reply::Status(status) if status.calls == 0));
+}
+
+#[test]
+fn a_transfer_of_an_application_that_fails_is_the_applications_to_answer() {
+    let (mut rig, _, dialog) = answered(reader());
+    let lease = lease(&rig);
+    press(&mut rig, lease, '0');
+    refer_accepted(&mut rig);
+    notify(&mut rig, dialog, 486, "terminated;reason=noresource");
+    let (server, bye) = in_dialog(&mut rig);
+    assert_eq!(bye.method(), Method::Bye, "its words have no recordings, then it disconnects");
+    rig.sip.respond(server, Status(200), vec![], None, rig.now);
+    rig.settle();
 }

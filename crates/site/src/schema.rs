@@ -237,7 +237,8 @@ static VOICE_BROWSER: &[Field] = &[
 
 static APPLICATION: &[Field] = &[
     must("number", Shape::Text),
-    must("prompt", Shape::Text),
+    may("document", Shape::Text),
+    may("prompt", Shape::Text),
     may("invalid_prompt", Shape::Text),
     may("queue_music", Shape::Text),
     may("timeout_s", SECONDS),

@@ -15,12 +15,16 @@ pub struct VoiceBrowser {
     pub authority: Option<String>,
 }
 
-/// A one-question IVR. (VoiceXML documents take its place later.)
+/// A VoiceXML application, or a one-question IVR.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
     /// Dialled number or application name (user part of the Request-URI).
     pub number: String,
+    /// The first VoiceXML document: a file, absolute or from where `ringfence` is started. Its folder is the application.
+    pub document: Option<String>,
+    /// The question, where there is no document.
+    #[serde(default)]
     pub prompt: String,
     /// Played when nothing or a wrong digit is pressed; then the question again.
     #[serde(default = "invalid_prompt")]

@@ -14,6 +14,7 @@ pub(crate) mod queue;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod trust;
+pub(crate) mod vxml;
 pub(crate) mod watch;
 pub(crate) mod why;
 

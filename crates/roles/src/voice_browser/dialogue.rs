@@ -1,8 +1,8 @@
-//! What is said to a caller and what is made of the answer, apart from SIP and media: the door through which a VoiceXML
-//! interpreter comes in.
+//! What is said to a caller and what is made of the answer, apart from SIP and media.
 //!
 //! A [`Session`] asks ([`Ask`]: play, wait, transfer, hang up) and is told ([`Told`]: played, a digit, time is up, how
-//! the transfer goes). This one asks a single question; an interpreter that asks and is told the same takes its place.
+//! the transfer goes). This one asks a single question;
+//! [`super::pages`] asks and is told the same for a VoiceXML application.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub enum Told {
     Digit(char),
     TimedOut(u64),
     Transfer(Progress),
+    /// The caller is gone.
+    HungUp,
 }
 
 /// How a transfer goes.
@@ -199,6 +201,7 @@ mod tests {
     fn session() -> Session {
         Session::new(Application {
             number: "6016".into(),
+            document: None,
             prompt: "welcome".into(),
             invalid_prompt: "invalid".into(),
             queue_music: "moh".into(),

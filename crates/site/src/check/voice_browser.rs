@@ -37,6 +37,23 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
     let ours = site.nodes.iter().any(|node| matches!(node.role, Role::CallServer(_)));
     for (at, application) in browser.applications.iter().enumerate() {
         let row = format!("{rows}[{at}]");
+        if let Some(document) = &application.document {
+            if !document.ends_with(".vxml") || document.contains("://") {
+                check.error(
+                    format!("{row}.document"),
+                    format!("`{document}` is not a VoiceXML document's file"),
+                    "write the path of a `.vxml` file; pages from a web server are not taken yet",
+                );
+            }
+            if !application.prompt.is_empty() || !application.choices.is_empty() {
+                check.error(
+                    &row,
+                    format!("application `{}` has a document and a question", application.number),
+                    "keep `document`, or `prompt` with `choice`",
+                );
+            }
+            continue;
+        }
         for (field, prompt) in [
             ("prompt", &application.prompt),
             ("invalid_prompt", &application.invalid_prompt),

@@ -1,0 +1,91 @@
+//! The pages of VoiceXML applications: read when a plan is made, so that no call waits for a disk and a reload takes new ones.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use roles::voice_browser::pages::Pages;
+use roles::{Kind, Plan};
+
+/// What one application's folder may hold.
+const MOST_FILES: usize = 1_000;
+const MOST_BYTES: usize = 32 << 20;
+
+/// Reads the folders that a voice browser's plan names.
+///
+/// # Errors
+/// A first document is not there, a folder cannot be read or holds too much.
+pub(crate) fn load(plan: &mut Plan) -> anyhow::Result<()> {
+    let Kind::VoiceBrowser(browser) = &mut plan.kind else { return Ok(()) };
+    for application in &browser.browser.applications {
+        let Some(document) = &application.document else { continue };
+        let pages = read(Path::new(document)).with_context(|| format!("application {}", application.number))?;
+        browser.pages.insert(application.number.clone(), pages);
+    }
+    Ok(())
+}
+
+fn read(document: &Path) -> anyhow::Result<Pages> {
+    let first = document.file_name().and_then(|name| name.to_str()).context("its document has no name")?.to_owned();
+    anyhow::ensure!(
+        document.is_file(),
+        "there is no file {} (seen from where ringfence was started)",
+        document.display()
+    );
+    let folder = document.parent().unwrap_or(Path::new("."));
+    let mut files = BTreeMap::new();
+    let mut bytes = 0;
+    gather(folder, "", &mut files, &mut bytes)?;
+    Ok(Pages { first, files })
+}
+
+fn gather(
+    folder: &Path,
+    prefix: &str,
+    files: &mut BTreeMap<String, Arc<[u8]>>,
+    bytes: &mut usize,
+) -> anyhow::Result<()> {
+    // `parent` of a bare name is the empty path.
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in std::fs::read_dir(here).with_context(|| format!("cannot read the folder {}", here.display()))? {
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else { continue };
+        let kind = entry.file_type()?;
+        if name.starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            gather(&entry.path(), &format!("{name}/"), files, bytes)?;
+        } else if kind.is_file() {
+            let content =
+                std::fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            *bytes += content.len();
+            files.insert(name, content.into());
+        }
+        anyhow::ensure!(
+            files.len() <= MOST_FILES && *bytes <= MOST_BYTES,
+            "the folder {} holds more than {MOST_FILES} files or {MOST_BYTES} bytes: give the application a folder of its own",
+            here.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_applications_folder_is_read_whole() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/vxml/main.vxml");
+        let pages = read(&example).unwrap();
+        assert_eq!(pages.first, "main.vxml");
+        assert!(
+            pages.files.contains_key("root.vxml") && pages.files.contains_key("balance.xml"),
+            "{:?}",
+            pages.files.keys()
+        );
+        assert!(read(Path::new("nowhere/main.vxml")).unwrap_err().to_string().contains("nowhere"));
+    }
+}

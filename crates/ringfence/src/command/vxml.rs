@@ -1,0 +1,115 @@
+//! `ringfence vxml check PATH…` and `ringfence vxml run FILE`: an application without a call.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use admin::cli::Vxml;
+use anyhow::Context;
+use vxml::conversation::Conversation;
+use vxml::grammar::{Grammar, Mode};
+use vxml::{NotFetched, Now, Page, Problem, Request, Start};
+
+use super::{BAD_SITE, Outcome};
+
+pub(crate) fn run(command: Vxml) -> Outcome {
+    match command {
+        Vxml::Check { paths } => check(&paths),
+        Vxml::Run { file, called, calling } => talk(&file, &called, &calling),
+    }
+}
+
+fn check(paths: &[PathBuf]) -> Outcome {
+    let mut files = Vec::new();
+    for path in paths {
+        gather(path, &mut files)?;
+    }
+    files.sort();
+    anyhow::ensure!(!files.is_empty(), "there is no .vxml, .grxml or .gram file to check");
+    let mut problems = 0;
+    for file in &files {
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        for problem in problems_of(file, &bytes) {
+            eprintln!("{}:{problem}", file.display());
+            problems += 1;
+        }
+    }
+    if problems > 0 {
+        return Ok(ExitCode::from(BAD_SITE));
+    }
+    println!("{} files: good", files.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn problems_of(file: &Path, bytes: &[u8]) -> Vec<Problem> {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("grxml" | "gram") => Grammar::parse(bytes, Mode::Voice).err().into_iter().collect(),
+        _ => vxml::check(&address(file), bytes),
+    }
+}
+
+fn gather(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))? {
+        let path = entry?.path();
+        let known = path.extension().and_then(|extension| extension.to_str());
+        if path.is_dir() || known.is_some_and(|known| matches!(known, "vxml" | "grxml" | "gram")) {
+            gather(&path, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file as the application's pages see it: they stay within its folder.
+fn address(file: &Path) -> String {
+    format!("app:/{}", file.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// A page of the folder; what a query carries changes nothing there.
+fn page(folder: &Path, request: &Request) -> Result<Page, NotFetched> {
+    let Some(name) = request.url.strip_prefix("app:/") else {
+        return Err(NotFetched::Unreachable("only pages of the application's own folder are taken here".into()));
+    };
+    let name = name.split('?').next().unwrap_or_default();
+    let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    match inside.then(|| std::fs::read(folder.join(name))) {
+        Some(Ok(bytes)) => Ok(Page { url: format!("app:/{name}"), bytes: bytes.into() }),
+        Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(NotFetched::Unreachable(error.to_string()))
+        }
+        _ => Err(NotFetched::Status(404)),
+    }
+}
+
+fn talk(file: &Path, called: &str, calling: &str) -> Outcome {
+    anyhow::ensure!(file.is_file(), "there is no file {}", file.display());
+    let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+    let line = |number: &str| serde_json::json!({ "uri": format!("sip:{number}") });
+    let variables = serde_json::json!({ "connection": { "local": line(called), "remote": line(calling), "protocol": { "name": "sip", "version": "2.0" } } });
+    let start = Start { url: address(file), seed: 1, variables: variables.to_string(), properties: Default::default() };
+    let wall_ms =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let now = Now { wall_ms, ..Now::default() };
+    let mut talk = Conversation::new(start, now, |request: &Request| page(&folder, request));
+    let mut typed = std::io::stdin().lock().lines();
+    let mut out = std::io::stdout().lock();
+    let mut fault = false;
+    loop {
+        for line in talk.listen(false) {
+            fault |= line == "ends: fault";
+            writeln!(out, "{line}")?;
+        }
+        if talk.is_over() {
+            return Ok(if fault { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
+        write!(out, "> ")?;
+        out.flush()?;
+        // Whoever types no more has hung up.
+        let line = typed.next().transpose()?.unwrap_or_else(|| "!hangup".into());
+        writeln!(out, "{line}")?;
+        talk.hear(&line);
+    }
+}

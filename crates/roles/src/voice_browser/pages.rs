@@ -1,0 +1,299 @@
+//! A VoiceXML application with a caller (RFC 5552): what the interpreter wants becomes prompts, waiting, REFER and the end
+//! of the call; what happens on the call is told to it.
+//!
+//! Recordings are prompts of the media catalogue, `<audio src="prompt:welcome"/>`. What is to be spoken without one is
+//! passed over with a word in the log: there is no synthesis yet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use vxml::speech::Segment;
+use vxml::{Ending, Input, NotFetched, Output, Page, Start, TransferKind, TransferOrder, TransferOutcome};
+
+use super::dialogue::{Ask, Progress, Told};
+use crate::Now;
+
+/// An application's folder in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pages {
+    /// The first document's name in the folder.
+    pub first: String,
+    /// By name from the folder, with `/`.
+    pub files: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl Pages {
+    /// The address of a page: they see each other as `app:/name`.
+    fn address(name: &str) -> String {
+        format!("app:/{name}")
+    }
+
+    fn page(&self, request: &vxml::Request) -> Result<Page, NotFetched> {
+        let Some(name) = request.url.strip_prefix("app:/") else {
+            return Err(NotFetched::Unreachable("only pages of the application's own folder are taken".into()));
+        };
+        let name = name.split('?').next().unwrap_or_default();
+        match self.files.get(name) {
+            Some(bytes) => Ok(Page { url: Pages::address(name), bytes: bytes.clone() }),
+            None => Err(NotFetched::Status(404)),
+        }
+    }
+}
+
+/// One caller's session.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reading {
+    pages: Pages,
+    start: Start,
+    /// `None` before the caller can hear.
+    session: Option<vxml::Session>,
+    asks: VecDeque<Ask>,
+    next: u64,
+    playing: Option<Playing>,
+    /// The number of the waiting that stands for the session's own deadline.
+    alarm: Option<(u64, std::time::Duration)>,
+    transfer: Option<Transfer>,
+    end: Option<String>,
+}
+
+/// Segments being played, one after another.
+#[derive(Debug, Serialize, Deserialize)]
+struct Playing {
+    /// The session's number for the whole.
+    id: u64,
+    rest: VecDeque<Segment>,
+    repeat: bool,
+    /// Ours for the segment that is heard now.
+    segment: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Transfer {
+    id: u64,
+    audio: Option<String>,
+    music: bool,
+    /// It has succeeded; our own leg should be ended by whoever transferred.
+    done: Option<u64>,
+}
+
+/// How long a browser that was told of a transfer's success waits for its own leg to be ended.
+const OVERSTAY: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Reading {
+    pub fn new(pages: Pages, called: &str, calling: &str, seed: u64) -> Reading {
+        let line = |number: &str| serde_json::json!({ "uri": format!("sip:{number}") });
+        // RFC 5552 §2.4.
+        let connection = serde_json::json!({
+            "local": line(called),
+            "remote": line(calling),
+            "protocol": { "name": "sip", "version": "2.0" },
+        });
+        let variables = serde_json::json!({ "connection": connection }).to_string();
+        let start = Start { url: Pages::address(&pages.first), seed, variables, properties: BTreeMap::new() };
+        Reading {
+            pages,
+            start,
+            session: None,
+            asks: VecDeque::new(),
+            next: 0,
+            playing: None,
+            alarm: None,
+            transfer: None,
+            end: None,
+        }
+    }
+
+    pub fn ask(&mut self) -> Option<Ask> {
+        self.asks.pop_front()
+    }
+
+    pub fn tell(&mut self, told: Told, now: Now) {
+        match told {
+            Told::Started if self.session.is_none() => {
+                self.session = Some(vxml::Session::new(self.start.clone(), moment(now)));
+            }
+            Told::Started => {}
+            Told::Digit(digit) => self.say(Input::Digit(digit), now),
+            Told::Played(segment) | Told::TimedOut(segment) => self.ended(segment, now),
+            Told::Transfer(progress) => self.progress(progress, now),
+            Told::HungUp => self.say(Input::HungUp, now),
+        }
+        self.serve(now);
+    }
+
+    fn say(&mut self, input: Input, now: Now) {
+        if let Some(session) = &mut self.session {
+            session.handle(input, moment(now));
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// A segment was heard, or a waiting is over.
+    fn ended(&mut self, number: u64, now: Now) {
+        if self.alarm.is_some_and(|(alarm, _)| alarm == number) {
+            self.alarm = None;
+            if let Some(session) = &mut self.session {
+                session.tick(moment(now));
+            }
+        } else if self.transfer.as_ref().is_some_and(|transfer| transfer.done == Some(number)) {
+            self.asks.push_back(Ask::HangUp { why: "transferred".into() });
+        } else if let Some(playing) = self.playing.as_mut().filter(|playing| playing.segment == Some(number)) {
+            playing.segment = None;
+            self.play(now);
+        }
+    }
+
+    /// Does what the session wants until it wants no more.
+    fn serve(&mut self, now: Now) {
+        while let Some(output) = self.session.as_mut().and_then(vxml::Session::poll) {
+            self.take(output, now);
+        }
+        let due = self.session.as_ref().and_then(vxml::Session::deadline);
+        match due {
+            Some(due) if self.alarm.is_none_or(|(_, set)| set != due) => {
+                let id = self.number();
+                self.alarm = Some((id, due));
+                self.asks.push_back(Ask::Wait { id, within: due.saturating_sub(now.mono) });
+            }
+            Some(_) => {}
+            None => self.alarm = None,
+        }
+    }
+
+    fn take(&mut self, output: Output, now: Now) {
+        match output {
+            Output::Fetch { id, request } => {
+                let outcome = self.pages.page(&request);
+                self.say(Input::Fetched { id, outcome }, now);
+            }
+            Output::Play { id, segments, repeat } => {
+                self.playing = Some(Playing { id, rest: segments.into(), repeat, segment: None });
+                self.play(now);
+            }
+            Output::Silence => {
+                self.playing = None;
+                self.asks.push_back(Ask::Silence);
+            }
+            Output::Listen { .. } | Output::StopRecord { .. } => {}
+            Output::Record { id, .. } => self.say(Input::Refused { id, event: "error.unsupported.record".into() }, now),
+            Output::Object { id, .. } => {
+                self.say(Input::Refused { id, event: "error.unsupported.objectname".into() }, now);
+            }
+            Output::Transfer { id, order } => self.refer(id, &order, now),
+            // The session still has things to put in order; the call ends with it.
+            Output::HangUp => self.end = Some("the application hung up".into()),
+            // What an application logs may hold a caller's digits: it goes nowhere but to those who trace.
+            Output::Log { fault: false, .. } => tracing::debug!("the application wrote a line of log"),
+            Output::Log { fault: true, words } => {
+                let place = words.split(": ").next().unwrap_or_default().to_owned();
+                tracing::warn!(%place, "an application's document is wrong; `ringfence vxml check` says how");
+            }
+            Output::Ended { ending } => self.over(&ending),
+        }
+    }
+
+    fn over(&mut self, ending: &Ending) {
+        let why = self.end.take().unwrap_or_else(|| match ending {
+            Ending::Exit(_) | Ending::Disconnect(_) => "the application ended".to_owned(),
+            Ending::Fault(_) => "the application failed".to_owned(),
+        });
+        if self.transfer.as_ref().is_some_and(|transfer| transfer.done.is_some()) {
+            return;
+        }
+        self.asks.push_back(Ask::HangUp { why });
+    }
+
+    // --- prompts
+    /// The next segment that can be heard; at the end the session is told.
+    fn play(&mut self, now: Now) {
+        loop {
+            let number = self.number();
+            let Some(playing) = &mut self.playing else { return };
+            let (id, repeat) = (playing.id, playing.repeat && playing.rest.len() == 1);
+            match playing.rest.pop_front() {
+                None => {
+                    self.playing = None;
+                    return self.say(Input::Played { id }, now);
+                }
+                Some(Segment::Audio { url, instead }) => match url.strip_prefix("prompt:") {
+                    Some(prompt) => {
+                        playing.segment = Some(number);
+                        let prompt = prompt.to_owned();
+                        return self.asks.push_back(Ask::Play { id: number, prompt, repeat });
+                    }
+                    None => {
+                        for segment in instead.into_iter().rev() {
+                            playing.rest.push_front(segment);
+                        }
+                    }
+                },
+                Some(Segment::Pause(within)) => {
+                    playing.segment = Some(number);
+                    return self.asks.push_back(Ask::Wait { id: number, within });
+                }
+                Some(Segment::Mark(name)) => self.say(Input::Mark { id, name }, now),
+                Some(Segment::Text(_)) => tracing::debug!("words without a recording: there is no synthesis yet"),
+            }
+        }
+    }
+
+    // --- transfer
+    fn refer(&mut self, id: u64, order: &TransferOrder, now: Now) {
+        let queue =
+            order.destination.strip_prefix("sip:").map(|rest| rest.split(['@', ';']).next().unwrap_or_default());
+        let refused = match (order.kind, queue) {
+            (TransferKind::Bridge, _) => Some("error.unsupported.transfer.bridge"),
+            (TransferKind::Consultation, _) => Some("error.unsupported.transfer.consultation"),
+            (TransferKind::Blind, None | Some("")) => Some("error.connection.baddestination"),
+            (TransferKind::Blind, Some(_)) => None,
+        };
+        if let Some(event) = refused {
+            return self.say(Input::Refused { id, event: event.into() }, now);
+        }
+        let audio = order.audio.as_deref().and_then(|audio| audio.strip_prefix("prompt:")).map(str::to_owned);
+        self.transfer = Some(Transfer { id, audio, music: false, done: None });
+        self.asks.push_back(Ask::Transfer { queue: queue.unwrap_or_default().to_owned() });
+    }
+
+    fn progress(&mut self, progress: Progress, now: Now) {
+        let number = self.number();
+        let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.done.is_none()) else { return };
+        let id = transfer.id;
+        match progress {
+            Progress::Trying => {}
+            Progress::Queued if std::mem::replace(&mut transfer.music, true) => {}
+            Progress::Queued => {
+                if let Some(prompt) = transfer.audio.clone() {
+                    self.asks.push_back(Ask::Play { id: number, prompt, repeat: true });
+                }
+            }
+            Progress::Done => {
+                transfer.done = Some(number);
+                self.asks.push_back(Ask::Silence);
+                self.asks.push_back(Ask::Wait { id: number, within: OVERSTAY });
+                self.say(Input::Transferred { id, outcome: TransferOutcome::Gone }, now);
+            }
+            Progress::Failed(status) => {
+                self.transfer = None;
+                self.asks.push_back(Ask::Silence);
+                let outcome = match status {
+                    486 | 600 => TransferOutcome::Busy,
+                    408 | 480 => TransferOutcome::NoAnswer,
+                    503 => TransferOutcome::NetworkBusy,
+                    404 => TransferOutcome::Failed { event: Some("error.connection.baddestination".into()) },
+                    _ => TransferOutcome::Failed { event: None },
+                };
+                self.say(Input::Transferred { id, outcome }, now);
+            }
+        }
+    }
+}
+
+fn moment(now: Now) -> vxml::Now {
+    vxml::Now { mono: now.mono, wall_ms: call::ms(now) }
+}
