@@ -21,7 +21,7 @@ pub(crate) fn load(plan: &mut Plan) -> anyhow::Result<()> {
     for application in &browser.browser.applications {
         let Some(document) = &application.document else { continue };
         let pages = read(Path::new(document)).with_context(|| format!("application {}", application.number))?;
-        browser.pages.insert(application.number.clone(), pages);
+        browser.pages.insert(application.number.clone(), pages.into());
     }
     Ok(())
 }

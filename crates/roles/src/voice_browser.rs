@@ -7,6 +7,7 @@ pub mod pages;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use crate::terminal::Terminal;
 pub struct Plan {
     pub browser: site::VoiceBrowser,
     /// The pages of VoiceXML applications by their numbers: read beforehand, so that no call waits for a disk.
-    pub pages: BTreeMap<String, Pages>,
+    pub pages: BTreeMap<String, Arc<Pages>>,
 }
 
 impl Plan {
@@ -62,7 +63,7 @@ struct Visit {
 /// Who talks with the caller.
 #[derive(Debug, Serialize, Deserialize)]
 enum Talk {
-    Question(Session),
+    Question(Box<Session>),
     Pages(Box<Reading>),
 }
 
@@ -103,7 +104,13 @@ impl VoiceBrowser {
     }
 
     /// Answers an INVITE: their offer, or our own where they made none.
-    fn answer(&mut self, shell: &mut Shell, invited: Invited, application: site::Application, pages: Option<Pages>) {
+    fn answer(
+        &mut self,
+        shell: &mut Shell,
+        invited: Invited,
+        application: site::Application,
+        pages: Option<Arc<Pages>>,
+    ) {
         let leg = invited.leg;
         let Some(mut terminal) = Terminal::open(shell, policy()) else {
             let headers =
@@ -135,7 +142,7 @@ impl VoiceBrowser {
             (Some(pages), Some(_)) => {
                 Talk::Pages(Box::new(Reading::new(pages, &invited.called, &invited.calling, shell.random())))
             }
-            _ => Talk::Question(Session::new(application)),
+            _ => Talk::Question(Box::new(Session::new(application))),
         };
         self.visits.insert(leg, Visit { terminal, talk, started: false, server });
         shell.respond(leg, Status(200), Vec::new(), Some(described));

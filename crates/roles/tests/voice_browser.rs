@@ -81,7 +81,7 @@ fn reader() -> Rig {
     };
     let pages = Pages { first: "main.vxml".into(), files: files.map(read).into() };
     if let Kind::VoiceBrowser(browser) = &mut plan.kind {
-        browser.pages.insert("6016".into(), pages);
+        browser.pages.insert("6016".into(), pages.into());
     }
     Rig::new(plan, FAR.parse().expect("an address"), Some("cvp1.lab.example"))
 }

@@ -17,7 +17,7 @@ fn lab(sound: Sound) -> World {
     let read = |name: &str| -> (String, std::sync::Arc<[u8]>) {
         (name.to_owned(), std::fs::read(folder.join(name)).expect("an example").into())
     };
-    let pages = Pages { first: "main.vxml".into(), files: files.map(read).into() };
+    let pages = std::sync::Arc::new(Pages { first: "main.vxml".into(), files: files.map(read).into() });
     for name in ["vvb1", "vvb2"] {
         let mut plan = Plan::clone(&world.plan_of(name));
         if let Kind::VoiceBrowser(browser) = &mut plan.kind {

@@ -14,6 +14,7 @@ use sip::Transport;
 mod ipv6;
 mod reload;
 mod trustpoints;
+mod vxml;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses of this test alone, so that it meets no other run of the lab on this machine.

@@ -44,7 +44,7 @@ impl Pages {
 /// One caller's session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reading {
-    pages: Pages,
+    pages: Arc<Pages>,
     start: Start,
     /// `None` before the caller can hear.
     session: Option<vxml::Session>,
@@ -81,7 +81,7 @@ struct Transfer {
 const OVERSTAY: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Reading {
-    pub fn new(pages: Pages, called: &str, calling: &str, seed: u64) -> Reading {
+    pub fn new(pages: Arc<Pages>, called: &str, calling: &str, seed: u64) -> Reading {
         let line = |number: &str| serde_json::json!({ "uri": format!("sip:{number}") });
         // RFC 5552 §2.4.
         let connection = serde_json::json!({
