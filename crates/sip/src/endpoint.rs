@@ -6,8 +6,8 @@
 //! refresh and expiry are done here and not seen above.
 //!
 //! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` and `outcomes`
-//! (requests we sent and what became of them), `servers` (requests we got), `inside` (those within dialogs), `answers`
-//! (what we reply), `sessions` (RFC 4028), `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
+//! (requests we sent and what became of them), `servers` (requests we got), `inside` (those within dialogs), `refusals`
+//! (what no user sees), `answers` (what we reply), `sessions` (RFC 4028), `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
 
 mod answers;
 mod calls;
@@ -18,6 +18,7 @@ pub(crate) mod glance;
 mod inside;
 mod mint;
 mod outcomes;
+mod refusals;
 mod servers;
 mod sessions;
 mod table;
@@ -46,6 +47,7 @@ use crate::transport::{Flow, FlowId, Hop, Target, Transport};
 use crate::uri::Uri;
 
 pub use self::carry::Carried;
+pub use self::refusals::Cause;
 
 /// A client transaction of ours (a request we sent). Unique for the life of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,6 +83,15 @@ pub struct Config {
     /// Most server transactions that may be held; beyond it new requests outside dialogs are answered 503, and beyond
     /// twice as many those within dialogs too. Over UDP each is held for 32 s after its answer (RFC 3261 §17.2).
     pub max_transactions: usize,
+    /// Methods that this node does (405 to the others). Empty: every known method is for the user to judge.
+    pub allow: Vec<Method>,
+    /// Media types that an INVITE, UPDATE or PRACK may carry (415 to others); also what `Accept` must leave us (406).
+    pub accept: Vec<String>,
+    /// Option tags without which no request is taken (421).
+    pub require: Vec<String>,
+    /// How long an INVITE of a peer may stay without a final answer of our user, from its last provisional one: then it
+    /// is answered 480 and forgotten. Default 300 s: longer than any ring (timer C) that it may wait for.
+    pub unanswered: Duration,
 }
 
 /// What wants to leave the node.
@@ -187,6 +198,8 @@ pub struct Endpoint {
     carried: BTreeMap<String, DialogId>,
     /// Open streams. UDP "flows" have no end and are not kept.
     streams: BTreeMap<FlowId, Flow>,
+    /// How often what was refused.
+    refused: BTreeMap<Cause, u64>,
     out: VecDeque<Output>,
 }
 
@@ -203,6 +216,10 @@ impl Default for Config {
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
             max_transactions: 65_536,
+            allow: Vec::new(),
+            accept: ["application/sdp", "multipart/mixed", "multipart/alternative"].map(str::to_owned).to_vec(),
+            require: Vec::new(),
+            unanswered: Duration::from_secs(300),
         }
     }
 }
@@ -223,6 +240,7 @@ impl Endpoint {
             dialogs: Table::default(),
             carried: BTreeMap::new(),
             streams: BTreeMap::new(),
+            refused: BTreeMap::new(),
             out: VecDeque::new(),
         }
     }
@@ -347,7 +365,8 @@ impl Endpoint {
     }
 
     fn timing(&self) -> Timing {
-        Timing { t1: self.config.t1, t2: self.config.t2, t4: self.config.t4, ring: self.config.ring }
+        let Config { t1, t2, t4, ring, unanswered, .. } = self.config;
+        Timing { t1, t2, t4, ring, unanswered }
     }
 
     fn report(&mut self, event: Event) {

@@ -21,6 +21,8 @@ pub(crate) struct Timing {
     pub(crate) t4: Duration,
     /// Timer C, for INVITE clients.
     pub(crate) ring: Duration,
+    /// The same patience with a user that does not answer an INVITE.
+    pub(crate) unanswered: Duration,
 }
 
 impl Timing {

@@ -111,6 +111,7 @@ impl Rig {
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
             max_transactions: 100,
+            ..sip::Config::default()
         };
         let mut rig = Rig {
             node: Some(Node::new([7; 32], Arc::new(plan), now(Duration::ZERO))),

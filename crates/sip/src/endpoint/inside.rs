@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::refusals::{Cause, Refusal};
 use super::servers::{Incoming, Machine};
 use super::{DialogId, Endpoint, Event, ServerId};
 use crate::dialog::{Dialog, Phase};
@@ -25,20 +26,21 @@ impl Endpoint {
     pub(super) fn inside_in(&mut self, incoming: Incoming, now: Duration) {
         // Twice the room of requests outside: a peer within a dialog may still not fill our memory.
         if self.servers.len() >= self.config.max_transactions.saturating_mul(2) {
-            return self.refuse(incoming, Status(503), &Headers::new());
+            return self.refuse(incoming, Cause::Overload);
         }
         let Some(dialog_id) = self.dialog_of(&incoming.request) else {
-            return self.refuse(incoming, Status(481), &Headers::new());
+            return self.refuse(incoming, Cause::NoDialog);
         };
         let refusal = self.in_order(dialog_id, &incoming);
         let Some(dialog) = self.dialogs.get_mut(&dialog_id) else { return };
         dialog.path.flow = Some(incoming.flow);
         let (request, flow) = (incoming.request.clone(), incoming.flow);
         let tag = dialog.parties.local_tag.clone();
-        if let Err((status, headers)) = refusal {
+        if let Err(refusal) = refusal {
             // With a transaction: asked again, the answer must not be another one.
             let server = self.open(incoming, None, None, tag, now);
-            return self.respond(server, status, headers, None, now);
+            let headers = self.told(&refusal);
+            return self.respond(server, refusal.cause.status(), headers, None, now);
         }
         dialog.remote_cseq = Some(incoming.cseq);
         let method = incoming.method.clone();
@@ -76,21 +78,21 @@ impl Endpoint {
     }
 
     /// CSeq order (RFC 3261 §12.2.2), one INVITE at a time (§14.2), one UPDATE at a time (RFC 3311 §5.2).
-    fn in_order(&mut self, dialog_id: DialogId, incoming: &Incoming) -> Result<(), (Status, Headers)> {
+    fn in_order(&mut self, dialog_id: DialogId, incoming: &Incoming) -> Result<(), Refusal> {
         let soon = self.mint.below(11).to_string();
-        let wait = || (Status(500), vec![(Name::RetryAfter, soon.clone())]);
+        let wait = |cause| Refusal::with(cause, Name::RetryAfter, soon.clone());
         let Some(dialog) = self.dialogs.get(&dialog_id) else { return Ok(()) };
         if dialog.remote_cseq.is_some_and(|last| incoming.cseq <= last) {
-            return Err(wait());
+            return Err(wait(Cause::OutOfOrder));
         }
         let ours = dialog.invites.ours.is_some() || dialog.invites.unacked.is_some();
         match incoming.method {
-            Method::Invite if self.is_unanswered(dialog.invites.theirs) => return Err(wait()),
+            Method::Invite if self.is_unanswered(dialog.invites.theirs) => return Err(wait(Cause::Pending)),
             // Our 2xx is on its way or its ACK is: no new offer can be understood before (RFC 5407 §3.1.5).
-            Method::Invite if ours || dialog.invites.theirs.is_some() => return Err((Status(491), Headers::new())),
-            Method::Update if self.has_unanswered(dialog, &Method::Update) => return Err(wait()),
+            Method::Invite if ours || dialog.invites.theirs.is_some() => return Err(Cause::Glare.into()),
+            Method::Update if self.has_unanswered(dialog, &Method::Update) => return Err(wait(Cause::Pending)),
             Method::Update if ours && incoming.request.body().is_some() => {
-                return Err((Status(491), Headers::new()));
+                return Err(Cause::Glare.into());
             }
             _ => {}
         }
@@ -132,7 +134,7 @@ impl Endpoint {
     pub(super) fn cancel_in(&mut self, incoming: Incoming, invite: Option<ServerId>, now: Duration) {
         let known = invite.and_then(|id| Some((id, self.servers.get(&id)?)));
         let Some((id, server)) = known else {
-            return self.refuse(incoming, Status(481), &Headers::new());
+            return self.refuse(incoming, Cause::NoTransaction);
         };
         let tag = server.tag.clone();
         self.reply(&incoming, &tag, Status(200), &Headers::new());

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::compose::Answer;
+use super::refusals::Cause;
 use super::timers::Timer;
 use super::{DialogId, Endpoint, Event, ServerId, calls, glance, ways};
 use crate::dialog::{Dialog, Invites, Parties, Path, Phase};
@@ -170,14 +171,20 @@ impl Endpoint {
     /// A request that begins something.
     fn outside_in(&mut self, incoming: Incoming, now: Duration) {
         if self.servers.len() >= self.config.max_transactions {
-            return self.refuse(incoming, Status(503), &Headers::new());
+            return self.refuse(incoming, Cause::Overload);
         }
-        if let Err((status, headers)) = self.acceptable(&incoming.request) {
-            return self.refuse(incoming, status, &headers);
+        if let Err(refusal) = self.acceptable_outside(&incoming.request) {
+            return self.refuse(incoming, refusal);
         }
         let origin = self.origin(&incoming);
-        if self.by_origin.get(origin).is_some() || self.is_loop(&incoming) {
-            return self.refuse(incoming, Status(482), &Headers::new());
+        if self.by_origin.get(origin).is_some() {
+            return self.refuse(incoming, Cause::Merged);
+        }
+        if self.is_loop(&incoming) {
+            return self.refuse(incoming, Cause::Loop);
+        }
+        if let Err(refusal) = self.acceptable(&incoming.request) {
+            return self.refuse(incoming, refusal);
         }
         let (request, flow) = (incoming.request.clone(), incoming.flow);
         let is_invite = incoming.method == Method::Invite;
@@ -232,22 +239,6 @@ impl Endpoint {
         dialog
     }
 
-    /// RFC 3261 §8.2.1, §8.2.2.3; RFC 4028 §9.
-    pub(super) fn acceptable(&self, request: &Request) -> Result<(), (Status, Headers)> {
-        if matches!(request.method(), Method::Other(_)) {
-            return Err((Status(501), Headers::new()));
-        }
-        let unknown = |option: &&str| {
-            !option.eq_ignore_ascii_case("timer")
-                && !self.supported.iter().any(|known| known.eq_ignore_ascii_case(option))
-        };
-        let unknown: Vec<&str> = request.values(&Name::Require).filter(unknown).collect();
-        if !unknown.is_empty() {
-            return Err((Status(420), vec![(Name::Unsupported, unknown.join(", "))]));
-        }
-        self.too_brief(request).map_or(Ok(()), |headers| Err((Status(422), headers)))
-    }
-
     /// From tag, Call-ID and CSeq: the same on another way means that a proxy forked to us twice (RFC 3261 §8.2.2.2).
     fn origin(&self, incoming: &Incoming) -> Key {
         let mut fold = Fold::new(self.mint.secret);
@@ -283,7 +274,7 @@ impl Endpoint {
         let Incoming { flow, request, method, cseq, key, back, sent_port } = incoming;
         let reliable = flow.transport.is_reliable();
         let machine = match method {
-            Method::Invite => Machine::Invite(ServerInvite::new(reliable, now)),
+            Method::Invite => Machine::Invite(ServerInvite::new(reliable, &self.timing(), now)),
             _ => Machine::Other(ServerOther::new(reliable, &self.timing(), now)),
         };
         self.by_key.insert(key, id);
@@ -298,16 +289,17 @@ impl Endpoint {
     }
 
     /// An answer without a transaction (RFC 3261 §8.2.7): the same each time the request comes.
-    pub(super) fn refuse(&mut self, incoming: Incoming, status: Status, headers: &Headers) {
+    pub(super) fn answer_stateless(&mut self, incoming: &Incoming, status: Status, headers: &Headers) {
         let tag = self.stateless_tag(incoming.key);
-        self.reply(&incoming, &tag, status, headers);
+        self.reply(incoming, &tag, status, headers);
     }
 
     /// Answers a request that nothing is to come of, in place of [`Endpoint::receive`]: nothing is remembered, and the
     /// answer is the same each time the request comes (RFC 3261 §8.2.7).
     pub fn turn_away(&mut self, flow: Flow, request: &Request, status: Status, headers: &Headers) {
         if let Some(incoming) = self.read(flow, request) {
-            self.refuse(incoming, status, headers);
+            self.count(Cause::TurnedAway);
+            self.answer_stateless(&incoming, status, headers);
         }
     }
 
@@ -357,10 +349,25 @@ impl Endpoint {
         self.settle(id, now);
     }
 
+    /// The user has let an INVITE lie for longer than anything may ring. Its peer hears 480 and the dialog that it would
+    /// have made is over; a dialog that stands goes on without the change that was asked for (RFC 3261 §14.2).
+    fn invite_unanswered(&mut self, id: ServerId, dialog: Option<DialogId>, now: Duration) {
+        let Some(dialog) = dialog else { return self.drop_server(id) };
+        let headers = self.told(&Cause::Unanswered.into());
+        self.respond(id, Cause::Unanswered.status(), headers, None, now);
+        if !self.dialogs.contains_key(&dialog) {
+            let why = "nobody answered the INVITE in time: its sender was told 480".into();
+            self.report(Event::Expired { dialog, why });
+        }
+    }
+
     /// The user has let a request lie until its sender gave up.
     fn unanswered(&mut self, id: ServerId, now: Duration) {
-        let dialog = self.servers.get(&id).and_then(|server| server.dialog);
-        let is_bye = self.servers.get(&id).is_some_and(|server| server.request.is(&Method::Bye));
+        let Some(server) = self.servers.get(&id) else { return };
+        let (dialog, is_bye) = (server.dialog, server.request.is(&Method::Bye));
+        if server.request.is(&Method::Invite) {
+            return self.invite_unanswered(id, dialog, now);
+        }
         if let Some(found) = dialog.and_then(|dialog| self.dialogs.get_mut(&dialog)) {
             found.forget_server(id);
         }

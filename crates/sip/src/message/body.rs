@@ -30,12 +30,17 @@ impl Body {
 
     /// The parts of a multipart body, one level deep; any other body is its own only part. They share the buffer.
     pub fn parts(&self) -> Vec<Body> {
+        self.disposed_parts().into_iter().map(|(_, part)| part).collect()
+    }
+
+    /// [`Body::parts`], each with its Content-Disposition (RFC 5621 §3.3).
+    pub fn disposed_parts(&self) -> Vec<(Option<String>, Body)> {
         let Ok(content_type) = ContentType::read(&self.content_type) else {
-            return vec![self.clone()];
+            return vec![(None, self.clone())];
         };
         match content_type.param("boundary") {
             Some(boundary) if content_type.main == "multipart" => multipart(&self.bytes, &boundary),
-            _ => vec![self.clone()],
+            _ => vec![(None, self.clone())],
         }
     }
 
@@ -67,7 +72,7 @@ fn find(body: &Body, media_type: &str, depth: u8) -> Option<Bytes> {
     body.parts().iter().find_map(|part| find(part, media_type, depth - 1))
 }
 
-fn multipart(bytes: &Bytes, boundary: &str) -> Vec<Body> {
+fn multipart(bytes: &Bytes, boundary: &str) -> Vec<(Option<String>, Body)> {
     let mut parts = Vec::new();
     if boundary.is_empty() {
         return parts;
@@ -100,7 +105,7 @@ fn ends_a_delimiter(rest: &[u8]) -> bool {
 }
 
 /// What stands between two delimiters: header fields, an empty line, content.
-fn part(bytes: &Bytes, from: usize, end: usize) -> Option<Body> {
+fn part(bytes: &Bytes, from: usize, end: usize) -> Option<(Option<String>, Body)> {
     let text = bytes.get(from..end)?;
     let line_end = memchr::memchr(b'\n', text)? + 1;
     let (head_start, inner) = (from + line_end, text.get(line_end..)?);
@@ -113,15 +118,18 @@ fn part(bytes: &Bytes, from: usize, end: usize) -> Option<Body> {
         (memmem::find(inner, b"\n\n")?, memmem::find(inner, b"\n\n")? + 2)
     };
     let head = String::from_utf8_lossy(inner.get(..head)?).replace("\r\n ", " ").replace("\r\n\t", " ");
-    let content_type = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        (Name::new(lex::trim(name)) == Name::ContentType).then(|| lex::trim(value).to_owned())
-    });
-    Some(Body {
+    let field = |wanted: Name| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            (Name::new(lex::trim(name)) == wanted).then(|| lex::trim(value).to_owned())
+        })
+    };
+    let body = Body {
         // RFC 2046 §5.1: a part without a type is plain text.
-        content_type: content_type.unwrap_or_else(|| "text/plain".to_owned()),
+        content_type: field(Name::ContentType).unwrap_or_else(|| "text/plain".to_owned()),
         bytes: bytes.slice(head_start + content..head_start + inner.len()),
-    })
+    };
+    Some((field(Name::ContentDisposition), body))
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ names! {
     InReplyTo "In-Reply-To" "" List,
     InfoPackage "Info-Package" "" Plain,
     Join "Join" "" Once,
+    MaxBreadth "Max-Breadth" "" Once,
     MaxForwards "Max-Forwards" "" Once,
     MimeVersion "MIME-Version" "" Plain,
     MinExpires "Min-Expires" "" Once,

@@ -98,6 +98,7 @@ mod tests {
         t2: Duration::from_secs(4),
         t4: Duration::from_secs(5),
         ring: Duration::from_secs(180),
+        unanswered: Duration::from_secs(300),
     };
 
     fn run(machine: &mut ClientInvite) -> Vec<(u128, Due)> {

@@ -15,7 +15,7 @@ const KEEP_RINGING: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
-    /// Received; nothing sent.
+    /// Received; nothing sent. Here and in the next the user's silence is bounded.
     Silent,
     /// A provisional answer went out.
     Proceeding,
@@ -37,8 +37,9 @@ pub(crate) struct ServerInvite {
 }
 
 impl ServerInvite {
-    pub(crate) fn new(reliable: bool, now: Duration) -> ServerInvite {
-        let schedule = Schedule { retry: Some(now + BEFORE_TRYING), every: BEFORE_TRYING, end: None };
+    pub(crate) fn new(reliable: bool, timing: &Timing, now: Duration) -> ServerInvite {
+        let end = Some(now + timing.unanswered);
+        let schedule = Schedule { retry: Some(now + BEFORE_TRYING), every: BEFORE_TRYING, end };
         ServerInvite { state: State::Silent, reliable, schedule }
     }
 
@@ -64,8 +65,10 @@ impl ServerInvite {
         }
         if status.is_provisional() {
             self.state = State::Proceeding;
-            let every = KEEP_RINGING;
-            self.schedule = Schedule { retry: (status.0 > 100).then_some(now + every), every, end: None };
+            // A word of the user's own shows that it is still at it; 100 Trying does not.
+            let (every, said) = (KEEP_RINGING, status.0 > 100);
+            let end = if said { Some(now + timing.unanswered) } else { self.schedule.end };
+            self.schedule = Schedule { retry: said.then_some(now + every), every, end };
         } else if status.is_success() {
             self.state = State::Accepted;
             // Repeated over streams too: a hop further on may be UDP (RFC 3261 §13.3.1.4).
@@ -102,7 +105,8 @@ impl ServerInvite {
         if self.schedule.ended(now) {
             return match self.state {
                 State::Completed | State::Accepted => Due::NotAcked,
-                State::Silent | State::Proceeding | State::Confirmed | State::Acked => Due::Gone,
+                State::Silent | State::Proceeding => Due::TimedOut,
+                State::Confirmed | State::Acked => Due::Gone,
             };
         }
         match self.state {
@@ -126,6 +130,7 @@ mod tests {
         t2: Duration::from_secs(4),
         t4: Duration::from_secs(5),
         ring: Duration::from_secs(180),
+        unanswered: Duration::from_secs(300),
     };
 
     fn sent(machine: &mut ServerInvite) -> (Vec<u128>, Due, u128) {
@@ -143,29 +148,29 @@ mod tests {
 
     #[test]
     fn timer_g_repeats_a_refusal_until_h() {
-        let mut machine = ServerInvite::new(false, Duration::ZERO);
+        let mut machine = ServerInvite::new(false, &TIMING, Duration::ZERO);
         machine.answered(Status(486), &TIMING, Duration::ZERO);
         assert_eq!(sent(&mut machine), (DOUBLING.to_vec(), Due::NotAcked, 32_000));
-        let mut stream = ServerInvite::new(true, Duration::ZERO);
+        let mut stream = ServerInvite::new(true, &TIMING, Duration::ZERO);
         stream.answered(Status(486), &TIMING, Duration::ZERO);
         assert_eq!(sent(&mut stream), (vec![], Due::NotAcked, 32_000));
     }
 
     #[test]
     fn a_success_is_repeated_over_streams_too() {
-        let mut machine = ServerInvite::new(true, Duration::ZERO);
+        let mut machine = ServerInvite::new(true, &TIMING, Duration::ZERO);
         machine.answered(Status(200), &TIMING, Duration::ZERO);
         assert_eq!(sent(&mut machine), (DOUBLING.to_vec(), Due::NotAcked, 32_000));
     }
 
     #[test]
     fn ack_stops_the_repetition() {
-        let mut machine = ServerInvite::new(false, Duration::ZERO);
+        let mut machine = ServerInvite::new(false, &TIMING, Duration::ZERO);
         machine.answered(Status(200), &TIMING, Duration::ZERO);
         assert!(machine.success_acked(Duration::ZERO));
         assert!(!machine.success_acked(Duration::ZERO));
         assert_eq!(sent(&mut machine), (vec![], Due::Gone, 32_000));
-        let mut refused = ServerInvite::new(false, Duration::ZERO);
+        let mut refused = ServerInvite::new(false, &TIMING, Duration::ZERO);
         refused.answered(Status(404), &TIMING, Duration::ZERO);
         refused.acked(&TIMING, Duration::from_secs(1));
         assert_eq!(sent(&mut refused), (vec![], Due::Gone, 6_000));
@@ -173,11 +178,21 @@ mod tests {
 
     #[test]
     fn trying_after_200_ms_then_ringing_each_minute() {
-        let mut machine = ServerInvite::new(false, Duration::ZERO);
+        let mut machine = ServerInvite::new(false, &TIMING, Duration::ZERO);
         assert_eq!(machine.tick(&TIMING, Duration::from_millis(199)), Due::Nothing);
         assert_eq!(machine.tick(&TIMING, Duration::from_millis(200)), Due::Trying);
         machine.answered(Status(180), &TIMING, Duration::from_secs(1));
         assert_eq!(machine.tick(&TIMING, Duration::from_secs(61)), Due::Resend);
         assert_eq!(machine.schedule.due(), Some(Duration::from_secs(121)));
+    }
+    #[test]
+    fn a_user_that_never_answers_is_not_waited_for_for_ever() {
+        let mut silent = ServerInvite::new(false, &TIMING, Duration::ZERO);
+        assert_eq!(silent.tick(&TIMING, Duration::from_millis(200)), Due::Trying);
+        silent.answered(Status(100), &TIMING, Duration::from_millis(200));
+        assert_eq!(sent(&mut silent), (vec![], Due::TimedOut, 300_000));
+        let mut ringing = ServerInvite::new(false, &TIMING, Duration::ZERO);
+        ringing.answered(Status(180), &TIMING, Duration::from_secs(100));
+        assert_eq!(sent(&mut ringing), (vec![160_000, 220_000, 280_000, 340_000], Due::TimedOut, 400_000));
     }
 }

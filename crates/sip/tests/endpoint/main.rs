@@ -5,7 +5,9 @@
 mod calls;
 mod cancels;
 mod chaos;
+mod desk;
 mod glare;
 mod pair;
 mod peers;
+mod refusals;
 mod sessions;
