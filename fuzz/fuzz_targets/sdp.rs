@@ -12,27 +12,15 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         assert_eq!(Session::parse(written.as_bytes()).as_ref(), Ok(&session));
     }
     for protection in [Protection::Secure, Protection::DangerousPlainRtp] {
-        let policy = Policy {
-            protection,
-            suites: vec![],
-            codecs: vec![],
-            telephone_event: true,
-        };
+        let policy = Policy { protection, suites: vec![], codecs: vec![], telephone_event: true };
         let mut keys = |suite: Suite| {
             let (key, salt) = suite.key_salt_len();
             MasterKey::new(vec![7; key + salt])
         };
-        let mut local = Local {
-            addr: "192.0.2.1:40000".parse().unwrap(),
-            session_id: 1,
-            version: 1,
-        };
+        let mut local = Local { addr: "192.0.2.1:40000".parse().unwrap(), session_id: 1, version: 1 };
         black_box(sdp::inspect(&policy, input).is_ok());
         if let Ok((text, _)) = sdp::answer(&policy, &mut local, input, &mut keys) {
-            assert!(
-                Session::parse(text.as_bytes()).is_ok(),
-                "our own answer must read"
-            );
+            assert!(Session::parse(text.as_bytes()).is_ok(), "our own answer must read");
         }
         let (_, offered) = sdp::offer(&policy, &mut local, Direction::SendRecv, &mut keys);
         black_box(sdp::accept(&offered, &policy, input).is_ok());

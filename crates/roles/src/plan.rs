@@ -48,6 +48,9 @@ impl Plan {
             let addr = SocketAddr::new(found.address, port);
             local.extend([(Transport::Udp, addr), (Transport::Tcp, addr)]);
         }
+        if let Some(port) = found.websocket_port {
+            local.push((Transport::Wss, SocketAddr::new(found.address, port)));
+        }
         let mut peers = Peers { site_node: Some(found.clone()), ..Peers::default() };
         let kind = match &found.role {
             site::Role::Sbc(role) => Kind::Sbc(sbc::Plan::compile(role, &mut peers)?),

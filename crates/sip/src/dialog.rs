@@ -25,6 +25,15 @@ pub(crate) enum Phase {
     Leaving { farewell: Headers },
 }
 
+/// What a dialog is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Usage {
+    /// A call: made by INVITE, ended by BYE.
+    Session,
+    /// Made by SUBSCRIBE or REFER outside a dialog; it ends by itself (RFC 6665 §4.4.1).
+    Subscription,
+}
+
 /// Call-ID and the two parties.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Parties {
@@ -109,6 +118,7 @@ impl Invites {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Dialog {
     pub(crate) phase: Phase,
+    pub(crate) usage: Usage,
     /// We made the Call-ID: our pause after a glare is the longer one.
     pub(crate) caller: bool,
     pub(crate) parties: Parties,

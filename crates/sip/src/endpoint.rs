@@ -7,7 +7,8 @@
 //!
 //! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` and `outcomes`
 //! (requests we sent and what became of them), `servers` (requests we got), `inside` (those within dialogs), `refusals`
-//! (what no user sees), `answers` (what we reply), `sessions` (RFC 4028), `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
+//! (what no user sees), `answers` (what we reply), `reliable` (RFC 3262), `sessions` (RFC 4028), `subscriptions` (RFC 6665), `takeover` (Replaces, Join),
+//! `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
 
 mod answers;
 mod calls;
@@ -19,9 +20,12 @@ mod inside;
 mod mint;
 mod outcomes;
 mod refusals;
+mod reliable;
 mod servers;
 mod sessions;
+mod subscriptions;
 mod table;
+mod takeover;
 mod timers;
 mod ways;
 
@@ -41,6 +45,7 @@ use self::timers::{Timer, Timers};
 use crate::dialog::{Dialog, Phase};
 
 use crate::message::{Body, Headers, Message, Method, NameAddr, Request, Response};
+use crate::overload::{Overload, Rate};
 use crate::transaction::Timing;
 use crate::transaction::key::Index;
 use crate::transport::{Flow, FlowId, Hop, Target, Transport};
@@ -48,6 +53,7 @@ use crate::uri::Uri;
 
 pub use self::carry::Carried;
 pub use self::refusals::Cause;
+pub use self::takeover::Takeover;
 
 /// A client transaction of ours (a request we sent). Unique for the life of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,6 +98,12 @@ pub struct Config {
     /// How long an INVITE of a peer may stay without a final answer of our user, from its last provisional one: then it
     /// is answered 480 and forgotten. Default 300 s: longer than any ring (timer C) that it may wait for.
     pub unanswered: Duration,
+    /// New requests that one address may send; `None`: as many as it likes.
+    pub rate: Option<Rate>,
+    /// Offers overload control to neighbours and obeys theirs (RFC 7339).
+    pub overload_control: bool,
+    /// Does RFC 3262: provisional answers arrive where the peer requires it, and ours may be asked for (`100rel`).
+    pub reliable: bool,
 }
 
 /// What wants to leave the node.
@@ -198,6 +210,7 @@ pub struct Endpoint {
     carried: BTreeMap<String, DialogId>,
     /// Open streams. UDP "flows" have no end and are not kept.
     streams: BTreeMap<FlowId, Flow>,
+    overload: Overload,
     /// How often what was refused.
     refused: BTreeMap<Cause, u64>,
     out: VecDeque<Output>,
@@ -220,6 +233,9 @@ impl Default for Config {
             accept: ["application/sdp", "multipart/mixed", "multipart/alternative"].map(str::to_owned).to_vec(),
             require: Vec::new(),
             unanswered: Duration::from_secs(300),
+            rate: None,
+            overload_control: false,
+            reliable: false,
         }
     }
 }
@@ -240,6 +256,7 @@ impl Endpoint {
             dialogs: Table::default(),
             carried: BTreeMap::new(),
             streams: BTreeMap::new(),
+            overload: Overload::default(),
             refused: BTreeMap::new(),
             out: VecDeque::new(),
         }
@@ -360,6 +377,7 @@ impl Endpoint {
                 Timer::Client(id) => self.client_due(id, now),
                 Timer::Server(id) => self.server_due(id, now),
                 Timer::Dialog(id) => self.dialog_due(id, now),
+                Timer::Early(id) => self.early_due(id, now),
             }
         }
     }

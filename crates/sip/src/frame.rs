@@ -56,6 +56,11 @@ impl Framer {
         self.buffer.len()
     }
 
+    /// What is held: after an error, the message that could not be cut, for [`crate::message::refuse`].
+    pub fn held(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The next frame; `Ok(None)` when more bytes are needed; an error ends the connection: where the next message would
     /// begin cannot be known any more.
     #[allow(clippy::should_implement_trait)] // An Iterator's `None` would be its end; here it is a pause.

@@ -11,6 +11,10 @@ pub enum Transport {
     Udp,
     Tcp,
     Tls,
+    /// SIP over WebSocket in clear (RFC 7118).
+    Ws,
+    /// SIP over WebSocket over TLS.
+    Wss,
 }
 
 impl Transport {
@@ -19,20 +23,34 @@ impl Transport {
         self != Transport::Udp
     }
 
-    /// The token of `Via` (`UDP`, `TCP`, `TLS`).
+    /// Over TLS.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Transport::Tls | Transport::Wss)
+    }
+
+    /// Opened by clients only: nobody can be dialled over it (RFC 7118 §5.1).
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Transport::Ws | Transport::Wss)
+    }
+
+    /// The token of `Via` (`UDP`, `TCP`, `TLS`, `WS`, `WSS`).
     pub fn as_str(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
         }
     }
 
-    /// 5060, or 5061 for TLS (RFC 3261 §19.1.2).
+    /// 5060, or 5061 for TLS (RFC 3261 §19.1.2); 80 and 443 for WebSockets (RFC 7118 §5.2.2).
     pub fn default_port(self) -> u16 {
         match self {
             Transport::Tls => 5061,
             Transport::Udp | Transport::Tcp => 5060,
+            Transport::Ws => 80,
+            Transport::Wss => 443,
         }
     }
 }

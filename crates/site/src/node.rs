@@ -21,6 +21,9 @@ pub struct Node {
     pub port: Option<u16>,
     #[serde(default)]
     pub dangerous_plain_sip: bool,
+    /// SIP over WebSocket over TLS (RFC 7118), for browsers; absent: none.
+    #[serde(default)]
+    pub websocket_port: Option<u16>,
     /// Control link (mutual TLS), default 7061.
     #[serde(default = "default_control_port")]
     pub control_port: u16,

@@ -62,6 +62,7 @@ static NODE: &[Field] = &[
     may("secure_port", PORT),
     may("port", PORT),
     may("dangerous_plain_sip", Shape::Flag),
+    may("websocket_port", PORT),
     may("control_port", PORT),
     may("media_ports", Shape::Ports),
     may("session_expires_s", SECONDS),
@@ -412,6 +413,7 @@ address = "127.0.0.1"
 secure_port = 1
 port = 2
 dangerous_plain_sip = true
+websocket_port = 7
 control_port = 3
 media_ports = [4, 5]
 session_expires_s = 90

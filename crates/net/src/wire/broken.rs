@@ -19,6 +19,8 @@ pub(crate) enum Broken {
     Tls(rustls::Error),
     /// What came is not SIP.
     Malformed(ParseError),
+    /// What came is no WebSocket, or one that breaks its rules.
+    WebSocket(sip::websocket::Broken),
     /// The peer does not read: the write queue is full.
     Stuck {
         queued: usize,
@@ -40,6 +42,7 @@ impl Broken {
             Broken::Io(error) => format!("the connection with {remote} broke: {error}"),
             Broken::Tls(error) => format!("TLS with {remote} failed: {error}"),
             Broken::Malformed(error) => format!("{remote} sent what is not SIP: {error}"),
+            Broken::WebSocket(error) => format!("{remote} speaks no proper WebSocket: {error}"),
             Broken::Stuck { queued } => format!("{remote} does not read: {queued} octets wait"),
             Broken::Late(limit) => format!("{remote} did not finish the handshake within {} s", limit.as_secs()),
             Broken::Idle(limit) => {

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use mio::net::TcpStream;
 use sip::frame::{Frame, Framer, Limits};
+use sip::websocket::{Said, WebSocket};
 use sip::{FlowId, Target, Transport};
 use trust::Peer;
 
@@ -52,6 +53,8 @@ pub(crate) struct Conn {
     pub tcp: TcpStream,
     tls: Option<Box<Secured>>,
     framer: Framer,
+    /// Between the stream and its messages, for RFC 7118.
+    websocket: Option<Box<WebSocket>>,
     out: BytesMut,
     /// First octet of an inbound connection: tells SIP in clear from a TLS hello.
     first: Option<u8>,
@@ -78,7 +81,7 @@ pub(crate) struct Birth {
 }
 
 impl Conn {
-    /// `tls` must be there for, and only for, [`Transport::Tls`].
+    /// `tls` must be there for, and only for, transports that are secure.
     pub(crate) fn new(birth: Birth, tcp: TcpStream, tls: Option<Secured>) -> Conn {
         let Birth { flow, transport, local, remote, outbound, now } = birth;
         let stage = match (&outbound, &tls) {
@@ -99,6 +102,7 @@ impl Conn {
             tcp,
             tls: tls.map(Box::new),
             framer: Framer::new(LIMITS),
+            websocket: transport.is_websocket().then(|| Box::new(WebSocket::server(LIMITS.head + LIMITS.body))),
             out: BytesMut::new(),
             first: None,
             heard_sip: false,
@@ -121,6 +125,11 @@ impl Conn {
     pub(crate) fn mute(&self) -> bool {
         let verified = self.peer().is_some_and(|peer| matches!(**peer, Peer::Verified(_)));
         !verified && self.outbound.is_none() && !self.heard_sip
+    }
+
+    /// What came and could not be cut into messages.
+    pub(crate) fn held(&self) -> Bytes {
+        Bytes::copy_from_slice(self.framer.held())
     }
 
     /// Octets not yet taken by the system.
@@ -161,8 +170,41 @@ impl Conn {
         if self.out.len() + bytes.len() > WRITE_QUEUE {
             return Err(Broken::Stuck { queued: self.out.len() });
         }
-        self.out.extend_from_slice(bytes);
+        match &mut self.websocket {
+            Some(websocket) => {
+                websocket.send(bytes);
+                self.out.extend_from_slice(&websocket.take());
+            }
+            None => self.out.extend_from_slice(bytes),
+        }
         Ok(())
+    }
+
+    /// Decrypted bytes, for whoever cuts them.
+    fn heard_bytes(framer: &mut Framer, websocket: &mut Option<Box<WebSocket>>, bytes: &[u8]) {
+        match websocket {
+            Some(websocket) => websocket.push(bytes),
+            None => framer.push(bytes),
+        }
+    }
+
+    /// The next message or keepalive of what was heard.
+    fn next_frame(&mut self) -> Result<Option<Frame>, Broken> {
+        let Some(websocket) = &mut self.websocket else {
+            return self.framer.next().map_err(Broken::Malformed);
+        };
+        loop {
+            let said = websocket.next();
+            self.out.extend_from_slice(&websocket.take());
+            return match said.map_err(Broken::WebSocket)? {
+                Some(Said::Open) => continue,
+                // The keepalive of RFC 5626, which some send inside.
+                Some(Said::Message(bytes)) if bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => continue,
+                Some(Said::Message(bytes)) => Ok(Some(Frame::Message(bytes))),
+                Some(Said::Closed) => Err(Broken::Closed),
+                None => Ok(None),
+            };
+        }
     }
 
     /// Reads what is there, up to a turn's share, and hands out whole frames. On [`Broken::Closed`] the frames that came
@@ -193,7 +235,7 @@ impl Conn {
             };
             self.first = self.first.or(bytes.first().copied());
             let ended = self.decrypt(bytes)?;
-            while let Some(frame) = self.framer.next().map_err(Broken::Malformed)? {
+            while let Some(frame) = self.next_frame()? {
                 self.heard_sip |= matches!(frame, Frame::Message(_));
                 frames.push(frame);
             }
@@ -214,7 +256,7 @@ impl Conn {
     /// Bytes of the wire into the framer; true when the peer said close_notify.
     fn decrypt(&mut self, mut bytes: &[u8]) -> Result<bool, Broken> {
         let Some(secured) = self.tls.as_deref_mut() else {
-            self.framer.push(bytes);
+            Conn::heard_bytes(&mut self.framer, &mut self.websocket, bytes);
             return Ok(false);
         };
         let tls = &mut secured.connection;
@@ -235,7 +277,8 @@ impl Conn {
                 let Ok(got) = tls.reader().read(&mut plain) else {
                     break;
                 };
-                self.framer.push(plain.get(..got).unwrap_or_default());
+                let plain = plain.get(..got).unwrap_or_default();
+                Conn::heard_bytes(&mut self.framer, &mut self.websocket, plain);
                 left = left.saturating_sub(got.max(1));
             }
             if state.peer_has_closed() {

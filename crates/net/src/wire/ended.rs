@@ -1,7 +1,7 @@
 //! The end of a connection: counted, told to the role, and, when somebody was refused, said in words.
 
 use roles::RefusalRecord;
-use sip::{FlowId, Transport};
+use sip::FlowId;
 use trust::Refusal;
 
 use super::broken::{self, Broken};
@@ -27,7 +27,7 @@ impl Wire {
     }
 
     fn never_opened(&mut self, conn: Conn, broken: &Broken) {
-        let tls = conn.transport == Transport::Tls && matches!(conn.stage, Stage::Handshake);
+        let tls = conn.transport.is_secure() && matches!(conn.stage, Stage::Handshake);
         match (&conn.outbound, tls) {
             (None, _) => {
                 self.stats.tls_server_handshake_failures += 1;
@@ -54,7 +54,7 @@ impl Wire {
             Broken::Closed | Broken::Io(_) | Broken::Tls(_) => self.stats.remote_closures += 1,
             Broken::Idle(_) => self.stats.idle_ageouts += 1,
             Broken::Stuck { .. } => self.stats.send_failures += 1,
-            Broken::Connect(_) | Broken::Malformed(_) | Broken::Late(_) | Broken::Ours => {}
+            Broken::Connect(_) | Broken::WebSocket(_) | Broken::Malformed(_) | Broken::Late(_) | Broken::Ours => {}
         }
         let why = broken.words(conn.remote);
         match broken {

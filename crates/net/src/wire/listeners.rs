@@ -63,7 +63,7 @@ impl Wire {
             return Ok(());
         }
         anyhow::ensure!(
-            transport != Transport::Tls || self.tls.is_some(),
+            !transport.is_secure() || self.tls.is_some(),
             "a TLS listener needs an identity, and this node has none"
         );
         let mut socket = TcpListener::from_std(crate::socket::listen(addr)?);
@@ -131,8 +131,8 @@ impl Wire {
         if self.sources.get(&remote.ip()).is_some_and(|open| *open >= CONNECTIONS_ONE_SOURCE) {
             return self.turn_away(transport, remote, "too_many_connections", CONNECTIONS_ONE_SOURCE);
         }
-        let tls = match (transport, &self.tls) {
-            (Transport::Tls, Some(tls)) => match tls.accept(remote.ip()) {
+        let tls = match (transport.is_secure(), &self.tls) {
+            (true, Some(tls)) => match tls.accept(remote.ip()) {
                 Ok(tls) => Some(tls),
                 Err(error) => {
                     return tracing::error!(node = %self.node, %error, "TLS cannot accept");
@@ -222,7 +222,9 @@ impl Wire {
             match udp.socket.recv_from(&mut scratch) {
                 Ok((len, addr)) => {
                     let bytes = scratch.get(..len).unwrap_or_default();
-                    if !is_keepalive(bytes) {
+                    if sip::stun::is_stun(bytes) {
+                        self.answer_stun(at, addr, bytes);
+                    } else if !is_keepalive(bytes) {
                         self.received(Remote { socket: at, addr }, Bytes::copy_from_slice(bytes));
                     }
                 }
@@ -236,6 +238,15 @@ impl Wire {
         }
         self.scratch = scratch;
         self.more_datagrams.push(at);
+    }
+
+    /// A keepalive that wants to know how it looks from here (RFC 5626 §4.4.2). The answer is hardly longer than the
+    /// question, so it is no lever for a flood from made-up addresses.
+    fn answer_stun(&self, at: usize, remote: SocketAddr, bytes: &[u8]) {
+        if let (Some(udp), Some(answer)) = (self.udp.get(at), sip::stun::answer(bytes, remote)) {
+            // Lost like any datagram if the socket is full: it will ask again.
+            let _ = udp.send(&answer, remote);
+        }
     }
 
     fn received(&mut self, remote: Remote, bytes: Bytes) {

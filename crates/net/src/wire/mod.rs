@@ -308,6 +308,13 @@ impl Wire {
             for frame in frames {
                 wire.take_frame(conn, frame);
             }
+            if let Err(Broken::Malformed(error)) = &progress {
+                wire.explain(conn, error);
+            }
+            // A closing that was answered, a handshake that was refused: its words go first.
+            if matches!(&progress, Err(Broken::WebSocket(_) | Broken::Closed)) {
+                let _ = conn.flush(wire.clock.mono());
+            }
             match progress? {
                 Progress::Dry => {}
                 Progress::More => wire.again.push(flow),
@@ -320,7 +327,7 @@ impl Wire {
     /// If a connection has just come to speak SIP: what waited for it is on its way.
     fn opened(&mut self, conn: &Conn) {
         let Some(peer) = conn.peer() else { return };
-        if conn.outbound.is_none() && conn.transport == Transport::Tls {
+        if conn.outbound.is_none() && conn.transport.is_secure() {
             self.handshake_over(conn.remote.ip());
         }
         if let Some(sent) = self.early.remove(&conn.flow) {
@@ -345,6 +352,19 @@ impl Wire {
                 let _ = conn.push(b"\r\n"); // a full queue is met by the next message
             }
             (Frame::Message(_) | Frame::Pong, _) => {}
+        }
+    }
+
+    /// A stream that cannot be cut any more ends; who sent a request hears why first (RFC 3261 §18.3: 400; §21.5.7: 513).
+    fn explain(&mut self, conn: &mut Conn, error: &sip::message::ParseError) {
+        let (Some(peer), held) = (conn.peer().cloned(), conn.held()) else { return };
+        let remote = conn.remote;
+        let answer = std::panic::catch_unwind(|| sip::message::refuse(&held, error, remote));
+        if let Ok(Some(answer)) = answer
+            && conn.push(answer.bytes()).is_ok()
+            && conn.flush(self.clock.mono()).is_ok()
+        {
+            self.note(true, conn.transport, conn.local, remote, peer, answer.bytes().as_ref().into());
         }
     }
 

@@ -86,6 +86,9 @@ impl Wire {
                 ));
             }
             (Transport::Tls, Some(tls)) => Some(tls.dial(&whom, addr.ip())?),
+            (Transport::Ws | Transport::Wss, _) => {
+                return Err(format!("{peer} opens its WebSocket itself; there is none open (RFC 7118 §5.1)"));
+            }
             (Transport::Tcp | Transport::Udp, _) => None,
         };
         let tcp = crate::socket::dial(self.source, *addr).map_err(|error| Broken::Connect(error).words(*addr))?;

@@ -51,7 +51,7 @@ impl Sight {
 
     /// TLS, whoever is at the other end.
     pub fn is_tls(&self) -> bool {
-        self.flow.transport == Transport::Tls && !matches!(*self.peer, Peer::Plain)
+        self.flow.transport.is_secure() && !matches!(*self.peer, Peer::Plain)
     }
 }
 

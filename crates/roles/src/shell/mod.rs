@@ -104,6 +104,7 @@ impl Shell {
             session_expires: plan.session_expires,
             min_se: plan.min_se,
             max_transactions: MOST_TRANSACTIONS,
+            reliable: true,
             ..sip::Config::default()
         };
         let mut health = health::Health::default();

@@ -240,7 +240,7 @@ impl World {
         let from = &self.seats[name];
         let names = from.plan.peers.iter().find(|peer| peer.name == target.peer).map(|peer| peer.names.clone());
         let (near, far) = match target.transport {
-            Transport::Tls => {
+            Transport::Tls | Transport::Wss => {
                 let names = names.unwrap_or_default();
                 let client = from.papers.clone();
                 let near =
@@ -248,7 +248,7 @@ impl World {
                 let far = self.pki.seen_by_server(&client, &server, optional).map_err(|r| (r.to_string(), soon))?;
                 (near, far)
             }
-            Transport::Udp | Transport::Tcp => (Arc::new(Peer::Plain), Arc::new(Peer::Plain)),
+            Transport::Udp | Transport::Tcp | Transport::Ws => (Arc::new(Peer::Plain), Arc::new(Peer::Plain)),
         };
         let (a, b) = (self.links.number(), self.links.number());
         let own = self.seats[name].plan.local.iter().find(|(t, _)| *t == target.transport).map(|(_, addr)| *addr);

@@ -24,11 +24,15 @@ impl Endpoint {
         let dialog_id = server.dialog;
         let request = server.request.clone();
         let tag = server.tag.clone();
-        let own = match (dialog_id, status.is_success()) {
+        // One that has to wait for an earlier one's PRACK comes here once more.
+        let Ok(mut reliably) = self.reliably(id, status, &headers, body.as_ref()) else { return };
+        let mut own = match (dialog_id, status.is_success()) {
             (Some(dialog_id), true) if is_invite || method == Method::Update => self.agree(dialog_id, &request, now),
             (_, true) if is_invite || method == Method::Options => vec![(Name::Supported, "timer".to_owned())],
             _ => Vec::new(),
         };
+        let arrives = !reliably.is_empty();
+        own.append(&mut reliably);
         let contact = dialog_id.filter(|_| with_contact(&method, status)).and_then(|dialog_id| {
             self.dialogs.get(&dialog_id).map(|dialog| user_contact(&headers).unwrap_or(&dialog.contact).to_owned())
         });
@@ -42,7 +46,13 @@ impl Endpoint {
                 Machine::Other(machine) => machine.answered(status, &timing, now),
             }
         }
+        if arrives {
+            self.sent_reliably(id, &answer, now);
+        }
         self.send_last(id);
+        if status.is_final() {
+            self.forget_early(id);
+        }
         if let (Some(dialog_id), true) = (dialog_id, status.is_final()) {
             self.answered(dialog_id, id, &method, status, contact, now);
         }

@@ -6,7 +6,7 @@ use super::clients::{Again, Initial, Kind, Purpose, Sending};
 use super::compose::Draft;
 use super::timers::Timer;
 use super::{ClientId, DialogId, Endpoint, Event, Failure, Invite, Outside, glance};
-use crate::dialog::{Dialog, Invites, Parties, Path, Phase, Waiting};
+use crate::dialog::{Dialog, Invites, Parties, Path, Phase, Usage, Waiting};
 use crate::message::{Body, Headers, Message, Method, Name, Status};
 use crate::session_timer::LEAST;
 use crate::transport::Hop;
@@ -34,6 +34,7 @@ impl Endpoint {
         let uri = plain(invite.request_uri).to_string();
         let dialog = Dialog {
             phase: Phase::Calling { invite: id },
+            usage: Usage::Session,
             caller: true,
             parties: Parties {
                 call_id: self.mint.call_id(),
@@ -78,7 +79,11 @@ impl Endpoint {
         dialog.phase = Phase::Calling { invite: id };
         dialog.invites.ours = Some(id);
         dialog.clients.push(id);
-        let own = super::sessions::ask(wanted, dialog.min_se, None);
+        let mut own = super::sessions::ask(wanted, dialog.min_se, None);
+        // Without an offer of ours a reliable answer would bring one, which a user must know to answer.
+        if self.config.reliable && initial.body.is_some() {
+            own.push((Name::Supported, super::reliable::OPTION.to_owned()));
+        }
         let Some(dialog) = self.dialogs.get(&dialog_id) else { return };
         let draft = Draft {
             method: &Method::Invite,
@@ -213,6 +218,10 @@ impl Endpoint {
             if let Some(client) = self.clients.get_mut(&id) {
                 client.purpose = Purpose::Nobody;
             }
+        }
+        if dialog.usage == Usage::Subscription {
+            self.answer_pending(dialog_id, now);
+            return self.drop_dialog(dialog_id);
         }
         match dialog.phase.clone() {
             Phase::Calling { invite } => {

@@ -1,5 +1,6 @@
 //! Requests we sent: their transactions, the matching of answers, CANCEL (RFC 3261 §17.1, §9.1).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::compose::cancel_of;
 use super::timers::Timer;
-use super::{ClientId, DialogId, Endpoint, Failure};
+use super::{ClientId, DialogId, Endpoint, Failure, reliable};
 use crate::dialog::Waiting;
 use crate::message::{Body, Headers, Message, Method, Name, Response, Status};
 use crate::transaction::client::ClientOther;
@@ -121,6 +122,8 @@ pub(crate) struct Client {
     pub(crate) cancel: Cancel,
     pub(crate) again: Option<Again>,
     pub(crate) acks: SmallVec<[Ack; 1]>,
+    /// Of an INVITE: the reliable provisional answers that came.
+    pub(crate) reliable: reliable::Heard,
     pub(crate) armed: Option<Duration>,
 }
 
@@ -168,7 +171,11 @@ impl Endpoint {
             Hop::Flow(flow) => Some(*flow),
             Hop::Target(_) => None,
         };
-        self.send(hop.clone(), message.bytes().clone());
+        let begins = purpose == Purpose::User && kind != Kind::Inside;
+        let unwanted = begins && self.is_unwanted(&hop, now);
+        if !unwanted {
+            self.send(hop.clone(), message.bytes().clone());
+        }
         let (cancel, acks) = (Cancel::No, SmallVec::new());
         let fallback = dialog.and_then(|dialog| self.dialogs.get(&dialog)?.path.fallback.clone());
         let armed = None;
@@ -187,10 +194,28 @@ impl Endpoint {
             cancel,
             again,
             acks,
+            reliable: reliable::Heard::default(),
             armed,
         };
         self.clients.insert(id, client);
         self.arm_client(id);
+        if unwanted {
+            let why = "the neighbour is overloaded and asked for less (RFC 7339)".into();
+            self.fail(id, Failure::Transport(why), now);
+        }
+    }
+
+    /// Whether this is one of those that the neighbour asked us to keep to ourselves.
+    fn is_unwanted(&mut self, hop: &Hop, now: Duration) -> bool {
+        let asked = self.neighbour(hop).map_or(0, |addr| self.overload.asked_by(addr, now));
+        asked > 0 && self.mint.below(100) < asked
+    }
+
+    fn neighbour(&self, hop: &Hop) -> Option<SocketAddr> {
+        match hop {
+            Hop::Target(target) => Some(target.addr),
+            Hop::Flow(flow) => self.streams.get(flow).map(|flow| flow.remote),
+        }
     }
 
     fn arm_client(&mut self, id: u64) {
@@ -254,6 +279,13 @@ impl Endpoint {
         }
         let was_open = client.is_open();
         client.flow = Some(flow.id);
+        if self.config.overload_control {
+            let hop = client.hop.clone();
+            if let (Some(addr), Some(top)) = (self.neighbour(&hop), response.values(&Name::Via).next()) {
+                self.overload.hear(addr, top, now);
+            }
+        }
+        let Some(client) = self.clients.get_mut(&id) else { return };
         let heard = client.machine.heard(status, &timing, now);
         match (heard, client.message.is(&Method::Invite)) {
             (Heard::Nothing, _) => {}

@@ -40,9 +40,10 @@ impl Endpoint {
     pub(super) fn compose<'a>(&self, draft: Draft<'a>, routes: impl Iterator<Item = &'a str>) -> Message {
         let sent_by = self.local(draft.transport);
         let rport = if draft.transport == Transport::Udp { ";rport" } else { "" };
+        let oc = if self.config.overload_control { ";oc;oc-algo=\"loss\"" } else { "" };
         let (protocol, branch) = (draft.transport.as_str(), draft.branch);
         let mut text = Builder::request(draft.method, draft.uri);
-        text.put(&Name::Via, format_args!("SIP/2.0/{protocol} {sent_by};branch={branch}{rport}"));
+        text.put(&Name::Via, format_args!("SIP/2.0/{protocol} {sent_by};branch={branch}{rport}{oc}"));
         text.put(&Name::MaxForwards, draft.max_forwards);
         for route in routes {
             text.put_text(&Name::Route, route);

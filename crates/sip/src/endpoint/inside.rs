@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::refusals::{Cause, Refusal};
 use super::servers::{Incoming, Machine};
 use super::{DialogId, Endpoint, Event, ServerId};
-use crate::dialog::{Dialog, Phase};
+use crate::dialog::{Dialog, Phase, Usage};
 use crate::message::{Headers, Method, Name, Request, Status};
 
 impl Endpoint {
@@ -16,10 +16,12 @@ impl Endpoint {
             Some(carried) => *carried,
             None => DialogId(self.mint.owner_of_tag(tag)?),
         };
-        let parties = &self.dialogs.get(&id)?.parties;
+        let dialog = self.dialogs.get(&id)?;
+        let parties = &dialog.parties;
         let same = parties.local_tag.eq_ignore_ascii_case(tag)
             && parties.call_id == request.call_id()
-            && parties.remote_tag.as_deref() == Some(request.from_tag().unwrap_or_default());
+            && (parties.remote_tag.as_deref() == Some(request.from_tag().unwrap_or_default())
+                || dialog.is_made_by(request));
         same.then_some(id)
     }
 
@@ -44,10 +46,23 @@ impl Endpoint {
         }
         dialog.remote_cseq = Some(incoming.cseq);
         let method = incoming.method.clone();
-        if matches!(method, Method::Invite | Method::Update) {
-            dialog.refresh_target(&request);
+        let subscribed = dialog.usage == Usage::Subscription;
+        match method {
+            Method::Notify if dialog.is_made_by(&request) => dialog.met_by(&request),
+            Method::Invite | Method::Update => dialog.refresh_target(&request),
+            Method::Subscribe | Method::Notify if subscribed => dialog.refresh_target(&request),
+            _ => {}
         }
         let phase = dialog.phase.clone();
+        if method == Method::Prack && self.config.reliable {
+            if let Some(invite) = self.pracked(dialog_id, &request) {
+                return self.prack_in(dialog_id, invite, incoming, now);
+            }
+            // Of an answer that nobody waits to hear of (RFC 3262 §3).
+            let server = self.open(incoming, None, None, tag, now);
+            let headers = self.told(&Cause::NoTransaction.into());
+            return self.respond(server, Status(481), headers, None, now);
+        }
         match (method, phase) {
             (Method::Bye, Phase::Called { invite }) => {
                 // A caller may give up by BYE instead of CANCEL (RFC 3261 §15).

@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use super::clients::{Ack, Cancel, Kind, Purpose, Sending};
 use super::compose::{Draft, ack_of_failure};
-use super::{ClientId, Endpoint, Event, Failure, glance};
-use crate::dialog::{Phase, Unacked};
+use super::{ClientId, DialogId, Endpoint, Event, Failure, glance};
+use crate::dialog::{Dialog, Phase, Unacked};
 use crate::message::{Headers, Message, Method, Name, Response, Status};
 use crate::transport::{Flow, Hop};
 
 impl Endpoint {
     /// 1xx to an INVITE.
     pub(super) fn progress(&mut self, id: u64, flow: Flow, response: Response, now: Duration) {
+        let (in_order, rseq) = self.in_sequence(id, &response);
+        if !in_order {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&id) else { return };
         if let Cancel::Wanted(headers) = &client.cancel {
             let headers = headers.clone();
             return self.send_cancel(id, &headers, true, now);
         }
-        let (client_id, purpose, kind) = (client.request, client.purpose, client.kind);
+        let (client_id, purpose, kind, cseq) = (client.request, client.purpose, client.kind, client.cseq);
         let Some(dialog_id) = client.dialog.filter(|_| response.status().is_some_and(|status| status.0 > 100)) else {
             return;
         };
@@ -27,6 +31,9 @@ impl Endpoint {
             if kind == Kind::Initial && matches!(dialog.phase, Phase::Calling { .. }) {
                 dialog.meet(&response);
             }
+        }
+        if let Some(rseq) = rseq {
+            self.acknowledge_early(dialog_id, cseq, rseq, None, now);
         }
         if purpose == Purpose::User {
             self.report(Event::Provisional { client: client_id, dialog: dialog_id, response });
@@ -199,6 +206,7 @@ impl Endpoint {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let (request, purpose, dialog_id) = (client.request, client.purpose, client.dialog);
         let (is_update, is_bye) = (client.message.is(&Method::Update), client.message.is(&Method::Bye));
+        let is_subscribe = client.message.is(&Method::Subscribe);
         let status = response.status().unwrap_or(Status(500));
         if let Some(dialog) = dialog_id.and_then(|dialog| self.dialogs.get_mut(&dialog)) {
             dialog.path.flow = Some(flow);
@@ -210,10 +218,14 @@ impl Endpoint {
         if let (true, true, Some(dialog_id)) = (is_update, status.is_success(), dialog_id) {
             self.agreed_by_peer(dialog_id, &response, now);
         }
+        let stillborn = dialog_id.filter(|dialog| is_subscribe && self.subscribed(*dialog, status, &response));
         match (purpose, dialog_id) {
             (Purpose::User, _) => self.report(Event::Final { client: request, dialog: dialog_id, response }),
             (Purpose::Refresh, Some(dialog_id)) => self.refreshed(dialog_id, status, &response, now),
             (Purpose::Refresh | Purpose::Nobody, _) => {}
+        }
+        if let Some(dialog_id) = stillborn {
+            return self.drop_dialog(dialog_id);
         }
         if let (false, Some(dialog_id)) = (is_bye, dialog_id) {
             self.after_inside(dialog_id, status, now);
@@ -258,6 +270,10 @@ impl Endpoint {
             (Purpose::User, dialog) => self.report(Event::Failed { client: client.request, dialog, failure }),
             (Purpose::Refresh, Some(dialog_id)) if !timed_out => self.refresh_later(dialog_id, now),
             (Purpose::Refresh | Purpose::Nobody, _) => {}
+        }
+        let unmet = |dialog: &DialogId| self.dialogs.get(dialog).is_some_and(Dialog::is_unmet_subscription);
+        if let Some(dialog_id) = inside.filter(unmet) {
+            return self.drop_dialog(dialog_id);
         }
         if let (Some(dialog_id), false) = (inside, client.message.is(&Method::Bye)) {
             match timed_out {

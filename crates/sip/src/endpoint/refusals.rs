@@ -217,6 +217,7 @@ impl Endpoint {
     fn extensions(&self, request: &Request) -> Result<(), Refusal> {
         let known = |option: &str| {
             option.eq_ignore_ascii_case("timer")
+                || (self.config.reliable && option.eq_ignore_ascii_case(super::reliable::OPTION))
                 || self.supported.iter().any(|known| known.eq_ignore_ascii_case(option))
         };
         let unknown: Vec<&str> = request.values(&Name::Require).filter(|option| !known(option)).collect();

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::compose::Answer;
 use super::refusals::Cause;
+use super::reliable::Reliably;
 use super::timers::Timer;
 use super::{DialogId, Endpoint, Event, ServerId, calls, glance, ways};
-use crate::dialog::{Dialog, Invites, Parties, Path, Phase};
+use crate::dialog::{Dialog, Invites, Parties, Path, Phase, Usage};
 use crate::message::via::ViaView;
 use crate::message::{BRANCH_COOKIE, Headers, Method, Name, Request, Status};
+use crate::overload;
 use crate::session_timer::LEAST;
 use crate::transaction::key::{Fold, Key};
 use crate::transaction::server::ServerOther;
@@ -57,6 +59,8 @@ pub(crate) struct Server {
     pub(crate) sent_port: u16,
     /// The last answer, for when the request comes again.
     pub(crate) last: Option<Bytes>,
+    /// Provisional answers that must arrive; `None` until the first.
+    pub(crate) early: Option<Box<Reliably>>,
     pub(crate) armed: Option<Duration>,
 }
 
@@ -79,6 +83,8 @@ pub(super) struct Incoming {
     pub(super) key: Key,
     back: Hop,
     sent_port: u16,
+    /// Its sender keeps to itself what we ask it to (RFC 7339).
+    shapes_itself: bool,
 }
 
 impl Endpoint {
@@ -98,7 +104,7 @@ impl Endpoint {
 
     /// What a request is matched by (RFC 3261 §17.2.3): branch, sent-by and method; for peers of RFC 2543, which make no
     /// such branch, the fields that a retransmission, an ACK and a CANCEL share.
-    fn read(&self, flow: Flow, request: &Request) -> Option<Incoming> {
+    fn read(&mut self, flow: Flow, request: &Request) -> Option<Incoming> {
         let top = request.values(&Name::Via).next()?;
         let via = ViaView::scan(top).ok()?;
         let (cseq, method) = request.cseq().ok()?;
@@ -119,8 +125,37 @@ impl Endpoint {
             }
         }
         let (back, sent_port) = (ways::back(&flow, &via), via.port.unwrap_or(flow.transport.default_port()));
-        let stamped = request.received_from(flow.remote);
-        Some(Incoming { flow, request: stamped, method, cseq, key: fold.key(), back, sent_port })
+        let mut stamped = request.received_from(flow.remote);
+        let mut shapes_itself = false;
+        if self.config.overload_control {
+            let loss = overload::loss(self.servers.len(), self.config.max_transactions);
+            let told = stamped.values(&Name::Via).next().and_then(|top| self.overload.tell(top, loss));
+            if let Some(told) = told {
+                shapes_itself = true;
+                stamped = stamped.with_top_via(&told);
+            }
+        }
+        Some(Incoming { flow, request: stamped, method, cseq, key: fold.key(), back, sent_port, shapes_itself })
+    }
+
+    /// Refused before anything is looked at or kept: what comes on top of the room there is, of a source's share, or of
+    /// what a neighbour without overload control would have kept to itself with it. Requests within dialogs, CANCEL and ACK
+    /// do not come here: their room is theirs.
+    fn too_much(&mut self, incoming: &Incoming, now: Duration) -> Option<Cause> {
+        let (held, most) = (self.servers.len(), self.config.max_transactions);
+        if held >= most {
+            return Some(Cause::Overload);
+        }
+        if let Some(rate) = self.config.rate
+            && !self.overload.admits(incoming.flow.remote.ip(), rate, now)
+        {
+            return Some(Cause::Rate);
+        }
+        let loss = if self.config.overload_control { overload::loss(held, most) } else { 0 };
+        if loss > 0 && !incoming.shapes_itself && self.mint.below(100) < loss {
+            return Some(Cause::Shed);
+        }
+        None
     }
 
     /// The request came again: our last answer goes out again, if its machine wants that.
@@ -170,8 +205,8 @@ impl Endpoint {
 
     /// A request that begins something.
     fn outside_in(&mut self, incoming: Incoming, now: Duration) {
-        if self.servers.len() >= self.config.max_transactions {
-            return self.refuse(incoming, Cause::Overload);
+        if let Some(cause) = self.too_much(&incoming, now) {
+            return self.refuse(incoming, cause);
         }
         if let Err(refusal) = self.acceptable_outside(&incoming.request) {
             return self.refuse(incoming, refusal);
@@ -202,13 +237,14 @@ impl Endpoint {
     }
 
     /// The dialog that an INVITE would make.
-    fn called(&self, request: &Request, flow: Flow, invite: ServerId, local_tag: String) -> Dialog {
+    pub(super) fn called(&self, request: &Request, flow: Flow, invite: ServerId, local_tag: String) -> Dialog {
         let text = |name: Name| request.header(&name).unwrap_or_default();
         let secure =
             request.request_uri_text().is_some_and(|uri| uri.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")));
         let contact = self.contact(flow.transport, calls::called_user(request).as_deref(), secure, &Headers::new());
         let mut dialog = Dialog {
             phase: Phase::Called { invite },
+            usage: Usage::Session,
             caller: false,
             parties: Parties {
                 call_id: request.call_id().to_owned(),
@@ -271,7 +307,7 @@ impl Endpoint {
         now: Duration,
     ) -> ServerId {
         let id = ServerId(self.mint.id());
-        let Incoming { flow, request, method, cseq, key, back, sent_port } = incoming;
+        let Incoming { flow, request, method, cseq, key, back, sent_port, .. } = incoming;
         let reliable = flow.transport.is_reliable();
         let machine = match method {
             Method::Invite => Machine::Invite(ServerInvite::new(reliable, &self.timing(), now)),
@@ -281,8 +317,21 @@ impl Endpoint {
         if let Some(origin) = origin {
             self.by_origin.insert(origin, id);
         }
-        let server =
-            Server { machine, key, origin, dialog, request, cseq, tag, flow, back, sent_port, last: None, armed: None };
+        let server = Server {
+            machine,
+            key,
+            origin,
+            dialog,
+            request,
+            cseq,
+            tag,
+            flow,
+            back,
+            sent_port,
+            last: None,
+            early: None,
+            armed: None,
+        };
         self.servers.insert(id, server);
         self.settle(id, now);
         id
@@ -326,6 +375,7 @@ impl Endpoint {
     }
 
     pub(super) fn drop_server(&mut self, id: ServerId) {
+        self.forget_early(id);
         let Some(mut server) = self.servers.remove(&id) else { return };
         self.timers.arm(Timer::Server(id), &mut server.armed, None);
         self.by_key.remove(server.key);

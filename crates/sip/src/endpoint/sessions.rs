@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::calls::{Ask, seconds};
 use super::clients::{Again, Purpose};
 use super::{ClientId, DialogId, Endpoint, Event};
-use crate::dialog::{Dialog, Phase};
+use crate::dialog::{Dialog, Phase, Usage};
 use crate::message::{Headers, Message, Method, Name, Response, Status};
 use crate::session_timer::{self, LEAST, Refresher, Said, SessionDue, SessionTimer};
 
@@ -167,7 +167,10 @@ impl Endpoint {
     fn expire(&mut self, dialog_id: DialogId, status: Status, why: &str, now: Duration) {
         let reason = format!("SIP;cause={};text=\"{why}\"", status.0);
         self.answer_pending(dialog_id, now);
-        self.bye(dialog_id, &vec![(Name::Reason, reason)], now);
+        match self.dialogs.get(&dialog_id).map(|dialog| dialog.usage) {
+            Some(Usage::Subscription) => self.drop_dialog(dialog_id),
+            _ => self.bye(dialog_id, &vec![(Name::Reason, reason)], now),
+        }
         self.report(Event::Expired { dialog: dialog_id, why: why.to_owned() });
     }
 

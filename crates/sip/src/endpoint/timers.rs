@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Client(u64),
     Server(ServerId),
     Dialog(DialogId),
+    /// The reliable provisional answer of a server transaction.
+    Early(ServerId),
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

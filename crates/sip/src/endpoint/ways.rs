@@ -46,6 +46,8 @@ impl Endpoint {
             Transport::Udp => format!("<{uri}>"),
             Transport::Tcp => format!("<{uri};transport=tcp>"),
             Transport::Tls => format!("<{uri};transport=tls>"),
+            // RFC 7118 §5.2: one value for both; `sips` tells them apart.
+            Transport::Ws | Transport::Wss => format!("<{uri};transport=ws>"),
         }
     }
 
@@ -80,7 +82,7 @@ pub(super) fn back(flow: &Flow, via: &ViaView<'_>) -> Hop {
 pub(super) fn detour(flow: &Flow, sent_port: u16, fallback: Option<&Target>) -> Option<Hop> {
     match (fallback, flow.transport) {
         (Some(target), _) => Some(Hop::Target(target.clone())),
-        (None, Transport::Tls) => None,
+        (None, Transport::Tls | Transport::Ws | Transport::Wss) => None,
         (None, _) => Some(Hop::Target(target(flow, sent_port))),
     }
 }

@@ -7,14 +7,18 @@ mod contact;
 mod content_type;
 mod cseq;
 mod date;
+mod diversion;
 mod error;
 mod event;
+mod history_info;
+mod join;
 pub(crate) mod lex;
 pub(crate) mod list;
 mod method;
 mod name;
 pub(crate) mod name_addr;
 pub(crate) mod params;
+mod privacy;
 mod rack;
 mod reason;
 mod refer;
@@ -44,11 +48,15 @@ pub use self::contact::Contacts;
 pub use self::content_type::ContentType;
 pub use self::cseq::CSeq;
 pub use self::date::Date;
+pub use self::diversion::Diversion;
 pub use self::error::ParseError;
 pub use self::event::EventHeader;
+pub use self::history_info::{HistoryInfo, Hop};
+pub use self::join::Join;
 pub use self::method::Method;
 pub use self::name::Name;
 pub use self::name_addr::NameAddr;
+pub use self::privacy::Privacy;
 pub use self::rack::{RAck, RSeq};
 pub use self::reason::Reason;
 pub use self::refer::{ReferTo, ReferredBy};
@@ -297,9 +305,15 @@ impl Message {
     /// §18.2.1 and RFC 3581 §4 ask for them. The same message when they do not.
     pub fn received_from(&self, remote: std::net::SocketAddr) -> Message {
         let top = self.values(&Name::Via).next().unwrap_or("");
-        let Some(stamped) = via::stamp(top, remote) else {
-            return self.clone();
-        };
+        match via::stamp(top, remote) {
+            Some(stamped) => self.with_top_via(&stamped),
+            None => self.clone(),
+        }
+    }
+
+    /// The same message with another topmost Via value.
+    pub(crate) fn with_top_via(&self, stamped: &str) -> Message {
+        let top = self.values(&Name::Via).next().unwrap_or("");
         let Some(field) = self.fields(&Name::Via).next() else {
             return self.clone();
         };

@@ -38,7 +38,8 @@ impl Via {
 
     /// `None` for a protocol that we do not speak.
     pub fn transport(&self) -> Option<Transport> {
-        [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|t| t.as_str() == self.protocol)
+        let known = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+        known.into_iter().find(|t| t.as_str() == self.protocol)
     }
 
     pub fn branch(&self) -> Option<&str> {

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use sip::auth::{Challenge, Credentials};
 use sip::frame::{Frame, Framer, Limits};
 use sip::message::{
-    self, Builder, CSeq, ContentType, Date, EventHeader, Message, Method, MinSe, Name, NameAddr, RAck, RSeq, Reason,
-    ReferTo, ReferredBy, Replaces, RetryAfter, SessionExpires, SessionId, Status, SubscriptionState, Typed, Via,
-    Warning,
+    self, Builder, CSeq, ContentType, Date, Diversion, EventHeader, HistoryInfo, Join, Message, Method, MinSe, Name,
+    NameAddr, Privacy, RAck, RSeq, Reason, ReferTo, ReferredBy, Replaces, RetryAfter, SessionExpires, SessionId,
+    Status, SubscriptionState, Typed, Via, Warning,
 };
 use sip::uri::Uri;
 
@@ -116,6 +116,10 @@ pub(crate) fn values(text: &str) {
     typed::<RAck>(text);
     typed::<RSeq>(text);
     typed::<Warning>(text);
+    typed::<HistoryInfo>(text);
+    typed::<Diversion>(text);
+    typed::<Privacy>(text);
+    typed::<Join>(text);
     typed::<RetryAfter>(text);
     typed::<Date>(text);
     again(text, Uri::parse);

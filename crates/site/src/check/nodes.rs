@@ -67,6 +67,9 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
         check.reserved(format!("{path}.port"), port);
         check.plain_sip_needs_word(format!("{path}.port"), node, &format!("`port = {port}`"));
     }
+    if let Some(port) = node.websocket_port {
+        check.reserved(format!("{path}.websocket_port"), port);
+    }
     for ((name, port), (other, taken)) in pairs(&ports(node)) {
         if port == taken {
             check.error(
@@ -198,6 +201,7 @@ fn has_media(node: &Node) -> bool {
 fn ports(node: &Node) -> Vec<(&'static str, u16)> {
     let mut ports = vec![("secure_port", node.secure_port), ("control_port", node.control_port)];
     ports.extend(node.port.map(|port| ("port", port)));
+    ports.extend(node.websocket_port.map(|port| ("websocket_port", port)));
     ports
 }
 

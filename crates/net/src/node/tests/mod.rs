@@ -4,5 +4,6 @@ mod puppet;
 mod strangers;
 mod streams;
 mod udp;
+mod websockets;
 
 use puppet::{Lab, NodeOptions, Puppet, options_to, request, response};

@@ -14,21 +14,21 @@ use trust::tls::ClientCertificate;
 use super::*;
 
 /// TLS without a certificate of one's own.
-fn anonymous(lab: &Lab, node: &Puppet) -> (ClientConnection, TcpStream) {
+pub(super) fn anonymous(lab: &Lab, node: &Puppet, transport: Transport) -> (ClientConnection, TcpStream) {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(lab.ca.certificate_pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("b.lab.test").unwrap()).unwrap();
-    (tls, TcpStream::connect(node.addr(Transport::Tls)).unwrap())
+    (tls, TcpStream::connect(node.addr(transport)).unwrap())
 }
 
 #[test]
 fn without_a_client_certificate_there_is_no_connection() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions::default());
-    let (mut tls, mut tcp) = anonymous(&lab, &b);
+    let (mut tls, mut tcp) = anonymous(&lab, &b, Transport::Tls);
     let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
     let _ = stream.write_all(&options_to(b.addr(Transport::Tls)));
     let error = stream.read(&mut [0; 100]).unwrap_err();
@@ -45,7 +45,7 @@ fn without_a_client_certificate_there_is_no_connection() {
 fn where_digest_is_enough_the_peer_is_anonymous_and_says_what_tls_it_has() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions { clients: ClientCertificate::Optional, ..NodeOptions::default() });
-    let (mut tls, mut tcp) = anonymous(&lab, &b);
+    let (mut tls, mut tcp) = anonymous(&lab, &b, Transport::Tls);
     rustls::Stream::new(&mut tls, &mut tcp).write_all(&options_to(b.addr(Transport::Tls))).unwrap();
     let (_, peer, _) = b.hears_message();
     let Peer::Anonymous(facts) = &*peer else { panic!("{peer:?}") };
@@ -85,7 +85,7 @@ fn one_who_connects_and_says_nothing_is_let_go() {
 fn one_who_shows_no_certificate_and_says_nothing_is_let_go_too() {
     let lab = Lab::new();
     let b = lab.node("b", 3, &[], NodeOptions { clients: ClientCertificate::Optional, ..NodeOptions::default() });
-    let (mut tls, mut tcp) = anonymous(&lab, &b);
+    let (mut tls, mut tcp) = anonymous(&lab, &b, Transport::Tls);
     tcp.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
     let got = rustls::Stream::new(&mut tls, &mut tcp).read(&mut [0; 100]);
     assert!(matches!(got, Ok(0)), "closed in order, not left open: {got:?}");

@@ -56,3 +56,18 @@ fn what_is_not_sip_gets_400_or_nothing() {
     assert!(answer[..got].starts_with(b"SIP/2.0 400 "), "{}", String::from_utf8_lossy(&answer[..got]));
     b.hears_nothing_more();
 }
+
+#[test]
+fn a_stun_keepalive_is_told_where_it_came_from() {
+    let lab = Lab::new();
+    let b = lab.node("b", 3, &[], NodeOptions::default());
+    let phone = UdpSocket::bind("127.0.0.9:0").unwrap();
+    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+    phone.send_to(&request, b.addr(Transport::Udp)).unwrap();
+    let mut answer = [0; 100];
+    let (got, from) = phone.recv_from(&mut answer).unwrap();
+    assert_eq!((from, &answer[..2], &answer[8..20]), (b.addr(Transport::Udp), &[1, 1][..], &[7; 12][..]));
+    let port = u16::from_be_bytes([answer[26], answer[27]]) ^ 0x2112;
+    assert_eq!((got, port), (32, phone.local_addr().unwrap().port()));
+    b.hears_nothing_more();
+}
