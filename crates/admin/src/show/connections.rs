@@ -5,11 +5,10 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use net::{Connection, Connections};
-use sip::Transport;
 
 /// All TLS connections of a node, grouped by remote agent.
 pub fn tls_detail(connections: &Connections) -> String {
-    let tls: Vec<&Connection> = connections.open.iter().filter(|c| c.transport == Transport::Tls).collect();
+    let tls: Vec<&Connection> = connections.open.iter().filter(|c| c.transport.is_secure()).collect();
     let mut out = String::new();
     let counters = [
         ("Total active connections      ", tls.len() as u64),
@@ -71,6 +70,8 @@ fn write_agent(out: &mut String, agent: IpAddr, connections: &[&Connection]) {
 
 #[cfg(test)]
 mod tests {
+    use sip::Transport;
+
     use super::*;
 
     #[test]

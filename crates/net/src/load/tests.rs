@@ -16,8 +16,8 @@ fn free_port() -> SocketAddr {
 
 /// Calls from the tool to itself; `edit` makes them others.
 fn calls(transport: Transport, connections: Connections, edit: impl FnOnce(&mut Load)) -> anyhow::Result<Report> {
-    let (client, called) = match transport {
-        Transport::Tls => {
+    let (client, called) = match transport.is_secure() {
+        true => {
             let ca = Ca::create("lab", SystemTime::now())?;
             let now = SystemTime::now();
             let identity = ca.issue(&Request {
@@ -39,7 +39,7 @@ fn calls(transport: Transport, connections: Connections, edit: impl FnOnce(&mut 
             };
             (Some(client), Some((identity, roots_pem)))
         }
-        Transport::Tcp | Transport::Udp => (None, None),
+        false => (None, None),
     };
     let addr = free_port();
     let answer = Answer { listen: addr, transport, tls: called, ring: Duration::from_millis(5) };

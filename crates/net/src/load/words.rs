@@ -8,13 +8,13 @@ use sip::Transport;
 /// A description as a secure trunk offers it; nobody sends media to it.
 pub(super) fn sdp(address: IpAddr, transport: Transport) -> String {
     let family = if address.is_ipv4() { "IP4" } else { "IP6" };
-    let (profile, crypto) = match transport {
-        Transport::Tls => (
+    let (profile, crypto) = match transport.is_secure() {
+        true => (
             "RTP/SAVP",
             // A key of no secret: no packet will ever be protected by it.
             "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:bG9hZC10b29sLWtleS1vZi1uby1zZWNyZXQhISEh\r\n",
         ),
-        Transport::Tcp | Transport::Udp => ("RTP/AVP", ""),
+        false => ("RTP/AVP", ""),
     };
     format!(
         "v=0\r\no=load 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\nm=audio 20000 {profile} 0 8 101\r\n\

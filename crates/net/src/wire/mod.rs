@@ -364,7 +364,7 @@ impl Wire {
             && conn.push(answer.bytes()).is_ok()
             && conn.flush(self.clock.mono()).is_ok()
         {
-            self.note(true, conn.transport, conn.local, remote, peer, answer.bytes().as_ref().into());
+            self.note(true, conn.transport, conn.local, remote, peer, answer.bytes().clone());
         }
     }
 

@@ -69,9 +69,9 @@ fn paced(work: Work, from: std::net::IpAddr, pace: LoadPace) -> anyhow::Result<(
 
 fn server(arguments: LoadServer) -> anyhow::Result<Server> {
     let transport = transport(arguments.dangerous_plain.as_deref())?;
-    let tls = match transport {
-        Transport::Tls => Some(client(&arguments)?),
-        Transport::Tcp | Transport::Udp => None,
+    let tls = match transport.is_secure() {
+        true => Some(client(&arguments)?),
+        false => None,
     };
     let connections = match arguments.connection_each {
         true => Connections::Each,
@@ -101,7 +101,7 @@ fn client(arguments: &LoadServer) -> anyhow::Result<ClientTls> {
 type Accepting = Option<(trust::Identity, Vec<String>)>;
 
 fn accepting(transport: Transport, identity: Option<&Path>) -> anyhow::Result<Accepting> {
-    if transport != Transport::Tls {
+    if !transport.is_secure() {
         return Ok(None);
     }
     let folder =

@@ -114,7 +114,8 @@ impl World {
     }
 
     fn step(&mut self, tape: &mut Tape<'_>) {
-        match tape.next() % 16 {
+        let what = tape.next();
+        match what % 16 {
             0..4 => self.request(tape),
             4..7 => self.response(tape),
             7 | 8 => self.answer(tape),
@@ -137,7 +138,8 @@ impl World {
             }
             14 => self.time(tape),
             _ => {
-                self.endpoint.closed(self.flow.id, self.now);
+                let Hop::Target(target) = self.hop() else { return };
+                self.endpoint.closed(self.flow.id, Some(&target).filter(|_| what & 16 == 0), self.now);
                 self.flow.id = FlowId(self.flow.id.0 + 1);
             }
         }
