@@ -297,16 +297,17 @@ fn listens_on(pid: u32, port: u16) -> Result<bool> {
     Ok(false)
 }
 
-/// The binary under test: `RINGFENCE_BINARY`, or the release build beside the running test.
+/// The binary under test: `RINGFENCE_BINARY`, or the one built with the running test, which checks its arithmetic and
+/// its assertions as it goes.
 fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("RINGFENCE_BINARY") {
         return Ok(path.into());
     }
     let test = std::env::current_exe()?;
     // …/target/debug/deps/interop-0123456789abcdef
-    let target = test.ancestors().nth(3).context("this test is not in a target directory")?;
-    let binary = target.join("release").join("ringfence");
-    ensure!(binary.is_file(), "{} is not there; build it: cargo build --release --package ringfence", binary.display());
+    let built = test.ancestors().nth(2).context("this test is not in a target directory")?;
+    let binary = built.join("ringfence");
+    ensure!(binary.is_file(), "{} is not there; build it: cargo build --package ringfence", binary.display());
     Ok(binary)
 }
 

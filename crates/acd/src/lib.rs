@@ -44,7 +44,7 @@ pub use router::{AgentRow, Announcement, Input, Output, QueueRow, Router};
 pub use script::{Action, Condition, Flaw, Script, Step, flaws};
 use serde::{Deserialize, Serialize};
 pub use standing::Standing;
-pub use zone::{Local, Zone};
+pub use zone::{Local, Zone, days};
 
 /// A caller waiting or talking; the number is the call server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -122,7 +122,7 @@ impl Change {
 }
 
 /// Days since 1970 of a date in the Gregorian calendar.
-pub(crate) fn days(year: i64, month: u32, day: u32) -> i64 {
+pub fn days(year: i64, month: u32, day: u32) -> i64 {
     // Years counted from March, so that the day that comes and goes is the last one.
     let (month, year) = (i64::from(month), if month < 3 { year - 1 } else { year });
     let days = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(day) - 1;

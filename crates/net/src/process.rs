@@ -115,10 +115,8 @@ impl Process {
                 clients: client_certificates(&node.role),
                 dangerous_keylog: site.tls.dangerous_tls_keylog,
             };
-            self.start_node(site, node, settings).with_context(|| format!("node {}", node.name))?;
-            // The node was started the line before.
-            let refused = self.node(&node.name).map(|handle| handle.facts.phones_refused.clone()).unwrap_or_default();
-            let services = PhoneServices::start(dir, site, node, refused);
+            let handle = self.start_node(site, node, settings).with_context(|| format!("node {}", node.name))?;
+            let services = PhoneServices::start(dir, site, node, handle.facts.phones_refused.clone());
             self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
         }
         Ok(())
@@ -152,7 +150,7 @@ impl Process {
         Process::bare(keep::Nothing, keep::Reader::nothing())
     }
 
-    fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<()> {
+    fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<NodeHandle> {
         let mut plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
         pages::load(&mut plan)?;
         let start = Start {
@@ -173,8 +171,7 @@ impl Process {
                 machine.dangerous_panic_at(number);
             }
             machine
-        })?;
-        Ok(())
+        })
     }
 
     /// A headless phone (or the lab's carrier): the same loop, with its own identity (PEM chain and key) or none.

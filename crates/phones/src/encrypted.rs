@@ -12,7 +12,7 @@ use md5::{Digest as _, Md5};
 use rand_core::RngCore;
 use zeroize::Zeroizing;
 
-use crate::crypto::{encrypt_pkcs1, hex, private_der, same};
+use crate::crypto::{encrypt_pkcs1, private_der, same};
 use crate::header::{self, Header, Names, Spec, expect, nothing_more};
 use crate::tlv::{Reader, put};
 use crate::{Certificate, Digest, Distrust, Error, Malformed, Signer};
@@ -40,7 +40,7 @@ pub struct Undecryptable;
 /// `certHash` of a configuration: which device certificate the encrypted file is for. Lower-case hex of an MD5, as phones
 /// compare it.
 pub fn certificate_hash(device: &Certificate) -> String {
-    hex(&Md5::digest(device.der()))
+    trust::hex(&Md5::digest(device.der()))
 }
 
 /// Encrypts `plain` to `device` and signs it. The same generator gives the same file.
@@ -147,7 +147,7 @@ impl EncryptedFile {
             [code] => Digest::of_code(code),
             _ => None,
         }
-        .ok_or_else(|| Malformed::new(*at, "HASH_ALGORITHM", "1, 2 or 3", hex(code)))?;
+        .ok_or_else(|| Malformed::new(*at, "HASH_ALGORITHM", "1, 2 or 3", trust::hex(code)))?;
         let (_, at, hash) = part(27)?;
         if hash.len() != digest.of(&[]).len() {
             let expected = format!("a {} digest", digest.name());

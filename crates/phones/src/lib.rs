@@ -11,6 +11,7 @@ mod encrypted;
 mod error;
 #[cfg(test)]
 mod files_tests;
+mod framer;
 mod header;
 mod inspect;
 mod list;

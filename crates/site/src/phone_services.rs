@@ -86,21 +86,14 @@ fn end_of_day(date: &str) -> Option<u64> {
     if parts.next().is_some() || (year.len(), month.len(), day.len()) != (4, 2, 2) {
         return None;
     }
-    let (year, month, day): (u64, u64, u64) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 => 28 + u64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if year < 1970 || !(1..=length).contains(&day) {
+    let (year, month, day): (i64, u32, u32) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    if year < 1970 || !(1..=12).contains(&month) {
         return None;
     }
-    // Years from March, so that the leap day is the last (as `trust::Utc` does the other way).
-    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * from_march + 2) / 5 + day - 1;
-    Some((days - 719_468 + 1) * 86_400)
+    let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    let (first, next) = (acd::days(year, month, 1), acd::days(next_year, next_month, 1));
+    let end = first + i64::from(day);
+    if day == 0 || end > next { None } else { u64::try_from(end * 86_400).ok() }
 }
 
 fn mixed() -> u8 {

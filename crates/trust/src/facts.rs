@@ -152,7 +152,8 @@ pub(crate) fn distinguished_name(name: &X509Name<'_>) -> String {
     parts.join(",")
 }
 
-fn short_name(oid: &str) -> Option<&'static str> {
+/// How people write an attribute of a distinguished name (RFC 4514 §3, and what certificates hold besides).
+pub fn short_name(oid: &str) -> Option<&'static str> {
     Some(match oid {
         "2.5.4.3" => "CN",
         "2.5.4.5" => "serialNumber",
@@ -207,7 +208,8 @@ pub fn fingerprint(octets: &[u8]) -> String {
     hex(digest(&SHA256, octets).as_ref())
 }
 
-pub(crate) fn hex(octets: &[u8]) -> String {
+/// Lower-case hex.
+pub fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut out, octet| {
         for nibble in [octet >> 4, octet & 15] {
             out.push(char::from_digit(nibble.into(), 16).unwrap_or('?'));

@@ -16,7 +16,7 @@ mod words;
 
 pub use authority::{Authorities, Authority};
 pub use ca::{Ca, KeyKind, Request};
-pub use facts::{CertificateFacts, NODE_URI, fingerprint};
+pub use facts::{CertificateFacts, NODE_URI, fingerprint, hex, short_name};
 pub use identity::{Identity, certificates_der};
 pub use peer::{Peer, TlsFacts, VerifiedPeer};
 pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};

@@ -62,7 +62,8 @@ pub struct VerifiedPeer {
 
 impl VerifiedPeer {
     /// From a connection whose handshake is complete and whose verifier was one of ours; `None` if no certificate came.
-    /// Say with [`VerifiedPeer::showing`] what we showed; until then the record does not claim that it was mutual.
+    /// Say with [`VerifiedPeer::showing`] what we showed and with [`VerifiedPeer::under`] who vouches for it; until then
+    /// the record does not claim that it was mutual, and nobody vouches.
     pub fn of(connection: &CommonState) -> Option<VerifiedPeer> {
         // Certificates are there before they are verified; only a complete handshake means that ours passed them.
         if connection.is_handshaking() {
@@ -70,12 +71,17 @@ impl VerifiedPeer {
         }
         let leaf = connection.peer_certificates()?.first()?;
         let certificate = remembered(leaf).ok()?;
-        Some(VerifiedPeer { certificate, tls: TlsFacts::of(connection), authorities: vec![Authority::Own] })
+        Some(VerifiedPeer { certificate, tls: TlsFacts::of(connection), authorities: Vec::new() })
     }
 
-    /// Whose word the certificate stands on, where more than the site's own authority is trusted: until this is said it
-    /// counts as the site's own, which is right only where there is no other. `at`: a session that is resumed is looked
-    /// at with today's eyes.
+    /// Vouched for by the site's own authority: for a connection whose verifier knew no other root.
+    pub fn under_own(mut self) -> VerifiedPeer {
+        self.authorities = vec![Authority::Own];
+        self
+    }
+
+    /// Whose word the certificate stands on, where more than the site's own authority is trusted. `at`: a session that
+    /// is resumed is looked at with today's eyes.
     pub fn under(mut self, authorities: &Authorities, connection: &Connection, at: UnixTime) -> VerifiedPeer {
         let usage = match connection {
             Connection::Client(_) => Usage::Listens,

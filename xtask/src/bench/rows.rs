@@ -92,7 +92,7 @@ impl Row {
     pub(super) fn round(self, stage: &Stage, who: Who, settings: &Settings) -> Result<Round> {
         let server = Server::start(stage, who, self.site())?;
         // Caches, connections and rings fill before anything is counted.
-        self.load(stage, who, settings, self.rate(settings), 2.0, &[])?;
+        self.load(stage, who, self.rate(settings), 2.0, &[])?;
         match self {
             Row::HeldCalls | Row::IdlePhones => self.memory(stage, who, settings, &server),
             _ => self.cpu(stage, who, settings, &server),
@@ -113,7 +113,7 @@ impl Row {
 
     fn cpu(self, stage: &Stage, who: Who, settings: &Settings, server: &Server) -> Result<Round> {
         let before = server.cpu()?;
-        let report = self.load(stage, who, settings, self.rate(settings), settings.seconds, &[])?;
+        let report = self.load(stage, who, self.rate(settings), settings.seconds, &[])?;
         let used = server.cpu()? - before;
         let round = round_of(&report)?;
         Ok(Round { per_cpu: round.completed as f64 / used.max(0.01), ..round })
@@ -128,7 +128,7 @@ impl Row {
         };
         let stays = if self == Row::IdlePhones { "--linger" } else { "--hold" };
         let (report, memory) = std::thread::scope(|scope| {
-            let load = scope.spawn(|| self.load(stage, who, settings, rate, seconds, &[stays, "8"]));
+            let load = scope.spawn(|| self.load(stage, who, rate, seconds, &[stays, "8"]));
             std::thread::sleep(Duration::from_secs_f64(seconds + 3.0));
             let memory = server.memory();
             (load.join(), memory)
@@ -138,7 +138,7 @@ impl Row {
         Ok(Round { memory: (memory? - before) / round.completed.max(1) as f64, ..round })
     }
 
-    fn load(self, stage: &Stage, who: Who, _: &Settings, rate: f64, seconds: f64, more: &[&str]) -> Result<Value> {
+    fn load(self, stage: &Stage, who: Who, rate: f64, seconds: f64, more: &[&str]) -> Result<Value> {
         let site = self.site();
         let (rate, seconds) = (rate.to_string(), seconds.to_string());
         // kamailio has one identity, by the CA of the first site.

@@ -60,10 +60,15 @@ impl Authority {
         loop {
             self.drain();
             let wait = self.server.deadline().map(|at| Duration::from_secs(at.saturating_sub(now()).max(1)));
-            let sleep = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(3600)));
+            let due = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
             let input = tokio::select! {
                 input = inputs.recv() => input,
-                () = sleep => {
+                () = due => {
                     self.server.tick(now());
                     continue;
                 }

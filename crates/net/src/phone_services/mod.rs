@@ -198,6 +198,7 @@ async fn accept(listener: TcpListener, serve: Serve, mut stopped: watch::Receive
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(service = serve.service, %error, "accept failed");
+                // Out of descriptors, mostly: others must end before another try can go better.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }

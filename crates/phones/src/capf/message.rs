@@ -1,5 +1,6 @@
 //! CAPF on the wire: `0x55`, command, session, length, elements. Each message leaves in one write: phones stall on parts.
 
+use crate::framer::Framed;
 use crate::tlv::{Reader, Tlv, put, put_text};
 use crate::{Digest, Malformed};
 
@@ -340,34 +341,16 @@ impl Message {
 }
 
 /// Cuts a stream into messages.
-#[derive(Debug, Default)]
-pub struct Framer {
-    kept: Vec<u8>,
-}
+pub type Framer = crate::framer::Framer<Message>;
 
-impl Framer {
-    pub fn push(&mut self, octets: &[u8]) {
-        self.kept.extend(octets);
-    }
+impl Framed for Message {
+    const PROTOCOL: &'static str = "CAPF";
+    const MARK: u8 = MARK;
+    const HEADER: usize = HEADER;
+    const LENGTH_AT: usize = 6;
+    const LONGEST: usize = LONGEST;
 
-    /// The next whole message.
-    ///
-    /// # Errors
-    /// The stream is no CAPF, or a message is longer than any that there is: close the connection.
-    pub fn next_message(&mut self) -> Option<Result<Message, Malformed>> {
-        let first = *self.kept.first()?;
-        if first != MARK {
-            return Some(Err(Malformed::new(0, "the header", "0x55, which begins CAPF", format!("{first:#04x}"))));
-        }
-        let length = usize::from(Reader::new(self.kept.get(6..HEADER)?, 6).u16("the length").ok()?);
-        if length > LONGEST {
-            return Some(Err(Malformed::new(6, "the length", format!("at most {LONGEST}"), length.to_string())));
-        }
-        if self.kept.len() < HEADER + length {
-            return None;
-        }
-        let rest = self.kept.split_off(HEADER + length);
-        let message = std::mem::replace(&mut self.kept, rest);
-        Some(Message::parse(&message))
+    fn parse(octets: &[u8]) -> Result<Message, Malformed> {
+        Message::parse(octets)
     }
 }

@@ -15,8 +15,8 @@ pub(crate) fn text(name: &X509Name<'_>, style: Names) -> String {
                 let value: String = attribute
                     .as_str()
                     .map(|text| text.chars().filter(|c| !c.is_control()).collect())
-                    .unwrap_or_else(|_| format!("#{}", super::hex(attribute.attr_value().data)));
-                format!("{}={value}", short_name(&oid).unwrap_or(&oid))
+                    .unwrap_or_else(|_| format!("#{}", trust::hex(attribute.attr_value().data)));
+                format!("{}={value}", trust::short_name(&oid).unwrap_or(&oid))
             });
             attributes.collect::<Vec<_>>().join("+")
         })
@@ -28,21 +28,6 @@ pub(crate) fn text(name: &X509Name<'_>, style: Names) -> String {
             parts.join(";")
         }
     }
-}
-
-fn short_name(oid: &str) -> Option<&'static str> {
-    Some(match oid {
-        "2.5.4.3" => "CN",
-        "2.5.4.5" => "serialNumber",
-        "2.5.4.6" => "C",
-        "2.5.4.7" => "L",
-        "2.5.4.8" => "ST",
-        "2.5.4.10" => "O",
-        "2.5.4.11" => "OU",
-        "0.9.2342.19200300.100.1.25" => "DC",
-        "1.2.840.113549.1.9.1" => "emailAddress",
-        _ => return None,
-    })
 }
 
 /// Whether two spellings mean the same name: the same attributes, whatever their order and what stands between them.

@@ -3,7 +3,6 @@
 use md5::{Digest as _, Md5};
 
 use super::{Field, Record, TrustList};
-use crate::crypto::hex;
 use crate::{Digest, Names};
 
 /// The list in the layout of `show ctl`. `modified` is the file's date in words; it is verified by itself.
@@ -11,8 +10,8 @@ pub fn show(list: &TrustList, modified: &str) -> String {
     let kind = list.kind().word();
     let mut out = String::new();
     out.push_str(&format!("The checksum value of the {kind} file:\n"));
-    out.push_str(&format!("{}(MD5)\n", hex(&Md5::digest(list.octets()))));
-    out.push_str(&format!("{}(SHA1)\n\n", hex(&Digest::Sha1.of(list.octets()))));
+    out.push_str(&format!("{}(MD5)\n", trust::hex(&Md5::digest(list.octets()))));
+    out.push_str(&format!("{}(SHA1)\n\n", trust::hex(&Digest::Sha1.of(list.octets()))));
     out.push_str(&format!("Length of {kind} file: {}\n", list.octets().len()));
     out.push_str(&format!("The {kind} File was last modified on {modified}\n\n"));
     out.push_str(&format!("Parse {kind} File\n----------------\n\n"));
@@ -95,9 +94,9 @@ fn body(out: &mut String, list: &TrustList, record: &Record) {
                 ("CERTIFICATE", format!("{} (SHA1 Hash HEX)", octets.join(" ")))
             }
             Field::Address(address) => ("IPADDRESS", address.to_string()),
-            Field::CertificateHash(hash) => ("CERTIFICATEHASH", hex(hash)),
+            Field::CertificateHash(hash) => ("CERTIFICATEHASH", trust::hex(hash)),
             Field::HashAlgorithm(digest) => ("HASHALGORITHM", digest.name().to_owned()),
-            Field::Unknown(_, octets) => ("UNKNOWN", hex(octets)),
+            Field::Unknown(_, octets) => ("UNKNOWN", trust::hex(octets)),
         };
         row(out, field.tag(), name, field.length(), &value);
     }

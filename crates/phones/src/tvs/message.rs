@@ -1,5 +1,6 @@
 //! TVS on the wire: `0x57`, version 1, type, one arbitrary octet, session, length, elements.
 
+use crate::framer::Framed;
 use crate::tlv::{Reader, put, put_text};
 use crate::{Malformed, Serial};
 
@@ -190,34 +191,16 @@ fn device(value: &[u8], at: usize) -> Result<String, Malformed> {
 }
 
 /// Cuts a stream into messages.
-#[derive(Debug, Default)]
-pub struct Framer {
-    kept: Vec<u8>,
-}
+pub type Framer = crate::framer::Framer<Message>;
 
-impl Framer {
-    pub fn push(&mut self, octets: &[u8]) {
-        self.kept.extend(octets);
-    }
+impl Framed for Message {
+    const PROTOCOL: &'static str = "TVS";
+    const MARK: u8 = MARK;
+    const HEADER: usize = HEADER;
+    const LENGTH_AT: usize = 8;
+    const LONGEST: usize = LONGEST;
 
-    /// The next whole message.
-    ///
-    /// # Errors
-    /// The stream is no TVS, or a message is longer than any that there is: close the connection.
-    pub fn next_message(&mut self) -> Option<Result<Message, Malformed>> {
-        let first = *self.kept.first()?;
-        if first != MARK {
-            return Some(Err(Malformed::new(0, "the header", "0x57, which begins TVS", format!("{first:#04x}"))));
-        }
-        let length = usize::from(Reader::new(self.kept.get(8..HEADER)?, 8).u16("the length").ok()?);
-        if length > LONGEST {
-            return Some(Err(Malformed::new(8, "the length", format!("at most {LONGEST}"), length.to_string())));
-        }
-        if self.kept.len() < HEADER + length {
-            return None;
-        }
-        let rest = self.kept.split_off(HEADER + length);
-        let message = std::mem::replace(&mut self.kept, rest);
-        Some(Message::parse(&message))
+    fn parse(octets: &[u8]) -> Result<Message, Malformed> {
+        Message::parse(octets)
     }
 }

@@ -53,7 +53,7 @@ impl Registrar {
             pending: BTreeMap::new(),
             guesses: Guesses::default(),
             parting: BTreeMap::new(),
-            pepper: ha1(Algorithm::Sha256, "which secret", &hex(&secret), ""),
+            pepper: ha1(Algorithm::Sha256, "which secret", &trust::hex(&secret), ""),
         }
     }
 
@@ -338,10 +338,6 @@ fn profile(phone: &site::Phone, shown: &Shown) -> Result<(), Refusal> {
         presented,
         remedy: "install the phone's certificate, or correct secure_certificate_subject".into(),
     })
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn refuse(shell: &mut Shell, server: ServerId, flow: FlowId, refusal: Refusal) {

@@ -19,9 +19,7 @@ pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
-use crate::shell::{
-    CallNo, CallToCarry, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning,
-};
+use crate::shell::{CallNo, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning};
 use crate::{Control, ControlId, Persist, Reply};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,18 +29,11 @@ pub struct CallServer {
     timers: Timers<Alarm>,
 }
 
-/// A call as it is persisted.
-#[derive(Deserialize)]
-struct Kept {
-    role: Call,
-    call: CarriedCall,
-}
-
-/// The same while it is written.
-#[derive(Serialize)]
-struct Keeping<'a> {
-    role: &'a Call,
-    call: CallToCarry<'a>,
+/// A call as it is persisted; while it is written its parts are borrowed.
+#[derive(Serialize, Deserialize)]
+struct Kept<R = Call, C = CarriedCall> {
+    role: R,
+    call: C,
 }
 
 fn plan_of(node: &crate::Plan) -> Option<&Plan> {
@@ -114,7 +105,7 @@ impl CallServer {
     /// What outlives the process: written at stable changes.
     fn keep(&mut self, shell: &mut Shell, no: CallNo) {
         let kept = self.calls.get(&no).zip(shell.carry_out(no));
-        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Keeping { role, call }).ok()) else {
+        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Kept { role, call }).ok()) else {
             return;
         };
         shell.persist(Persist::Call { call: no.0, state: Some(state) });
@@ -324,7 +315,7 @@ impl Role for CallServer {
 
     /// Whoever waited in a queue waits again; whoever talks goes on talking, and the agent with them.
     fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> bool {
-        let Ok(Kept { mut role, call }) = postcard::from_bytes(state) else { return false };
+        let Ok(Kept { mut role, call }) = postcard::from_bytes::<Kept>(state) else { return false };
         let no = call.no;
         if !shell.carry_in(call) {
             shell.persist(Persist::Call { call: no.0, state: None });

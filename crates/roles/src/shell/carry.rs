@@ -6,32 +6,25 @@ use sip::endpoint::Carried;
 
 use super::{CallEntry, CallNo, LegEntry, LegNo, Shell};
 
-/// A call as it was written out.
-#[derive(Debug, Deserialize)]
-pub(crate) struct CarriedCall {
+/// A call as it was written out. On its way out its parts are borrowed: nothing is copied but what of the dialogs stays
+/// behind.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CarriedCall<C = CallEntry, L = LegEntry> {
     pub(crate) no: CallNo,
-    entry: CallEntry,
-    legs: Vec<(LegNo, LegEntry, Option<Carried>)>,
-}
-
-/// The same on its way out: nothing is copied but what of the dialogs stays behind.
-#[derive(Debug, Serialize)]
-pub(crate) struct CallToCarry<'a> {
-    no: CallNo,
-    entry: &'a CallEntry,
-    legs: Vec<(LegNo, &'a LegEntry, Option<Carried>)>,
+    entry: C,
+    legs: Vec<(LegNo, L, Option<Carried>)>,
 }
 
 impl Shell {
     /// The call as it stands now; `None` when there is no such call.
-    pub(crate) fn carry_out(&self, no: CallNo) -> Option<CallToCarry<'_>> {
+    pub(crate) fn carry_out(&self, no: CallNo) -> Option<CarriedCall<&CallEntry, &LegEntry>> {
         let entry = self.book.call(no)?;
         let mut legs = Vec::new();
         for (no, entry) in self.book.legs_of(no) {
             let dialog = Some(&entry.leg).filter(|leg| !leg.is_ended()).and_then(|leg| self.sip.carry_out(leg.dialog));
             legs.push((no, entry, dialog));
         }
-        Some(CallToCarry { no, entry, legs })
+        Some(CarriedCall { no, entry, legs })
     }
 
     /// Goes on with a call of an earlier process. False when its number is taken here, or nothing of it lives.

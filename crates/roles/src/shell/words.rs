@@ -56,29 +56,25 @@ impl Shell {
     /// Writes a refusal down for `show refusals` and the log.
     pub(crate) fn refused(&mut self, flow: Option<sip::Flow>, answered: Status, refusal: Refusal) {
         tracing::warn!(cause = %refusal.cause, rule = %refusal.rule, answered = answered.0, "refused");
-        let record = RefusalRecord {
-            at_ms: call::ms(self.now()),
-            node: self.plan().node.clone(),
-            remote: flow.map(|flow| flow.remote),
-            transport: flow.map(|flow| flow.transport),
-            answered: format!("SIP {} {}", answered.0, answered.reason()),
-            refusal,
-        };
-        self.journal(Journal::Refused(record));
+        let from = flow.map(|flow| (flow.remote, flow.transport));
+        self.write_down(from, format!("SIP {} {}", answered.0, answered.reason()), refusal);
     }
 
     /// Writes down that a phone's registration was ended by us, of which the phone is not told before it registers again.
     pub(crate) fn withdrawn(&mut self, remote: std::net::SocketAddr, transport: sip::Transport, refusal: Refusal) {
         tracing::warn!(cause = %refusal.cause, rule = %refusal.rule, "a registration was ended");
-        let record = RefusalRecord {
+        self.write_down(Some((remote, transport)), "the registration ended".into(), refusal);
+    }
+
+    fn write_down(&mut self, from: Option<(std::net::SocketAddr, sip::Transport)>, answered: String, refusal: Refusal) {
+        self.journal(Journal::Refused(RefusalRecord {
             at_ms: call::ms(self.now()),
             node: self.plan().node.clone(),
-            remote: Some(remote),
-            transport: Some(transport),
-            answered: "the registration ended".into(),
+            remote: from.map(|(remote, _)| remote),
+            transport: from.map(|(_, transport)| transport),
+            answered,
             refusal,
-        };
-        self.journal(Journal::Refused(record));
+        }));
     }
 
     /// Turns down the INVITE or re-INVITE waiting on a leg because of its description: 488 (or 400) with the words.

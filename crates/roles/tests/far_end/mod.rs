@@ -87,7 +87,7 @@ pub(crate) fn verified(ca: &Ca, node: &Identity, far: &Identity) -> Peer {
         client.read_tls(&mut bytes.as_slice()).expect("memory");
         client.process_new_packets().expect("a good server");
     }
-    Peer::Verified(VerifiedPeer::of(&server).expect("a certificate was asked for").showing(node, true))
+    Peer::Verified(VerifiedPeer::of(&server).expect("a certificate was asked for").under_own().showing(node, true))
 }
 
 impl Rig {

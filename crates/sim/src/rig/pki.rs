@@ -166,9 +166,9 @@ fn shake(pki: &Pki, client: &Papers, server: &Papers, optional: bool) -> Shaken 
         near.process_new_packets().map_err(|error| trust::tls::refusal(&error, &names, None))?;
     }
     let shown = *client != Papers::None;
-    let seen = VerifiedPeer::of(&near).expect("a server shows its certificate").showing(&near_id, shown);
+    let seen = VerifiedPeer::of(&near).expect("a server shows its certificate").under_own().showing(&near_id, shown);
     let caller = match VerifiedPeer::of(&far) {
-        Some(verified) => Peer::Verified(verified.showing(&far_id, true)),
+        Some(verified) => Peer::Verified(verified.under_own().showing(&far_id, true)),
         None => Peer::Anonymous(TlsFacts::of(&far).showing(&far_id, true, false)),
     };
     Ok((Arc::new(Peer::Verified(seen)), Arc::new(caller)))

@@ -10,8 +10,8 @@ mod server;
 
 use std::sync::Arc;
 
+use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
-use rustls::{SignatureScheme, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 pub use client::{Witness, client, client_without_certificate, client_witnessed};
@@ -87,9 +87,33 @@ fn signature_algorithms() -> WebPkiSupportedAlgorithms {
     aws_lc_rs::default_provider().signature_verification_algorithms
 }
 
-fn signature_schemes() -> Vec<SignatureScheme> {
-    signature_algorithms().supported_schemes()
+/// What every verifier of ours leaves to webpki: whether a signature fits the key of the certificate that was shown.
+macro_rules! signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &rustls_pki_types::CertificateDer<'_>,
+            dss: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+            rustls::crypto::verify_tls12_signature(message, cert, dss, &super::signature_algorithms())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &rustls_pki_types::CertificateDer<'_>,
+            dss: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+            rustls::crypto::verify_tls13_signature(message, cert, dss, &super::signature_algorithms())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+            super::signature_algorithms().supported_schemes()
+        }
+    };
 }
+use signatures;
 
 fn settings(error: rustls::Error) -> Error {
     Error::Certificate(format!("TLS cannot be set up: {error}"))
