@@ -1,5 +1,5 @@
-//! What a node must not wait for: signatures (an RSA one takes a millisecond) and the store. Two threads serve all nodes of
-//! the process; their queues are bounded, and a node hears at once when one is full.
+//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, and page servers. Three threads
+//! serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
@@ -12,6 +12,7 @@ use trust::Identity;
 use crate::keep::{Keeper, Kept, What};
 use crate::mailbox::Sender;
 use crate::node::Letter;
+use crate::web::{Errand as Page, Trust, Web};
 
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
@@ -34,22 +35,26 @@ pub(crate) struct Asks {
     node: Arc<Asker>,
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
+    web: tokio::sync::mpsc::Sender<Page>,
 }
 
 struct Asker {
     name: String,
     /// `None`: this node has none and cannot sign.
     identity: Option<Identity>,
+    /// Whom it believes about page servers.
+    trust: Option<Arc<Trust>>,
     letters: Sender<Letter>,
 }
 
 type Errand = (Arc<Asker>, Job);
 
-/// The two threads.
+/// The three threads.
 pub(crate) struct AskThreads {
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
     threads: [JoinHandle<()>; 2],
+    web: Web,
 }
 
 impl AskThreads {
@@ -71,22 +76,29 @@ impl AskThreads {
                 keep(&mut keeper, batch);
             }
         })?;
-        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store] })
+        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web: Web::start()? })
     }
 
     /// A node's way to them.
-    pub(crate) fn asks(&self, name: String, identity: Option<Identity>, letters: Sender<Letter>) -> Asks {
-        let node = Arc::new(Asker { name, identity, letters });
-        Asks { node, signer: self.signer.clone(), keeper: self.keeper.clone() }
+    pub(crate) fn asks(
+        &self,
+        name: String,
+        identity: Option<Identity>,
+        trust: Option<Trust>,
+        letters: Sender<Letter>,
+    ) -> Asks {
+        let node = Arc::new(Asker { name, identity, trust: trust.map(Arc::new), letters });
+        Asks { node, signer: self.signer.clone(), keeper: self.keeper.clone(), web: self.web.errands() }
     }
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads { signer, keeper, threads } = self;
+        let AskThreads { signer, keeper, threads, web } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
         }
+        web.stop();
     }
 }
 
@@ -94,12 +106,22 @@ impl Asks {
     /// Never blocks; gives the job back when too many wait.
     pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
         let queue = match &job {
+            Job::Ask { ask: Ask::Fetch(_), .. } => return self.fetch(job),
             Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
             Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) => &self.keeper,
         };
         queue.try_send((self.node.clone(), job)).map_err(|error| match error {
             mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => job,
         })
+    }
+
+    fn fetch(&self, job: Job) -> Result<(), Job> {
+        let (Ok(room), Some(trust)) = (self.web.try_reserve(), &self.node.trust) else { return Err(job) };
+        let Job::Ask { id, ask: Ask::Fetch(fetch) } = job else { return Err(job) };
+        let asker = self.node.clone();
+        let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
+        room.send(Page { trust: trust.clone(), fetch, answer: Box::new(tell) });
+        Ok(())
     }
 }
 
@@ -128,7 +150,7 @@ fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
     let what = match job {
         Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
         Job::Journal(line) => What::Journal(line),
-        Job::Ask { ask: Ask::Sign { .. }, .. } => return None,
+        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_), .. } => return None,
     };
     Some(Kept { node: &asker.name, what })
 }
@@ -178,7 +200,7 @@ mod tests {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let threads = AskThreads::start(Slow { gate, batches: batches.clone(), fails }).unwrap();
         let (letters, inbox) = mailbox(100).unwrap();
-        let asks = threads.asks("n".into(), None, letters);
+        let asks = threads.asks("n".into(), None, None, letters);
         for n in 0..20 {
             let ask = Ask::Persist(Persist::Call { call: n, state: None });
             assert!(asks.ask(Job::Ask { id: AskId(n), ask }).is_ok());
@@ -215,7 +237,7 @@ mod tests {
     fn who_has_no_identity_is_told_so() {
         let threads = AskThreads::start(crate::keep::Nothing).unwrap();
         let (letters, inbox) = mailbox(10).unwrap();
-        let asks = threads.asks("n".into(), None, letters);
+        let asks = threads.asks("n".into(), None, None, letters);
         assert!(asks.ask(Job::Ask { id: AskId(1), ask: Ask::Sign { payload: vec![1] } }).is_ok());
         drop(asks);
         threads.stop();

@@ -12,12 +12,13 @@ pub mod load;
 mod mailbox;
 mod media_threads;
 mod node;
-mod pages;
+pub mod pages;
 mod panics;
 mod phone_services;
 mod process;
 mod shown;
 mod socket;
+mod web;
 mod wire;
 
 pub use handle::NodeHandle;

@@ -1,12 +1,14 @@
-//! The pages of VoiceXML applications: read when a plan is made, so that no call waits for a disk and a reload takes new ones.
+//! The pages of VoiceXML applications: a folder's are read when a plan is made, so that no call waits for a disk and a
+//! reload takes new ones. Those of web servers are fetched when they are wanted ([`crate::web`]).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use roles::voice_browser::pages::Pages;
 use roles::{Kind, Plan};
+use trust::Authority;
 
 /// What one application's folder may hold.
 const MOST_FILES: usize = 1_000;
@@ -20,10 +22,35 @@ pub(crate) fn load(plan: &mut Plan) -> anyhow::Result<()> {
     let Kind::VoiceBrowser(browser) = &mut plan.kind else { return Ok(()) };
     for application in &browser.browser.applications {
         let Some(document) = &application.document else { continue };
-        let pages = read(Path::new(document)).with_context(|| format!("application {}", application.number))?;
+        let mut pages = match document.contains("://") {
+            true => Pages { first: document.clone(), ..Pages::default() },
+            false => read(Path::new(document)).with_context(|| format!("application {}", application.number))?,
+        };
+        for (file, problem) in wrong(&pages) {
+            let number = &application.number;
+            tracing::warn!(number, file, %problem, "an application's page is wrong: its callers will meet that");
+        }
+        pages.authority = Authority::of(application.page_authority.as_deref());
+        pages.dangerous_plain_http = application.dangerous_plain_http;
         browser.pages.insert(application.number.clone(), pages.into());
     }
     Ok(())
+}
+
+/// All problems of an application's folder, by file: what [`load`] warns of, before anything runs.
+///
+/// # Errors
+/// As [`load`].
+pub fn problems(document: &Path) -> anyhow::Result<Vec<(PathBuf, vxml::Problem)>> {
+    let folder = document.parent().unwrap_or(Path::new("."));
+    Ok(wrong(&read(document)?).into_iter().map(|(name, problem)| (folder.join(name), problem)).collect())
+}
+
+fn wrong(pages: &Pages) -> Vec<(&str, vxml::Problem)> {
+    let known = |name: &str| [".vxml", ".grxml", ".gram"].iter().any(|ending| name.ends_with(ending));
+    let files = pages.files.iter().filter(|(name, _)| known(name));
+    let look = |name: &str| pages.files.get(name).cloned();
+    files.flat_map(|(name, bytes)| vxml::check_within(name, bytes, look).into_iter().map(|it| (&**name, it))).collect()
 }
 
 fn read(document: &Path) -> anyhow::Result<Pages> {
@@ -37,7 +64,7 @@ fn read(document: &Path) -> anyhow::Result<Pages> {
     let mut files = BTreeMap::new();
     let mut bytes = 0;
     gather(folder, "", &mut files, &mut bytes)?;
-    Ok(Pages { first, files })
+    Ok(Pages { first, files, ..Pages::default() })
 }
 
 fn gather(

@@ -23,6 +23,7 @@ use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node};
 use crate::pages;
 use crate::phone_services::PhoneServices;
+use crate::web;
 use crate::wire::{Setup, tls};
 
 /// Media threads of a process, at most: one core each carries about 1,000 calls (ADR 0002).
@@ -231,13 +232,14 @@ impl Process {
         let identity = tls.as_ref().map(|tls| tls.identity.clone());
         let roots_pem =
             tls.as_ref().map(|tls| tls.roots.iter().map(|(_, pem)| pem.clone()).collect()).unwrap_or_default();
+        let trust = tls.as_ref().map(|tls| web::Trust { roots: tls.roots.clone(), versions: tls.versions });
         let setup = Setup { node: name.clone(), listen, source, peers, tls };
         let around = node::Surroundings {
             owner,
             clock: self.clock,
             letters: inbox,
             media: self.media.senders(),
-            asks: self.asks.asks(name.clone(), identity.clone(), letters.clone()),
+            asks: self.asks.asks(name.clone(), identity.clone(), trust, letters.clone()),
         };
         let mut node = Node::new(machine, setup, around)?;
         // Media threads answer in order: once they have, the first ports are in the mailbox, before whatever is asked of

@@ -45,8 +45,19 @@ fn what_is_wrong_is_told_with_its_place_and_status_64() {
     let file = folder.join("bad.vxml");
     std::fs::write(&file, "<vxml version='2.1'>\n <form><fild/></form>\n</vxml>").unwrap();
     let output = ringfence(&["vxml", "check", folder.to_str().unwrap()], b"");
+    // The same of a site that has it.
+    let lab = std::fs::read_to_string(examples().join("../lab.toml")).unwrap();
+    let question = lab.lines().skip_while(|line| !line.starts_with("prompt =")).take(5).collect::<Vec<_>>().join("\n");
+    let site = folder.join("site.toml");
+    std::fs::write(&site, lab.replacen(&question, &format!("document = \"{}\"", file.display()), 1)).unwrap();
+    let checked = ringfence(&["check", site.to_str().unwrap()], b"");
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(output.status.code(), Some(64));
     let words = String::from_utf8(output.stderr).unwrap();
-    assert!(words.contains("bad.vxml:2:8: there is no element <fild>"), "{words}");
+    assert!(
+        words.contains("bad.vxml:2:8: there is no element <fild> in VoiceXML 2.1: did you mean <field>?"),
+        "{words}"
+    );
+    assert_eq!(checked.status.code(), Some(64));
+    assert!(String::from_utf8(checked.stderr).unwrap().contains(&words));
 }

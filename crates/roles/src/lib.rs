@@ -56,6 +56,18 @@ pub enum Ask {
     Sign { payload: Vec<u8> },
     /// Make durable; told when it is.
     Persist(Persist),
+    /// Fetch a page of an application.
+    Fetch(Fetch),
+}
+
+/// A page that a VoiceXML application wants of a web server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    pub request: vxml::Request,
+    /// Whose word is taken about the server's name.
+    pub authority: trust::Authority,
+    /// `http:` is taken too.
+    pub dangerous_plain_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +77,7 @@ pub enum Told {
         chain_der: Vec<Vec<u8>>,
     },
     Persisted,
+    Fetched(Result<vxml::Page, vxml::NotFetched>),
     /// The world failed: words.
     Failed(String),
 }

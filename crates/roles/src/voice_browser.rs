@@ -18,6 +18,7 @@ use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport
 
 use self::dialogue::{Ask, Progress, Session, Told};
 use self::pages::{Pages, Reading};
+use crate::AskId;
 use crate::plan::{Kind, Peers};
 use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
 use crate::terminal::Terminal;
@@ -48,6 +49,8 @@ impl Plan {
 pub struct VoiceBrowser {
     visits: BTreeMap<LegNo, Visit>,
     timers: Timers<Alarm>,
+    /// Pages that were asked for: by whom, and the session's number.
+    fetching: BTreeMap<AskId, (LegNo, u64)>,
 }
 
 /// One caller.
@@ -151,6 +154,8 @@ impl VoiceBrowser {
     /// Tells the session and does what it asks then.
     fn tell(&mut self, shell: &mut Shell, leg: LegNo, told: Told) {
         let Some(visit) = self.visits.get_mut(&leg) else { return };
+        // What a page does to its interpreter is this call's affair, and no other's.
+        shell.set_current(shell.book().leg(leg).map(|entry| entry.call));
         visit.talk.tell(told, shell.now());
         while let Some(ask) = visit.talk.ask() {
             match ask {
@@ -161,6 +166,10 @@ impl VoiceBrowser {
                     let target = NameAddr::new(Uri { user: Some(queue.clone()), ..visit.server.clone() });
                     shell.note(leg, format!("transfer to queue {queue}"));
                     shell.request(leg, Method::Refer, vec![(Name::ReferTo, target.to_string())], None);
+                }
+                Ask::Fetch { id, fetch } => {
+                    let ask = shell.ask(crate::Ask::Fetch(*fetch));
+                    self.fetching.insert(ask, (leg, id));
                 }
                 Ask::HangUp { why } => {
                     shell.end(leg, why);
@@ -174,6 +183,7 @@ impl VoiceBrowser {
     fn forget(&mut self, leg: LegNo) {
         self.visits.remove(&leg);
         self.timers.drop_where(|alarm| alarm.leg == leg);
+        self.fetching.retain(|_, (whose, _)| *whose != leg);
     }
 
     /// How the transfer goes, as a NOTIFY tells it (RFC 3515 §2.4.4).
@@ -305,10 +315,27 @@ impl Role for VoiceBrowser {
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, _: String) {
         if let Some(visit) = self.visits.get_mut(&leg) {
-            // So that an application can put its things in order; nothing that it asks for then can reach the caller.
+            // So that an application can put its things in order: what it sends to its server then is sent (2.0 §1.5.4),
+            // and nobody waits for the answer. Nothing else that it asks for can reach the caller.
             visit.talk.tell(Told::HungUp, shell.now());
+            while let Some(ask) = visit.talk.ask() {
+                if let Ask::Fetch { fetch, .. } = ask {
+                    shell.ask(crate::Ask::Fetch(*fetch));
+                }
+            }
         }
         self.forget(leg);
+    }
+
+    fn told(&mut self, shell: &mut Shell, ask: AskId, told: crate::Told) {
+        let Some((leg, id)) = self.fetching.remove(&ask) else { return };
+        let outcome = match told {
+            crate::Told::Fetched(outcome) => outcome,
+            crate::Told::Failed(words) => Err(vxml::NotFetched::Unreachable(words)),
+            // Not what was asked.
+            crate::Told::Signed { .. } | crate::Told::Persisted => return,
+        };
+        self.tell(shell, leg, Told::Fetched(id, outcome));
     }
 
     fn over(&mut self, _: &mut Shell, _: CallNo) {}

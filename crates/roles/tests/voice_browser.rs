@@ -79,7 +79,7 @@ fn reader() -> Rig {
     let read = |name: &str| -> (String, std::sync::Arc<[u8]>) {
         (name.to_owned(), std::fs::read(folder.join(name)).expect("an example").into())
     };
-    let pages = Pages { first: "main.vxml".into(), files: files.map(read).into() };
+    let pages = Pages { first: "main.vxml".into(), files: files.map(read).into(), ..Pages::default() };
     if let Kind::VoiceBrowser(browser) = &mut plan.kind {
         browser.pages.insert("6016".into(), pages.into());
     }

@@ -1,6 +1,8 @@
 //! The application of `examples/vxml` in the reference estate: real SRTP, virtual time.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use roles::voice_browser::pages::Pages;
@@ -9,20 +11,35 @@ use sim::rig::{Papers, Sound, World};
 
 const S: Duration = Duration::from_secs(1);
 
-/// The lab, where 6016 is the application.
-fn lab(sound: Sound) -> World {
-    let mut world = World::lab(1, sound, Some(S));
+const SERVER: &str = "https://pages.lab.example/";
+
+/// The files of `examples/vxml`.
+fn files() -> BTreeMap<String, Arc<[u8]>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/vxml");
-    let files = ["root.vxml", "main.vxml", "account.vxml", "balance.xml", "menu.vxml", "agent.vxml"];
-    let read = |name: &str| -> (String, std::sync::Arc<[u8]>) {
-        (name.to_owned(), std::fs::read(folder.join(name)).expect("an example").into())
-    };
-    let pages = std::sync::Arc::new(Pages { first: "main.vxml".into(), files: files.map(read).into() });
+    let names = ["root.vxml", "main.vxml", "account.vxml", "balance.xml", "menu.vxml", "agent.vxml"];
+    names.map(|name| (name.to_owned(), std::fs::read(folder.join(name)).expect("an example").into())).into()
+}
+
+/// The lab, where 6016 is the application in a folder.
+fn lab(sound: Sound) -> World {
+    with(sound, Pages { first: "main.vxml".into(), files: files(), ..Pages::default() })
+}
+
+/// The lab, where 6016 is the application on a web server.
+fn on_the_web(sound: Sound) -> World {
+    let mut world = with(sound, Pages { first: format!("{SERVER}main.vxml"), ..Pages::default() });
+    world.web = files().into_iter().map(|(name, bytes)| (format!("{SERVER}{name}"), bytes)).collect();
+    world
+}
+
+fn with(sound: Sound, pages: Pages) -> World {
+    let mut world = World::lab(1, sound, Some(S));
+    let pages = Arc::new(pages);
     for name in ["vvb1", "vvb2"] {
         let mut plan = Plan::clone(&world.plan_of(name));
         if let Kind::VoiceBrowser(browser) = &mut plan.kind {
             for application in &mut browser.browser.applications {
-                application.document = Some("main.vxml".into());
+                application.document = Some(pages.first.clone());
                 browser.pages.insert(application.number.clone(), pages.clone());
             }
         }
@@ -79,4 +96,48 @@ fn sessions_written_out_and_read_back_at_random_go_on() {
     let mut world = lab(Sound::still());
     world.shake();
     through(&mut world);
+}
+
+/// What was asked for, without the server.
+fn fetched(world: &World) -> Vec<&str> {
+    world.fetched.iter().filter_map(|(_, request)| request.url.strip_prefix(SERVER)).collect()
+}
+
+#[test]
+fn pages_of_a_web_server_are_asked_for_as_they_are_wanted() {
+    let mut world = on_the_web(Sound::still());
+    through(&mut world);
+    let expected = ["main.vxml", "root.vxml", "account.vxml", "balance.xml", "menu.vxml", "agent.vxml"];
+    assert_eq!(fetched(&world), expected);
+}
+
+#[test]
+fn callers_who_wait_for_pages_are_written_out_and_read_back() {
+    let mut world = on_the_web(Sound::still());
+    world.shake();
+    through(&mut world);
+}
+
+#[test]
+fn a_page_that_is_not_there_is_the_event_that_the_application_catches() {
+    let mut world = on_the_web(Sound::still());
+    world.web.remove(&format!("{SERVER}balance.xml"));
+    through(&mut world);
+    assert!(fetched(&world).contains(&"menu.vxml"), "it went on without the balance");
+}
+
+#[test]
+fn what_an_application_sends_when_its_caller_hangs_up_is_sent() {
+    let mut world = on_the_web(Sound::still());
+    let page = "<vxml version='2.1'><var name='seen' expr=\"'all'\"/>
+        <catch event='connection.disconnect.hangup'><submit next='gone' namelist='seen' method='post'/></catch>
+        <form><field name='x' type='digits'><prompt><audio src='prompt:welcome'/></prompt></field></form></vxml>";
+    world.web.insert(format!("{SERVER}main.vxml"), page.as_bytes().into());
+    world.dial("6016");
+    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+    world.run(S);
+    world.hang_up("carrier");
+    world.run(5 * S);
+    assert_eq!(fetched(&world), ["main.vxml", "gone"]);
+    assert_eq!(world.fetched[1].1.body.as_deref(), Some("seen=all"));
 }

@@ -141,7 +141,11 @@ impl Site {
                     }
                 }
                 Role::VoiceBrowser(browser) => {
-                    all.push((format!("voice browser {}", node.name), browser.authority.as_deref()))
+                    all.push((format!("voice browser {}", node.name), browser.authority.as_deref()));
+                    for application in &browser.applications {
+                        let whose = format!("application {} of {}", application.number, node.name);
+                        all.push((whose, application.page_authority.as_deref()));
+                    }
                 }
                 Role::CallManager(manager) => {
                     for profile in &manager.sip_trunk_security_profiles {

@@ -239,6 +239,8 @@ static VOICE_BROWSER: &[Field] = &[
 static APPLICATION: &[Field] = &[
     must("number", Shape::Text),
     may("document", Shape::Text),
+    may("page_authority", Shape::Text),
+    may("dangerous_plain_http", Shape::Flag),
     may("prompt", Shape::Text),
     may("invalid_prompt", Shape::Text),
     may("queue_music", Shape::Text),
@@ -460,7 +462,7 @@ address = "127.0.0.3"
 [node.role.voice_browser]
 secure_certificate_subject = ["x"]
 authority = "y"
-application = [{ number = "1", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
+application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
 
 [[node]]
 name = "d"

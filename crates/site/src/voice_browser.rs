@@ -21,8 +21,16 @@ pub struct VoiceBrowser {
 pub struct Application {
     /// Dialled number or application name (user part of the Request-URI).
     pub number: String,
-    /// The first VoiceXML document: a file, absolute or from where `ringfence` is started. Its folder is the application.
+    /// The first VoiceXML document: an `https://` address, or a file, absolute or from where `ringfence` is started, whose
+    /// folder is the application.
     pub document: Option<String>,
+    /// The authority that page servers' certificates come from: `web` is roots/web.pem in the data directory; absent = the
+    /// site's own CA.
+    #[serde(default)]
+    pub page_authority: Option<String>,
+    /// Pages may be fetched over http, where anybody on the way can read and change them.
+    #[serde(default)]
+    pub dangerous_plain_http: bool,
     /// The question, where there is no document.
     #[serde(default)]
     pub prompt: String,

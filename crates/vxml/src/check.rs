@@ -1,6 +1,8 @@
 //! Everything that can be said of a document before anybody calls: elements and attributes, expressions and scripts, grammars
 //! and built-in types, and dialogs that are gone to.
 
+use std::sync::Arc;
+
 use crate::document::{Document, Tag};
 use crate::grammar::{Builtin, Grammar, Mode};
 use crate::problem::Problem;
@@ -18,6 +20,50 @@ pub fn check(url: &str, bytes: &[u8]) -> Vec<Problem> {
     references(&document, &mut problems);
     problems.sort_by_key(|problem| problem.place);
     problems
+}
+
+/// As [`check`], for a file of an application's folder, named as from there: a document, or a grammar (`.grxml`, `.gram`).
+/// The pages that it names must be there too; `look` gives those of the folder.
+pub fn check_within(name: &str, bytes: &[u8], look: impl Fn(&str) -> Option<Arc<[u8]>>) -> Vec<Problem> {
+    if name.ends_with(".grxml") || name.ends_with(".gram") {
+        return Grammar::parse(bytes, Mode::Voice).err().into_iter().collect();
+    }
+    let url = format!("app:/{name}");
+    let mut problems = check(&url, bytes);
+    if let Ok(document) = Document::parse(&url, bytes) {
+        neighbours(&document, look, &mut problems);
+        problems.sort_by_key(|problem| problem.place);
+    }
+    problems
+}
+
+fn neighbours(document: &Document, look: impl Fn(&str) -> Option<Arc<[u8]>>, problems: &mut Vec<Problem>) {
+    for id in document.tree().ids() {
+        let (attribute, is_dialog) = match document.tag(id) {
+            Some(Tag::Vxml) => ("application", false),
+            Some(Tag::Goto | Tag::Choice | Tag::Link | Tag::Submit) => ("next", true),
+            Some(Tag::Subdialog) => ("src", true),
+            Some(Tag::Script | Tag::Data | Tag::Grammar) => ("src", false),
+            _ => continue,
+        };
+        let Some(reference) = document.attribute(id, attribute).filter(|reference| !reference.starts_with('#')) else {
+            continue;
+        };
+        let url = document.resolve(reference);
+        let Some(name) = url.strip_prefix("app:/").and_then(|name| name.split('?').next()) else { continue };
+        let words = match (look(name), crate::uri::fragment(reference).1) {
+            (None, _) => {
+                format!("there is no file `{name}` in the application's folder: mend {attribute}=\"{reference}\"")
+            }
+            (Some(bytes), Some(dialog)) if is_dialog => match Document::parse(&url, &bytes) {
+                Ok(page) if page.dialog(Some(dialog)).is_none() => format!("there is no dialog `{dialog}` in `{name}`"),
+                // What is wrong with that page is said of that page.
+                _ => continue,
+            },
+            _ => continue,
+        };
+        problems.push(Problem::badfetch(document.place(id), words));
+    }
 }
 
 fn expressions(document: &Document, problems: &mut Vec<Problem>) {
@@ -78,6 +124,24 @@ fn references(document: &Document, problems: &mut Vec<Problem>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_and_dialogs_that_are_not_in_the_folder_are_found() {
+        let main = b"<vxml version='2.1' application='root.vxml'>
+<form><block><goto next='other.vxml#there'/><goto next='other.vxml#nowhere'/><submit next='sub/gone?x=1'/>
+<goto next='https://pages.example/x.vxml'/></block></form></vxml>";
+        let other: Arc<[u8]> = Arc::from(*b"<vxml version='2.1'><form id='there'/></vxml>");
+        let found = check_within("main.vxml", main, |name| (name == "other.vxml").then(|| other.clone()));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "1:1: there is no file `root.vxml` in the application's folder: mend application=\"root.vxml\" (error.badfetch)",
+                "2:45: there is no dialog `nowhere` in `other.vxml` (error.badfetch)",
+                "2:78: there is no file `sub/gone` in the application's folder: mend next=\"sub/gone?x=1\" (error.badfetch)",
+            ]
+        );
+    }
 
     #[test]
     fn what_only_running_would_show_is_found_before() {

@@ -1,15 +1,22 @@
 //! Applications of VoiceXML pages over real sockets: a caller presses keys, hears prompts, and reaches a queue's agent.
 
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
 use super::*;
 
 /// The example site on this network, where 6016 is the application whose first document this is.
-fn site(network: &str, document: &Path) -> String {
+fn site(network: &str, document: &str) -> String {
     let asks = "prompt = \"welcome\"";
     let mut text = String::new();
     for line in LAB.replace("127.18.133.", network).lines() {
         let key = line.split(' ').next().unwrap_or_default();
         match key {
-            "prompt" if line.starts_with(asks) => text += &format!("document = \"{}\"\n", document.display()),
+            "prompt" if line.starts_with(asks) => text += &format!("document = \"{document}\"\n"),
             "queue_music" | "timeout_s" | "tries" | "choice" => {}
             _ => text += &format!("{line}\n"),
         }
@@ -43,19 +50,24 @@ fn ended(line: &Journal) -> Option<call::record::LegRecord> {
 fn a_caller_goes_through_the_pages_by_keys_and_is_transferred_to_the_queues_agent() {
     let network = "127.41.21.";
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/vxml/main.vxml");
-    let mut lab = Lab::with(network, &site(network, &example), |_| {});
+    let mut lab = Lab::with(network, &site(network, example.to_str().unwrap()), |_| {});
     let (_agent, at_agent) = staff(&mut lab);
-    let browser = lab.process.node("vvb1").unwrap();
-    let at_browser = browser.watch();
     let carrier = lab.carrier();
+    through(&lab, &carrier, &at_agent);
+    lab.end();
+}
+
+/// A call through the example application to the agent, and its end.
+fn through(lab: &Lab, carrier: &NodeHandle, at_agent: &Receiver<Journal>) {
+    let at_browser = lab.process.node("vvb1").unwrap().watch();
     let at_carrier = carrier.watch();
-    dial(&carrier);
+    dial(carrier);
     wait(&at_carrier, "the voice browser's answer", connected);
     // English; an account number whose check digit is right; the menu's third choice is a person.
     for keys in ["1", "123455", "3"] {
         assert_eq!(carrier.control_blocking(Control::Press { digits: keys.into() }), Reply::Done);
     }
-    let leg = wait(&at_agent, "the agent's call", connected);
+    let leg = wait(at_agent, "the agent's call", connected);
     assert!(leg.signalling.tls.as_ref().is_some_and(|tls| tls.mutual), "{:?}", leg.signalling);
     // What the browser said of its part: prompts were heard, all of it under SRTP.
     let leg = wait(&at_browser, "the browser's part to end", ended);
@@ -64,7 +76,63 @@ fn a_caller_goes_through_the_pages_by_keys_and_is_transferred_to_the_queues_agen
     assert_eq!((media.tx_clear, media.rx_clear), (0, 0), "{media:?}");
     assert_eq!(lab.calls_at("vvb1"), 0);
     carrier.control_blocking(Control::HangUp);
-    wait(&at_agent, "the end at the agent", ended);
+    wait(at_agent, "the end at the agent", ended);
+}
+
+/// A web server over HTTPS with the pages of the example; the paths that it was asked for.
+fn page_server(lab: &Lab, address: SocketAddr) -> Arc<Mutex<Vec<String>>> {
+    let identity = lab.papers(&address.ip().to_string()).identity.unwrap();
+    let versions = trust::tls::Versions { tls12: true, tls13: true };
+    let tls = tokio_rustls::TlsAcceptor::from(trust::tls::server_anonymous(&identity, versions).unwrap());
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let asked = seen.clone();
+    let answer = move |request: hyper::Request<hyper::body::Incoming>| {
+        let path = request.uri().path().to_owned();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/vxml").join(&path[1..]);
+        let body = Full::new(Bytes::from(std::fs::read(file).unwrap()));
+        asked.lock().unwrap().push(path);
+        let response = hyper::Response::builder().header("cache-control", "max-age=600").body(body).unwrap();
+        std::future::ready(Ok::<_, std::convert::Infallible>(response))
+    };
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (tls, answer) = (tls.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let http = hyper::server::conn::http1::Builder::new();
+                    let _ = http.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                });
+            }
+        });
+    });
+    seen
+}
+
+#[test]
+fn pages_of_an_https_server_are_fetched_once_for_all_callers() {
+    let network = "127.41.23.";
+    let server: SocketAddr = format!("{network}90:8443").parse().unwrap();
+    let mut lab = Lab::with(network, &site(network, &format!("https://{server}/main.vxml")), |_| {});
+    let asked = page_server(&lab, server);
+    let (_agent, at_agent) = staff(&mut lab);
+    let carrier = lab.carrier();
+    for _ in 0..2 {
+        through(&lab, &carrier, &at_agent);
+        lab.process.node("cvp1").unwrap().control_blocking(Control::AgentReady { agent: "1001".into() });
+    }
+    let pages = ["/main.vxml", "/root.vxml", "/account.vxml", "/balance.xml", "/menu.vxml"];
+    let mut asked = asked.lock().unwrap().clone();
+    let all = asked.len();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), all, "the second caller had what the first one fetched: {asked:?}");
+    assert!(pages.iter().all(|page| asked.iter().any(|asked| asked == page)), "{asked:?}");
     lab.end();
 }
 
@@ -79,7 +147,7 @@ fn a_reload_takes_new_pages_for_new_calls_and_refuses_pages_that_are_not_there()
         std::fs::write(&document, text).unwrap();
     };
     pages("<disconnect/>");
-    let text = site(network, &document);
+    let text = site(network, document.to_str().unwrap());
     let mut lab = Lab::with(network, &text, |_| {});
     let (_agent, at_agent) = staff(&mut lab);
     let carrier = lab.carrier();

@@ -1,5 +1,6 @@
 //! `ringfence check SITE`: all problems at once, with places. `ringfence guide SITE`: how to bring it up.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,11 +12,41 @@ use super::Outcome;
 pub(crate) fn run(site: &Path) -> Outcome {
     let text =
         std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
-    if !report(site, &text) {
+    if !report(site, &text) || !pages(&text)? {
         return Ok(ExitCode::from(super::BAD_SITE));
     }
     println!("{}: good", site.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what is wrong with the pages of VoiceXML applications, each folder once; whether nothing is.
+fn pages(text: &str) -> anyhow::Result<bool> {
+    let Some(site) = Site::check(text).site else { return Ok(false) };
+    let browsers = site.nodes.iter().filter_map(|node| match &node.role {
+        site::Role::VoiceBrowser(browser) => Some(browser),
+        _ => None,
+    });
+    let documents: BTreeSet<&str> = browsers
+        .flat_map(|browser| &browser.applications)
+        .filter_map(|application| application.document.as_deref())
+        .filter(|document| !document.contains("://"))
+        .collect();
+    let mut good = true;
+    for document in documents {
+        match net::pages::problems(Path::new(document)) {
+            Ok(problems) => {
+                for (file, problem) in problems {
+                    eprintln!("{}:{problem}", file.display());
+                    good = false;
+                }
+            }
+            Err(error) => {
+                eprintln!("document = \"{document}\": {error:#}");
+                good = false;
+            }
+        }
+    }
+    Ok(good)
 }
 
 /// `ringfence guide SITE`.

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use admin::cli::Vxml;
 use anyhow::Context;
 use vxml::conversation::Conversation;
-use vxml::grammar::{Grammar, Mode};
-use vxml::{NotFetched, Now, Page, Problem, Request, Start};
+use vxml::{NotFetched, Now, Page, Request, Start};
 
 use super::{BAD_SITE, Outcome};
 
@@ -22,14 +21,19 @@ pub(crate) fn run(command: Vxml) -> Outcome {
 fn check(paths: &[PathBuf]) -> Outcome {
     let mut files = Vec::new();
     for path in paths {
-        gather(path, &mut files)?;
+        let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
+        let mut found = Vec::new();
+        gather(path, &mut found)?;
+        files.extend(found.into_iter().map(|file| (file, folder)));
     }
     files.sort();
     anyhow::ensure!(!files.is_empty(), "there is no .vxml, .grxml or .gram file to check");
     let mut problems = 0;
-    for file in &files {
+    for (file, folder) in &files {
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        for problem in problems_of(file, &bytes) {
+        let name = file.strip_prefix(folder).unwrap_or(file).to_string_lossy();
+        let look = |name: &str| within(folder, name)?.ok().map(Into::into);
+        for problem in vxml::check_within(&name, &bytes, look) {
             eprintln!("{}:{problem}", file.display());
             problems += 1;
         }
@@ -39,13 +43,6 @@ fn check(paths: &[PathBuf]) -> Outcome {
     }
     println!("{} files: good", files.len());
     Ok(ExitCode::SUCCESS)
-}
-
-fn problems_of(file: &Path, bytes: &[u8]) -> Vec<Problem> {
-    match file.extension().and_then(|extension| extension.to_str()) {
-        Some("grxml" | "gram") => Grammar::parse(bytes, Mode::Voice).err().into_iter().collect(),
-        _ => vxml::check(&address(file), bytes),
-    }
 }
 
 fn gather(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
@@ -68,14 +65,19 @@ fn address(file: &Path) -> String {
     format!("app:/{}", file.file_name().unwrap_or_default().to_string_lossy())
 }
 
+/// A file of the folder, and of nowhere else.
+fn within(folder: &Path, name: &str) -> Option<std::io::Result<Vec<u8>>> {
+    let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    inside.then(|| std::fs::read(folder.join(name)))
+}
+
 /// A page of the folder; what a query carries changes nothing there.
 fn page(folder: &Path, request: &Request) -> Result<Page, NotFetched> {
     let Some(name) = request.url.strip_prefix("app:/") else {
         return Err(NotFetched::Unreachable("only pages of the application's own folder are taken here".into()));
     };
     let name = name.split('?').next().unwrap_or_default();
-    let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    match inside.then(|| std::fs::read(folder.join(name))) {
+    match within(folder, name) {
         Some(Ok(bytes)) => Ok(Page { url: format!("app:/{name}"), bytes: bytes.into() }),
         Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(NotFetched::Unreachable(error.to_string()))

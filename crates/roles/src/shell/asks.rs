@@ -78,8 +78,8 @@ impl Shell {
                 tracing::error!(%why, "a call's statement was not signed")
             }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
-            (Purpose::Kept, Told::Persisted | Told::Signed { .. }) => {}
-            (Purpose::Statement { .. } | Purpose::Shown { .. }, Told::Persisted) => {}
+            (Purpose::Kept, Told::Persisted | Told::Signed { .. } | Told::Fetched(_)) => {}
+            (Purpose::Statement { .. } | Purpose::Shown { .. }, Told::Persisted | Told::Fetched(_)) => {}
         }
         None
     }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use site::Application;
 
+use crate::Fetch;
+
 /// What a session wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
@@ -30,6 +32,11 @@ pub enum Ask {
     Transfer {
         queue: String,
     },
+    /// [`Told::Fetched`] with this number when the page is there, or is known not to come.
+    Fetch {
+        id: u64,
+        fetch: Box<Fetch>,
+    },
     HangUp {
         why: String,
     },
@@ -44,6 +51,7 @@ pub enum Told {
     Digit(char),
     TimedOut(u64),
     Transfer(Progress),
+    Fetched(u64, Result<vxml::Page, vxml::NotFetched>),
     /// The caller is gone.
     HungUp,
 }
@@ -202,6 +210,8 @@ mod tests {
         Session::new(Application {
             number: "6016".into(),
             document: None,
+            page_authority: None,
+            dangerous_plain_http: false,
             prompt: "welcome".into(),
             invalid_prompt: "invalid".into(),
             queue_music: "moh".into(),
@@ -220,6 +230,7 @@ mod tests {
             Ask::Silence => "silence".into(),
             Ask::Wait { id, within } => format!("wait {} {id}", within.as_secs()),
             Ask::Transfer { queue } => format!("transfer {queue}"),
+            Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
             Ask::HangUp { why } => format!("hang up: {why}"),
         };
         std::iter::from_fn(|| session.ask()).map(short).collect()

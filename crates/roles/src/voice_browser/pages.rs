@@ -12,32 +12,47 @@ use vxml::speech::Segment;
 use vxml::{Ending, Input, NotFetched, Output, Page, Start, TransferKind, TransferOrder, TransferOutcome};
 
 use super::dialogue::{Ask, Progress, Told};
-use crate::Now;
+use crate::{Fetch, Now};
 
-/// An application's folder in memory.
+/// An application's folder in memory, or where its pages are fetched from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pages {
-    /// The first document's name in the folder.
+    /// The first document's name in the folder, or its address.
     pub first: String,
     /// By name from the folder, with `/`.
     pub files: BTreeMap<String, Arc<[u8]>>,
+    /// Whose word is taken about page servers' names.
+    pub authority: trust::Authority,
+    pub dangerous_plain_http: bool,
+}
+
+/// Where a page is.
+enum Found {
+    Here(Result<Page, NotFetched>),
+    OnTheWeb(Fetch),
 }
 
 impl Pages {
-    /// The address of a page: they see each other as `app:/name`.
+    /// The address of a page: those of a folder see each other as `app:/name`.
     fn address(name: &str) -> String {
-        format!("app:/{name}")
+        if name.contains("://") { name.to_owned() } else { format!("app:/{name}") }
     }
 
-    fn page(&self, request: &vxml::Request) -> Result<Page, NotFetched> {
-        let Some(name) = request.url.strip_prefix("app:/") else {
-            return Err(NotFetched::Unreachable("only pages of the application's own folder are taken".into()));
-        };
-        let name = name.split('?').next().unwrap_or_default();
-        match self.files.get(name) {
-            Some(bytes) => Ok(Page { url: Pages::address(name), bytes: bytes.clone() }),
-            None => Err(NotFetched::Status(404)),
+    fn page(&self, request: vxml::Request) -> Found {
+        if let Some(name) = request.url.strip_prefix("app:/") {
+            let name = name.split('?').next().unwrap_or_default();
+            return Found::Here(match self.files.get(name) {
+                Some(bytes) => Ok(Page { url: Pages::address(name), bytes: bytes.clone() }),
+                None => Err(NotFetched::Status(404)),
+            });
         }
+        let plain = request.url.starts_with("http://") && self.dangerous_plain_http;
+        if !plain && !request.url.starts_with("https://") {
+            let words = "only pages of the application's own folder and of https servers are taken";
+            return Found::Here(Err(NotFetched::Unreachable(words.into())));
+        }
+        let (authority, dangerous_plain_http) = (self.authority.clone(), self.dangerous_plain_http);
+        Found::OnTheWeb(Fetch { request, authority, dangerous_plain_http })
     }
 }
 
@@ -117,6 +132,7 @@ impl Reading {
             Told::Digit(digit) => self.say(Input::Digit(digit), now),
             Told::Played(segment) | Told::TimedOut(segment) => self.ended(segment, now),
             Told::Transfer(progress) => self.progress(progress, now),
+            Told::Fetched(id, outcome) => self.say(Input::Fetched { id, outcome }, now),
             Told::HungUp => self.say(Input::HungUp, now),
         }
         self.serve(now);
@@ -167,10 +183,10 @@ impl Reading {
 
     fn take(&mut self, output: Output, now: Now) {
         match output {
-            Output::Fetch { id, request } => {
-                let outcome = self.pages.page(&request);
-                self.say(Input::Fetched { id, outcome }, now);
-            }
+            Output::Fetch { id, request } => match self.pages.page(request) {
+                Found::Here(outcome) => self.say(Input::Fetched { id, outcome }, now),
+                Found::OnTheWeb(fetch) => self.asks.push_back(Ask::Fetch { id, fetch: Box::new(fetch) }),
+            },
             Output::Play { id, segments, repeat } => {
                 self.playing = Some(Playing { id, rest: segments.into(), repeat, segment: None });
                 self.play(now);

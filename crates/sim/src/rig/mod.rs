@@ -122,6 +122,10 @@ pub struct World {
     pub replies: BTreeMap<ControlId, Reply>,
     /// What each node signed, in order.
     pub statements: Vec<(String, Uuid, Signed)>,
+    /// Pages of web servers by their addresses; others are 404.
+    pub web: BTreeMap<String, Arc<[u8]>>,
+    /// Which node asked for which page.
+    pub fetched: Vec<(String, vxml::Request)>,
     pub refusals: Vec<RefusalRecord>,
     /// Finished legs by node.
     pub legs: Vec<(String, LegRecord)>,
@@ -154,6 +158,8 @@ impl World {
             crossed: Vec::new(),
             replies: BTreeMap::new(),
             statements: Vec::new(),
+            web: BTreeMap::new(),
+            fetched: Vec::new(),
             refusals: Vec::new(),
             legs: Vec::new(),
             decisions: Vec::new(),
@@ -505,6 +511,13 @@ impl World {
                     Persist::Registration { .. } | Persist::Agent { .. } => {}
                 }
                 Told::Persisted
+            }
+            Ask::Fetch(fetch) => {
+                self.fetched.push((name.to_owned(), fetch.request.clone()));
+                Told::Fetched(match self.web.get(&fetch.request.url) {
+                    Some(bytes) => Ok(vxml::Page { url: fetch.request.url, bytes: bytes.clone() }),
+                    None => Err(vxml::NotFetched::Status(404)),
+                })
             }
         };
         self.later(Duration::from_millis(1), Event::Input(name.to_owned(), Box::new(Input::Told(id, told))));

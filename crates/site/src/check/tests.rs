@@ -227,3 +227,31 @@ fn addresses_may_be_ipv6() {
     let text = LAB.replace("127.18.133.13\"", "::1\"").replace("ipv4:127.18.133.13:5061", "ipv6:[::1]:5061");
     assert!(Site::parse(&text).is_ok());
 }
+
+#[test]
+fn the_pages_of_an_application_come_from_a_folder_or_over_https() {
+    let start = LAB.find("prompt = \"welcome\"").unwrap();
+    let end = start + LAB[start..].find("\n\n").unwrap();
+    let problem = |instead: &str| {
+        let checked = Site::check(&format!("{}{instead}{}", &LAB[..start], &LAB[end..]));
+        let words: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(checked.site.is_some(), checked.problems.iter().all(|it| it.severity == Severity::Warning));
+        words.join("\n")
+    };
+    for good in ["document = \"a/main.vxml\"", "document = \"https://pages.example/main\"\npage_authority = \"web\""] {
+        assert_eq!(problem(good), "");
+    }
+    let plain = "document = \"http://pages.example/main.vxml\"";
+    assert!(problem(plain).contains("in the clear") && problem(plain).contains("`https://`"));
+    let loud = problem(&format!("{plain}\ndangerous_plain_http = true"));
+    assert!(loud.contains("may come in the clear"), "{loud}");
+    for (bad, said) in [
+        ("document = \"ftp://pages.example/main.vxml\"", "not fetched by `ftp`"),
+        ("document = \"main.html\"", "not a VoiceXML document's file"),
+        ("document = \"main.vxml\"\nprompt = \"welcome\"", "has a document and a question"),
+        ("page_authority = \"web\"\nprompt = \"welcome\"", "has no document"),
+        ("queue_music = \"moh\"", "has nothing to say"),
+    ] {
+        assert!(problem(bad).contains(said), "{bad}: {}", problem(bad));
+    }
+}

@@ -1,7 +1,7 @@
 //! Applications, their choices, and who may call the browser.
 
 use crate::check::Check;
-use crate::{Role, VoiceBrowser};
+use crate::{Application, Role, VoiceBrowser};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &str) {
     check.subjects(
@@ -38,13 +38,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
     for (at, application) in browser.applications.iter().enumerate() {
         let row = format!("{rows}[{at}]");
         if let Some(document) = &application.document {
-            if !document.ends_with(".vxml") || document.contains("://") {
-                check.error(
-                    format!("{row}.document"),
-                    format!("`{document}` is not a VoiceXML document's file"),
-                    "write the path of a `.vxml` file; pages from a web server are not taken yet",
-                );
-            }
+            pages(check, application, document, &row);
             if !application.prompt.is_empty() || !application.choices.is_empty() {
                 check.error(
                     &row,
@@ -52,6 +46,21 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
                     "keep `document`, or `prompt` with `choice`",
                 );
             }
+            continue;
+        }
+        if application.page_authority.is_some() || application.dangerous_plain_http {
+            check.error(
+                &row,
+                format!("application `{}` says how pages are fetched, and has no document", application.number),
+                "write `document`, or take `page_authority` and `dangerous_plain_http` out",
+            );
+        }
+        if application.prompt.is_empty() {
+            check.error(
+                &row,
+                format!("application `{}` has nothing to say", application.number),
+                "write `prompt = \"welcome\"` with `choice`, or `document = \"….vxml\"`",
+            );
             continue;
         }
         for (field, prompt) in [
@@ -78,5 +87,36 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
         for (choice_at, choice) in application.choices.iter().enumerate().filter(|_| ours) {
             check.refers(format!("{row}.choice[{choice_at}].queue"), "queue", &choice.queue, &queues);
         }
+    }
+}
+
+/// Where an application's pages come from.
+fn pages(check: &mut Check<'_, '_, '_>, application: &Application, document: &str, row: &str) {
+    let path = format!("{row}.document");
+    match document.split_once("://") {
+        Some(("https", _)) => {}
+        Some(("http", _)) if application.dangerous_plain_http => {}
+        Some(("http", _)) => check.error(
+            path,
+            format!("`{document}` would be fetched in the clear: anybody on the way could change what callers hear"),
+            "write `https://`; or, if you must, add `dangerous_plain_http = true`",
+        ),
+        Some((scheme, _)) => {
+            check.error(path, format!("pages are not fetched by `{scheme}`"), "write `https://`, or a file's path");
+        }
+        None if !document.ends_with(".vxml") => check.error(
+            path,
+            format!("`{document}` is not a VoiceXML document's file"),
+            "write the path of a `.vxml` file, or an `https://` address",
+        ),
+        None => {}
+    }
+    check.authority(format!("{row}.page_authority"), application.page_authority.as_deref(), true);
+    if application.dangerous_plain_http {
+        check.warning(
+            format!("{row}.dangerous_plain_http"),
+            format!("pages of application `{}` may come in the clear", application.number),
+            "use https and take it out",
+        );
     }
 }

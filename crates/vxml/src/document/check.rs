@@ -2,7 +2,7 @@
 
 use super::schema::{Kind, Rule, rule};
 use super::tag::Tag;
-use super::values::{boolean, is_reference, is_variable, time};
+use super::values::{boolean, is_reference, is_variable, nearest, time};
 use super::xml::{Child, Element, ElementId, Tree};
 use crate::problem::Problem;
 
@@ -21,7 +21,11 @@ pub(super) fn check(tree: &Tree, tags: &mut Vec<Option<Tag>>) -> Vec<Problem> {
             continue;
         }
         let Some(tag) = tag else {
-            let words = format!("there is no element <{}> in VoiceXML 2.1: take it out or mend its name", element.name);
+            let fix = match nearest(&element.name, Tag::ALL.iter().map(|tag| tag.name())) {
+                Some(meant) => format!("did you mean <{meant}>?"),
+                None => "take it out or mend its name".to_owned(),
+            };
+            let words = format!("there is no element <{}> in VoiceXML 2.1: {fix}", element.name);
             problems.push(Problem::badfetch(element.place, words));
             continue;
         };
@@ -49,7 +53,13 @@ pub(super) fn check(tree: &Tree, tags: &mut Vec<Option<Tag>>) -> Vec<Problem> {
 fn within(tag: Tag, parent: Tag, element: &Element, problems: &mut Vec<Problem>) {
     let allowed = rule(parent).children.iter().any(|group| group.contains(&tag));
     if !allowed {
-        let words = format!("<{}> may not stand in <{}>", tag.name(), parent.name());
+        let takes = |parent: &&Tag| rule(**parent).children.iter().any(|group| group.contains(&tag));
+        let parents: Vec<String> = Tag::ALL.iter().filter(takes).map(|parent| format!("<{}>", parent.name())).collect();
+        let fix = match parents.is_empty() {
+            true => "it is a document's root".to_owned(),
+            false => format!("it stands in {}", parents.join(", ")),
+        };
+        let words = format!("<{}> may not stand in <{}>: {fix}", tag.name(), parent.name());
         problems.push(Problem::badfetch(element.place, words));
     }
 }
@@ -60,7 +70,15 @@ fn attributes(tag: Tag, rule: &Rule, element: &Element, problems: &mut Vec<Probl
     for (attribute, value) in element.attributes() {
         let kind = rule.attributes.iter().flat_map(|group| group.iter()).find(|(known, _)| *known == attribute);
         match kind {
-            None => bad(format!("<{name}> has no attribute `{attribute}`")),
+            None => {
+                let known: Vec<&str> =
+                    rule.attributes.iter().flat_map(|group| group.iter()).map(|(known, _)| *known).collect();
+                bad(match nearest(attribute, known.iter().copied()) {
+                    Some(meant) => format!("<{name}> has no attribute `{attribute}`: did you mean `{meant}`?"),
+                    None if known.is_empty() => format!("<{name}> has no attribute `{attribute}`: it has none"),
+                    None => format!("<{name}> has no attribute `{attribute}`; it has {}", known.join(", ")),
+                });
+            }
             Some((_, kind)) => {
                 if let Some(expected) = expected(*kind, value) {
                     bad(format!("{attribute} of <{name}>: expected {expected}, found `{value}`"));

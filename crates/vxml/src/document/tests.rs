@@ -36,8 +36,8 @@ fn all_problems_are_told_at_once_with_their_places() {
     assert_eq!(
         found,
         [
-            "3:2: <field> has no attribute `nam` (error.badfetch)",
-            "4:2: there is no element <blok> in VoiceXML 2.1: take it out or mend its name (error.badfetch)",
+            "3:2: <field> has no attribute `nam`: did you mean `name`? (error.badfetch)",
+            "4:2: there is no element <blok> in VoiceXML 2.1: did you mean <block>? (error.badfetch)",
             "5:9: <goto> needs one of next, expr, nextitem, expritem (error.badfetch)",
             "7:1: two have the id `a`: give one another (error.badfetch)",
         ]

@@ -38,6 +38,35 @@ pub(crate) fn is_reference(name: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | '[' | ']' | '"' | '\''))
 }
 
+/// The word that was probably meant: one letter wrong, or one in four of a long one.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = 1 + word.chars().count() / 4;
+    known
+        .into_iter()
+        .map(|known| (distance(word, known), known))
+        .min()
+        .filter(|(far, _)| *far <= most)
+        .map(|(_, it)| it)
+}
+
+/// Letters to change, put in or take out (Levenshtein), row by row.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        // What stands diagonally above; then what is to the left.
+        let (mut above, mut left) = (i, i + 1);
+        for (cell, to) in row.iter_mut().zip(std::iter::once(None).chain(b.chars().map(Some))) {
+            let here = match to {
+                None => i + 1,
+                Some(to) => (above + usize::from(from != to)).min(left + 1).min(*cell + 1),
+            };
+            above = std::mem::replace(cell, here);
+            left = here;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,7 +68,10 @@ impl Tree {
         let options = roxmltree::ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..Default::default() };
         let parsed = roxmltree::Document::parse_with_options(&text, options).map_err(|error| {
             let at = error.pos();
-            Problem::badfetch(Place { line: at.row, column: at.col }, format!("not well-formed XML: {error}"))
+            let words = error.to_string();
+            // It says its place at the end; ours is at the beginning.
+            let words = words.strip_suffix(&format!(" at {}:{}", at.row, at.col)).unwrap_or(&words);
+            Problem::badfetch(Place { line: at.row, column: at.col }, format!("not well-formed XML: {words}"))
         })?;
         let mut elements = Vec::new();
         copy(parsed.root_element(), &lines, &mut elements);

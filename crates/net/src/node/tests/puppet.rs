@@ -159,7 +159,7 @@ impl Lab {
             clock: Clock::start(),
             letters: inbox,
             media: Vec::new(),
-            asks: self.asks.asks(name.into(), Some(identity.clone()), letters.clone()),
+            asks: self.asks.asks(name.into(), Some(identity.clone()), None, letters.clone()),
         };
         let strings = Strings { heard: heard_by, say: said, abandoned: abandons };
         let node = Node::new(|_| strings, setup, around).unwrap();

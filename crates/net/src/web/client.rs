@@ -1,0 +1,253 @@
+//! One page: its connection (taken up again where there is one), the exchange (RFC 9112), redirects (RFC 9110 §15.4).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{
+    ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, USER_AGENT,
+};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use roles::Fetch;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use trust::Authority;
+use trust::tls::Versions;
+use vxml::{NotFetched, Page};
+
+use super::cache::{Cache, Conditions, Found, Key};
+
+/// As large as a document may be.
+const MOST_BYTES: usize = 2 << 20;
+const MOST_REDIRECTS: usize = 5;
+/// Connections to one server that wait for their next request.
+const MOST_IDLE: usize = 8;
+const AGENT: &str = concat!("Ringfence/", env!("CARGO_PKG_VERSION"));
+
+/// Whom nodes trust, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Trust {
+    pub(crate) roots: Vec<(Authority, String)>,
+    pub(crate) versions: Versions,
+}
+
+/// Where a connection leads; `None`: in the clear.
+type Origin = (Option<Authority>, String, u16);
+
+/// What all fetches of a thread share. No lock is held while anything is waited for.
+#[derive(Default)]
+pub(super) struct Client {
+    cache: Mutex<Cache>,
+    idle: Mutex<BTreeMap<Origin, Vec<SendRequest<Full<Bytes>>>>>,
+    tls: Mutex<BTreeMap<(Authority, String), TlsConnector>>,
+}
+
+/// An exchange's outcome.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    bytes: Arc<[u8]>,
+}
+
+fn unreachable(words: impl Into<String>) -> NotFetched {
+    NotFetched::Unreachable(words.into())
+}
+
+impl Client {
+    /// A page, from the cache where its server lets us.
+    pub(super) async fn page(&self, trust: &Trust, fetch: &Fetch) -> Result<Page, NotFetched> {
+        let mut url = fetch.request.url.clone();
+        let mut body = fetch.request.body.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let key: Key = (fetch.authority.clone(), url.clone());
+            let conditions = match &body {
+                Some(_) => Conditions::default(),
+                None => match self.looked(&key, fetch) {
+                    Found::Good(bytes) => return Ok(Page { url, bytes }),
+                    Found::AskAbout(conditions) => conditions,
+                    Found::Nothing => Conditions::default(),
+                },
+            };
+            let asked = SystemTime::now();
+            let Answer { status, headers, bytes } =
+                self.exchange(trust, fetch, &url, body.as_deref(), &conditions).await?;
+            let now = SystemTime::now();
+            match status {
+                StatusCode::NOT_MODIFIED if conditions != Conditions::default() => {
+                    let unchanged = self.cache().unchanged(&key, &headers, asked, now);
+                    // Another fetch may have made room meanwhile: once more, without conditions.
+                    match unchanged {
+                        Some(bytes) => return Ok(Page { url, bytes }),
+                        None => continue,
+                    }
+                }
+                StatusCode::OK if body.is_none() => {
+                    self.cache().keep(key, &headers, &bytes, asked, now);
+                    return Ok(Page { url, bytes });
+                }
+                status if status.is_success() => {
+                    self.cache().forget(&key);
+                    return Ok(Page { url, bytes });
+                }
+                StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => body = None,
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {}
+                status => {
+                    self.cache().forget(&key);
+                    return Err(NotFetched::Status(status.as_u16()));
+                }
+            }
+            let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+            let location = location.ok_or_else(|| unreachable("a redirect that says not where to"))?;
+            url = vxml::uri::resolve(&url, location);
+        }
+        Err(unreachable(format!("it was redirected more than {MOST_REDIRECTS} times")))
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn looked(&self, key: &Key, fetch: &Fetch) -> Found {
+        self.cache().look(key, fetch.request.max_age, fetch.request.max_stale, SystemTime::now())
+    }
+
+    async fn exchange(
+        &self,
+        trust: &Trust,
+        fetch: &Fetch,
+        url: &str,
+        body: Option<&str>,
+        conditions: &Conditions,
+    ) -> Result<Answer, NotFetched> {
+        let uri: Uri = url.parse().map_err(|error| unreachable(format!("no address of a page: {error}")))?;
+        let host = uri.host().ok_or_else(|| unreachable("its address names no server"))?.trim_matches(['[', ']']);
+        let origin: Origin = match uri.scheme_str() {
+            Some("https") => (Some(fetch.authority.clone()), host.to_owned(), uri.port_u16().unwrap_or(443)),
+            Some("http") if fetch.dangerous_plain_http => (None, host.to_owned(), uri.port_u16().unwrap_or(80)),
+            Some("http") => {
+                return Err(unreachable(
+                    "plain http is not taken: use https, or write `dangerous_plain_http = true` for the application",
+                ));
+            }
+            _ => return Err(unreachable("only https addresses are fetched")),
+        };
+        let request = request(&uri, body, conditions)?;
+        // A connection that waited may have ended just now: then another. What may have reached the server is not sent
+        // twice, unless that changes nothing there.
+        while let Some(sender) = self.waiting(&origin) {
+            match self.ask(&origin, sender, request.clone()).await {
+                Ok(answer) => return answer,
+                Err(error) if body.is_some() && !error.is_canceled() => return Err(unreachable(error.to_string())),
+                Err(_) => {}
+            }
+        }
+        let sender = self.connect(trust, &origin).await?;
+        self.ask(&origin, sender, request).await.unwrap_or_else(|error| Err(unreachable(error.to_string())))
+    }
+
+    /// `Err`: the request was not answered.
+    async fn ask(
+        &self,
+        origin: &Origin,
+        mut sender: SendRequest<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Result<Answer, NotFetched>, hyper::Error> {
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let bytes = match Limited::new(body, MOST_BYTES).collect().await {
+            Ok(bytes) => bytes.to_bytes(),
+            Err(error) => {
+                return Ok(Err(unreachable(format!(
+                    "its answer broke off or has more than {MOST_BYTES} bytes: {error}"
+                ))));
+            }
+        };
+        if let Ok(()) = sender.ready().await {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = idle.entry(origin.clone()).or_default();
+            if idle.len() < MOST_IDLE {
+                idle.push(sender);
+            }
+        }
+        Ok(Ok(Answer { status: parts.status, headers: parts.headers, bytes: Arc::from(&*bytes) }))
+    }
+
+    /// A connection that waits for its next request.
+    fn waiting(&self, origin: &Origin) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = idle.get_mut(origin)?;
+        let found = std::iter::from_fn(|| of_it.pop()).find(|sender| !sender.is_closed());
+        if of_it.is_empty() {
+            idle.remove(origin);
+        }
+        found
+    }
+
+    async fn connect(&self, trust: &Trust, origin: &Origin) -> Result<SendRequest<Full<Bytes>>, NotFetched> {
+        let (authority, host, port) = origin;
+        let failed = |error: &dyn std::fmt::Display| unreachable(format!("{host}:{port}: {error}"));
+        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| failed(&error))?;
+        let _ = stream.set_nodelay(true);
+        let Some(authority) = authority else { return spoken(stream).await.map_err(|error| failed(&error)) };
+        let tls = self.tls(trust, authority, host)?;
+        let name = ServerName::try_from(host.clone()).map_err(|error| failed(&error))?;
+        let stream = tls.connect(name, stream).await.map_err(|error| failed(&error))?;
+        spoken(stream).await.map_err(|error| failed(&error))
+    }
+
+    /// The server must have this name, given by this authority and no other.
+    fn tls(&self, trust: &Trust, authority: &Authority, host: &str) -> Result<TlsConnector, NotFetched> {
+        let mut all = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (authority.clone(), host.to_owned());
+        if let Some(found) = all.get(&key) {
+            return Ok(found.clone());
+        }
+        let of_it = trust.roots.iter().filter(|(whose, _)| whose == authority);
+        let roots: Vec<String> = of_it.map(|(_, pem)| pem.clone()).collect();
+        if roots.is_empty() {
+            return Err(unreachable(format!("{authority} is not in roots/, so {host} cannot be verified")));
+        }
+        let config = trust::tls::client_without_certificate(&roots, trust.versions, &[host.to_owned()]);
+        let connector = TlsConnector::from(config.map_err(|error| unreachable(error.to_string()))?);
+        all.insert(key, connector.clone());
+        Ok(connector)
+    }
+}
+
+/// HTTP on a stream; its own task moves it.
+async fn spoken<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, hyper::Error>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        // Who asks sees its end.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+fn request(uri: &Uri, body: Option<&str>, conditions: &Conditions) -> Result<Request<Full<Bytes>>, NotFetched> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::builder()
+        .method(if body.is_some() { "POST" } else { "GET" })
+        .uri(path)
+        .header(HOST, uri.authority().map_or("", |authority| authority.as_str()))
+        .header(USER_AGENT, AGENT)
+        .header(ACCEPT, "application/voicexml+xml, application/srgs+xml, application/xml, text/xml, */*");
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    }
+    let conditional = [(IF_NONE_MATCH, &conditions.etag), (IF_MODIFIED_SINCE, &conditions.modified)];
+    for (name, value) in conditional {
+        if let Some(value) = value.as_ref().and_then(|value| HeaderValue::from_str(value).ok()) {
+            request = request.header(name, value);
+        }
+    }
+    let body = Full::new(Bytes::copy_from_slice(body.unwrap_or_default().as_bytes()));
+    request.body(body).map_err(|error| unreachable(error.to_string()))
+}
