@@ -1,3 +1,5 @@
+//! What a name leads to, in which order (RFC 3263, RFC 2782).
+
 use super::*;
 
 const ALL: [Transport; 3] = [Transport::Tls, Transport::Tcp, Transport::Udp];

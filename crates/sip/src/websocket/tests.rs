@@ -1,3 +1,5 @@
+//! Frames and messages, whole and cut, good and broken (RFC 6455 §5; RFC 7118).
+
 use super::*;
 
 const LIMIT: usize = 1000;
