@@ -94,7 +94,7 @@ impl Row {
         // Caches, connections and rings fill before anything is counted.
         self.load(stage, who, self.rate(settings), 2.0, &[])?;
         match self {
-            Row::HeldCalls | Row::IdlePhones => self.memory(stage, who, settings, &server),
+            Row::HeldCalls | Row::IdlePhones => self.memory(stage, who, &server),
             _ => self.cpu(stage, who, settings, &server),
         }
     }
@@ -120,15 +120,18 @@ impl Row {
     }
 
     /// Memory while all are up, less what it was before, for each.
-    fn memory(self, stage: &Stage, who: Who, settings: &Settings, server: &Server) -> Result<Round> {
+    fn memory(self, stage: &Stage, who: Who, server: &Server) -> Result<Round> {
         let before = server.memory()?;
         let (rate, seconds) = match self {
             Row::IdlePhones => (100.0, f64::from(LINES) / 100.0),
-            _ => (self.rate(settings), 5.0),
+            // Three thousand: of a few hundred, the allocator's own rounding is what is seen.
+            _ => (300.0, 10.0),
         };
+        // All are still there when memory is looked at.
+        let stay = (seconds + 6.0).to_string();
         let stays = if self == Row::IdlePhones { "--linger" } else { "--hold" };
         let (report, memory) = std::thread::scope(|scope| {
-            let load = scope.spawn(|| self.load(stage, who, rate, seconds, &[stays, "8"]));
+            let load = scope.spawn(|| self.load(stage, who, rate, seconds, &[stays, &stay]));
             std::thread::sleep(Duration::from_secs_f64(seconds + 3.0));
             let memory = server.memory();
             (load.join(), memory)

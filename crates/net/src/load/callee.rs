@@ -7,7 +7,7 @@ use super::engine::{T1_MS, T2_MS};
 use super::figures::Figures;
 use super::glance::Glance;
 use super::io::{Alarm, Io, Side, Way};
-use super::words::Words;
+use super::words::{FIRST_TAG, Words};
 
 /// How long repetitions of a BYE find its answer over UDP (timer J).
 const LINGER: Duration = Duration::from_secs(32);
@@ -27,6 +27,8 @@ struct Call {
     way: Way,
     /// What every answer to the INVITE repeats.
     echo: String,
+    /// Of the crypto line in our answer.
+    tag: Box<str>,
     stage: Stage,
 }
 
@@ -39,6 +41,11 @@ enum Stage {
     },
     Acknowledged,
     Over,
+}
+
+/// Which crypto line of an offer is taken.
+fn tag_of<'a>(message: &Glance<'a>) -> &'a str {
+    message.crypto_tag.unwrap_or(FIRST_TAG)
 }
 
 impl Callees {
@@ -56,22 +63,22 @@ impl Callees {
             ("INVITE", None) => self.invited(io, figures, way, message),
             ("INVITE", Some(call)) if message.to.contains(";tag=") => {
                 call.stage = Stage::Acknowledged; // a re-INVITE; its ACK tells us nothing
-                io.send(way, &self.words.response("200 OK", &message.echo("load"), true));
+                io.send(way, &self.words.response("200 OK", &message.echo("load"), Some(tag_of(message))));
             }
             ("INVITE", Some(call)) => {
                 figures.report.repeated += 1;
                 let (status, described) = match call.stage {
-                    Stage::Ringing => ("180 Ringing", false),
-                    _ => ("200 OK", true),
+                    Stage::Ringing => ("180 Ringing", None),
+                    _ => ("200 OK", Some(&*call.tag)),
                 };
                 io.send(way, &self.words.response(status, &call.echo, described));
             }
             ("ACK", Some(call)) if matches!(call.stage, Stage::Answered { .. }) => call.stage = Stage::Acknowledged,
             ("ACK", _) => {}
             ("CANCEL", Some(call)) => {
-                io.send(way, &self.words.response("200 OK", &message.echo("load"), false));
+                io.send(way, &self.words.response("200 OK", &message.echo("load"), None));
                 if call.stage == Stage::Ringing {
-                    io.send(way, &self.words.response("487 Request Terminated", &call.echo, false));
+                    io.send(way, &self.words.response("487 Request Terminated", &call.echo, None));
                     self.over(io, known);
                 }
             }
@@ -79,16 +86,16 @@ impl Callees {
                 if call.stage == Stage::Over {
                     figures.report.repeated += 1;
                 }
-                io.send(way, &self.words.response("200 OK", &message.echo("load"), false));
+                io.send(way, &self.words.response("200 OK", &message.echo("load"), None));
                 self.over(io, known);
             }
             ("OPTIONS", _) | (_, Some(_)) => {
-                io.send(way, &self.words.response("200 OK", &message.echo("load"), false));
+                io.send(way, &self.words.response("200 OK", &message.echo("load"), None));
             }
             (_, None) => {
                 figures.report.strays += 1;
                 let status = "481 Call/Transaction Does Not Exist";
-                io.send(way, &self.words.response(status, &message.echo("load"), false));
+                io.send(way, &self.words.response(status, &message.echo("load"), None));
             }
         }
     }
@@ -98,10 +105,11 @@ impl Callees {
         self.next += 1;
         let (number, id) = (self.next, Box::<str>::from(message.call_id));
         let echo = message.echo(&format!("load{number}"));
-        io.send(way, &self.words.response("180 Ringing", &echo, false));
+        io.send(way, &self.words.response("180 Ringing", &echo, None));
         io.later(self.ring, Alarm::Answer { number });
         self.by_id.insert(id.clone(), number);
-        self.calls.insert(number, Call { id, way, echo, stage: Stage::Ringing });
+        let tag = tag_of(message).into();
+        self.calls.insert(number, Call { id, way, echo, tag, stage: Stage::Ringing });
     }
 
     /// A connection ended: what was asked over it has nowhere to be answered.
@@ -120,7 +128,7 @@ impl Callees {
         match alarm {
             Alarm::Answer { number } => {
                 if let Some(call) = self.calls.get_mut(&number).filter(|call| call.stage == Stage::Ringing) {
-                    io.send(call.way, &self.words.response("200 OK", &call.echo, true));
+                    io.send(call.way, &self.words.response("200 OK", &call.echo, Some(&call.tag)));
                     call.stage = Stage::Answered { waited_ms: 0 };
                     io.later(T1_MS, Alarm::Resend { side: Side::Called, number, next_ms: 1000 });
                 }
@@ -140,7 +148,7 @@ impl Callees {
             return self.forget(number);
         }
         figures.report.resent += 1;
-        io.send(call.way, &self.words.response("200 OK", &call.echo, true));
+        io.send(call.way, &self.words.response("200 OK", &call.echo, Some(&call.tag)));
         let alarm = Alarm::Resend { side: Side::Called, number, next_ms: next_ms.saturating_mul(2).min(T2_MS) };
         io.later(Duration::from_millis(next_ms.into()), alarm);
     }

@@ -8,7 +8,7 @@ use super::engine::{T1_MS, T2_MS};
 use super::figures::Figures;
 use super::glance::Glance;
 use super::io::{Alarm, Io, Side, Way};
-use super::words::{Dialog, Ids, Words, number_of};
+use super::words::{Dialog, FIRST_TAG, Ids, Words, number_of};
 
 const USER: &str = "3227046971";
 
@@ -198,10 +198,9 @@ impl Callers {
     fn request(&mut self, io: &mut Io, figures: &mut Figures, number: u64, way: Way, message: &Glance<'_>) {
         let (status, described) = match (message.method, self.calls.contains_key(&number)) {
             ("ACK", _) => return,
-            ("OPTIONS", _) | ("BYE", true) => ("200 OK", false),
-            ("INVITE", true) => ("200 OK", true),
-            (_, true) => ("200 OK", false),
-            (_, false) => ("481 Call/Transaction Does Not Exist", false),
+            ("INVITE", true) => ("200 OK", Some(message.crypto_tag.unwrap_or(FIRST_TAG))),
+            ("OPTIONS", _) | (_, true) => ("200 OK", None),
+            (_, false) => ("481 Call/Transaction Does Not Exist", None),
         };
         io.send(way, &self.words.response(status, &message.echo("load"), described));
         if message.method == "BYE" && self.calls.get(&number).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {

@@ -90,7 +90,7 @@ impl Registrants {
         if message.status == 0 {
             // The server looks whether we are there.
             let status = if message.method == "OPTIONS" { "200 OK" } else { "405 Method Not Allowed" };
-            return io.send(way, &self.words.response(status, &message.echo("load"), false));
+            return io.send(way, &self.words.response(status, &message.echo("load"), None));
         }
         let number = number_of(message.call_id).unwrap_or(u64::MAX);
         let Some(one) = self.under_way.get_mut(&number) else {

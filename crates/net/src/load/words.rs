@@ -5,16 +5,21 @@ use std::net::{IpAddr, SocketAddr};
 
 use sip::Transport;
 
-/// A description as a secure trunk offers it; nobody sends media to it.
-pub(super) fn sdp(address: IpAddr, transport: Transport) -> String {
+/// The one suite that the tool has: every peer has it.
+pub(super) const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
+/// What stands in an offer of the tool's, and in an answer to who put the suite first.
+pub(super) const FIRST_TAG: &str = "1";
+
+/// A description as a secure trunk offers it; nobody sends media to it. `tag`: of the crypto line.
+pub(super) fn sdp(address: IpAddr, transport: Transport, tag: &str) -> String {
     let family = if address.is_ipv4() { "IP4" } else { "IP6" };
     let (profile, crypto) = match transport.is_secure() {
         true => (
             "RTP/SAVP",
             // A key of no secret: no packet will ever be protected by it.
-            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:bG9hZC10b29sLWtleS1vZi1uby1zZWNyZXQhISEh\r\n",
+            format!("a=crypto:{tag} {SUITE} inline:bG9hZC10b29sLWtleS1vZi1uby1zZWNyZXQhISEh\r\n"),
         ),
-        false => ("RTP/AVP", ""),
+        false => ("RTP/AVP", String::new()),
     };
     format!(
         "v=0\r\no=load 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\nm=audio 20000 {profile} 0 8 101\r\n\
@@ -29,6 +34,8 @@ pub(super) struct Words {
     transport: Transport,
     via: String,
     contact: String,
+    address: IpAddr,
+    /// With the first tag.
     body: String,
 }
 
@@ -42,7 +49,8 @@ impl Words {
             transport,
             via: format!("Via: SIP/2.0/{name} {local};rport;branch=z9hG4bK"),
             contact: format!("sip:load@{local};transport={}", name.to_ascii_lowercase()),
-            body: sdp(local.ip(), transport),
+            address: local.ip(),
+            body: sdp(local.ip(), transport, FIRST_TAG),
         }
     }
 
@@ -50,11 +58,15 @@ impl Words {
         self.transport
     }
 
-    /// Head and body of a response's own: what comes after [`super::glance::Glance::echo`].
-    pub(super) fn response(&self, status: &str, echo: &str, described: bool) -> Vec<u8> {
+    /// Head and body of a response's own: what comes after [`super::glance::Glance::echo`]. `described`: with a
+    /// description whose crypto line has this tag.
+    pub(super) fn response(&self, status: &str, echo: &str, described: Option<&str>) -> Vec<u8> {
         let mut out = String::with_capacity(1024);
         let _ = write!(out, "SIP/2.0 {status}\r\n{echo}Contact: <{}>\r\n", self.contact);
-        self.end(&mut out, described);
+        match described {
+            None | Some(FIRST_TAG) => self.end(&mut out, described.map(|_| self.body.as_str())),
+            Some(tag) => self.end(&mut out, Some(&sdp(self.address, self.transport, tag))),
+        }
         out.into_bytes()
     }
 
@@ -67,21 +79,21 @@ impl Words {
              Supported: timer, replaces\r\nP-Asserted-Identity: <sip:3227046971@{}>\r\n{AGENT}",
             self.contact, ids.host
         );
-        self.end(&mut out, true);
+        self.end(&mut out, Some(&self.body));
         out.into_bytes()
     }
 
     /// ACK or BYE in the dialog.
     pub(super) fn in_dialog(&self, method: &str, ids: &Ids<'_>, cseq: u32, dialog: &Dialog) -> Vec<u8> {
         let mut out = self.request(method, &dialog.target, ids, cseq, &dialog.to, &dialog.routes);
-        self.end(&mut out, false);
+        self.end(&mut out, None);
         out.into_bytes()
     }
 
     /// The ACK of a final answer other than 2xx: the INVITE's own transaction (RFC 3261 §17.1.1.3).
     pub(super) fn ack_of_refusal(&self, ids: &Ids<'_>, target: &str, to: &str) -> Vec<u8> {
         let mut out = self.request("ACK", target, &Ids { branch: "INVITE", ..*ids }, 1, to, "");
-        self.end(&mut out, false);
+        self.end(&mut out, None);
         out.into_bytes()
     }
 
@@ -89,7 +101,7 @@ impl Words {
     pub(super) fn register(&self, ids: &Ids<'_>, domain: &str, cseq: u32, more: &str) -> Vec<u8> {
         let mut out = self.request("REGISTER", &format!("sip:{domain}"), ids, cseq, "", "");
         let _ = write!(out, "Contact: <{}>;expires=3600\r\n{more}{AGENT}", self.contact);
-        self.end(&mut out, false);
+        self.end(&mut out, None);
         out.into_bytes()
     }
 
@@ -111,12 +123,12 @@ impl Words {
         out
     }
 
-    fn end(&self, out: &mut String, described: bool) {
-        let _ = match described {
-            true => {
-                write!(out, "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{}", self.body.len(), self.body)
+    fn end(&self, out: &mut String, body: Option<&str>) {
+        let _ = match body {
+            Some(body) => {
+                write!(out, "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}", body.len())
             }
-            false => write!(out, "Content-Length: 0\r\n\r\n"),
+            None => write!(out, "Content-Length: 0\r\n\r\n"),
         };
     }
 }
@@ -175,7 +187,8 @@ mod tests {
         parsed(words.register(&IDS, "lab.example", 1, "Authorization: Digest x=y\r\n"));
         let head = invite.bytes();
         let glance = super::super::glance::Glance::of(head).unwrap();
-        parsed(words.response("200 OK", &glance.echo("t"), true));
-        assert!(sdp("127.0.0.1".parse().unwrap(), Transport::Tls).contains("SAVP"));
+        parsed(words.response("200 OK", &glance.echo("t"), Some("3")));
+        let answer = sdp("127.0.0.1".parse().unwrap(), Transport::Tls, "3");
+        assert!(answer.contains("SAVP") && answer.contains("a=crypto:3 AES_CM_128_HMAC_SHA1_80 "), "{answer}");
     }
 }
