@@ -6,19 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use media::Prompts;
 use roles::voice_browser::pages::Pages;
 use roles::{Kind, Plan};
 use trust::Authority;
 
+/// What is played as it is.
+const RECORDING: &str = ".wav";
 /// What one application's folder may hold.
 const MOST_FILES: usize = 1_000;
 const MOST_BYTES: usize = 32 << 20;
 
-/// Reads the folders that a voice browser's plan names.
+/// Reads the folders that a voice browser's plan names; their recordings are added to `prompts`.
 ///
 /// # Errors
 /// A first document is not there, a folder cannot be read or holds too much.
-pub(crate) fn load(plan: &mut Plan) -> anyhow::Result<()> {
+pub(crate) fn load(plan: &mut Plan, prompts: &mut Prompts) -> anyhow::Result<()> {
     let Kind::VoiceBrowser(browser) = &mut plan.kind else { return Ok(()) };
     for application in &browser.browser.applications {
         let Some(document) = &application.document else { continue };
@@ -26,10 +29,21 @@ pub(crate) fn load(plan: &mut Plan) -> anyhow::Result<()> {
             true => Pages { first: document.clone(), ..Pages::default() },
             false => read(Path::new(document)).with_context(|| format!("application {}", application.number))?,
         };
-        for (file, problem) in wrong(&pages) {
-            let number = &application.number;
-            tracing::warn!(number, file, %problem, "an application's page is wrong: its callers will meet that");
+        let (mut problems, mut recordings) = (wrong(&pages), BTreeMap::new());
+        for (file, bytes) in pages.files.iter().filter(|(file, _)| file.ends_with(RECORDING)) {
+            // Found by what is in it, so that browsers share one, and who hears it still does so after a reload.
+            let name = format!("recording:{}", trust::fingerprint(bytes));
+            let known = if prompts.has(&name) { Ok(()) } else { prompts.add_wav(&name, bytes) };
+            match known {
+                Ok(()) => drop(recordings.insert(file.clone(), name)),
+                Err(words) => problems.push((file.as_str(), words)),
+            }
         }
+        for (file, problem) in problems {
+            let number = &application.number;
+            tracing::warn!(number, file, problem, "an application's page is wrong: its callers will meet that");
+        }
+        pages.recordings = recordings;
         pages.authority = Authority::of(application.page_authority.as_deref());
         pages.dangerous_plain_http = application.dangerous_plain_http;
         browser.pages.insert(application.number.clone(), pages.into());
@@ -41,16 +55,27 @@ pub(crate) fn load(plan: &mut Plan) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn problems(document: &Path) -> anyhow::Result<Vec<(PathBuf, vxml::Problem)>> {
+pub fn problems(document: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let folder = document.parent().unwrap_or(Path::new("."));
-    Ok(wrong(&read(document)?).into_iter().map(|(name, problem)| (folder.join(name), problem)).collect())
+    let pages = read(document)?;
+    let mut problems = wrong(&pages);
+    for (file, bytes) in pages.files.iter().filter(|(file, _)| file.ends_with(RECORDING)) {
+        problems.extend(Prompts::default().add_wav(file, bytes).err().map(|words| (&**file, words)));
+    }
+    Ok(problems.into_iter().map(|(file, words)| (folder.join(file), words)).collect())
 }
 
-fn wrong(pages: &Pages) -> Vec<(&str, vxml::Problem)> {
+/// What is wrong with documents and grammars: file, and place with words.
+fn wrong(pages: &Pages) -> Vec<(&str, String)> {
     let known = |name: &str| [".vxml", ".grxml", ".gram"].iter().any(|ending| name.ends_with(ending));
     let files = pages.files.iter().filter(|(name, _)| known(name));
     let look = |name: &str| pages.files.get(name).cloned();
-    files.flat_map(|(name, bytes)| vxml::check_within(name, bytes, look).into_iter().map(|it| (&**name, it))).collect()
+    files
+        .flat_map(|(name, bytes)| {
+            let problems = vxml::check_within(name, bytes, look).into_iter();
+            problems.map(|problem| (&**name, problem.to_string()))
+        })
+        .collect()
 }
 
 fn read(document: &Path) -> anyhow::Result<Pages> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
-use roles::{PeerPlan, Plan};
+use roles::{Kind, PeerPlan, Plan};
 use sip::Transport;
 use site::{RemoteAddr, Role, Site};
 use store::DataDir;
@@ -33,6 +33,8 @@ const MEDIA_THREADS: usize = 2;
 pub struct Process {
     clock: Clock,
     media: MediaThreads,
+    /// All that can be played: built in, and recordings of applications. One that a reload replaced stays, for who hears it.
+    prompts: media::Prompts,
     asks: AskThreads,
     statements: keep::Reader,
     nodes: Vec<Running>,
@@ -130,12 +132,13 @@ impl Process {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // MEDIA_THREADS is 2, so it fits.
         let count = cores.min(MEDIA_THREADS) as u16;
-        let prompts = Arc::new(media::Prompts::built_in());
-        let media = MediaThreads::start(count, clock, prompts, seed)?;
+        let prompts = media::Prompts::built_in();
+        let media = MediaThreads::start(count, clock, Arc::new(prompts.clone()), seed)?;
         let asks = AskThreads::start(keeper)?;
         Ok(Process {
             clock,
             media,
+            prompts,
             asks,
             statements,
             nodes: Vec::new(),
@@ -153,7 +156,10 @@ impl Process {
 
     fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<NodeHandle> {
         let mut plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
-        pages::load(&mut plan)?;
+        pages::load(&mut plan, &mut self.prompts)?;
+        if matches!(plan.kind, Kind::VoiceBrowser(_)) {
+            self.media.prompts(&self.prompts);
+        }
         let start = Start {
             name: node.name.clone(),
             listen: plan.local.clone(),
@@ -294,7 +300,7 @@ impl Process {
             let name = node.handle.name();
             let mut plan =
                 Plan::compile(site, name, generation).map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
-            pages::load(&mut plan).with_context(|| format!("node {name}"))?;
+            pages::load(&mut plan, &mut self.prompts).with_context(|| format!("node {name}"))?;
             let (mut now, mut then) = (node.handle.local().to_vec(), plan.local.clone());
             now.sort_unstable();
             then.sort_unstable();
@@ -304,6 +310,7 @@ impl Process {
             );
             plans.push((node.handle.clone(), Arc::new(plan)));
         }
+        self.media.prompts(&self.prompts);
         // All are told before any is waited for.
         let told: Vec<_> = plans
             .into_iter()

@@ -43,7 +43,7 @@ fn neighbours(document: &Document, look: impl Fn(&str) -> Option<Arc<[u8]>>, pro
             Some(Tag::Vxml) => ("application", false),
             Some(Tag::Goto | Tag::Choice | Tag::Link | Tag::Submit) => ("next", true),
             Some(Tag::Subdialog) => ("src", true),
-            Some(Tag::Script | Tag::Data | Tag::Grammar) => ("src", false),
+            Some(Tag::Script | Tag::Data | Tag::Grammar | Tag::Audio) => ("src", false),
             _ => continue,
         };
         let Some(reference) = document.attribute(id, attribute).filter(|reference| !reference.starts_with('#')) else {

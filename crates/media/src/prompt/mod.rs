@@ -77,6 +77,10 @@ impl Prompts {
         Some(clip.codes(codec).iter().map(|code| g711::decode(codec, *code)).collect())
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.clips.contains_key(name)
+    }
+
     pub(crate) fn clip(&self, name: &str) -> Option<&Clip> {
         self.clips.get(name)
     }

@@ -40,6 +40,8 @@ pub(crate) enum Letter {
         owner: Owner,
         command: Command,
     },
+    /// What can be played from now on; what is being played goes on.
+    Prompts(Arc<media::Prompts>),
     Count {
         answer: std::sync::mpsc::Sender<Counts>,
     },
@@ -103,6 +105,14 @@ impl MediaThreads {
     /// What nodes send their commands through.
     pub(crate) fn senders(&self) -> Vec<Sender<Letter>> {
         self.senders.clone()
+    }
+
+    /// What can be played from now on: before any command that is sent after this.
+    pub(crate) fn prompts(&self, prompts: &media::Prompts) {
+        let prompts = Arc::new(prompts.clone());
+        for sender in &self.senders {
+            sender.insist(Letter::Prompts(prompts.clone()));
+        }
     }
 
     /// Sum over the threads; a thread that does not answer within a second is left out.

@@ -204,6 +204,7 @@ impl Thread {
                     }
                     self.command(command);
                 }
+                Letter::Prompts(prompts) => self.engine.set_prompts(prompts),
                 Letter::Count { answer } => {
                     let counts = Counts {
                         pairs: self.ports.pairs.len() as u64,

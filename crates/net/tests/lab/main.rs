@@ -96,6 +96,10 @@ impl Lab {
     }
 
     fn carrier(&mut self) -> NodeHandle {
+        self.carrier_with(|_| {})
+    }
+
+    fn carrier_with(&mut self, prepare: impl FnOnce(&mut Plan)) -> NodeHandle {
         let sbc = self.site.node("cube1").unwrap();
         let server = PeerPlan {
             name: "server".into(),
@@ -107,6 +111,7 @@ impl Lab {
         let mut plan = Plan::new("3227046971", &server);
         plan.protection = Protection::DangerousPlainRtp;
         plan.say = Some(Say { prompt: "caller".into(), repeat: true });
+        prepare(&mut plan);
         let papers = Papers { identity: None, roots_pem: Vec::new() };
         self.phone("3227046971", SocketAddr::new(self.address(76), 5062), server, plan, papers)
     }

@@ -170,3 +170,39 @@ fn a_reload_takes_new_pages_for_new_calls_and_refuses_pages_that_are_not_there()
     std::fs::remove_dir_all(folder).unwrap();
     lab.end();
 }
+
+/// Turns from negative to not, of the loudest second: how high it sounds, in Hz.
+fn pitch(samples: &[i16]) -> usize {
+    let loudest =
+        samples.chunks(8000).max_by_key(|second| second.iter().map(|it| u64::from(it.unsigned_abs())).sum::<u64>());
+    loudest.map_or(0, |second| second.windows(2).filter(|two| two[0] < 0 && two[1] >= 0).count())
+}
+
+#[test]
+fn a_caller_hears_the_applications_own_recordings() {
+    let network = "127.41.24.";
+    let folder = std::env::temp_dir().join(format!("ringfence-net-recordings-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("sounds")).unwrap();
+    let tone = (0..24_000).map(|at| ((f64::from(at) * std::f64::consts::TAU * 620.0 / 8000.0).sin() * 12_000.0) as i16);
+    std::fs::write(folder.join("sounds/tone.wav"), media::wav::write(tone)).unwrap();
+    std::fs::write(folder.join("sounds/not.wav"), "not audio").unwrap();
+    let page =
+        "<vxml version='2.1'><form><block><audio src='sounds/not.wav'/><audio src='sounds/tone.wav'/><disconnect/>
+        </block></form></vxml>";
+    let document = folder.join("main.vxml");
+    std::fs::write(&document, page).unwrap();
+    let said: Vec<String> = net::pages::problems(&document).unwrap().into_iter().map(|(_, words)| words).collect();
+    assert_eq!(said, ["expected a WAV file (RIFF, WAVE), found something else"]);
+
+    let mut lab = Lab::with(network, &site(network, document.to_str().unwrap()), |_| {});
+    let heard = folder.join("heard.wav").to_str().unwrap().to_owned();
+    let record = roles::phone::Record { heard: heard.clone(), said: format!("{heard}.said") };
+    let carrier = lab.carrier_with(|plan| plan.record = Some(record));
+    let at_carrier = carrier.watch();
+    dial(&carrier);
+    wait(&at_carrier, "the recording of the call", |line| matches!(line, Journal::Recorded { .. }).then_some(()));
+    let samples = media::wav::read(&std::fs::read(&heard).unwrap()).unwrap();
+    assert!((615..=625).contains(&pitch(&samples)), "{} Hz", pitch(&samples));
+    std::fs::remove_dir_all(folder).unwrap();
+    lab.end();
+}

@@ -1,8 +1,9 @@
 //! A VoiceXML application with a caller (RFC 5552): what the interpreter wants becomes prompts, waiting, REFER and the end
 //! of the call; what happens on the call is told to it.
 //!
-//! Recordings are prompts of the media catalogue, `<audio src="prompt:welcome"/>`. What is to be spoken without one is
-//! passed over with a word in the log: there is no synthesis yet.
+//! Heard are the application's own recordings, `<audio src="welcome.wav"/>`, and built-in prompts,
+//! `<audio src="prompt:welcome"/>`. What is to be spoken without one is passed over with a word in the log: there is no
+//! synthesis yet.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Pages {
     pub first: String,
     /// By name from the folder, with `/`.
     pub files: BTreeMap<String, Arc<[u8]>>,
+    /// What the media catalogue calls the folder's recordings, by their names in the folder.
+    pub recordings: BTreeMap<String, String>,
     /// Whose word is taken about page servers' names.
     pub authority: trust::Authority,
     pub dangerous_plain_http: bool,
@@ -36,6 +39,14 @@ impl Pages {
     /// The address of a page: those of a folder see each other as `app:/name`.
     fn address(name: &str) -> String {
         if name.contains("://") { name.to_owned() } else { format!("app:/{name}") }
+    }
+
+    /// What the media catalogue calls the audio at an address: one of its own prompts, or a recording of the folder.
+    fn prompt(&self, url: &str) -> Option<String> {
+        match url.strip_prefix("prompt:") {
+            Some(prompt) => Some(prompt.to_owned()),
+            None => self.recordings.get(url.strip_prefix("app:/")?).cloned(),
+        }
     }
 
     fn page(&self, request: vxml::Request) -> Found {
@@ -236,10 +247,9 @@ impl Reading {
                     self.playing = None;
                     return self.say(Input::Played { id }, now);
                 }
-                Some(Segment::Audio { url, instead }) => match url.strip_prefix("prompt:") {
+                Some(Segment::Audio { url, instead }) => match self.pages.prompt(&url) {
                     Some(prompt) => {
                         playing.segment = Some(number);
-                        let prompt = prompt.to_owned();
                         return self.asks.push_back(Ask::Play { id: number, prompt, repeat });
                     }
                     None => {
@@ -271,7 +281,7 @@ impl Reading {
         if let Some(event) = refused {
             return self.say(Input::Refused { id, event: event.into() }, now);
         }
-        let audio = order.audio.as_deref().and_then(|audio| audio.strip_prefix("prompt:")).map(str::to_owned);
+        let audio = order.audio.as_deref().and_then(|audio| self.pages.prompt(audio));
         self.transfer = Some(Transfer { id, audio, music: false, done: None });
         self.asks.push_back(Ask::Transfer { queue: queue.unwrap_or_default().to_owned() });
     }
