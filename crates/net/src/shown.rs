@@ -38,6 +38,9 @@ pub struct Connections {
     /// Connections closed unheard, by cause: too many from one address.
     #[serde(default)]
     pub turned_away: BTreeMap<String, u64>,
+    /// Messages refused because they were not SIP, by the status that they were answered with, or `dropped`.
+    #[serde(default)]
+    pub malformed: BTreeMap<String, u64>,
 }
 
 /// One SIP message as it passed the endpoint, after decryption; keys in `a=crypto` are already redacted.

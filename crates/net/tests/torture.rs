@@ -159,11 +159,18 @@ secure_certificate_subject = ["torture.lab.example"]
         Lab { process, dir }
     }
 
-    /// No panic, nothing left.
+    /// No panic, nothing left, and what was refused is counted by what was wrong with it.
     fn stop(self) {
         let node = self.process.node("cube1").unwrap();
         let Reply::Status(status) = node.control_blocking(Control::Status) else { panic!("no status") };
         assert_eq!((status.panics, status.calls), (0, 0));
+        for cause in ["no_dialog", "unknown_method", "extension", "uri_scheme", "media_type", "not_acceptable"] {
+            assert!(status.refused.get(cause).is_some_and(|times| *times > 0), "{cause}: {:?}", status.refused);
+        }
+        let malformed = node.connections().malformed;
+        for answer in ["400", "414", "505", "513"] {
+            assert!(malformed.get(answer).is_some_and(|times| *times > 0), "{answer}: {malformed:?}");
+        }
         self.process.stop();
         std::fs::remove_dir_all(self.dir).unwrap();
     }

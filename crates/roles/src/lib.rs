@@ -7,6 +7,7 @@
 //! One role never uses another's code: what two of them need lives in `call` (legs, pairs, records) or in [`shell`]
 //! (peers, admission, OPTIONS, control, journal: the part of a node that is the same in every role).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -278,6 +279,9 @@ pub struct Status {
     pub draining: bool,
     pub panics: u64,
     pub plan_generation: u64,
+    /// SIP requests refused before any rule of the site was asked, by cause (`sip::Cause`), since the node started.
+    #[serde(default)]
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// Everything that can wake a node.

@@ -92,7 +92,16 @@ pub fn status(nodes: &[Status]) -> String {
             ]
         })
         .collect();
-    table(&["NODE", "ROLE", "STATE", "CALLS", "LEGS", "TRANSACTIONS", "FREE PORTS", "PANICS", "PLAN"], &rows)
+    let mut out =
+        table(&["NODE", "ROLE", "STATE", "CALLS", "LEGS", "TRANSACTIONS", "FREE PORTS", "PANICS", "PLAN"], &rows);
+    let refused: Vec<_> = nodes
+        .iter()
+        .flat_map(|s| s.refused.iter().map(|(cause, times)| vec![s.node.clone(), cause.clone(), times.to_string()]))
+        .collect();
+    if !refused.is_empty() {
+        let _ = write!(out, "\n{}", table(&["NODE", "SIP REFUSED BECAUSE OF", "TIMES"], &refused));
+    }
+    out
 }
 
 /// Refusals in words, newest last: what happened, what was expected, what came, and what to do.
@@ -127,6 +136,17 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let text = table(&["A", "B"], &[vec!["long cell".into(), "x".into()], vec!["y".into(), "z".into()]]);
         assert_eq!(text, "A          B\nlong cell  x\ny          z\n");
+    }
+
+    #[test]
+    fn what_sip_refused_is_counted_below_the_nodes() {
+        let quiet = Status { node: "cube1".into(), ..Status::default() };
+        assert!(!status(std::slice::from_ref(&quiet)).contains("REFUSED"));
+        let refused = [("no_dialog".to_owned(), 3), ("uri_scheme".to_owned(), 1)].into();
+        let text = status(&[Status { refused, ..quiet }]);
+        assert!(text.ends_with(
+            "NODE   SIP REFUSED BECAUSE OF  TIMES\ncube1  no_dialog               3\ncube1  uri_scheme              1\n"
+        ));
     }
 
     #[test]

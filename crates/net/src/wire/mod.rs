@@ -359,13 +359,20 @@ impl Wire {
     fn explain(&mut self, conn: &mut Conn, error: &sip::message::ParseError) {
         let (Some(peer), held) = (conn.peer().cloned(), conn.held()) else { return };
         let remote = conn.remote;
-        let answer = std::panic::catch_unwind(|| sip::message::refuse(&held, error, remote));
-        if let Ok(Some(answer)) = answer
+        let answer = std::panic::catch_unwind(|| sip::message::refuse(&held, error, remote)).ok().flatten();
+        self.count_malformed(answer.as_ref());
+        if let Some(answer) = answer
             && conn.push(answer.bytes()).is_ok()
             && conn.flush(self.clock.mono()).is_ok()
         {
             self.note(true, conn.transport, conn.local, remote, peer, answer.bytes().clone());
         }
+    }
+
+    fn count_malformed(&mut self, answer: Option<&Message>) {
+        let status =
+            answer.and_then(Message::status).map_or_else(|| "dropped".to_owned(), |status| status.0.to_string());
+        *self.stats.malformed.entry(status).or_default() += 1;
     }
 
     /// Parses; what is no message may have an answer.
@@ -384,6 +391,7 @@ impl Wire {
             Ok(Err(refused)) => {
                 let (error, answer) = *refused;
                 tracing::warn!(node = %self.node, remote = %flow.remote, %error, "a message was refused: it is not SIP");
+                self.count_malformed(answer.as_ref());
                 answer
             }
             Err(_) => {

@@ -72,6 +72,7 @@ impl Shell {
             draining: self.is_draining(),
             panics: self.panics,
             plan_generation: self.plan.generation,
+            refused: self.sip.refusals().iter().map(|(cause, times)| (cause.to_string(), *times)).collect(),
         }
     }
 
