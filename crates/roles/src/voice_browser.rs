@@ -162,8 +162,13 @@ impl VoiceBrowser {
                 Ask::Play { id, prompt, repeat } => visit.terminal.play(shell, Play { id, prompt, repeat }),
                 Ask::Silence => visit.terminal.silence(shell),
                 Ask::Wait { id, within } => self.timers.set(shell.now().mono + within, Alarm { leg, id }),
-                Ask::Transfer { queue } => {
-                    let target = NameAddr::new(Uri { user: Some(queue.clone()), ..visit.server.clone() });
+                Ask::Transfer { queue, attached } => {
+                    let mut target = Uri { user: Some(queue.clone()), ..visit.server.clone() };
+                    if let Some(attached) = &attached {
+                        // RFC 5552 §6.1.
+                        target = target.with_param("aai", Some(attached));
+                    }
+                    let target = NameAddr::new(target);
                     shell.note(leg, format!("transfer to queue {queue}"));
                     shell.request(leg, Method::Refer, vec![(Name::ReferTo, target.to_string())], None);
                 }

@@ -69,6 +69,15 @@ fn through(world: &mut World) {
     world.ready("1001");
     world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
     world.run(2 * S);
+    // The agent's phone is told what the application knows of the caller, and the carrier is not.
+    let attached = |to: &str| {
+        let to_it = world.crossed.iter().filter(|it| it.to == to && it.arrow() == "INVITE");
+        let message = |it: &sim::rig::Crossed| sip::Message::parse(it.bytes.clone()).expect("what a node sent");
+        to_it.filter_map(|it| message(it).header(&sip::Name::UserToUser).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let known = "account=123455;language=en".bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(attached("phone1001"), [format!("04{known};encoding=hex")]);
+    assert!(attached("carrier").is_empty());
     world.hang_up("carrier");
     world.run(40 * S);
     for node in ["cube1", "cvp1", "vvb1", "cucm1"] {

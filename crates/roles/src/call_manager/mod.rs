@@ -105,7 +105,12 @@ impl Role for CallManager {
         let node = shell.plan_of(no);
         let Kind::CallManager(plan) = &node.kind else { return };
         let (calling, headers) = match self.identity(shell, &invited) {
-            Identity::Trunk => (invited.calling, Headers::new()),
+            // What a trunk's application gave for the phone's user goes on (RFC 7433).
+            Identity::Trunk => {
+                let attached =
+                    invited.request.headers(&Name::UserToUser).map(|data| (Name::UserToUser, data.to_owned()));
+                (invited.calling, attached.collect())
+            }
             Identity::Line(line, headers) => (line, headers),
             Identity::Parted => {
                 let why = "this phone's registration has ended: what the site says of it has changed";

@@ -14,6 +14,7 @@ impl CallServer {
     /// REFER of a browser (RFC 5552 blind transfer): the caller joins the queue that it names.
     pub(super) fn referred(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, server: ServerId, request: &Request) {
         let target = request.header(&Name::ReferTo).and_then(|value| sip::NameAddr::parse(value).ok());
+        let attached = target.as_ref().and_then(|to| to.uri.param("aai")).flatten().and_then(user_to_user);
         let Some(queue) = target.and_then(|to| to.uri.user) else {
             return shell.answer(leg, server, Status(400), Vec::new(), None);
         };
@@ -23,7 +24,7 @@ impl CallServer {
         }
         shell.answer(leg, server, Status(202), Vec::new(), None);
         tell(shell, leg, Status(100), false);
-        call.queue = Some(Queued { name: queue.clone(), told: Some(leg) });
+        call.queue = Some(Queued { name: queue.clone(), attached, told: Some(leg) });
         shell.decided(no, format!("the voice browser refers the caller to queue {queue}"));
         match self.told(shell, self.arrival(no, &queue)) {
             Ok(()) => tell(shell, leg, Status(182), false),
@@ -93,6 +94,7 @@ impl CallServer {
             return self.agent_refused(shell, no, "no call manager answers");
         };
         tried.push(peer.name.clone());
+        let attached = call.queue.as_ref().and_then(|queue| queue.attached.clone());
         let leg = shell.call(Outgoing {
             call: no,
             peer: peer.name.clone(),
@@ -103,7 +105,7 @@ impl CallServer {
             mate: Some(call.caller),
             dial_peer: None,
             max_forwards: call.max_forwards,
-            headers: Vec::new(),
+            headers: attached.map(|data| (Name::UserToUser, data)).into_iter().collect(),
             sdp: None,
             dangerous: Vec::new(),
         });
@@ -216,4 +218,21 @@ pub(super) fn tell(shell: &mut Shell, leg: LegNo, status: Status, last: bool) {
     let state = if last { "terminated;reason=noresource" } else { "active;expires=3600" };
     let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, state.into())];
     shell.request(leg, Method::Notify, headers, Some(Body::sipfrag(status)));
+}
+
+/// The most octets that User-to-User carries (RFC 7434 §4).
+const MOST_ATTACHED: usize = 128;
+
+/// Application data as equipment reads it: a protocol discriminator (RFC 7434 §5: 04, IA5 characters; 00, the user's own),
+/// then the octets.
+fn user_to_user(data: &str) -> Option<String> {
+    if data.len() > MOST_ATTACHED {
+        tracing::warn!(
+            octets = data.len(),
+            "an application attaches too much: at most {MOST_ATTACHED} octets go to the agent"
+        );
+        return None;
+    }
+    let discriminator = if data.is_ascii() { "04" } else { "00" };
+    Some(format!("{discriminator}{};encoding=hex", trust::hex(data.as_bytes())))
 }

@@ -65,6 +65,8 @@ pub(super) enum Stage {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Queued {
     pub(super) name: String,
+    /// What the browser's application gave for the agent (`User-to-User`, RFC 7433).
+    pub(super) attached: Option<String>,
     /// The browser's leg that referred and hears how it goes (RFC 3515); none after it is gone.
     pub(super) told: Option<LegNo>,
 }

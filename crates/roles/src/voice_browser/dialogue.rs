@@ -31,6 +31,8 @@ pub enum Ask {
     /// Blind transfer to this queue (RFC 5552 §6); the session stays with the caller until it has succeeded.
     Transfer {
         queue: String,
+        /// What goes to the agent with the caller.
+        attached: Option<String>,
     },
     /// [`Told::Fetched`] with this number when the page is there, or is known not to come.
     Fetch {
@@ -137,7 +139,7 @@ impl Session {
         match choice.map(|choice| choice.queue.clone()) {
             Some(queue) => {
                 self.asks.push_back(Ask::Silence);
-                self.asks.push_back(Ask::Transfer { queue });
+                self.asks.push_back(Ask::Transfer { queue, attached: None });
                 self.state = State::Transferring { music: false };
             }
             None => self.missed(),
@@ -229,7 +231,7 @@ mod tests {
             Ask::Play { id, prompt, repeat: true } => format!("loop {prompt} {id}"),
             Ask::Silence => "silence".into(),
             Ask::Wait { id, within } => format!("wait {} {id}", within.as_secs()),
-            Ask::Transfer { queue } => format!("transfer {queue}"),
+            Ask::Transfer { queue, .. } => format!("transfer {queue}"),
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
             Ask::HangUp { why } => format!("hang up: {why}"),
         };
