@@ -18,9 +18,9 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     if !quick {
         programs::ensure()?;
     }
-    // The interop runs drive the binary over processes. This build of it checks its arithmetic and its assertions, and
-    // spares half of a cold run's time; `cargo xtask demo` drives the one that users get.
-    cargo(&["build", "-p", "ringfence"])?;
+    // With the tests cargo builds the binary, which the interop runs drive over processes. Of the tests' own profile, it
+    // checks its arithmetic and its assertions, and a cold run builds everything once; `cargo xtask demo` drives the one
+    // that users get.
     let mut arguments = if have("cargo-nextest") {
         vec!["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {

@@ -14,6 +14,8 @@ use crate::agent::Doing;
 pub const INTERVAL_MS: i64 = 15 * 60 * 1000;
 /// Finished intervals that are kept: a day.
 const KEPT: usize = 96;
+/// So often the interval under way is told as it stands, so that a restart loses no more than a minute of it.
+const MINUTE_MS: i64 = 60 * 1000;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -22,6 +24,12 @@ pub struct Interval {
     pub queues: BTreeMap<String, QueueFigures>,
     pub call_types: BTreeMap<String, CallTypeFigures>,
     pub agents: BTreeMap<String, AgentFigures>,
+}
+
+impl Interval {
+    fn is_empty(&self) -> bool {
+        self.queues.is_empty() && self.agents.is_empty()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +75,7 @@ pub struct AgentFigures {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Figures {
     current: Interval,
+    told_ms: i64,
     finished: VecDeque<Interval>,
     handling: BTreeMap<String, Handling>,
 }
@@ -82,21 +91,40 @@ struct Handling {
 const LOOK_BACK: usize = 50;
 
 impl Figures {
-    /// The interval that has ended, if one has.
+    /// What is to be kept, if anything is: the interval that has ended, or once a minute the one under way.
     pub(crate) fn now(&mut self, wall_ms: i64) -> Option<Interval> {
-        let begins_ms = wall_ms.div_euclid(INTERVAL_MS) * INTERVAL_MS;
+        let begins_ms = begin(wall_ms);
         if begins_ms == self.current.begins_ms {
-            return None;
+            let due = wall_ms - self.told_ms >= MINUTE_MS && !self.current.is_empty();
+            return due.then(|| {
+                self.told_ms = wall_ms;
+                self.current.clone()
+            });
         }
         let ended = std::mem::replace(&mut self.current, Interval { begins_ms, ..Interval::default() });
-        if ended.queues.is_empty() && ended.agents.is_empty() {
+        self.told_ms = wall_ms;
+        if ended.is_empty() {
             return None;
         }
-        self.finished.push_back(ended.clone());
+        self.finish(ended.clone());
+        Some(ended)
+    }
+
+    /// An interval that an earlier process told; the oldest first.
+    pub(crate) fn resume(&mut self, interval: Interval, wall_ms: i64) {
+        let begins_ms = begin(wall_ms);
+        if interval.begins_ms == begins_ms {
+            (self.current, self.told_ms) = (interval, wall_ms);
+        } else if interval.begins_ms < begins_ms && interval.begins_ms >= begins_ms - KEPT as i64 * INTERVAL_MS {
+            self.finish(interval);
+        }
+    }
+
+    fn finish(&mut self, interval: Interval) {
+        self.finished.push_back(interval);
         if self.finished.len() > KEPT {
             self.finished.pop_front();
         }
-        Some(ended)
     }
 
     pub(crate) fn queue(&mut self, name: &str) -> &mut QueueFigures {
@@ -146,6 +174,11 @@ impl Figures {
     pub(crate) fn all(&self) -> impl Iterator<Item = &Interval> {
         self.finished.iter().chain([&self.current])
     }
+}
+
+/// When the interval began in which this moment lies.
+fn begin(wall_ms: i64) -> i64 {
+    wall_ms.div_euclid(INTERVAL_MS) * INTERVAL_MS
 }
 
 fn entry<'m, T: Default>(map: &'m mut BTreeMap<String, T>, name: &str) -> &'m mut T {

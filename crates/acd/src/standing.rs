@@ -1,4 +1,5 @@
-//! What of an agent outlives the call server's process: what the agent wants, not what the agent was doing.
+//! What outlives the call server's process: figures, conversations, and of an agent what the agent wants, not what the
+//! agent was doing.
 //!
 //! Ready again after a restart, not merely logged in: the word was the agent's own, nobody at the desk sees the call
 //! server go and come back, and an agent who has left meanwhile costs the first caller one ring-no-answer, while agents
@@ -8,7 +9,7 @@
 use std::time::Duration;
 
 use crate::agent::AgentState;
-use crate::{AgentId, CallId, Router};
+use crate::{AgentId, CallId, Interval, Router};
 
 /// What an agent is when no call is offered to them and they are in none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,14 @@ impl Router {
         };
         self.resume(id, state, now);
         Ok(())
+    }
+
+    /// Figures as an earlier router told them ([`Output::Interval`](crate::Output::Interval)), oldest first, before agents
+    /// and conversations are resumed. Those of more than a day ago are let go. Needs the wall clock
+    /// ([`Router::set_wall`]).
+    pub fn resume_figures(&mut self, interval: Interval, now: Duration) {
+        let wall_ms = self.wall_ms(now);
+        self.figures.resume(interval, wall_ms);
     }
 
     /// A conversation of an earlier process that goes on, before its agent is resumed. The agent gets no other call

@@ -377,6 +377,35 @@ fn figures_add_up_by_quarters_of_an_hour() {
 }
 
 #[test]
+fn figures_under_way_are_told_each_minute_and_another_router_goes_on_with_them() {
+    const NOON: i64 = 1_795_420_800_000;
+    let plan =
+        Plan { queues: vec![QueuePlan::new("sales")], agents: vec![agent("1", &["sales"], &[])], ..Plan::default() };
+    let mut desk = Desk::new(plan.clone());
+    desk.0.set_wall(NOON, s(0));
+    desk.call(1, "sales", 10);
+    desk.says(Input::Gone(CallId(1)), 20);
+    assert_eq!(desk.tick(69), []);
+    let told = desk.tick(71);
+    let [Output::Interval(under_way)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((under_way.begins_ms, under_way.queues["sales"].abandoned), (NOON, 1));
+    assert_eq!(desk.tick(80), []);
+
+    let mut again = Desk::new(plan);
+    again.0.set_wall(NOON + 120_000, s(0));
+    let yesterday = acd::Interval { begins_ms: NOON - 2 * 86_400_000, ..under_way.clone() };
+    let before = acd::Interval { begins_ms: NOON - 900_000, ..under_way.clone() };
+    for kept in [yesterday, before.clone(), under_way.clone()] {
+        again.0.resume_figures(kept, s(0));
+    }
+    again.call(2, "sales", 1);
+    again.says(Input::Gone(CallId(2)), 2);
+    let figures: Vec<_> = again.0.figures().collect();
+    assert_eq!(figures[0], &before);
+    assert_eq!((figures.len(), figures[1].begins_ms, figures[1].queues["sales"].abandoned), (2, NOON, 2));
+}
+
+#[test]
 fn of_a_crowd_a_decision_names_those_next_in_line_and_counts_the_others() {
     let agents: Vec<AgentPlan> = (0..60).map(|n| agent(&n.to_string(), &["sales"], &[])).collect();
     let mut desk = Desk::new(Plan { queues: vec![QueuePlan::new("sales")], agents, ..Plan::default() });

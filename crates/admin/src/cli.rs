@@ -183,6 +183,7 @@ pub enum Capf {
         /// Such as `SEP001122334455`.
         #[arg(long)]
         device: String,
+        /// The server's address and port (2445 as a rule).
         #[arg(long)]
         server: SocketAddr,
         /// What the server is verified by: a CTL or ITL, or its certificate (PEM or DER).
@@ -206,11 +207,13 @@ pub enum Tvs {
     Query {
         /// The certificate (PEM or DER).
         certificate: PathBuf,
+        /// The server's address and port (2445 as a rule).
         #[arg(long)]
         server: SocketAddr,
         /// What the server is verified by: a CTL or ITL, or its certificate (PEM or DER).
         #[arg(long)]
         trust: PathBuf,
+        /// The device name to ask as.
         #[arg(long, default_value = "SEP000000000000")]
         device: String,
     },
@@ -219,20 +222,19 @@ pub enum Tvs {
 #[derive(Debug, Subcommand)]
 pub enum Agent {
     /// In, not ready at first.
-    Login {
-        id: String,
-    },
+    Login { id: String },
     /// Out, from not ready only.
     Logout {
         id: String,
         #[arg(long, default_value = "")]
         reason: String,
     },
-    Ready {
-        id: String,
-    },
+    /// Takes calls from now on.
+    Ready { id: String },
+    /// Takes none; one that is up goes on.
     NotReady {
         id: String,
+        /// As the site's supervisors will read it: lunch, training.
         #[arg(long, default_value = "")]
         reason: String,
     },
@@ -247,6 +249,7 @@ pub enum Queue {
         /// As comma-separated values (RFC 4180) rather than as a table.
         #[arg(long, conflicts_with = "json")]
         csv: bool,
+        /// The same as data.
         #[arg(long)]
         json: bool,
     },
@@ -263,6 +266,7 @@ pub struct Why {
     /// Run the last calls again, as they came, against the site file given here; default: the site in force.
     #[arg(long, conflicts_with = "call")]
     pub replay: bool,
+    /// The site file that `--replay` runs them against.
     #[arg(long, requires = "replay")]
     pub site: Option<PathBuf>,
     /// So many hours of calls.
@@ -401,6 +405,7 @@ pub enum Load {
         /// `udp` or `tcp` instead of TLS: everybody can read and change what is said.
         #[arg(long, value_name = "TRANSPORT")]
         dangerous_plain: Option<String>,
+        /// The report as data.
         #[arg(long)]
         json: bool,
     },
@@ -497,7 +502,11 @@ impl Question {
         let found: Vec<&(&str, Question)> = QUESTIONS.iter().filter(|(command, _)| fits(command)).collect();
         match found.as_slice() {
             [(_, question)] => Ok(*question),
-            [] => Err(format!("expected one of: {}", QUESTIONS.map(|(command, _)| command).join("; "))),
+            [] => Err(format!(
+                "`{}` is nothing that can be shown; expected one of: {}",
+                typed.join(" "),
+                QUESTIONS.map(|(command, _)| command).join("; ")
+            )),
             several => {
                 let names: Vec<&str> = several.iter().map(|(command, _)| *command).collect();
                 Err(format!("ambiguous: {}", names.join("; ")))
@@ -525,6 +534,7 @@ mod tests {
         assert_eq!(parse("sip-ua conn tcp tls det"), Ok(Question::Connections));
         assert_eq!(parse("q"), Ok(Question::Queues));
         assert!(parse("r").unwrap_err().starts_with("ambiguous: refusals; registrations"));
-        assert!(parse("moon").unwrap_err().starts_with("expected one of: call active voice brief"));
+        let unknown = parse("moon").unwrap_err();
+        assert!(unknown.starts_with("`moon` is nothing that can be shown; expected one of: call active"), "{unknown}");
     }
 }

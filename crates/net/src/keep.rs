@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use call::record::Direction;
 use call::statement::Signed;
 use roles::{Journal, Now, Persist};
-use store::{DataDir, Decision, EndedLeg, Refused, Routed, RoutingInput, Statement, Store};
+use store::{DataDir, Decision, EndedLeg, Figures, Refused, Routed, RoutingInput, Statement, Store};
 
 use crate::clock::millis;
 
@@ -82,6 +82,9 @@ fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::E
         Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
         Persist::Registration { line, state } => store.put_registration(node, line, state.as_deref()),
         Persist::Agent { id, state } => store.put_agent_state(node, id, state),
+        Persist::Interval(figures) => {
+            store.put_figures(node, &Figures { begins_ms: figures.begins_ms, figures: json(figures) })
+        }
     }
 }
 
@@ -152,6 +155,12 @@ impl Reader {
 
     /// Hands a node that starts what an earlier process kept of it.
     pub(crate) fn adopt(&self, node: &str, machine: &mut roles::Node, now: Now) {
+        for kept in self.read("figures", |store| store.figures(node)).unwrap_or_default() {
+            match serde_json::from_str(&kept.figures) {
+                Ok(figures) => machine.adopt_figures(figures, now),
+                Err(error) => tracing::warn!(node, %error, "figures of an earlier version were let go"),
+            }
+        }
         for registration in self.read("registrations", |store| store.registrations(node)).unwrap_or_default() {
             machine.adopt(&registration.state, now);
         }

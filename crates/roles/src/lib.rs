@@ -94,6 +94,8 @@ pub enum Persist {
     Registration { line: String, state: Option<Vec<u8>> },
     /// An agent's standing, as [`Node::adopt_agent`] takes it.
     Agent { id: String, state: String },
+    /// Figures of a quarter of an hour, as [`Node::adopt_figures`] takes them; they replace what was kept of it before.
+    Interval(Box<acd::Interval>),
 }
 
 /// Facts that are written down and shown, not waited for.

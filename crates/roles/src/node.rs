@@ -159,6 +159,14 @@ impl Node {
         self.settle();
     }
 
+    /// Figures of a quarter of an hour as the previous process persisted them
+    /// ([`Persist::Interval`](crate::Persist::Interval)). To be told first of all, the oldest first.
+    pub fn adopt_figures(&mut self, figures: acd::Interval, now: Now) {
+        self.shell.set_now(now);
+        self.duty.role().adopt_figures(&mut self.shell, figures);
+        self.settle();
+    }
+
     /// An agent's state as the previous process persisted it ([`Persist::Agent`](crate::Persist::Agent)). To be told
     /// after its calls were adopted: an agent in a conversation that goes on is not free.
     pub fn adopt_agent(&mut self, id: &str, state: &str, now: Now) {

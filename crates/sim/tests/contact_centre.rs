@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use acd::replay::{Fate, as_it_was, what_if};
 use roles::{AgentView, Control, Reply};
-use sim::rig::{Sound, World};
+use sim::rig::{Papers, Sound, World};
 use site::{Role, Site};
 
 const S: Duration = Duration::from_secs(1);
@@ -128,6 +128,32 @@ fn a_script_takes_the_caller_on_and_says_why_and_the_day_can_be_run_again() {
     let would_be = what_if(&plan(), &better, &world.told);
     assert_eq!(would_be[0].fate, Fate::Answered);
     assert!(would_be[0].waited < 3 * S, "{would_be:?}");
+}
+
+#[test]
+fn figures_of_the_day_go_on_when_the_call_server_comes_back() {
+    let mut world = World::lab_of(&site(), 9, Sound::still(), Some(S));
+    let answered = |world: &mut World| match world.ask("cvp1", Control::Routing) {
+        Reply::Routing(routing) => {
+            let sales = routing.intervals.iter().filter_map(|interval| interval.queues.get("sales"));
+            sales.map(|queue| queue.answered).sum::<u32>()
+        }
+        other => panic!("figures, not {other:?}"),
+    };
+    world.ready("1001");
+    to_the_queue(&mut world);
+    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    world.hang_up("carrier");
+    world.run(70 * S);
+    world.ready("1002"); // something happens in another minute
+    world.run(S);
+    assert_eq!(answered(&mut world), 1);
+
+    world.kill("cvp1");
+    world.run(S);
+    world.restart(roles::Plan::compile(&site(), "cvp1", 1).unwrap(), Papers::node("cvp1.lab.example"));
+    world.run(S);
+    assert_eq!(answered(&mut world), 1);
 }
 
 #[test]

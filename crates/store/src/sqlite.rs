@@ -17,7 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const APPLICATION_ID: i32 = 0x5269_6e67;
 
 /// Tables by version: entry N brings a store from version N to N + 1. What has shipped is never changed, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_routing.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_routing.sql"),
+    include_str!("migrations/0003_figures.sql"),
+];
 
 pub struct Sqlite {
     connection: Connection,

@@ -106,6 +106,17 @@ fn together_is_all_or_nothing() {
 }
 
 #[test]
+fn a_quarters_last_figures_count_and_a_day_of_them_is_kept() {
+    let mut store = Store::in_memory().unwrap();
+    let quarter = |begins_ms: i64, figures: &str| Figures { begins_ms, figures: figures.into() };
+    for (begins_ms, figures) in [(0, "old"), (900_000, "a"), (900_000, "b"), (86_400_000 + 900_000, "c")] {
+        store.put_figures("cvp1", &quarter(begins_ms, figures)).unwrap();
+    }
+    store.put_figures("cvp2", &quarter(0, "another's")).unwrap();
+    assert_eq!(store.figures("cvp1").unwrap(), [quarter(900_000, "b"), quarter(87_300_000, "c")]);
+}
+
+#[test]
 fn refusals_do_not_fill_the_disk() {
     let mut store = Store::in_memory().unwrap();
     let refused = |at_ms| Refused { node: "cube1".into(), at_ms, cause: "unknown_ca".into(), record: String::new() };

@@ -67,7 +67,8 @@ pub enum Output {
     /// Why this call went to this agent and not to that one; comes just before the offer. With nobody chosen: said
     /// once when the caller begins to wait, and again when an offer came to nothing.
     Decided(Decision),
-    /// A quarter of an hour has ended; told at the first event after it.
+    /// A quarter of an hour has ended, told at the first event after it; or the one under way as it stands, once a
+    /// minute. To be kept for [`Router::resume_figures`]: the last word of a quarter is the one that counts.
     Interval(Interval),
 }
 
@@ -92,7 +93,7 @@ pub struct Router {
     callers: BTreeMap<CallId, Caller>,
     timers: Timers,
     last: LastAgents,
-    figures: Figures,
+    pub(crate) figures: Figures,
     /// The wall clock at the router's zero, ms since 1970.
     wall_zero_ms: i64,
     next_place: u64,
@@ -136,7 +137,7 @@ impl Router {
         self.wall_zero_ms = wall_ms - now.as_millis() as i64;
     }
 
-    fn wall_ms(&self, now: Duration) -> i64 {
+    pub(crate) fn wall_ms(&self, now: Duration) -> i64 {
         self.wall_zero_ms + now.as_millis() as i64
     }
 

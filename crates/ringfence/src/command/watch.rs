@@ -1,7 +1,7 @@
 //! `ringfence watch`: a live board of queues and agents in the terminal.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -30,7 +30,11 @@ pub(crate) fn run(data: &Path, once: bool) -> Outcome {
                 out.write_all(board.as_bytes())?;
                 return Ok(());
             }
-            write!(out, "{HOME}{}{BELOW}", board.replace('\n', &format!("{REST_OF_LINE}\n")))?;
+            match out.is_terminal() {
+                true => write!(out, "{HOME}{}{BELOW}", board.replace('\n', &format!("{REST_OF_LINE}\n")))?,
+                // A file or another program: one board after the other.
+                false => out.write_all(board.as_bytes())?,
+            }
             out.flush()?;
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}

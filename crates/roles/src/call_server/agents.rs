@@ -71,7 +71,7 @@ impl CallServer {
                     shell.decided(CallNo(call.0), why.as_str());
                     self.finish(shell, CallNo(call.0), &why);
                 }
-                acd::Output::Interval(_) => {}
+                acd::Output::Interval(interval) => shell.persist(Persist::Interval(Box::new(interval))),
             }
         }
     }

@@ -338,6 +338,11 @@ impl Role for CallServer {
         true
     }
 
+    fn adopt_figures(&mut self, shell: &mut Shell, figures: acd::Interval) {
+        self.set_clock(shell);
+        self.router.resume_figures(figures, shell.now().mono);
+    }
+
     fn adopt_agent(&mut self, shell: &mut Shell, id: &str, state: &str) -> Result<(), String> {
         let standing = acd::Standing::read(state).ok_or_else(|| format!("`{state}` is no state of an agent"))?;
         self.router.resume_agent(&AgentId(id.to_owned()), standing, shell.now().mono)?;

@@ -151,6 +151,9 @@ pub trait Role {
         Err("this role has no agents".into())
     }
 
+    /// Figures of a quarter of an hour that an earlier process persisted, oldest first, told before the calls.
+    fn adopt_figures(&mut self, shell: &mut Shell, figures: acd::Interval) {}
+
     fn deadline(&self) -> Option<Duration> {
         None
     }

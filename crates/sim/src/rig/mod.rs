@@ -135,6 +135,8 @@ pub struct World {
     pub told: Vec<acd::replay::Entry>,
     /// State of live calls as the nodes had it persisted.
     pub kept: BTreeMap<(String, u64), Vec<u8>>,
+    /// Figures likewise, by the beginning of their quarter.
+    pub figures: BTreeMap<(String, i64), acd::Interval>,
 }
 
 impl World {
@@ -166,6 +168,7 @@ impl World {
             routed: Vec::new(),
             told: Vec::new(),
             kept: BTreeMap::new(),
+            figures: BTreeMap::new(),
         }
     }
 
@@ -249,14 +252,18 @@ impl World {
         self.sound.gone(name, self.now);
     }
 
-    /// Starts a node again after [`World::kill`], with the calls that it had persisted.
+    /// Starts a node again after [`World::kill`], with the figures and the calls that it had persisted.
     pub fn restart(&mut self, plan: Plan, papers: Papers) {
         let name = plan.node.clone();
         self.start(plan, papers);
         let kept: Vec<Vec<u8>> =
             self.kept.iter().filter(|((node, _), _)| *node == name).map(|(_, state)| state.clone()).collect();
-        let now = self.now();
+        let figures = self.figures.iter().filter(|((node, _), _)| *node == name).map(|(_, figures)| figures.clone());
+        let (now, figures) = (self.now(), figures.collect::<Vec<_>>());
         if let Some(seat) = self.seats.get_mut(&name) {
+            for figures in figures {
+                seat.node.adopt_figures(figures, now);
+            }
             for state in kept {
                 seat.node.adopt(&state, now);
             }
@@ -507,6 +514,9 @@ impl World {
                     }
                     Persist::Call { call, state: None } => {
                         self.kept.remove(&(name.to_owned(), call));
+                    }
+                    Persist::Interval(figures) => {
+                        self.figures.insert((name.to_owned(), figures.begins_ms), *figures);
                     }
                     Persist::Registration { .. } | Persist::Agent { .. } => {}
                 }

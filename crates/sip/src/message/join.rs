@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::params;
-use super::{Name, ParseError, Typed, lex};
+use super::replaces::{Dialog, dialog};
+use super::{Name, ParseError, Typed};
 
 /// Tags as seen by whoever receives the INVITE: `to_tag` is its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,20 +22,8 @@ impl Typed for Join {
     const NAME: Name = Name::Join;
 
     fn read(text: &str) -> Result<Join, ParseError> {
-        let (call_id, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
-        let call_id = lex::trim(call_id);
-        if call_id.is_empty() || call_id.bytes().any(lex::is_space) {
-            return Err(ParseError::new("expected a Call-ID", 0));
-        }
-        let mut params = params::owned(rest)?;
-        let mut take = |wanted: &str| {
-            let at = params.iter().position(|(name, _)| name == wanted);
-            at.and_then(|at| params.remove(at).1)
-        };
-        match (take("to-tag"), take("from-tag")) {
-            (Some(to_tag), Some(from_tag)) => Ok(Join { call_id: call_id.to_owned(), to_tag, from_tag, params }),
-            _ => Err(ParseError::new("expected to-tag and from-tag, each with a value", 0)),
-        }
+        let Dialog { call_id, to_tag, from_tag, params } = dialog(text)?;
+        Ok(Join { call_id, to_tag, from_tag, params })
     }
 }
 

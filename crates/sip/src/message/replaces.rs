@@ -23,25 +23,39 @@ impl Typed for Replaces {
     const NAME: Name = Name::Replaces;
 
     fn read(text: &str) -> Result<Replaces, ParseError> {
-        let (call_id, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
-        let call_id = lex::trim(call_id);
-        if call_id.is_empty() || call_id.bytes().any(lex::is_space) {
-            return Err(ParseError::new("expected a Call-ID", 0));
-        }
-        let mut params = params::owned(rest)?;
-        let mut take = |wanted: &str| {
-            let at = params.iter().position(|(name, _)| name == wanted);
-            at.map(|at| params.remove(at).1)
-        };
-        let (to_tag, from_tag) = (take("to-tag").flatten(), take("from-tag").flatten());
-        let early_only = take("early-only").is_some();
-        match (to_tag, from_tag) {
-            (Some(to_tag), Some(from_tag)) => {
-                Ok(Replaces { call_id: call_id.to_owned(), to_tag, from_tag, early_only, params })
-            }
-            _ => Err(ParseError::new("expected to-tag and from-tag", 0)),
-        }
+        let Dialog { call_id, to_tag, from_tag, mut params } = dialog(text)?;
+        let early_only = take(&mut params, "early-only").is_some();
+        Ok(Replaces { call_id, to_tag, from_tag, early_only, params })
     }
+}
+
+type Params = Vec<(String, Option<String>)>;
+
+/// How Replaces and Join name a dialog.
+pub(super) struct Dialog {
+    pub call_id: String,
+    pub to_tag: String,
+    pub from_tag: String,
+    /// What else was said of it.
+    pub params: Params,
+}
+
+pub(super) fn dialog(text: &str) -> Result<Dialog, ParseError> {
+    let (call_id, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
+    let call_id = lex::trim(call_id);
+    if call_id.is_empty() || call_id.bytes().any(lex::is_space) {
+        return Err(ParseError::new("expected a Call-ID", 0));
+    }
+    let mut params = params::owned(rest)?;
+    match (take(&mut params, "to-tag").flatten(), take(&mut params, "from-tag").flatten()) {
+        (Some(to_tag), Some(from_tag)) => Ok(Dialog { call_id: call_id.to_owned(), to_tag, from_tag, params }),
+        _ => Err(ParseError::new("expected to-tag and from-tag, each with a value", 0)),
+    }
+}
+
+fn take(params: &mut Params, wanted: &str) -> Option<Option<String>> {
+    let at = params.iter().position(|(name, _)| name == wanted);
+    at.map(|at| params.remove(at).1)
 }
 
 impl fmt::Display for Replaces {
