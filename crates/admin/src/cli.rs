@@ -183,7 +183,7 @@ pub enum Capf {
         /// Such as `SEP001122334455`.
         #[arg(long)]
         device: String,
-        /// The server's address and port (2445 as a rule).
+        /// The server's address and port (3804 as a rule).
         #[arg(long)]
         server: SocketAddr,
         /// What the server is verified by: a CTL or ITL, or its certificate (PEM or DER).

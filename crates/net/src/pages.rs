@@ -67,8 +67,7 @@ pub fn problems(document: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
 
 /// What is wrong with documents and grammars: file, and place with words.
 fn wrong(pages: &Pages) -> Vec<(&str, String)> {
-    let known = |name: &str| [".vxml", ".grxml", ".gram"].iter().any(|ending| name.ends_with(ending));
-    let files = pages.files.iter().filter(|(name, _)| known(name));
+    let files = pages.files.iter().filter(|(name, _)| vxml::can_check(name));
     let look = |name: &str| pages.files.get(name).cloned();
     files
         .flat_map(|(name, bytes)| {

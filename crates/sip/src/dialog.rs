@@ -141,6 +141,34 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
+    /// One of our making, which nobody has answered.
+    pub(crate) fn new(
+        usage: Usage,
+        phase: Phase,
+        parties: Parties,
+        target: String,
+        contact: String,
+        min_se: u32,
+    ) -> Dialog {
+        Dialog {
+            phase,
+            usage,
+            caller: true,
+            parties,
+            path: Path { target, routes: Vec::new(), flow: None, fallback: None },
+            contact,
+            local_cseq: 0,
+            remote_cseq: None,
+            invites: Invites::default(),
+            session: None,
+            min_se,
+            takes_update: false,
+            clients: SmallVec::new(),
+            servers: SmallVec::new(),
+            armed: None,
+        }
+    }
+
     pub(crate) fn due(&self) -> Option<Duration> {
         let session = self.session.as_ref().map(SessionTimer::due);
         match (session, self.invites.pause) {

@@ -7,8 +7,8 @@
 //!
 //! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` and `outcomes`
 //! (requests we sent and what became of them), `servers` (requests we got), `inside` (those within dialogs), `refusals`
-//! (what no user sees), `answers` (what we reply), `reliable` (RFC 3262), `sessions` (RFC 4028), `subscriptions` (RFC 6665), `takeover` (Replaces, Join),
-//! `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
+//! (what no user sees), `answers` (what we reply), `reliable` (RFC 3262), `sessions` (RFC 4028), `subscriptions`
+//! (RFC 6665), `takeover` (Replaces, Join), `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
 
 mod answers;
 mod calls;

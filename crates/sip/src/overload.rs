@@ -79,10 +79,11 @@ impl Overload {
     /// The topmost Via of an answer to a neighbour that speaks this: its `oc` filled in (RFC 7339 §4.1–§4.4). `None` for
     /// one that does not, or knows no algorithm but others.
     pub(crate) fn tell(&mut self, top: &str, loss: u32) -> Option<String> {
-        if !speaks(top) {
+        // Most neighbours do not, and their Via is not read for it.
+        if !top.contains(";oc") && !top.contains("; oc") {
             return None;
         }
-        let mut via = Via::read(top).ok()?;
+        let mut via = Via::read(top).ok().filter(speaks)?;
         via.params.retain(|(name, _)| name != "oc" && !name.starts_with("oc-"));
         self.told += 1;
         let mut put = |name: &str, value: String| via.params.push((name.to_owned(), Some(value)));
@@ -134,11 +135,7 @@ fn filled(bucket: &Bucket, rate: Rate, now: Duration) -> u64 {
 }
 
 /// `oc` without a value, and an algorithm that we know.
-pub(crate) fn speaks(top: &str) -> bool {
-    if !top.contains(";oc") && !top.contains("; oc") {
-        return false;
-    }
-    let Ok(via) = Via::read(top) else { return false };
+fn speaks(via: &Via) -> bool {
     let says = via.params.iter().any(|(name, value)| name == "oc" && value.is_none());
     let knows = |value: &str| value.trim_matches('"').split(',').any(|name| name.trim().eq_ignore_ascii_case("loss"));
     says && via.params.iter().find(|(name, _)| name == "oc-algo").is_none_or(|(_, v)| v.as_deref().is_some_and(knows))

@@ -10,6 +10,10 @@ use crate::script::{Engine, Failed};
 
 /// All problems of a document, in the order of their places; empty: there are none.
 pub fn check(url: &str, bytes: &[u8]) -> Vec<Problem> {
+    checked(url, bytes, |_, _| {})
+}
+
+fn checked(url: &str, bytes: &[u8], more: impl FnOnce(&Document, &mut Vec<Problem>)) -> Vec<Problem> {
     let document = match Document::parse(url, bytes) {
         Ok(document) => document,
         Err(problems) => return problems,
@@ -18,23 +22,31 @@ pub fn check(url: &str, bytes: &[u8]) -> Vec<Problem> {
     expressions(&document, &mut problems);
     grammars(&document, &mut problems);
     references(&document, &mut problems);
+    more(&document, &mut problems);
     problems.sort_by_key(|problem| problem.place);
     problems
+}
+
+const DOCUMENT: &str = ".vxml";
+const GRAMMARS: [&str; 2] = [".grxml", ".gram"];
+
+fn is_grammar(name: &str) -> bool {
+    GRAMMARS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a file of this name is one that [`check_within`] is meant for, and no recording or data.
+pub fn can_check(name: &str) -> bool {
+    name.ends_with(DOCUMENT) || is_grammar(name)
 }
 
 /// As [`check`], for a file of an application's folder, named as from there: a document, or a grammar (`.grxml`, `.gram`).
 /// The pages that it names must be there too; `look` gives those of the folder.
 pub fn check_within(name: &str, bytes: &[u8], look: impl Fn(&str) -> Option<Arc<[u8]>>) -> Vec<Problem> {
-    if name.ends_with(".grxml") || name.ends_with(".gram") {
+    if is_grammar(name) {
         return Grammar::parse(bytes, Mode::Voice).err().into_iter().collect();
     }
     let url = format!("app:/{name}");
-    let mut problems = check(&url, bytes);
-    if let Ok(document) = Document::parse(&url, bytes) {
-        neighbours(&document, look, &mut problems);
-        problems.sort_by_key(|problem| problem.place);
-    }
-    problems
+    checked(&url, bytes, |document, problems| neighbours(document, look, problems))
 }
 
 fn neighbours(document: &Document, look: impl Fn(&str) -> Option<Arc<[u8]>>, problems: &mut Vec<Problem>) {

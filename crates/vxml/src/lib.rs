@@ -11,7 +11,7 @@ mod session;
 pub mod speech;
 pub mod uri;
 
-pub use crate::check::{check, check_within};
+pub use crate::check::{can_check, check, check_within};
 pub use crate::document::Document;
 pub use crate::problem::{Place, Problem};
 pub use crate::session::{

@@ -7,7 +7,7 @@ use super::engine::{T1_MS, T2_MS};
 use super::figures::Figures;
 use super::glance::Glance;
 use super::io::{Alarm, Io, Side, Way};
-use super::words::{FIRST_TAG, Words};
+use super::words::Words;
 
 /// How long repetitions of a BYE find its answer over UDP (timer J).
 const LINGER: Duration = Duration::from_secs(32);
@@ -43,11 +43,6 @@ enum Stage {
     Over,
 }
 
-/// Which crypto line of an offer is taken.
-fn tag_of<'a>(message: &Glance<'a>) -> &'a str {
-    message.crypto_tag.unwrap_or(FIRST_TAG)
-}
-
 impl Callees {
     pub(super) fn new(words: Words, ring: Duration) -> Callees {
         Callees { words, ring, by_id: HashMap::new(), calls: HashMap::new(), next: 0 }
@@ -63,7 +58,7 @@ impl Callees {
             ("INVITE", None) => self.invited(io, figures, way, message),
             ("INVITE", Some(call)) if message.to.contains(";tag=") => {
                 call.stage = Stage::Acknowledged; // a re-INVITE; its ACK tells us nothing
-                io.send(way, &self.words.response("200 OK", &message.echo("load"), Some(tag_of(message))));
+                io.send(way, &self.words.response("200 OK", &message.echo("load"), Some(message.crypto_tag())));
             }
             ("INVITE", Some(call)) => {
                 figures.report.repeated += 1;
@@ -108,7 +103,7 @@ impl Callees {
         io.send(way, &self.words.response("180 Ringing", &echo, None));
         io.later(self.ring, Alarm::Answer { number });
         self.by_id.insert(id.clone(), number);
-        let tag = tag_of(message).into();
+        let tag = message.crypto_tag().into();
         self.calls.insert(number, Call { id, way, echo, tag, stage: Stage::Ringing });
     }
 

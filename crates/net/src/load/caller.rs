@@ -8,7 +8,7 @@ use super::engine::{T1_MS, T2_MS};
 use super::figures::Figures;
 use super::glance::Glance;
 use super::io::{Alarm, Io, Side, Way};
-use super::words::{Dialog, FIRST_TAG, Ids, Words, number_of};
+use super::words::{Dialog, Ids, Words, number_of};
 
 const USER: &str = "3227046971";
 
@@ -198,7 +198,7 @@ impl Callers {
     fn request(&mut self, io: &mut Io, figures: &mut Figures, number: u64, way: Way, message: &Glance<'_>) {
         let (status, described) = match (message.method, self.calls.contains_key(&number)) {
             ("ACK", _) => return,
-            ("INVITE", true) => ("200 OK", Some(message.crypto_tag.unwrap_or(FIRST_TAG))),
+            ("INVITE", true) => ("200 OK", Some(message.crypto_tag())),
             ("OPTIONS", _) | (_, true) => ("200 OK", None),
             (_, false) => ("481 Call/Transaction Does Not Exist", None),
         };

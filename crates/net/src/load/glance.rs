@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::words::SUITE;
+use super::words::{FIRST_TAG, SUITE};
 
 /// Slices of one message.
 #[derive(Debug, Default)]
@@ -21,8 +21,8 @@ pub(super) struct Glance<'a> {
     pub cseq: &'a str,
     pub contact: &'a str,
     pub challenges: Lines<'a>,
-    /// Of the offered crypto line that the tool can take (RFC 4568 §5.1.1: an answer repeats its tag).
-    pub crypto_tag: Option<&'a str>,
+    /// With the empty line before it.
+    body: &'a [u8],
 }
 
 /// A header's values in the order of their lines.
@@ -33,10 +33,9 @@ impl<'a> Glance<'a> {
     pub(super) fn of(bytes: &'a [u8]) -> Option<Glance<'a>> {
         let head = memchr::memmem::find(bytes, b"\r\n\r\n")?;
         let text = std::str::from_utf8(bytes.get(..head)?).ok()?;
-        let body = bytes.get(head..).and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
         let mut lines = text.split("\r\n");
         let first = lines.next()?;
-        let mut glance = Glance { crypto_tag: crypto_tag(body), ..Glance::default() };
+        let mut glance = Glance { body: bytes.get(head..)?, ..Glance::default() };
         if let Some(rest) = first.strip_prefix("SIP/2.0 ") {
             let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
             (glance.status, glance.reason) = (code.parse().ok()?, reason);
@@ -88,6 +87,13 @@ impl<'a> Glance<'a> {
         routes
     }
 
+    /// Of the offered crypto line that the tool takes (RFC 4568 §5.1.1: an answer repeats its tag).
+    pub(super) fn crypto_tag(&self) -> &'a str {
+        let body = std::str::from_utf8(self.body).unwrap_or_default();
+        let mut offered = body.split("\r\n").filter_map(|line| line.strip_prefix("a=crypto:")?.split_once(' '));
+        offered.find(|(_, rest)| rest.starts_with(SUITE)).map_or(FIRST_TAG, |(tag, _)| tag)
+    }
+
     /// What every response to this request repeats (RFC 3261 §8.2.6.2), To with our tag.
     pub(super) fn echo(&self, tag: &str) -> String {
         let mut text = String::with_capacity(512);
@@ -106,11 +112,6 @@ impl<'a> Glance<'a> {
     }
 }
 
-fn crypto_tag(body: &str) -> Option<&str> {
-    let offered = body.split("\r\n").filter_map(|line| line.strip_prefix("a=crypto:"));
-    offered.filter_map(|line| line.split_once(' ')).find(|(_, rest)| rest.starts_with(SUITE)).map(|(tag, _)| tag)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +121,7 @@ mod tests {
         let text = "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/TLS a\r\nv: SIP/2.0/TLS b\r\nRecord-Route: <sip:p;lr>\r\nf: <sip:a>;tag=1\r\n\
                     To: <sip:b>\r\ni: x@y\r\nCSeq: 7 INVITE\r\nm: <sip:a@c:5061;transport=tls>;x=y\r\nl: 2\r\n\r\nv=";
         let glance = Glance::of(text.as_bytes()).unwrap();
-        assert_eq!((glance.method, glance.status, glance.crypto_tag), ("INVITE", 0, None));
+        assert_eq!((glance.method, glance.status, glance.crypto_tag()), ("INVITE", 0, FIRST_TAG));
         assert_eq!(glance.contact_uri(), Some("sip:a@c:5061;transport=tls"));
         let echo = glance.echo("2");
         assert_eq!(
@@ -144,7 +145,7 @@ mod tests {
     fn the_crypto_line_that_the_tool_can_take_is_found_behind_others() {
         let body = "v=0\r\na=crypto:1 AEAD_AES_256_GCM inline:a\r\na=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:b\r\n";
         let text = format!("INVITE sip:b@h SIP/2.0\r\nVia: a\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n{body}");
-        assert_eq!(Glance::of(text.as_bytes()).unwrap().crypto_tag, Some("7"));
+        assert_eq!(Glance::of(text.as_bytes()).unwrap().crypto_tag(), "7");
     }
 
     #[test]

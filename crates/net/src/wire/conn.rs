@@ -52,13 +52,35 @@ pub(crate) struct Conn {
     pub stage: Stage,
     pub tcp: TcpStream,
     tls: Option<Box<Secured>>,
-    framer: Framer,
-    /// Between the stream and its messages, for RFC 7118.
-    websocket: Option<Box<WebSocket>>,
+    cutter: Cutter,
     out: BytesMut,
     /// First octet of an inbound connection: tells SIP in clear from a TLS hello.
     first: Option<u8>,
     heard_sip: bool,
+}
+
+/// What makes messages of the stream.
+enum Cutter {
+    /// Content-Length (RFC 3261 §18.3).
+    Stream(Framer),
+    /// RFC 7118.
+    WebSocket(Box<WebSocket>),
+}
+
+impl Cutter {
+    fn new(transport: Transport) -> Cutter {
+        match transport.is_websocket() {
+            true => Cutter::WebSocket(Box::new(WebSocket::server(LIMITS.head + LIMITS.body))),
+            false => Cutter::Stream(Framer::new(LIMITS)),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Cutter::Stream(framer) => framer.push(bytes),
+            Cutter::WebSocket(websocket) => websocket.push(bytes),
+        }
+    }
 }
 
 /// What one turn of reading made of a connection.
@@ -101,8 +123,7 @@ impl Conn {
             stage,
             tcp,
             tls: tls.map(Box::new),
-            framer: Framer::new(LIMITS),
-            websocket: transport.is_websocket().then(|| Box::new(WebSocket::server(LIMITS.head + LIMITS.body))),
+            cutter: Cutter::new(transport),
             out: BytesMut::new(),
             first: None,
             heard_sip: false,
@@ -127,9 +148,12 @@ impl Conn {
         !verified && self.outbound.is_none() && !self.heard_sip
     }
 
-    /// What came and could not be cut into messages.
+    /// What came and could not be cut into messages. A WebSocket's peer is told by its own means.
     pub(crate) fn held(&self) -> Bytes {
-        Bytes::copy_from_slice(self.framer.held())
+        match &self.cutter {
+            Cutter::Stream(framer) => Bytes::copy_from_slice(framer.held()),
+            Cutter::WebSocket(_) => Bytes::new(),
+        }
     }
 
     /// Octets not yet taken by the system.
@@ -170,28 +194,21 @@ impl Conn {
         if self.out.len() + bytes.len() > WRITE_QUEUE {
             return Err(Broken::Stuck { queued: self.out.len() });
         }
-        match &mut self.websocket {
-            Some(websocket) => {
+        match &mut self.cutter {
+            Cutter::Stream(_) => self.out.extend_from_slice(bytes),
+            Cutter::WebSocket(websocket) => {
                 websocket.send(bytes);
                 self.out.extend_from_slice(&websocket.take());
             }
-            None => self.out.extend_from_slice(bytes),
         }
         Ok(())
     }
 
-    /// Decrypted bytes, for whoever cuts them.
-    fn heard_bytes(framer: &mut Framer, websocket: &mut Option<Box<WebSocket>>, bytes: &[u8]) {
-        match websocket {
-            Some(websocket) => websocket.push(bytes),
-            None => framer.push(bytes),
-        }
-    }
-
     /// The next message or keepalive of what was heard.
     fn next_frame(&mut self) -> Result<Option<Frame>, Broken> {
-        let Some(websocket) = &mut self.websocket else {
-            return self.framer.next().map_err(Broken::Malformed);
+        let websocket = match &mut self.cutter {
+            Cutter::Stream(framer) => return framer.next().map_err(Broken::Malformed),
+            Cutter::WebSocket(websocket) => websocket,
         };
         loop {
             let said = websocket.next();
@@ -253,10 +270,10 @@ impl Conn {
         }
     }
 
-    /// Bytes of the wire into the framer; true when the peer said close_notify.
+    /// Bytes of the wire into the cutter; true when the peer said close_notify.
     fn decrypt(&mut self, mut bytes: &[u8]) -> Result<bool, Broken> {
         let Some(secured) = self.tls.as_deref_mut() else {
-            Conn::heard_bytes(&mut self.framer, &mut self.websocket, bytes);
+            self.cutter.push(bytes);
             return Ok(false);
         };
         let tls = &mut secured.connection;
@@ -277,8 +294,7 @@ impl Conn {
                 let Ok(got) = tls.reader().read(&mut plain) else {
                     break;
                 };
-                let plain = plain.get(..got).unwrap_or_default();
-                Conn::heard_bytes(&mut self.framer, &mut self.websocket, plain);
+                self.cutter.push(plain.get(..got).unwrap_or_default());
                 left = left.saturating_sub(got.max(1));
             }
             if state.peer_has_closed() {

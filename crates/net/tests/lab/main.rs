@@ -177,6 +177,20 @@ fn dial(phone: &NodeHandle) {
     assert_eq!(phone.control_blocking(Control::Dial { number: "6016".into() }), Reply::Done);
 }
 
+/// An agent who is registered and ready.
+fn staff(lab: &mut Lab) -> (NodeHandle, Receiver<Journal>) {
+    let agent = lab.agent();
+    let at_agent = agent.watch();
+    if !matches!(agent.control_blocking(Control::Registrations), Reply::Registrations(_)) {
+        wait(&at_agent, "the agent's registration", |line| {
+            matches!(line, Journal::Registered { registered: true, .. }).then_some(())
+        });
+    }
+    let call_server = lab.process.node("cvp1").unwrap();
+    assert_eq!(call_server.control_blocking(Control::AgentReady { agent: "1001".into() }), Reply::Done);
+    (agent, at_agent)
+}
+
 fn connected(line: &Journal) -> Option<call::record::LegRecord> {
     match line {
         Journal::Changed(leg)
@@ -195,17 +209,8 @@ fn a_carriers_call_reaches_the_voice_browser_over_tls_and_an_agent_with_srtp() {
 
 /// From the carrier by way of the voice browser to the agent, and its end.
 fn whole_call(mut lab: Lab) {
-    let agent = lab.agent();
-    let at_agent = agent.watch();
-    if !matches!(agent.control_blocking(Control::Registrations), Reply::Registrations(_)) {
-        wait(&at_agent, "the agent's registration", |line| {
-            matches!(line, Journal::Registered { registered: true, .. }).then_some(())
-        });
-    }
+    let (_agent, at_agent) = staff(&mut lab);
     let call_server = lab.process.node("cvp1").unwrap();
-    let ready = call_server.control_blocking(Control::AgentReady { agent: "1001".into() });
-    assert!(matches!(ready, Reply::Done), "{ready:?}");
-
     let carrier = lab.carrier();
     let at_carrier = carrier.watch();
     dial(&carrier);

@@ -25,20 +25,6 @@ fn site(network: &str, document: &str) -> String {
     text
 }
 
-/// An agent who is registered and ready.
-fn staff(lab: &mut Lab) -> (NodeHandle, Receiver<Journal>) {
-    let agent = lab.agent();
-    let at_agent = agent.watch();
-    if !matches!(agent.control_blocking(Control::Registrations), Reply::Registrations(_)) {
-        wait(&at_agent, "the agent's registration", |line| {
-            matches!(line, Journal::Registered { registered: true, .. }).then_some(())
-        });
-    }
-    let call_server = lab.process.node("cvp1").unwrap();
-    assert_eq!(call_server.control_blocking(Control::AgentReady { agent: "1001".into() }), Reply::Done);
-    (agent, at_agent)
-}
-
 fn ended(line: &Journal) -> Option<call::record::LegRecord> {
     match line {
         Journal::Leg(leg) => Some((**leg).clone()),

@@ -12,7 +12,8 @@ use super::Outcome;
 pub(crate) fn run(site: &Path) -> Outcome {
     let text =
         std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
-    if !report(site, &text) || !pages(&text)? {
+    let good = report(site, &text).is_some_and(|site| pages(&site));
+    if !good {
         return Ok(ExitCode::from(super::BAD_SITE));
     }
     println!("{}: good", site.display());
@@ -20,8 +21,7 @@ pub(crate) fn run(site: &Path) -> Outcome {
 }
 
 /// Prints what is wrong with the pages of VoiceXML applications, each folder once; whether nothing is.
-fn pages(text: &str) -> anyhow::Result<bool> {
-    let Some(site) = Site::check(text).site else { return Ok(false) };
+fn pages(site: &Site) -> bool {
     let browsers = site.nodes.iter().filter_map(|node| match &node.role {
         site::Role::VoiceBrowser(browser) => Some(browser),
         _ => None,
@@ -46,25 +46,25 @@ fn pages(text: &str) -> anyhow::Result<bool> {
             }
         }
     }
-    Ok(good)
+    good
 }
 
 /// `ringfence guide SITE`.
 pub(crate) fn guide(site: &Path) -> Outcome {
     let text =
         std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
-    let Some(read) = Site::check(&text).site.filter(|_| report(site, &text)) else {
+    let Some(read) = report(site, &text) else {
         return Ok(ExitCode::from(super::BAD_SITE));
     };
     print!("{}", admin::guide::guide(&read, &site.display().to_string()).map_err(anyhow::Error::msg)?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints errors and warnings; whether the site can be used.
-pub(crate) fn report(site: &Path, text: &str) -> bool {
+/// Prints errors and warnings; the site, if it can be used.
+pub(crate) fn report(site: &Path, text: &str) -> Option<Site> {
     let checked = Site::check(text);
     for problem in &checked.problems {
         eprintln!("{}:{}:{}: {problem}", site.display(), problem.line, problem.column);
     }
-    checked.site.is_some()
+    checked.site
 }

@@ -12,7 +12,7 @@ use super::Outcome;
 pub(crate) fn run(data: &Path, site: &Path) -> Outcome {
     let text =
         std::fs::read_to_string(site).with_context(|| format!("cannot read the site file {}", site.display()))?;
-    if !super::check::report(site, &text) {
+    if super::check::report(site, &text).is_none() {
         return Ok(ExitCode::from(super::BAD_SITE));
     }
     let (data, made) = DataDir::init(data, &text, SystemTime::now())?;

@@ -48,7 +48,7 @@ fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
     let Some(file) = file else { return data.site().map(Some) };
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read the site file {}", file.display()))?;
-    if !check::report(file, &text) {
+    if check::report(file, &text).is_none() {
         return Ok(None);
     }
     data.replace_site(&text)?;

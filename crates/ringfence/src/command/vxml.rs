@@ -52,8 +52,7 @@ fn gather(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     }
     for entry in std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))? {
         let path = entry?.path();
-        let known = path.extension().and_then(|extension| extension.to_str());
-        if path.is_dir() || known.is_some_and(|known| matches!(known, "vxml" | "grxml" | "gram")) {
+        if path.is_dir() || path.to_str().is_some_and(vxml::can_check) {
             gather(&path, files)?;
         }
     }
@@ -89,9 +88,7 @@ fn page(folder: &Path, request: &Request) -> Result<Page, NotFetched> {
 fn talk(file: &Path, called: &str, calling: &str) -> Outcome {
     anyhow::ensure!(file.is_file(), "there is no file {}", file.display());
     let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-    let line = |number: &str| serde_json::json!({ "uri": format!("sip:{number}") });
-    let variables = serde_json::json!({ "connection": { "local": line(called), "remote": line(calling), "protocol": { "name": "sip", "version": "2.0" } } });
-    let start = Start { url: address(file), seed: 1, variables: variables.to_string(), properties: Default::default() };
+    let start = Start::of_call(address(file), called, calling, 1);
     let wall_ms =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let now = Now { wall_ms, ..Now::default() };

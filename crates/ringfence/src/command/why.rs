@@ -11,7 +11,7 @@ use admin::show::tables::table;
 use admin::show::time::rfc3339;
 use anyhow::Context;
 use serde::Serialize;
-use site::{Role, Site};
+use site::Role;
 use store::{DataDir, Store};
 
 use super::{BAD_SITE, Outcome, check};
@@ -76,11 +76,8 @@ fn again(dir: &DataDir, store: &Store, why: &Why) -> Outcome {
         Some(file) => {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("cannot read the site file {}", file.display()))?;
-            if !check::report(file, &text) {
-                return Ok(ExitCode::from(BAD_SITE));
-            }
-            // It has just passed its check.
-            Site::parse(&text).map_err(|_| anyhow::anyhow!("the site file changed meanwhile"))?
+            let Some(site) = check::report(file, &text) else { return Ok(ExitCode::from(BAD_SITE)) };
+            site
         }
     };
     let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;

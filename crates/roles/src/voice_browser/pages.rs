@@ -108,15 +108,7 @@ const OVERSTAY: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Reading {
     pub fn new(pages: Arc<Pages>, called: &str, calling: &str, seed: u64) -> Reading {
-        let line = |number: &str| serde_json::json!({ "uri": format!("sip:{number}") });
-        // RFC 5552 §2.4.
-        let connection = serde_json::json!({
-            "local": line(called),
-            "remote": line(calling),
-            "protocol": { "name": "sip", "version": "2.0" },
-        });
-        let variables = serde_json::json!({ "connection": connection }).to_string();
-        let start = Start { url: Pages::address(&pages.first), seed, variables, properties: BTreeMap::new() };
+        let start = Start::of_call(Pages::address(&pages.first), called, calling, seed);
         Reading {
             pages,
             start,

@@ -6,7 +6,7 @@ use super::clients::{Again, Initial, Kind, Purpose, Sending};
 use super::compose::Draft;
 use super::timers::Timer;
 use super::{ClientId, DialogId, Endpoint, Event, Failure, Invite, Outside, glance};
-use crate::dialog::{Dialog, Invites, Parties, Path, Phase, Usage, Waiting};
+use crate::dialog::{Dialog, Parties, Phase, Usage, Waiting};
 use crate::message::{Body, Headers, Message, Method, Name, Status};
 use crate::session_timer::LEAST;
 use crate::transport::Hop;
@@ -32,29 +32,16 @@ impl Endpoint {
         let contact = self.contact(transport, invite.contact_user.as_deref(), secure, &invite.headers);
         let to = invite.to.without_tag().to_string();
         let uri = plain(invite.request_uri).to_string();
-        let dialog = Dialog {
-            phase: Phase::Calling { invite: id },
-            usage: Usage::Session,
-            caller: true,
-            parties: Parties {
-                call_id: self.mint.call_id(),
-                local: invite.from.with_tag(&local_tag).to_string(),
-                local_tag,
-                remote_tag: None,
-                remote: to.clone(),
-            },
-            path: Path { target: uri.clone(), routes: Vec::new(), flow: None, fallback: None },
-            contact,
-            local_cseq: 0,
-            remote_cseq: None,
-            invites: Invites::default(),
-            session: None,
-            min_se: seconds(self.config.min_se).max(LEAST),
-            takes_update: false,
-            clients: Default::default(),
-            servers: Default::default(),
-            armed: None,
+        let parties = Parties {
+            call_id: self.mint.call_id(),
+            local: invite.from.with_tag(&local_tag).to_string(),
+            local_tag,
+            remote_tag: None,
+            remote: to.clone(),
         };
+        let min_se = seconds(self.config.min_se).max(LEAST);
+        let phase = Phase::Calling { invite: id };
+        let dialog = Dialog::new(Usage::Session, phase, parties, uri.clone(), contact, min_se);
         self.dialogs.insert(dialog_id, dialog);
         let Invite { hop, headers, body, max_forwards, .. } = invite;
         let initial = Box::new(Initial { hop, uri, to, max_forwards, headers, body });

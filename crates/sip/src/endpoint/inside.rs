@@ -12,10 +12,7 @@ impl Endpoint {
     /// The dialog that a request belongs to: our tag leads to it, Call-ID and the peer's tag must agree.
     fn dialog_of(&self, request: &Request) -> Option<DialogId> {
         let tag = request.to_tag()?;
-        let id = match self.carried.get(&tag.to_ascii_lowercase()) {
-            Some(carried) => *carried,
-            None => DialogId(self.mint.owner_of_tag(tag)?),
-        };
+        let id = self.owner_of(tag)?;
         let dialog = self.dialogs.get(&id)?;
         let parties = &dialog.parties;
         let same = parties.local_tag.eq_ignore_ascii_case(tag)
@@ -23,6 +20,14 @@ impl Endpoint {
             && (parties.remote_tag.as_deref() == Some(request.from_tag().unwrap_or_default())
                 || dialog.is_made_by(request));
         same.then_some(id)
+    }
+
+    /// The dialog that a tag of ours was made for, in this process or an earlier one.
+    pub(super) fn owner_of(&self, tag: &str) -> Option<DialogId> {
+        match self.carried.get(&tag.to_ascii_lowercase()) {
+            Some(carried) => Some(*carried),
+            None => self.mint.owner_of_tag(tag).map(DialogId),
+        }
     }
 
     pub(super) fn inside_in(&mut self, incoming: Incoming, now: Duration) {

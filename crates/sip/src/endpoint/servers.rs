@@ -10,7 +10,7 @@ use super::refusals::Cause;
 use super::reliable::Reliably;
 use super::timers::Timer;
 use super::{DialogId, Endpoint, Event, ServerId, calls, glance, ways};
-use crate::dialog::{Dialog, Invites, Parties, Path, Phase, Usage};
+use crate::dialog::{Dialog, Invites, Parties, Phase, Usage};
 use crate::message::via::ViaView;
 use crate::message::{BRANCH_COOKIE, Headers, Method, Name, Request, Status};
 use crate::overload;
@@ -242,35 +242,25 @@ impl Endpoint {
         let secure =
             request.request_uri_text().is_some_and(|uri| uri.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")));
         let contact = self.contact(flow.transport, calls::called_user(request).as_deref(), secure, &Headers::new());
+        let parties = Parties {
+            call_id: request.call_id().to_owned(),
+            local: format!("{};tag={local_tag}", text(Name::To)),
+            local_tag,
+            remote_tag: Some(glance::tag(text(Name::From)).unwrap_or_default().to_owned()),
+            remote: text(Name::From).to_owned(),
+        };
+        // Without Contact the peer can only be where it says it is.
+        let target = glance::uri(text(Name::From)).to_owned();
+        let min_se = calls::seconds(self.config.min_se).max(LEAST);
         let mut dialog = Dialog {
-            phase: Phase::Called { invite },
-            usage: Usage::Session,
             caller: false,
-            parties: Parties {
-                call_id: request.call_id().to_owned(),
-                local: format!("{};tag={local_tag}", text(Name::To)),
-                local_tag,
-                remote_tag: Some(glance::tag(text(Name::From)).unwrap_or_default().to_owned()),
-                remote: text(Name::From).to_owned(),
-            },
-            path: Path {
-                // Without Contact the peer can only be where it says it is.
-                target: glance::uri(text(Name::From)).to_owned(),
-                routes: request.values(&Name::RecordRoute).map(str::to_owned).collect(),
-                flow: Some(flow),
-                fallback: None,
-            },
-            contact,
-            local_cseq: 0,
             remote_cseq: request.cseq().ok().map(|(number, _)| number),
             invites: Invites { theirs: Some(invite), ..Invites::default() },
-            session: None,
-            min_se: calls::seconds(self.config.min_se).max(LEAST),
-            takes_update: false,
-            clients: Default::default(),
             servers: smallvec::smallvec![invite],
-            armed: None,
+            ..Dialog::new(Usage::Session, Phase::Called { invite }, parties, target, contact, min_se)
         };
+        dialog.path.routes = request.values(&Name::RecordRoute).map(str::to_owned).collect();
+        dialog.path.flow = Some(flow);
         dialog.refresh_target(request);
         dialog
     }

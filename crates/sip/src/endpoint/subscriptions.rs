@@ -8,7 +8,7 @@ use super::calls::seconds;
 use super::clients::{Kind, Purpose, Sending};
 use super::compose::Draft;
 use super::{ClientId, DialogId, Endpoint, Outside, ServerId};
-use crate::dialog::{Dialog, Invites, Parties, Path, Phase, Usage};
+use crate::dialog::{Dialog, Invites, Parties, Phase, Usage};
 use crate::message::{Headers, Message, Method, Name, Status};
 use crate::session_timer::LEAST;
 use crate::uri::Scheme;
@@ -26,29 +26,17 @@ impl Endpoint {
         let secure = request.request_uri.scheme == Scheme::Sips;
         let contact = self.contact(transport, request.contact_user.as_deref(), secure, &request.headers);
         let (uri, to) = (request.request_uri.to_string(), request.to.without_tag().to_string());
-        let dialog = Dialog {
-            phase: Phase::Confirmed,
-            usage: Usage::Subscription,
-            caller: true,
-            parties: Parties {
-                call_id: self.mint.call_id(),
-                local: request.from.with_tag(&local_tag).to_string(),
-                local_tag,
-                remote_tag: None,
-                remote: to.clone(),
-            },
-            path: Path { target: uri.clone(), routes: Vec::new(), flow: None, fallback: None },
-            contact,
-            local_cseq: 1,
-            remote_cseq: None,
-            invites: Invites::default(),
-            session: None,
-            min_se: seconds(self.config.min_se).max(LEAST),
-            takes_update: false,
-            clients: smallvec::smallvec![id],
-            servers: Default::default(),
-            armed: None,
+        let parties = Parties {
+            call_id: self.mint.call_id(),
+            local: request.from.with_tag(&local_tag).to_string(),
+            local_tag,
+            remote_tag: None,
+            remote: to.clone(),
         };
+        let min_se = seconds(self.config.min_se).max(LEAST);
+        let mut dialog = Dialog::new(Usage::Subscription, Phase::Confirmed, parties, uri.clone(), contact, min_se);
+        let cseq = dialog.next_cseq();
+        dialog.clients.push(id);
         let draft = Draft {
             method: &Method::Subscribe,
             uri: &uri,
@@ -58,7 +46,7 @@ impl Endpoint {
             from: &dialog.parties.local,
             to: &to,
             call_id: &dialog.parties.call_id,
-            cseq: 1,
+            cseq,
             contact: Some(&dialog.contact),
             own: &[],
             headers: &request.headers,
@@ -68,7 +56,7 @@ impl Endpoint {
         self.dialogs.insert(dialog_id, dialog);
         let (purpose, kind, dialog, hop) = (Purpose::User, Kind::Inside, Some(dialog_id), request.hop);
         let request = ClientId(id);
-        self.start(Sending { id, request, purpose, kind, dialog, message, cseq: 1, branch, hop, again: None }, now);
+        self.start(Sending { id, request, purpose, kind, dialog, message, cseq, branch, hop, again: None }, now);
         (dialog_id, request)
     }
 

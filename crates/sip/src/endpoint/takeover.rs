@@ -55,10 +55,7 @@ impl Endpoint {
 
     /// The call of that name: `ours` is our tag. A peer of RFC 2543 without a tag is meant by `0`.
     fn named(&self, call_id: &str, ours: &str, theirs: &str) -> Option<(DialogId, &Dialog)> {
-        let id = match self.carried.get(&ours.to_ascii_lowercase()) {
-            Some(carried) => *carried,
-            None => DialogId(self.mint.owner_of_tag(ours)?),
-        };
+        let id = self.owner_of(ours)?;
         let dialog = self.dialogs.get(&id).filter(|dialog| dialog.usage == Usage::Session)?;
         let parties = &dialog.parties;
         let their_tag = parties.remote_tag.as_deref()?;

@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(machine.tick(&TIMING, Duration::from_secs(61)), Due::Resend);
         assert_eq!(machine.schedule.due(), Some(Duration::from_secs(121)));
     }
+
     #[test]
     fn a_user_that_never_answers_is_not_waited_for_for_ever() {
         let mut silent = ServerInvite::new(false, &TIMING, Duration::ZERO);

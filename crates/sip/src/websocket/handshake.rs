@@ -37,7 +37,7 @@ pub(super) fn answer(head: &str) -> Result<String, Broken> {
         return refuse("expected Sec-WebSocket-Version: 13", 426);
     }
     let key = field(head, "Sec-WebSocket-Key").unwrap_or("");
-    if STANDARD.decode(key).is_ok_and(|nonce| nonce.len() != 16) || key.is_empty() || STANDARD.decode(key).is_err() {
+    if !STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
         return refuse("expected a Sec-WebSocket-Key of 16 octets in base64", 400);
     }
     if !has(head, "Sec-WebSocket-Protocol", SIP) {

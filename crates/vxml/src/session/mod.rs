@@ -44,6 +44,20 @@ pub struct Start {
     pub properties: BTreeMap<String, String>,
 }
 
+impl Start {
+    /// A call by SIP (RFC 5552 §2.4): who was called and who calls, numbers or user parts of URIs.
+    pub fn of_call(url: String, called: &str, calling: &str, seed: u64) -> Start {
+        let line = |number: &str| serde_json::json!({ "uri": format!("sip:{number}") });
+        let connection = serde_json::json!({
+            "local": line(called),
+            "remote": line(calling),
+            "protocol": { "name": "sip", "version": "2.0" },
+        });
+        let variables = serde_json::json!({ "connection": connection }).to_string();
+        Start { url, seed, variables, properties: BTreeMap::new() }
+    }
+}
+
 /// What a session hears.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
