@@ -86,7 +86,11 @@ pub fn what_if(old: &Plan, new: &Plan, log: &[Entry]) -> Vec<Outcome> {
         day.until(at_ms);
         match event {
             Later::Told(
-                input @ (Input::Login(_) | Input::Ready(_) | Input::NotReady { .. } | Input::Logout { .. }),
+                input @ (Input::Login(_)
+                | Input::Ready(_)
+                | Input::NotReady { .. }
+                | Input::NotReadyLater { .. }
+                | Input::Logout { .. }),
             ) => {
                 day.tell(input);
             }
@@ -311,6 +315,7 @@ impl Day {
             Input::Login(_)
             | Input::Ready(_)
             | Input::NotReady { .. }
+            | Input::NotReadyLater { .. }
             | Input::Logout { .. }
             | Input::Refused { .. } => {}
         }

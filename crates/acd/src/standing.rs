@@ -49,8 +49,10 @@ impl Router {
         Some(match &agent.state {
             AgentState::LoggedOut => Standing::LoggedOut,
             AgentState::NotReady { reason } => Standing::NotReady { reason: reason.clone() },
-            AgentState::Ready { .. } | AgentState::Reserved { .. } => Standing::Ready,
-            AgentState::Talking { .. } | AgentState::WrapUp { .. } => afterwards().unwrap_or(Standing::Ready),
+            AgentState::Ready { .. } => Standing::Ready,
+            AgentState::Reserved { .. } | AgentState::Talking { .. } | AgentState::WrapUp { .. } => {
+                afterwards().unwrap_or(Standing::Ready)
+            }
         })
     }
 

@@ -421,3 +421,47 @@ fn of_a_crowd_a_decision_names_those_next_in_line_and_counts_the_others() {
         "agent 55 is not among the 20 next in line; the others of queue sales were 20 logged out, 20 ready"
     );
 }
+
+#[test]
+fn not_ready_later_lets_the_phone_ring_and_counts_when_the_agent_is_free() {
+    let later = |agent: &str| Input::NotReadyLater { agent: id(agent), reason: "lunch".into() };
+    let lunch = AgentState::NotReady { reason: "lunch".into() };
+    let plan = || Plan {
+        queues: vec![QueuePlan::new("sales")],
+        agents: vec![agent("1", &["sales"], &[])],
+        ..Plan::default()
+    };
+    let ringing = || {
+        let mut desk = Desk::new(plan());
+        desk.ready("1", 0);
+        assert_eq!(offers(&desk.call(1, "sales", 1)), [(1, "1")]);
+        assert!(!desk.says(later("1"), 2).iter().any(|output| matches!(output, Output::Withdraw { .. })));
+        assert!(matches!(desk.state("1"), AgentState::Reserved { .. }));
+        desk
+    };
+    // Answered: after the conversation.
+    let mut desk = ringing();
+    desk.says(Input::Answered(CallId(1)), 3);
+    desk.says(Input::Gone(CallId(1)), 9);
+    assert_eq!(desk.state("1"), lunch);
+    // Taken back while it rings.
+    let mut desk = ringing();
+    desk.ready("1", 3);
+    desk.says(Input::Gone(CallId(1)), 4);
+    assert!(matches!(desk.state("1"), AgentState::Ready { .. }));
+    // The caller hangs up first: at once.
+    let mut desk = ringing();
+    desk.says(Input::Gone(CallId(1)), 3);
+    assert_eq!(desk.state("1"), lunch);
+    // Not answered: for that reason, and the other is forgotten.
+    let mut desk = ringing();
+    desk.tick(20);
+    assert_eq!(desk.state("1"), AgentState::NotReady { reason: acd::RING_NO_ANSWER.into() });
+    desk.ready("1", 21);
+    desk.says(Input::Answered(CallId(1)), 22);
+    desk.says(Input::Gone(CallId(1)), 23);
+    assert!(matches!(desk.state("1"), AgentState::Ready { .. }));
+    // Ready and waiting: at once.
+    assert!(desk.says(later("1"), 24).iter().any(|output| matches!(output, Output::AgentChanged { .. })));
+    assert_eq!(desk.state("1"), lunch);
+}

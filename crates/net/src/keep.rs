@@ -126,7 +126,7 @@ fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::E
         Journal::Routing(input) => {
             store.add_routing_input(&RoutingInput { node: node.into(), at_ms: now_ms(), input: json(input) })
         }
-        Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
+        Journal::Changed(_) | Journal::Desk(_) | Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
     }
 }
 

@@ -126,6 +126,8 @@ pub enum Journal {
         caller: Uuid,
         decision: Box<acd::Decision>,
     },
+    /// An agent's state or call changed: for those who watch.
+    Desk(Box<DeskEvent>),
     /// What the call server's router was told: a day of these can be run again with other scripts.
     Routing(Box<acd::Input>),
 }
@@ -167,12 +169,23 @@ pub enum Control {
         agent: String,
         reason: String,
     },
+    /// The same as soon as the agent is in no call: a phone that rings goes on ringing.
+    AgentNotReadyLater {
+        agent: String,
+        reason: String,
+    },
     AgentLogin {
         agent: String,
     },
     AgentLogout {
         agent: String,
         reason: String,
+    },
+    /// Calls that agents have: ringing and connected.
+    Dialogs,
+    /// An agent's call ends, as if the agent had hung up.
+    Drop {
+        call: u64,
     },
     /// Figures of the contact centre by intervals.
     Routing,
@@ -204,6 +217,7 @@ pub enum Reply {
     Registrations(Vec<Registration>),
     Agents(Vec<AgentView>),
     Queues(Vec<QueueView>),
+    Dialogs(Vec<DialogView>),
     Routing(Box<RoutingView>),
     Status(Status),
     Lock(Lock),
@@ -242,6 +256,43 @@ pub struct AgentView {
     /// Not ready for this reason, once the call and the work after it are over.
     #[serde(default)]
     pub pending: Option<String>,
+    /// When the state was entered, milliseconds since 1970.
+    #[serde(default)]
+    pub since_ms: u64,
+}
+
+/// An agent's call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialogView {
+    /// The call server's number of it.
+    pub call: u64,
+    pub agent: String,
+    pub extension: String,
+    /// Caller's number; empty if withheld.
+    pub calling: String,
+    /// The number that the caller dialled.
+    pub dialled: String,
+    pub queue: Option<String>,
+    pub call_type: Option<String>,
+    /// What the caller's application attached for the agent.
+    pub attached: Option<String>,
+    /// Connected; otherwise the agent's phone rings.
+    pub connected: bool,
+    /// When the agent's phone began to ring, milliseconds since 1970; 0 if a process before this one knew it.
+    pub began_ms: u64,
+    /// When it got to be connected or ringing.
+    pub since_ms: u64,
+}
+
+/// What desks are told as it happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DeskEvent {
+    Agent(AgentView),
+    Dialog(DialogView),
+    /// This call is no agent's any more.
+    DialogOver {
+        call: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -261,6 +312,9 @@ pub struct QueueView {
     /// What somebody who joins now would wait; unknown while nobody works.
     #[serde(default)]
     pub estimate_s: Option<u64>,
+    /// When the one who waits longest began to, milliseconds since 1970.
+    #[serde(default)]
+    pub longest_since_ms: Option<u64>,
 }
 
 /// Figures by intervals, oldest first; the last one is under way.

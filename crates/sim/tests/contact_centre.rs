@@ -169,3 +169,30 @@ fn a_script_that_ends_lets_the_caller_go() {
     );
     assert_eq!(as_it_was(&plan(), &world.told)[0].fate, Fate::Released);
 }
+
+#[test]
+fn a_desk_sees_its_call_ring_and_connect_and_hangs_it_up() {
+    let mut world = World::lab(11, Sound::still(), Some(2 * S));
+    let dialogs = |world: &mut World| match world.ask("cvp1", Control::Dialogs) {
+        Reply::Dialogs(dialogs) => dialogs,
+        other => panic!("dialogs, not {other:?}"),
+    };
+    world.ready("1001");
+    to_the_queue(&mut world);
+    world.until(5 * S, |world| world.saw("cucm1", "cvp1", "180 INVITE"));
+    let ringing = dialogs(&mut world);
+    let [dialog] = ringing.as_slice() else { panic!("{ringing:?}") };
+    assert_eq!((dialog.agent.as_str(), dialog.extension.as_str(), dialog.connected), ("1001", "1001", false));
+    assert_eq!((dialog.dialled.as_str(), dialog.queue.as_deref()), ("6016", Some("sales")));
+    // One that rings is not dropped: the phone is the agent's to answer or not.
+    assert!(matches!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Sorry(_)));
+    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    let talking = dialogs(&mut world);
+    assert!(talking[0].connected && talking[0].call == dialog.call && talking[0].since_ms >= dialog.since_ms);
+    assert_eq!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Done);
+    world.run(2 * S);
+    assert!(world.saw("cvp1", "cube1", "BYE") && world.saw("cvp1", "cucm1", "BYE"), "both sides are told");
+    assert_eq!(dialogs(&mut world), []);
+    assert_eq!(state(&mut world, "1001"), "READY");
+    assert!(matches!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Sorry(_)));
+}

@@ -35,9 +35,23 @@ pub struct CallServer {
     pub reason_codes: Vec<ReasonCode>,
     #[serde(rename = "wrap_up_reason", default)]
     pub wrap_up_reasons: Vec<WrapUpReason>,
+    /// The interface that agents' desks work through; absent = none.
+    #[serde(default)]
+    pub desk: Option<Desk>,
     /// Seconds by which one step of priority puts a caller ahead in line.
     #[serde(default = "sixty")]
     pub priority_head_start_s: u32,
+}
+
+/// HTTPS for agents' desks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Desk {
+    #[serde(default = "desk_port")]
+    pub port: u16,
+    /// Default the node's.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
 }
 
 impl CallServer {
@@ -106,6 +120,10 @@ fn plain_port() -> u16 {
 
 fn main_site() -> String {
     "Main".into()
+}
+
+fn desk_port() -> u16 {
+    8445
 }
 
 fn sixty() -> u32 {

@@ -21,7 +21,7 @@ mod voice_browser;
 use serde::{Deserialize, Serialize};
 
 pub use call_manager::{CallManager, Phone, SipTrunk, SipTrunkSecurityProfile};
-pub use call_server::{CallServer, DialledNumber, Member, SipServerGroup};
+pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
 pub use node::{Node, Role};
 pub use number::{Pattern, session_target};
 pub use phone_services::{PhoneDevice, PhoneServices};

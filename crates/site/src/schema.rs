@@ -115,8 +115,11 @@ static CALL_SERVER: &[Field] = &[
     may("call_type", Shape::Tables(CALL_TYPE)),
     may("reason_code", Shape::Tables(REASON_CODE)),
     may("wrap_up_reason", Shape::Tables(WRAP_UP_REASON)),
+    may("desk", Shape::Table(DESK)),
     may("priority_head_start_s", SECONDS),
 ];
+
+static DESK: &[Field] = &[may("port", PORT), may("address", Shape::Address)];
 
 static SIP_SERVER_GROUP: &[Field] =
     &[must("name", Shape::Text), may("heartbeat_s", SECONDS), may("member", Shape::Tables(MEMBER))];
@@ -444,6 +447,7 @@ address = "127.0.0.2"
 [node.role.call_server]
 agent_group = "g"
 ingress_group = "g"
+desk = { port = 8445, address = "::1" }
 sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", authority = "y", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
 dialled_number = [{ pattern = "1", group = "g", application = "a", call_type = "t" }]
 queue = [{ name = "q", ring_no_answer_s = 1, order = "longest_idle", step = [{ who = "x", wait_s = 1 }], wrap_up_s = 1, last_agent_s = 1, service_level_s = 1, announce_s = 1, expected_handling_s = 1 }]

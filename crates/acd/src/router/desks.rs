@@ -77,7 +77,7 @@ impl Router {
     }
 
     /// What follows a conversation or wrap-up: ready again, or what was asked for meanwhile.
-    fn afterwards(&mut self, at: u32, now: Duration) {
+    pub(super) fn afterwards(&mut self, at: u32, now: Duration) {
         let reason = self.agents.get_mut(at as usize).and_then(|agent| agent.afterwards.take());
         let state = match reason {
             Some(reason) => AgentState::NotReady { reason },
@@ -113,11 +113,11 @@ impl Router {
                 self.timers.clear(&Timer::WrapUp(id.clone()));
                 self.change(at, AgentState::Ready { since: now }, now);
             }
-            AgentState::Talking { .. } => {
+            AgentState::Talking { .. } | AgentState::Reserved { .. } => {
                 self.ask_afterwards(at, None);
                 return Ok(());
             }
-            AgentState::Ready { .. } | AgentState::Reserved { .. } => {}
+            AgentState::Ready { .. } => {}
         }
         if let Some(agent) = self.agents.get_mut(at as usize) {
             agent.afterwards = None;
@@ -132,6 +132,9 @@ impl Router {
             AgentState::Reserved { call, .. } => {
                 let why = format!("the agent went not ready: {reason}");
                 self.outputs.push_back(Output::Withdraw { call, agent: id.clone(), why });
+                if let Some(agent) = self.agents.get_mut(at as usize) {
+                    agent.afterwards = None;
+                }
                 self.change(at, AgentState::NotReady { reason }, now);
                 self.back_to_line(call, now);
             }
@@ -142,6 +145,15 @@ impl Router {
             AgentState::LoggedOut | AgentState::NotReady { .. } | AgentState::Ready { .. } => {
                 self.change(at, AgentState::NotReady { reason }, now);
             }
+        }
+        Ok(())
+    }
+
+    pub(super) fn not_ready_later(&mut self, id: &AgentId, reason: String, now: Duration) -> Result<(), String> {
+        let at = self.number_of(id)?;
+        match self.state(at) {
+            AgentState::Reserved { .. } => self.ask_afterwards(at, Some(reason)),
+            _ => self.not_ready(id, reason, now)?,
         }
         Ok(())
     }
@@ -197,6 +209,9 @@ impl Router {
             self.figures.agent(agent).no_answer += 1;
         }
         if let Ok(at) = self.number_of(agent) {
+            if let Some(agent) = self.agents.get_mut(at as usize) {
+                agent.afterwards = None;
+            }
             self.change(at, AgentState::NotReady { reason }, now);
         }
         self.back_to_line(call, now);

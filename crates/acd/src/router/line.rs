@@ -232,7 +232,10 @@ impl Router {
                 self.outputs.push_back(Output::Withdraw { call, agent: agent.clone(), why });
                 // The agent did nothing wrong and keeps the wait that made them the chosen one.
                 if let Ok(at) = self.number_of(agent) {
-                    self.change(at, AgentState::Ready { since: idle_since }, now);
+                    match self.agents.get(at as usize).is_some_and(|agent| agent.afterwards.is_some()) {
+                        true => self.afterwards(at, now),
+                        false => self.change(at, AgentState::Ready { since: idle_since }, now),
+                    }
                 }
             }
             Stage::Talking { agent, queue, since } => {

@@ -32,6 +32,8 @@ pub enum Input {
     /// An agent says not ready. A phone that rings is withdrawn; a conversation is not touched, it counts afterwards,
     /// after the wrap-up too; a wrap-up is ended by it.
     NotReady { agent: AgentId, reason: String },
+    /// The same, but a phone that rings goes on ringing: it counts when that conversation is over.
+    NotReadyLater { agent: AgentId, reason: String },
     /// From not ready only.
     Logout { agent: AgentId, reason: String },
     /// A caller joins a queue.
@@ -148,6 +150,7 @@ impl Router {
             Input::Login(id) => self.login(&id, now)?,
             Input::Ready(id) => self.ready(&id, now)?,
             Input::NotReady { agent, reason } => self.not_ready(&agent, reason, now)?,
+            Input::NotReadyLater { agent, reason } => self.not_ready_later(&agent, reason, now)?,
             Input::Logout { agent, reason: _ } => self.logout(&agent, now)?,
             Input::Enqueue { call, queue } => self.arrive(Arrival::new(call, &queue), now)?,
             Input::Arrive(arrival) => self.arrive(arrival, now)?,

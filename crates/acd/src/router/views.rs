@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Router;
-use crate::agent::{AgentState, Doing};
+use crate::agent::{Agent, AgentState, Doing};
 use crate::caller::Turn;
 use crate::figures::Interval;
 use crate::{AgentId, CallId};
@@ -37,15 +37,12 @@ pub struct QueueRow {
 impl Router {
     /// In the plan's order.
     pub fn agents(&self) -> Vec<AgentRow> {
-        let row = |agent: &crate::agent::Agent| AgentRow {
-            id: agent.plan.id.clone(),
-            extension: agent.plan.extension.clone(),
-            team: agent.plan.team.clone(),
-            state: agent.state.clone(),
-            changed: agent.changed,
-            afterwards: agent.afterwards.clone(),
-        };
         self.agents.iter().map(row).collect()
+    }
+
+    /// `None` for an agent who is not in the plan.
+    pub fn agent_row(&self, id: &AgentId) -> Option<AgentRow> {
+        self.agent(id).map(row)
     }
 
     /// In the plan's order.
@@ -100,5 +97,16 @@ impl Router {
         let plan = self.plan.queues.get(queue as usize)?;
         let mean = self.figures.mean_handling(&plan.name).unwrap_or(plan.expected_handling);
         (mean * position).checked_div(working)
+    }
+}
+
+fn row(agent: &Agent) -> AgentRow {
+    AgentRow {
+        id: agent.plan.id.clone(),
+        extension: agent.plan.extension.clone(),
+        team: agent.plan.team.clone(),
+        state: agent.state.clone(),
+        changed: agent.changed,
+        afterwards: agent.afterwards.clone(),
     }
 }

@@ -333,7 +333,7 @@ impl<M: Machine> Node<M> {
         let lasts = match journal {
             Journal::Leg(_) | Journal::Refused(_) => true,
             Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) => true,
-            Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => false,
+            Journal::Changed(_) | Journal::Desk(_) | Journal::Registered { .. } | Journal::Recorded { .. } => false,
         };
         if lasts && self.asks.ask(Job::Journal(Box::new(journal))).is_err() {
             tracing::error!(node = %self.name, "a journal line was lost: too many wait for the store");

@@ -54,12 +54,14 @@ impl CallServer {
                     let ringing = self.calls.get_mut(&CallNo(call.0)).and_then(|call| call.ringing.take());
                     if let Some(ringing) = ringing {
                         shell.end(ringing.leg, why);
+                        self.show_no_dialog(shell, CallNo(call.0));
                     }
                 }
                 acd::Output::Unroutable { call, why } => self.unqueued(shell, CallNo(call.0), &why),
                 acd::Output::AgentChanged { agent, state } => {
                     let state = routing::describe(&state).0;
                     tracing::info!(agent = %agent.0, %state, "agent");
+                    self.show_agent(shell, &agent);
                     if let Some(standing) = self.router.standing(&agent) {
                         shell.persist(Persist::Agent { id: agent.0, state: standing.words() });
                     }
@@ -110,6 +112,7 @@ impl CallServer {
             dangerous: Vec::new(),
         });
         call.ringing = Some(Ringing { leg, agent, extension, tried });
+        self.show_dialog(shell, no);
         self.timers.set(shell.now().mono + std::time::Duration::from_secs(3), Alarm::NotEvenRinging(leg));
     }
 
@@ -139,6 +142,7 @@ impl CallServer {
     }
 
     pub(super) fn agent_refused(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        self.show_no_dialog(shell, no);
         shell.decided(no, format!("the agent's phone: {why}"));
         // Said of a call that is not offered it is no error of anybody's.
         self.tell_router(shell, acd::Input::Refused { call: CallId(no.0), why: why.to_owned() });
@@ -164,6 +168,7 @@ impl CallServer {
         let mut passage = Passage::fetching(leg, call.caller, Protection::Secure);
         let progress = passage.accepted(shell, leg, sdp);
         call.stage = Stage::Connecting { agent: leg, passage, browser };
+        self.show_dialog(shell, no);
         self.route(shell);
         self.progressed(shell, no, progress);
     }

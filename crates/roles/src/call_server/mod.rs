@@ -4,6 +4,7 @@
 mod agents;
 mod browsers;
 mod call;
+mod dialogs;
 mod plan;
 mod routing;
 
@@ -68,6 +69,7 @@ impl CallServer {
         if let Some(call) = self.calls.get_mut(&no) {
             call.ringing = None;
         }
+        self.show_no_dialog(shell, no);
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         self.route(shell);
         shell.end_call(no, why);
@@ -307,6 +309,7 @@ impl Role for CallServer {
 
     fn over(&mut self, shell: &mut Shell, call: CallNo) {
         if self.calls.remove(&call).is_some() {
+            self.show_no_dialog(shell, call);
             shell.persist(Persist::Call { call: call.0, state: None });
             self.tell_router(shell, acd::Input::Gone(CallId(call.0)));
             self.route(shell);
@@ -355,10 +358,15 @@ impl Role for CallServer {
         let reply = match request {
             Control::Agents => Reply::Agents(self.agent_views(shell)),
             Control::Queues => Reply::Queues(self.queue_views(shell)),
+            Control::Dialogs => Reply::Dialogs(self.dialog_views(shell)),
+            Control::Drop { call } => done(self.drop_dialog(shell, CallNo(call))),
             Control::Routing => Reply::Routing(Box::new(self.routing_view())),
             Control::AgentReady { agent } => done(self.told(shell, acd::Input::Ready(AgentId(agent)))),
             Control::AgentNotReady { agent, reason } => {
                 done(self.told(shell, acd::Input::NotReady { agent: AgentId(agent), reason }))
+            }
+            Control::AgentNotReadyLater { agent, reason } => {
+                done(self.told(shell, acd::Input::NotReadyLater { agent: AgentId(agent), reason }))
             }
             Control::AgentLogin { agent } => done(self.told(shell, acd::Input::Login(AgentId(agent)))),
             Control::AgentLogout { agent, reason } => {

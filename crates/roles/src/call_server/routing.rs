@@ -1,14 +1,15 @@
 //! Between the call server and the router: what is told and written down, and what there is to see.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use acd::{AgentState, Announcement, Arrival, CallId, Decision, Doing};
+use acd::{AgentId, AgentState, Announcement, Arrival, CallId, Decision, Doing};
 use sip::{Body, Method, Name};
 
 use super::CallServer;
 use super::call::Stage;
 use crate::shell::{CallNo, Shell};
-use crate::{AgentView, Journal, QueueView, RoutingView};
+use crate::{AgentView, DeskEvent, Journal, Now, QueueView, RoutingView};
 
 impl CallServer {
     /// Calendars and intervals go by the wall clock.
@@ -75,23 +76,19 @@ impl CallServer {
     }
 
     pub(super) fn agent_views(&self, shell: &Shell) -> Vec<AgentView> {
-        let now = shell.now().mono;
-        let view = |row: acd::AgentRow| {
-            let (state, reason) = describe(&row.state);
-            AgentView {
-                id: row.id.0,
-                extension: row.extension,
-                state,
-                reason,
-                for_s: now.saturating_sub(row.changed).as_secs(),
-                team: row.team,
-                pending: row.afterwards,
-            }
-        };
-        self.router.agents().into_iter().map(view).collect()
+        self.router.agents().into_iter().map(|row| agent_view(row, shell.now())).collect()
+    }
+
+    /// Desks that watch are told of it.
+    pub(super) fn show_agent(&self, shell: &mut Shell, agent: &AgentId) {
+        if let Some(row) = self.router.agent_row(agent).filter(|_| shell.is_watched()) {
+            let view = agent_view(row, shell.now());
+            shell.journal(Journal::Desk(Box::new(DeskEvent::Agent(view))));
+        }
     }
 
     pub(super) fn queue_views(&self, shell: &Shell) -> Vec<QueueView> {
+        let now = shell.now();
         let view = |row: acd::QueueRow| {
             let count = |doing: Doing| row.agents.iter().find(|(is, _)| *is == doing).map_or(0, |(_, count)| *count);
             QueueView {
@@ -103,14 +100,35 @@ impl CallServer {
                 wrap_up: count(Doing::WrapUp),
                 not_ready: count(Doing::NotReady),
                 estimate_s: row.estimate.map(|estimate| estimate.as_secs()),
+                longest_since_ms: row.waiting.iter().map(|(_, wait)| ago(now, *wait)).min(),
             }
         };
-        self.router.queues(shell.now().mono).into_iter().map(view).collect()
+        self.router.queues(now.mono).into_iter().map(view).collect()
     }
 
     pub(super) fn routing_view(&self) -> RoutingView {
         RoutingView { intervals: self.router.figures().cloned().collect() }
     }
+}
+
+fn agent_view(row: acd::AgentRow, now: Now) -> AgentView {
+    let (state, reason) = describe(&row.state);
+    let time = now.mono.saturating_sub(row.changed);
+    AgentView {
+        id: row.id.0,
+        extension: row.extension,
+        state,
+        reason,
+        for_s: time.as_secs(),
+        team: row.team,
+        pending: row.afterwards,
+        since_ms: ago(now, time),
+    }
+}
+
+/// Milliseconds since 1970: the same whenever it is asked, because both clocks go on together.
+fn ago(now: Now, time: Duration) -> u64 {
+    now.wall.checked_sub(time).map_or(0, |wall| call::ms(Now { wall, ..now }))
 }
 
 /// State as desks write it, and the reason.

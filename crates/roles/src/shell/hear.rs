@@ -220,6 +220,11 @@ impl Shell {
         self.unwatched = !on;
     }
 
+    /// Whether anybody wants to be told of what changes.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.unwatched
+    }
+
     pub(crate) fn method_of(&self, client: ClientId) -> Option<Method> {
         self.methods.get(&client).cloned()
     }

@@ -494,7 +494,7 @@ impl World {
                     let at_ms = call::ms(self.now()) as i64;
                     self.told.push(acd::replay::Entry { at_ms, input: *input });
                 }
-                Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
+                Journal::Desk(_) | Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
             },
         }
     }

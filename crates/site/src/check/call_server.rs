@@ -26,6 +26,16 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     for (at, number) in server.dialled_numbers.iter().enumerate() {
         dialled_number(check, server, number, &groups, &format!("{path}.dialled_number[{at}]"));
     }
+    if let Some(desk) = &server.desk
+        && desk.address.is_none_or(|address| address == node.address)
+        && [Some(node.secure_port), Some(node.control_port), node.port, node.websocket_port].contains(&Some(desk.port))
+    {
+        check.error(
+            format!("{path}.desk.port"),
+            format!("port {} of node `{}` has another use", desk.port, node.name),
+            "give `port` one of its own, or leave it out for 8445",
+        );
+    }
     let queues: Vec<&str> = server.queues.iter().map(|queue| queue.name.as_str()).collect();
     check.unique(&format!("{path}.queue"), "name", queues.iter().copied());
     check.unique(&format!("{path}.agent"), "id", server.agents.iter().map(|agent| agent.id.as_str()));
