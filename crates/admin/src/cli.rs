@@ -38,6 +38,9 @@ pub enum Command {
     /// Data directories.
     #[command(subcommand)]
     Data(Data),
+    /// People who may log in to the desk's interface.
+    #[command(subcommand)]
+    Account(Account),
     /// Agents' states.
     #[command(subcommand)]
     Agent(Agent),
@@ -216,6 +219,28 @@ pub enum Tvs {
         /// The device name to ask as.
         #[arg(long, default_value = "SEP000000000000")]
         device: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Make one. The password is asked for, or is the first line of standard input: it is never an argument.
+    Add {
+        name: String,
+        /// `agent`, `supervisor` (of the teams that the site says) or `administrator`
+        #[arg(long, default_value = "agent")]
+        role: String,
+        /// Which of the site's agents this is; default, for agents and supervisors: the one whose id is the name.
+        #[arg(long)]
+        agent: Option<String>,
+    },
+    List,
+    /// Give it another password.
+    Password {
+        name: String,
+    },
+    Remove {
+        name: String,
     },
 }
 

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Run { site, only } => command::run::run(&data, site.as_deref(), &only),
         Command::Cert(cert) => command::cert::run(&data, cert),
         Command::Data(admin::cli::Data::Export { nodes, to }) => command::cert::export(&data, &nodes, &to),
+        Command::Account(account) => command::account::run(&data, account),
         Command::Agent(agent) => command::agent::run(&data, agent),
         Command::Queue(queue) => command::queue::run(&data, &queue),
         Command::Why(why) => command::why::run(&data, &why),

@@ -1,9 +1,10 @@
 //! What lasts beyond a process: the data directory (site, certificates, keys) and the store in it (registrations,
-//! refusals, statements, call records, audit, live calls, agents).
+//! refusals, statements, call records, audit, live calls, agents, accounts).
 //!
 //! Synchronous: whoever must not wait asks through a thread of its own. One file an aggregate; what belongs to another
 //! crate's types is kept as JSON text or opaque octets, so that this crate knows no call.
 
+pub mod accounts;
 mod agent_states;
 mod audit;
 mod calls;

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_routing.sql"),
     include_str!("migrations/0003_figures.sql"),
+    include_str!("migrations/0004_accounts.sql"),
 ];
 
 pub struct Sqlite {

@@ -7,6 +7,7 @@ mod strangers;
 
 pub use client::{Client, Error};
 pub use server::serve;
+pub use strangers::{Place, Strangers};
 
 /// Who may use the link: administrators. A phone's certificate, though of the same CA, may not; nor may a node's, which
 /// calls and does not administer: a border controller that was taken must not read or drain the nodes behind it.

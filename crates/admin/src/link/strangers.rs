@@ -1,4 +1,4 @@
-//! Handshakes of the control link under way: whoever has not yet shown who they are takes no administrator's place.
+//! Handshakes under way, of the control link or another listener for people: whoever has not yet shown who they are takes no administrator's place.
 //!
 //! A source may have a few at once. When all places are taken the one that has been silent longest makes room: an
 //! administrator's handshake takes milliseconds, so it is never that one.
@@ -15,7 +15,7 @@ const MOST_ONE_SOURCE: usize = 16;
 
 /// The waiting room; clones are the same one.
 #[derive(Clone, Default)]
-pub(super) struct Strangers(Arc<Mutex<Room>>);
+pub struct Strangers(Arc<Mutex<Room>>);
 
 #[derive(Default)]
 struct Room {
@@ -25,7 +25,7 @@ struct Room {
 }
 
 /// A place in the waiting room: given up when dropped.
-pub(super) struct Place {
+pub struct Place {
     room: Strangers,
     number: u64,
     /// Ends when somebody else needs the place.
@@ -34,7 +34,7 @@ pub(super) struct Place {
 
 impl Strangers {
     /// `None`: this source has as many handshakes under way as one may.
-    pub(super) fn enter(&self, source: IpAddr) -> Option<Place> {
+    pub fn enter(&self, source: IpAddr) -> Option<Place> {
         let mut room = self.room();
         if room.under_way.values().filter(|(other, _)| *other == source).count() >= MOST_ONE_SOURCE {
             return None;
@@ -57,7 +57,7 @@ impl Strangers {
 
 impl Place {
     /// Comes back when the place is needed for somebody else.
-    pub(super) async fn wanted(&mut self) {
+    pub async fn wanted(&mut self) {
         let _ = (&mut self.wanted).await;
     }
 }

@@ -1,5 +1,6 @@
 //! One file a command (or a family of them).
 
+pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod cdr;
 pub(crate) mod cert;

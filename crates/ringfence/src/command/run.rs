@@ -1,14 +1,18 @@
 //! `ringfence run [SITE] [--only NODE…]`: start, serve, reload, stop.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use desk::Book;
+use desk::server::Desk;
 use net::Process;
 use roles::Control;
-use site::Site;
+use site::{Role, Site};
 use store::DataDir;
+use store::accounts::Accounts;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, check, wait_for};
@@ -55,19 +59,23 @@ fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
     data.site().map(Some)
 }
 
-/// Control links up, `ready` said, signals obeyed; returns when the process is to end.
+/// Control links and desks up, `ready` said, signals obeyed; returns when the process is to end.
 async fn serve(process: &mut Process, data: &DataDir) -> anyhow::Result<()> {
-    let mut names = Vec::new();
+    let (site, mut names, mut desks) = (data.site()?, Vec::new(), Vec::new());
     for node in process.nodes() {
         names.push(node.name().to_owned());
-        admin::link::serve(node).await?;
+        admin::link::serve(node.clone()).await?;
+        if let Some((address, book)) = desk_of(&site, node.name()) {
+            let (name, accounts) = (node.name().to_owned(), Accounts::new(data.store()?)?);
+            desks.push((name, desk::server::serve(node, address, book, accounts).await?));
+        }
     }
     println!("ready: {}", names.join(", "));
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(process, data),
+            _ = hangup.recv() => reload(process, data, &desks),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -79,6 +87,15 @@ async fn serve(process: &mut Process, data: &DataDir) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Where a node serves desks, and what they know of the site; `None`: it serves none.
+fn desk_of(site: &Site, name: &str) -> Option<(SocketAddr, Book)> {
+    let node = site.node(name)?;
+    let Role::CallServer(server) = &node.role else { return None };
+    let desk = server.desk.as_ref()?;
+    let address = SocketAddr::new(desk.address.unwrap_or(node.address), desk.port);
+    Some((address, Book::new(server.clone(), site.host_name(node))))
 }
 
 async fn drained(process: &Process) {
@@ -95,9 +112,15 @@ async fn drained(process: &Process) {
 }
 
 /// A site that does not pass is reported and changes nothing.
-fn reload(process: &mut Process, data: &DataDir) {
-    let outcome = data.site().and_then(|site| process.reload(&site));
-    match outcome {
+fn reload(process: &mut Process, data: &DataDir, desks: &[(String, Desk)]) {
+    let outcome = data.site().and_then(|site| process.reload(&site).map(|()| site));
+    for (name, desk) in desks {
+        // A desk that the new site does not have stays as it is until the process ends.
+        if let Some((_, book)) = outcome.as_ref().ok().and_then(|site| desk_of(site, name)) {
+            desk.replace(book);
+        }
+    }
+    match outcome.map(drop) {
         Ok(()) => tracing::info!("site reloaded: new calls follow it, calls that are up keep theirs"),
         Err(error) => tracing::warn!(error = %format!("{error:#}"), "site not reloaded; the one in force stays"),
     }

@@ -1,0 +1,229 @@
+//! Dialog: a call that an agent has, and the actions on it.
+//!
+//! A participant's `actions` are those that this server does; what the API has besides, and a phone does by its own keys,
+//! is accepted and then notified as a failed call operation, so that a client written for the API takes its own way out.
+
+use roles::{AgentView, Control, DialogView};
+
+use crate::access::Reach;
+use crate::error::{ErrorType, Problem};
+use crate::notification::Notification;
+use crate::request::ROOT;
+use crate::user::{self, State};
+use crate::xml::{Fields, Xml};
+use crate::{Answer, Deed};
+
+/// Constants of the API for calls that cannot be worked on: number and name.
+const OUT_OF_SERVICE: (&str, &str) = ("34", "CF_RESOURCE_OUT_OF_SERVICE");
+const WRONG_STATE: (&str, &str) = ("22", "CF_INVALID_OBJECT_STATE");
+
+/// What may be asked of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Answer,
+    Conference,
+    ConsultCall,
+    Drop,
+    Hold,
+    ParticipantDrop,
+    Retrieve,
+    SendDtmf,
+    StartRecording,
+    Transfer,
+    TransferSst,
+    UpdateCallData,
+    /// Of outbound campaigns, which do not exist here.
+    Campaign,
+}
+
+impl Action {
+    fn read(word: &str) -> Result<Action, Problem> {
+        Ok(match word {
+            "ANSWER" => Action::Answer,
+            "CONFERENCE" => Action::Conference,
+            "CONSULT_CALL" => Action::ConsultCall,
+            "DROP" => Action::Drop,
+            "HOLD" => Action::Hold,
+            "PARTICIPANT_DROP" => Action::ParticipantDrop,
+            "RETRIEVE" => Action::Retrieve,
+            "SEND_DTMF" => Action::SendDtmf,
+            "START_RECORDING" => Action::StartRecording,
+            "TRANSFER" => Action::Transfer,
+            "TRANSFER_SST" => Action::TransferSst,
+            "UPDATE_CALL_DATA" => Action::UpdateCallData,
+            "ACCEPT"
+            | "REJECT"
+            | "CLOSE"
+            | "RECLASSIFY"
+            | "UPDATE_SCHEDULED_CALLBACK"
+            | "CANCEL_SCHEDULED_CALLBACK" => Action::Campaign,
+            _ => {
+                return Err(Problem::input(word, "expected <requestedAction> to be an action of the API, such as DROP"));
+            }
+        })
+    }
+
+    /// Whether the API has it in this state of the agent's part.
+    fn fits(self, dialog: &DialogView) -> bool {
+        match self {
+            Action::Answer => !dialog.connected,
+            Action::Drop
+            | Action::Hold
+            | Action::ConsultCall
+            | Action::TransferSst
+            | Action::SendDtmf
+            | Action::UpdateCallData
+            | Action::StartRecording
+            | Action::ParticipantDrop => dialog.connected,
+            // They want a held call, and there is none that this server knows to be.
+            Action::Retrieve | Action::Transfer | Action::Conference | Action::Campaign => false,
+        }
+    }
+}
+
+pub(crate) fn uri(call: u64) -> String {
+    format!("{ROOT}/Dialog/{call}")
+}
+
+pub(crate) fn list_uri(agent: &str) -> String {
+    format!("{}/Dialogs", user::uri(agent))
+}
+
+/// `Dialog` in bodies and lists, `dialog` in notifications of a change.
+pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
+    let state = if dialog.connected { "ACTIVE" } else { "ALERTING" };
+    let party = |xml: &mut Xml, address: &str, kind: &str, actions: &[&str]| {
+        xml.within("Participant", |xml| {
+            xml.within("actions", |xml| actions.iter().for_each(|action| xml.leaf("action", action)));
+            xml.leaf("mediaAddress", address);
+            xml.leaf("mediaAddressType", kind);
+            xml.time("startTime", dialog.began_ms);
+            xml.leaf("state", state);
+            xml.leaf("stateCause", "");
+            xml.time("stateChangeTime", dialog.since_ms);
+        });
+    };
+    xml.within(name, |xml| {
+        xml.leaf("associatedDialogUri", "");
+        xml.leaf("fromAddress", &dialog.calling);
+        xml.number("id", dialog.call);
+        xml.within("mediaProperties", |xml| {
+            xml.leaf("mediaId", "1");
+            xml.leaf("DNIS", &dialog.dialled);
+            xml.leaf("callType", "ACD_IN");
+            xml.leaf("dialedNumber", &dialog.dialled);
+            xml.leaf("queueName", dialog.queue.as_deref().unwrap_or_default());
+            xml.within("callvariables", |xml| {
+                if let Some(attached) = &dialog.attached {
+                    xml.within("CallVariable", |xml| {
+                        xml.leaf("name", "user.attached");
+                        xml.leaf("value", &words_of(attached));
+                    });
+                }
+            });
+        });
+        xml.leaf("mediaType", "Voice");
+        xml.within("participants", |xml| {
+            let actions: &[&str] = if dialog.connected { &["DROP"] } else { &[] };
+            party(xml, &dialog.extension, "AGENT_DEVICE", actions);
+            party(xml, &dialog.calling, "", &[]);
+        });
+        xml.leaf("secondaryId", "");
+        xml.leaf("state", state);
+        xml.leaf("toAddress", &dialog.dialled);
+        xml.leaf("uri", &uri(dialog.call));
+    });
+}
+
+/// User-to-user data as its sender meant it: without the protocol discriminator, if it is text in hexadecimal digits.
+fn words_of(attached: &str) -> String {
+    let text = attached.strip_suffix(";encoding=hex").and_then(|hex| {
+        let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok());
+        String::from_utf8(octets.skip(1).collect::<Option<_>>()?).ok()
+    });
+    text.unwrap_or_else(|| attached.to_owned())
+}
+
+/// PUT: an action on a call.
+pub(crate) fn put(reach: Reach, dialog: &DialogView, fields: &Fields) -> Result<Answer, Problem> {
+    let word = fields.must("requestedAction")?;
+    let action = Action::read(word)?;
+    let target = fields.must("targetMediaAddress")?;
+    // A supervisor takes a party out of a call; the agent's own part is the agent's.
+    if !reach.is_own() && action != Action::ParticipantDrop {
+        let words = format!("{word} is for the agent whose call it is");
+        return Err(Problem::new(ErrorType::AuthorizationFailure, dialog.call.to_string(), words));
+    }
+    if reach.is_own() && target != dialog.extension {
+        return Err(Problem::input(target, "expected <targetMediaAddress> to be the agent's own extension"));
+    }
+    if matches!(action, Action::ConsultCall | Action::TransferSst) {
+        fields.must("toAddress")?;
+        if !dialog.connected {
+            return Ok(failed(dialog, ErrorType::GenericError, WRONG_STATE));
+        }
+    }
+    if !action.fits(dialog) {
+        return Err(Problem::state(if dialog.connected { "ACTIVE" } else { "ALERTING" }, word));
+    }
+    Ok(match action {
+        Action::Drop => {
+            let control = Control::Drop { call: dialog.call };
+            Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
+        }
+        _ => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
+    })
+}
+
+/// POST to an agent's dialogs: a new call.
+pub(crate) fn post(reach: Reach, agent: &AgentView, fields: &Fields) -> Result<Answer, Problem> {
+    let word = fields.must("requestedAction")?;
+    match word {
+        "MAKE_CALL" => {
+            let (from, _) = (fields.must("fromAddress")?, fields.must("toAddress")?);
+            if !reach.is_own() {
+                let words = "MAKE_CALL is for the agent whose phone it is";
+                return Err(Problem::new(ErrorType::AuthorizationFailure, agent.id.as_str(), words));
+            }
+            if from != agent.extension {
+                return Err(Problem::input(from, "expected <fromAddress> to be the agent's own extension"));
+            }
+            let is = State::of(agent);
+            if !matches!(is, State::NotReady | State::Ready) {
+                return Err(Problem::state(is.word(), word));
+            }
+        }
+        "SILENT_MONITOR" | "BARGE_CALL" => {
+            fields.must("fromAddress")?;
+            fields.must("toAddress")?;
+            if word == "BARGE_CALL" {
+                fields.must("associatedDialogUri")?;
+            }
+        }
+        _ => return Err(Problem::input(word, "expected MAKE_CALL, SILENT_MONITOR or BARGE_CALL")),
+    }
+    let (node, (data, message)) = (list_uri(&agent.id), OUT_OF_SERVICE);
+    let problem = Problem::new(ErrorType::CallOperationFailure, data, message);
+    Ok(Answer::Accepted(vec![Deed::Notify(Notification::error(&node, &node, &problem))]))
+}
+
+fn failed(dialog: &DialogView, kind: ErrorType, (data, message): (&str, &str)) -> Answer {
+    let problem = Problem::new(kind, data, message);
+    let told = Notification::error(&list_uri(&dialog.agent), &uri(dialog.call), &problem);
+    Answer::Accepted(vec![Deed::Notify(told)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attached_data_is_read_as_its_sender_meant_it() {
+        assert_eq!(words_of("0468656c6c6f;encoding=hex"), "hello");
+        assert_eq!(words_of("00c3a9;encoding=hex"), "é");
+        for other in ["0468656c6c;encoding=hex0", "04zz;encoding=hex", "04c3;encoding=hex", "é;encoding=hex", "", "abc"]
+        {
+            assert_eq!(words_of(other), other);
+        }
+    }
+}

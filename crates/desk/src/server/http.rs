@@ -1,0 +1,204 @@
+//! One request: who asks, what, and the answer.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::{Response, StatusCode};
+use roles::Reply;
+use store::accounts::{Account, Door, NotIn};
+use tokio::sync::mpsc;
+
+use super::{PATIENCE, Shared};
+use crate::error::{ErrorType, Problem};
+use crate::notification::Notification;
+use crate::request::values;
+use crate::{Answer, Deed, Method, Request, Resource};
+
+/// Octets of a body: the API's largest are a few hundred.
+const LARGEST: usize = 64 * 1024;
+/// Characters of a `requestId`.
+const LONGEST_ID: usize = 256;
+/// Event nodes that one listener names.
+const MOST_NODES: usize = 1000;
+const EVENTS: &str = "/api/v1/events";
+
+/// An answer's body: whole, or events as they happen.
+pub(super) enum Body {
+    Whole(Full<Bytes>),
+    Events(mpsc::Receiver<Bytes>),
+}
+
+pub(super) async fn respond(
+    shared: Arc<Shared>,
+    remote: IpAddr,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let answer = answer(&shared, remote, request).await;
+    Ok(answer.unwrap_or_else(|(problem, wait)| refused(&problem, wait)))
+}
+
+/// What is wrong, and after how many seconds it may be tried again.
+type Refused = (Problem, Option<u64>);
+
+async fn answer(shared: &Shared, remote: IpAddr, request: hyper::Request<Incoming>) -> Result<Response<Body>, Refused> {
+    let (head, body) = request.into_parts();
+    let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
+    let method = match head.method {
+        hyper::Method::GET => Method::Get,
+        hyper::Method::PUT => Method::Put,
+        hyper::Method::POST => Method::Post,
+        hyper::Method::DELETE => Method::Delete,
+        other => return Err((Problem::not_allowed(other.as_str(), &path), None)),
+    };
+    let account = match path == crate::system_info::URI {
+        true => None,
+        false => Some(log_in(shared, remote, &head.headers).await?),
+    };
+    if path == EVENTS && method == Method::Get {
+        // There is one: only SystemInfo needs none.
+        let account = account.ok_or_else(|| (Problem::not_logged_in(), None))?;
+        return events(shared, &head.headers, &query, account).await.map_err(|problem| (problem, None));
+    }
+    let body = read(body).await.map_err(|problem| (problem, None))?;
+    let request = Request { method, path: &path, query: &query, body: &body };
+    let resource = Resource::of(&path).map_err(|problem| (problem, None))?;
+    let dialogs =
+        matches!(resource, Resource::Dialogs(_) | Resource::Dialog(_) | Resource::Queue(_) | Resource::Queues(_));
+    let queues = matches!(resource, Resource::Queue(_) | Resource::Queues(_));
+    let centre = shared.centre(dialogs, queues).await.map_err(|problem| (problem, None))?;
+    match crate::answer(&request, account.as_ref(), &centre).map_err(|problem| (problem, None))? {
+        Answer::Here(xml) => Ok(whole(StatusCode::OK, xml)),
+        Answer::Accepted(deeds) => {
+            let id = head.headers.get("requestid").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let id: String = id.chars().take(LONGEST_ID).collect();
+            for deed in deeds {
+                perform(shared, deed, &id).await;
+            }
+            Ok(whole(StatusCode::ACCEPTED, String::new()))
+        }
+    }
+}
+
+/// An accepted request is done; should it come to nothing, that is notified.
+async fn perform(shared: &Shared, deed: Deed, request_id: &str) {
+    match deed {
+        Deed::Notify(notification) => shared.feed.notify(notification.of_request(request_id)),
+        Deed::Ask { control, node, source } => {
+            if !request_id.is_empty() {
+                shared.feed.expect(&source, request_id);
+            }
+            if let Reply::Sorry(words) = shared.node.control(control).await {
+                let problem = Problem::new(ErrorType::InvalidState, "22", words);
+                shared.feed.notify(Notification::error(&node, &source, &problem).of_request(request_id));
+            }
+        }
+    }
+}
+
+async fn events(
+    shared: &Shared,
+    headers: &HeaderMap,
+    query: &str,
+    account: Account,
+) -> Result<Response<Body>, Problem> {
+    let named = values(query, "node");
+    if named.len() > MOST_NODES {
+        return Err(Problem::input("node", format!("expected at most {MOST_NODES} event nodes, not {}", named.len())));
+    }
+    let centre = shared.centre(false, false).await?;
+    let nodes = crate::subscription(&account, &centre, &named)?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let stream = shared.feed.listen(nodes.into_iter().collect(), last, account, shared.accounts.clone());
+    let mut response = Response::new(Body::Events(stream));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// HTTP Basic (RFC 7617) against the accounts.
+async fn log_in(shared: &Shared, remote: IpAddr, headers: &HeaderMap) -> Result<Account, Refused> {
+    let (name, password) = credentials(headers).ok_or_else(|| (Problem::not_logged_in(), None))?;
+    // A runtime that stops has no connections either.
+    let gone = || (Problem::unavailable("the desk stops"), None);
+    let _turn = shared.log_ins.acquire().await.map_err(|_| gone())?;
+    let accounts = shared.accounts.clone();
+    let door = Door { source: remote, of: "desk" };
+    let looked = tokio::task::spawn_blocking(move || accounts.log_in(&name, &password, door));
+    let failure = |words: String| Problem::new(ErrorType::AuthorizationFailure, "UNAUTHORIZED", words);
+    looked.await.map_err(|_| gone())?.map_err(|refused| match refused {
+        NotIn::Wrong => (failure(refused.to_string()), None),
+        NotIn::Locked { wait } => (failure(refused.to_string()), Some(wait.as_secs().max(1))),
+        NotIn::Store(error) => (Problem::unavailable(error.to_string()), None),
+    })
+}
+
+fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+async fn read(body: Incoming) -> Result<String, Problem> {
+    let bad = |words: &str| Problem::new(ErrorType::BadRequest, "body", words);
+    let whole = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect())
+        .await
+        .map_err(|_| bad("the body did not come within 10 s"))?
+        .map_err(|_| bad("expected a body of at most 64 KiB"))?;
+    String::from_utf8(whole.to_bytes().to_vec()).map_err(|_| bad("expected XML in UTF-8"))
+}
+
+fn refused(problem: &Problem, wait: Option<u64>) -> Response<Body> {
+    // Every status of a problem is one.
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = whole(status, problem.body());
+    if problem.kind == ErrorType::AuthorizationFailure {
+        let basic = HeaderValue::from_static("Basic realm=\"desk\", charset=\"UTF-8\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, basic);
+    }
+    if let Some(wait) = wait {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
+    }
+    response
+}
+
+fn whole(status: StatusCode, xml: String) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(Full::new(xml.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml;charset=UTF-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Body::Whole(whole) => Pin::new(whole).poll_frame(context),
+            Body::Events(events) => events.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+        }
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        match self {
+            Body::Whole(whole) => whole.size_hint(),
+            Body::Events(_) => hyper::body::SizeHint::default(),
+        }
+    }
+}

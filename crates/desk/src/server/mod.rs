@@ -1,0 +1,173 @@
+//! The desk's listener: HTTPS (TLS 1.2 and 1.3) with the node's identity; who they are, people say with Basic.
+
+mod feed;
+mod http;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use admin::link::{Place, Strangers};
+use anyhow::Context;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use net::NodeHandle;
+use roles::{Control, Reply};
+use store::accounts::Accounts;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use trust::tls::Versions;
+
+use self::feed::Feed;
+use crate::centre::{Book, Centre};
+use crate::error::Problem;
+
+/// A peer that has not finished its handshake by now is let go.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// A request whose head takes longer than this, or whose body does, is not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections at once: an agent's desk holds one for events and a few for requests.
+const CONNECTIONS: usize = 16_384;
+/// Log-ins whose passwords are looked at at once; others wait.
+const LOG_INS: usize = 16;
+
+/// A desk interface that runs; it does until the runtime ends.
+pub struct Desk {
+    shared: Arc<Shared>,
+    pub address: SocketAddr,
+}
+
+/// What all connections share.
+struct Shared {
+    node: NodeHandle,
+    book: RwLock<Arc<Book>>,
+    accounts: Arc<Accounts>,
+    log_ins: Semaphore,
+    feed: Feed,
+}
+
+impl Desk {
+    /// The site was reloaded.
+    pub fn replace(&self, book: Book) {
+        let book = Arc::new(book);
+        *self.shared.book.write().unwrap_or_else(PoisonError::into_inner) = book.clone();
+        self.shared.feed.replace(book);
+    }
+}
+
+/// Binds the address and serves the desks of this call server.
+///
+/// # Errors
+/// The address cannot be bound, the node is no call server or has no identity.
+pub async fn serve(node: NodeHandle, address: SocketAddr, book: Book, accounts: Accounts) -> anyhow::Result<Desk> {
+    let name = node.name().to_owned();
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("desk of {name}: cannot listen on {address}"))?;
+    let (identity, _) = node.identity().context("a node without an identity has no desk")?;
+    let tls = trust::tls::server_anonymous(&identity, Versions { tls12: true, tls13: true })?;
+    let book = Arc::new(book);
+    let feed = Feed::start(&node, book.clone()).await?;
+    let address = listener.local_addr()?;
+    let shared = Arc::new(Shared {
+        node,
+        book: RwLock::new(book),
+        accounts: Arc::new(accounts),
+        log_ins: Semaphore::new(LOG_INS),
+        feed,
+    });
+    tokio::spawn(accept(listener, TlsAcceptor::from(tls), shared.clone()));
+    Ok(Desk { shared, address })
+}
+
+async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
+    let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
+    loop {
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(node = shared.node.name(), %error, "desk: accept failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(place) = strangers.enter(remote.ip()) else {
+            tracing::debug!(node = shared.node.name(), %remote, "desk: turned away, too many of its handshakes are under way");
+            continue;
+        };
+        let (tls, shared, room) = (tls.clone(), shared.clone(), room.clone());
+        tokio::spawn(async move {
+            if let Err(error) = connection(stream, remote, tls, place, &room, shared.clone()).await {
+                let error = format!("{error:#}");
+                tracing::debug!(node = shared.node.name(), %remote, %error, "desk: connection ended");
+            }
+        });
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    remote: SocketAddr,
+    tls: TlsAcceptor,
+    mut place: Place,
+    room: &Semaphore,
+    shared: Arc<Shared>,
+) -> anyhow::Result<()> {
+    let stream = tokio::select! {
+        done = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => done.context("handshake took too long")??,
+        () = place.wanted() => anyhow::bail!("silent, and its place was needed for somebody else"),
+    };
+    drop(place);
+    let _permit = room.try_acquire().context("as many connections are open as one desk takes")?;
+    let service = hyper::service::service_fn(move |request| http::respond(shared.clone(), remote.ip(), request));
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .context("HTTP")
+}
+
+impl Shared {
+    fn book(&self) -> Arc<Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How things are, as far as it is asked for.
+    async fn centre(&self, dialogs: bool, queues: bool) -> Result<Centre, Problem> {
+        look(&self.node, self.book(), dialogs, queues).await
+    }
+}
+
+async fn look(node: &NodeHandle, book: Arc<Book>, dialogs: bool, queues: bool) -> Result<Centre, Problem> {
+    let agents = match node.control(Control::Agents).await {
+        Reply::Agents(agents) => agents,
+        other => return Err(sorry(other)),
+    };
+    let dialogs = match dialogs {
+        false => Vec::new(),
+        true => match node.control(Control::Dialogs).await {
+            Reply::Dialogs(dialogs) => dialogs,
+            other => return Err(sorry(other)),
+        },
+    };
+    let queues = match queues {
+        false => Vec::new(),
+        true => match node.control(Control::Queues).await {
+            Reply::Queues(queues) => queues,
+            other => return Err(sorry(other)),
+        },
+    };
+    Ok(Centre::new(book, agents, dialogs, queues, now_ms()))
+}
+
+fn sorry(reply: Reply) -> Problem {
+    match reply {
+        Reply::Sorry(words) => Problem::unavailable(words),
+        other => Problem::unavailable(format!("the node answered another question: {other:?}")),
+    }
+}
+
+fn now_ms() -> u64 {
+    // A clock before 1970 shows as 0 rather than as a panic.
+    std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}

@@ -1,0 +1,146 @@
+//! A small contact centre for the tests: two teams, three agents, a supervisor.
+
+// Each test file uses what it needs.
+#![allow(dead_code)]
+
+use std::sync::Arc;
+
+use desk::{Answer, Book, Centre, Deed, ErrorType, Method, Problem, Request};
+use roles::{AgentView, Control, DialogView, QueueView};
+use store::accounts::{Account, Role};
+
+const SITE: &str = r#"
+ingress_group = "cube1"
+agent_group = "cucm1"
+queue = [{ name = "sales", wrap_up_s = 10 }, { name = "tax & duty" }]
+agent = [
+  { id = "1001", extension = "1001", queues = ["sales"], team = "red", first_name = "Ada", last_name = "<King>" },
+  { id = "1002", extension = "1002", queues = ["sales", "tax & duty"], team = "red" },
+  { id = "1003", extension = "1003", queues = ["tax & duty"], team = "blue" },
+  { id = "1009", extension = "1009", team = "blue" },
+]
+team = [{ name = "red", supervisors = ["1009"] }, { name = "blue" }]
+reason_code = [
+  { code = 10, label = "lunch", category = "not_ready" },
+  { code = 11, label = "training", category = "not_ready", teams = ["blue"] },
+  { code = 20, label = "shift over", category = "logout" },
+]
+wrap_up_reason = [{ label = "sold" }, { label = "no interest/later", teams = ["blue"] }]
+"#;
+
+pub(crate) fn centre_with(agents: &[(&str, &str)], dialogs: &[DialogView]) -> Centre {
+    centre_of(SITE, agents, dialogs)
+}
+
+pub(crate) fn without_codes(agents: &[(&str, &str)]) -> Centre {
+    let (before, rest) = SITE.split_once("reason_code = [").unwrap();
+    let after = rest.split_once("\n]\n").unwrap().1;
+    centre_of(&format!("{before}{after}"), agents, &[])
+}
+
+fn centre_of(site: &str, agents: &[(&str, &str)], dialogs: &[DialogView]) -> Centre {
+    let server: site::CallServer = toml::from_str(site).unwrap();
+    let known: Vec<String> = server.agents.iter().map(|agent| agent.id.clone()).collect();
+    let state = |id: &str| agents.iter().find(|(known, _)| *known == id).map_or("LOGOUT", |(_, state)| *state);
+    let agents = server.agents.iter().map(|planned| view(planned, state(&planned.id))).collect();
+    let queue = QueueView {
+        name: "sales".into(),
+        waiting: 2,
+        longest_wait_s: 5,
+        ready: 0,
+        talking: 0,
+        wrap_up: 0,
+        not_ready: 0,
+        estimate_s: None,
+        longest_since_ms: Some(1_616_640_919_809),
+    };
+    assert_eq!(known.len(), 4);
+    Centre::new(Arc::new(Book::new(server, "cvp1.lab.example".into())), agents, dialogs.to_vec(), vec![queue], 1)
+}
+
+fn view(planned: &site::Agent, state: &str) -> AgentView {
+    // Work after a call: ready or not afterwards.
+    let (state, pending) = match state {
+        "WORK" => ("WORK", Some("lunch".to_owned())),
+        "WORK_READY" => ("WORK", None),
+        other => (other, None),
+    };
+    AgentView {
+        id: planned.id.clone(),
+        extension: planned.extension.clone(),
+        state: state.into(),
+        reason: if state == "NOT_READY" { "lunch".into() } else { String::new() },
+        for_s: 3,
+        team: planned.team.clone(),
+        pending,
+        since_ms: 1_616_640_919_809,
+    }
+}
+
+/// Agent 1001 in this state, everybody else logged out.
+pub(crate) fn in_state(state: &str) -> Centre {
+    centre_with(&[("1001", state)], &[])
+}
+
+pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
+    DialogView {
+        call: 77,
+        agent: agent.into(),
+        extension: agent.into(),
+        calling: "+4420".into(),
+        dialled: "6016".into(),
+        queue: Some("sales".into()),
+        call_type: None,
+        attached: Some("0461626364;encoding=hex".into()),
+        connected,
+        began_ms: 1_616_640_919_000,
+        since_ms: 1_616_640_919_809,
+    }
+}
+
+pub(crate) fn account(role: Role, agent: &str) -> Account {
+    let agent = Some(agent.to_owned()).filter(|agent| !agent.is_empty());
+    Account { name: "somebody".into(), role, agent, made_ms: 0 }
+}
+
+/// `path` after `/finesse/api/`, with its query.
+pub(crate) fn ask(method: Method, path: &str, body: &str, who: &Account, centre: &Centre) -> Result<Answer, Problem> {
+    ask_as(method, path, body, Some(who), centre)
+}
+
+pub(crate) fn ask_as(
+    method: Method,
+    path: &str,
+    body: &str,
+    who: Option<&Account>,
+    centre: &Centre,
+) -> Result<Answer, Problem> {
+    let path = format!("/finesse/api/{path}");
+    let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+    desk::answer(&Request { method, path, query, body }, who, centre)
+}
+
+#[track_caller]
+pub(crate) fn body(answer: Result<Answer, Problem>) -> String {
+    match answer {
+        Ok(Answer::Here(xml)) => xml,
+        other => panic!("expected a body, not {other:?}"),
+    }
+}
+
+/// What the call server is asked for.
+#[track_caller]
+pub(crate) fn doings(answer: Result<Answer, Problem>) -> Vec<Control> {
+    let Ok(Answer::Accepted(deeds)) = answer else { panic!("expected 202, not {answer:?}") };
+    let control = |deed| match deed {
+        Deed::Ask { control, .. } => control,
+        Deed::Notify(told) => panic!("notified: {told:?}"),
+    };
+    deeds.into_iter().map(control).collect()
+}
+
+#[track_caller]
+pub(crate) fn refused(answer: Result<Answer, Problem>, status: u16, kind: ErrorType) {
+    let problem = answer.unwrap_err();
+    assert_eq!((problem.status, problem.kind), (status, kind), "{problem:?}");
+}

@@ -1,0 +1,130 @@
+//! Every state × action pair of a call, and new calls.
+
+mod centre;
+
+use centre::{account, ask, body, call, centre_with, doings, in_state, refused};
+use desk::{Answer, Centre, Deed, ErrorType, Method, Problem};
+use roles::Control;
+use store::accounts::Role;
+
+fn put(action: &str, centre: &Centre) -> Result<Answer, Problem> {
+    let body = format!(
+        "<Dialog><targetMediaAddress>1001</targetMediaAddress><toAddress>1002</toAddress>\
+         <requestedAction>{action}</requestedAction></Dialog>"
+    );
+    ask(Method::Put, "Dialog/77", &body, &account(Role::Agent, "1001"), centre)
+}
+
+/// The error that is notified of an accepted request.
+#[track_caller]
+fn notified(answer: Result<Answer, Problem>) -> String {
+    let Ok(Answer::Accepted(deeds)) = answer else { panic!("expected 202, not {answer:?}") };
+    let [Deed::Notify(told)] = deeds.as_slice() else { panic!("{deeds:?}") };
+    assert_eq!(told.node, "/finesse/api/User/1001/Dialogs");
+    let kind = told.update.split_once("<errorType>").unwrap().1;
+    kind.split_once("</errorType>").unwrap().0.to_owned()
+}
+
+#[test]
+fn each_action_has_its_stated_outcome_in_each_state() {
+    let (ringing, talking) = (centre_with(&[], &[call("1001", false)]), centre_with(&[], &[call("1001", true)]));
+    // Ringing.
+    assert_eq!(notified(put("ANSWER", &ringing)), "Call Operation Failure");
+    for action in ["TRANSFER_SST", "CONSULT_CALL"] {
+        assert_eq!(notified(put(action, &ringing)), "Generic Error", "{action}");
+    }
+    let never = ["RETRIEVE", "TRANSFER", "CONFERENCE", "ACCEPT", "REJECT", "CLOSE", "RECLASSIFY"];
+    let talking_only = ["DROP", "HOLD", "SEND_DTMF", "UPDATE_CALL_DATA", "START_RECORDING", "PARTICIPANT_DROP"];
+    for action in never.iter().chain(&talking_only) {
+        refused(put(action, &ringing), 400, ErrorType::InvalidState);
+    }
+    // Talking.
+    assert_eq!(doings(put("DROP", &talking)), [Control::Drop { call: 77 }]);
+    for action in ["HOLD", "SEND_DTMF", "UPDATE_CALL_DATA", "START_RECORDING", "CONSULT_CALL", "TRANSFER_SST"] {
+        assert_eq!(notified(put(action, &talking)), "Call Operation Failure", "{action}");
+    }
+    for action in never.iter().chain(&["ANSWER"]) {
+        refused(put(action, &talking), 400, ErrorType::InvalidState);
+    }
+    for centre in [&ringing, &talking] {
+        refused(put("DANCE", centre), 400, ErrorType::InvalidInput);
+    }
+}
+
+#[test]
+fn actions_that_are_listed_are_those_that_are_done() {
+    for connected in [false, true] {
+        let centre = centre_with(&[], &[call("1001", connected)]);
+        let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
+        assert_eq!(xml.contains("<action>DROP</action>"), connected);
+        assert_eq!(xml.matches("<action>").count(), usize::from(connected), "{xml}");
+        assert_eq!(matches!(put("DROP", &centre), Ok(Answer::Accepted(_))), connected);
+    }
+}
+
+#[test]
+fn a_call_is_its_agents_alone() {
+    let centre = centre_with(&[], &[call("1002", true)]);
+    refused(put("DROP", &centre), 401, ErrorType::InvalidAuthorizationUser);
+    refused(put("DROP", &in_state("READY")), 404, ErrorType::DialogNotFound);
+    let drop = "<Dialog><targetMediaAddress>1002</targetMediaAddress><requestedAction>DROP</requestedAction></Dialog>";
+    // A supervisor of the team sees it, and may not hang up in the agent's name.
+    let supervisor = account(Role::Supervisor, "1009");
+    assert!(
+        body(ask(Method::Get, "Dialog/77", "", &supervisor, &centre)).contains("<mediaAddress>1002</mediaAddress>")
+    );
+    refused(ask(Method::Put, "Dialog/77", drop, &supervisor, &centre), 401, ErrorType::AuthorizationFailure);
+    let own = account(Role::Agent, "1002");
+    assert_eq!(doings(ask(Method::Put, "Dialog/77", drop, &own, &centre)), [Control::Drop { call: 77 }]);
+    for (body, kind) in [
+        (drop.replace("1002", "1001"), ErrorType::InvalidInput),
+        (drop.replace("<targetMediaAddress>1002</targetMediaAddress>", ""), ErrorType::ParameterMissing),
+        ("<Dialog><targetMediaAddress>1002</targetMediaAddress></Dialog>".into(), ErrorType::ParameterMissing),
+        ("<User/>".into(), ErrorType::BadRequest),
+    ] {
+        refused(ask(Method::Put, "Dialog/77", &body, &own, &centre), 400, kind);
+    }
+}
+
+#[test]
+fn a_new_call_is_for_who_is_in_none() {
+    let make = "<Dialog><requestedAction>MAKE_CALL</requestedAction><toAddress>5</toAddress><fromAddress>1001</fromAddress></Dialog>";
+    for state in ["LOGOUT", "NOT_READY", "READY", "RESERVED", "TALKING", "WORK", "WORK_READY"] {
+        let answer = ask(Method::Post, "User/1001/Dialogs", make, &account(Role::Agent, "1001"), &in_state(state));
+        match state {
+            "NOT_READY" | "READY" => assert_eq!(notified(answer), "Call Operation Failure"),
+            _ => refused(answer, 400, ErrorType::InvalidState),
+        }
+    }
+    for (body, kind) in [
+        (make.replace("1001", "1002"), ErrorType::InvalidInput),
+        (make.replace("<toAddress>5</toAddress>", ""), ErrorType::ParameterMissing),
+        (make.replace("MAKE_CALL", "SING"), ErrorType::InvalidInput),
+    ] {
+        let answer = ask(Method::Post, "User/1001/Dialogs", &body, &account(Role::Agent, "1001"), &in_state("READY"));
+        refused(answer, 400, kind);
+    }
+}
+
+#[test]
+fn a_dialog_says_who_what_and_since_when() {
+    let centre = centre_with(&[], &[call("1001", true)]);
+    let xml = body(ask(Method::Get, "User/1001/Dialogs", "", &account(Role::Agent, "1001"), &centre));
+    assert!(xml.starts_with("<Dialogs><Dialog>") && xml.ends_with("</Dialog></Dialogs>"), "{xml}");
+    for part in [
+        "<fromAddress>+4420</fromAddress>",
+        "<id>77</id>",
+        "<queueName>sales</queueName>",
+        "<CallVariable><name>user.attached</name><value>abcd</value></CallVariable>",
+        "<mediaType>Voice</mediaType>",
+        "<mediaAddress>1001</mediaAddress><mediaAddressType>AGENT_DEVICE</mediaAddressType>",
+        "<stateChangeTime>2021-03-25T02:55:19.809Z</stateChangeTime>",
+        "<state>ACTIVE</state>",
+        "<toAddress>6016</toAddress>",
+        "<uri>/finesse/api/Dialog/77</uri>",
+    ] {
+        assert!(xml.contains(part), "{part} in {xml}");
+    }
+    let nobodys = body(ask(Method::Get, "User/1002/Dialogs", "", &account(Role::Agent, "1002"), &centre));
+    assert_eq!(nobodys, "<Dialogs></Dialogs>");
+}

@@ -1,0 +1,173 @@
+//! Log-in: limits, the password, the audit log.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_lc_rs::hmac;
+
+use super::limits::Limits;
+use super::{Account, password};
+use crate::{Change, Error, Store};
+
+/// Somebody whose password was right need not have it hashed again within this time.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+/// How many such there are at most.
+const KNOWN: usize = 4096;
+
+/// Lets people in: shared by all connections of a process. Blocks for the time of an argon2id (tens of milliseconds), one
+/// at a time; a runtime calls it where it may block.
+pub struct Accounts {
+    store: Mutex<Store>,
+    limits: Mutex<Limits>,
+    known: Mutex<BTreeMap<String, Known>>,
+    /// One hash at a time: 19 MiB and a core for each is more than strangers should have.
+    hashing: Mutex<()>,
+    /// Of the digests in `known`; as old as this process.
+    key: hmac::Key,
+    nobodys: String,
+    began: Instant,
+}
+
+/// A password that was right.
+struct Known {
+    digest: hmac::Tag,
+    /// What it was right for.
+    kept: String,
+    until: Duration,
+}
+
+/// Where somebody stands who wants in.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    pub source: IpAddr,
+    /// For the audit log: `desk`.
+    pub of: &'static str,
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIn {
+    /// Which of the two is never said.
+    #[error("name or password is wrong")]
+    Wrong,
+    /// After too many wrong ones.
+    #[error("too many wrong passwords: try again in {} s", .wait.as_secs().max(1))]
+    Locked { wait: Duration },
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Accounts {
+    /// With a connection to the store of their own.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn new(store: Store) -> Result<Accounts, Error> {
+        Ok(Accounts {
+            store: Mutex::new(store),
+            limits: Mutex::default(),
+            known: Mutex::default(),
+            hashing: Mutex::default(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &password::random::<32>()?),
+            nobodys: password::nobodys()?,
+            began: Instant::now(),
+        })
+    }
+
+    /// Whose name and password these are. An unknown name costs what a wrong password costs. Neither limited nor written
+    /// down: doors to a network want [`Accounts::log_in`].
+    pub fn verify(&self, name: &str, password: &str) -> Option<Account> {
+        self.look(name, password).ok()?.map(|(account, _)| account)
+    }
+
+    /// The same at a door: five wrong passwords lock a name for five minutes, twenty an address; each wrong password is
+    /// in the audit log, and each right one that was not used within the last ten minutes.
+    ///
+    /// # Errors
+    /// They are not let in.
+    pub fn log_in(&self, name: &str, password: &str, door: Door) -> Result<Account, NotIn> {
+        if let Some(wait) = lock(&self.limits).wait(name, door.source, self.now()) {
+            return Err(NotIn::Locked { wait });
+        }
+        match self.look(name, password)? {
+            Some((account, first)) => {
+                lock(&self.limits).right(name);
+                if first {
+                    self.audit(name, door, "logged in")?;
+                }
+                Ok(account)
+            }
+            None => {
+                lock(&self.limits).wrong(name, door.source, self.now());
+                self.audit(name, door, "gave a wrong name or password")?;
+                Err(NotIn::Wrong)
+            }
+        }
+    }
+
+    /// Whether this account is still as it was when it was let in. A password that was changed since is not looked at.
+    pub fn holds(&self, account: &Account) -> bool {
+        lock(&self.store).account(&account.name).is_ok_and(|found| found.is_some_and(|(found, _)| found == *account))
+    }
+
+    /// Whose they are, and whether that was not known yet.
+    fn look(&self, name: &str, password: &str) -> Result<Option<(Account, bool)>, Error> {
+        let found = lock(&self.store).account(name)?;
+        let Some((account, kept)) = found else {
+            self.fits(&self.nobodys, password);
+            return Ok(None);
+        };
+        if self.is_known(name, password, &kept) {
+            return Ok(Some((account, false)));
+        }
+        if !self.fits(&kept, password) {
+            return Ok(None);
+        }
+        self.remember(name, password, kept);
+        Ok(Some((account, true)))
+    }
+
+    fn fits(&self, kept: &str, password: &str) -> bool {
+        let _one = lock(&self.hashing);
+        password::fits(kept, password)
+    }
+
+    fn is_known(&self, name: &str, password: &str, kept: &str) -> bool {
+        let known = lock(&self.known);
+        known.get(name).is_some_and(|known| {
+            known.until > self.now()
+                && known.kept == kept
+                && hmac::verify(&self.key, password.as_bytes(), known.digest.as_ref()).is_ok()
+        })
+    }
+
+    fn remember(&self, name: &str, password: &str, kept: String) {
+        let (mut known, now) = (lock(&self.known), self.now());
+        if known.len() >= KNOWN {
+            known.retain(|_, known| known.until > now);
+        }
+        if known.len() < KNOWN || known.contains_key(name) {
+            let digest = hmac::sign(&self.key, password.as_bytes());
+            known.insert(name.to_owned(), Known { digest, kept, until: now + KNOWN_FOR });
+        }
+    }
+
+    fn audit(&self, name: &str, door: Door, what: &str) -> Result<(), Error> {
+        let at_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        // Whatever a stranger typed: no control characters, no more than a name has.
+        let who: String = name.chars().filter(|c| !c.is_control()).take(super::LONGEST_NAME).collect();
+        let what = format!("{who} {what} at {}", door.of);
+        lock(&self.store).add_change(&Change { at_ms, who, source: door.source.to_string(), what, detail: "{}".into() })
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// What a thread that panicked left is whole: each of these is changed in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
