@@ -3,19 +3,29 @@
 //! A participant's `actions` are those that this server does; what the API has besides, and a phone does by its own keys,
 //! is accepted and then notified as a failed call operation, so that a client written for the API takes its own way out.
 
+use std::collections::BTreeMap;
+
 use roles::{AgentView, Control, DialogView};
 
 use crate::access::Reach;
+use crate::centre::Centre;
 use crate::error::{ErrorType, Problem};
 use crate::notification::Notification;
 use crate::request::ROOT;
 use crate::user::{self, State};
 use crate::xml::{Fields, Xml};
-use crate::{Answer, Deed};
+use crate::{Answer, Deed, wrap_up_reason};
 
 /// Constants of the API for calls that cannot be worked on: number and name.
 const OUT_OF_SERVICE: (&str, &str) = ("34", "CF_RESOURCE_OUT_OF_SERVICE");
 const WRONG_STATE: (&str, &str) = ("22", "CF_INVALID_OBJECT_STATE");
+
+/// What the caller's application attached.
+const ATTACHED: &str = "user.attached";
+const WRAP_UP_REASON: &str = "wrapUpReason";
+/// Characters of a call variable, and octets of its name.
+const LONGEST_VALUE: usize = 40;
+const LONGEST_NAME: usize = 64;
 
 /// What may be asked of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +68,10 @@ impl Action {
             | "UPDATE_SCHEDULED_CALLBACK"
             | "CANCEL_SCHEDULED_CALLBACK" => Action::Campaign,
             _ => {
-                return Err(Problem::input(word, "expected <requestedAction> to be an action of the API, such as DROP"));
+                return Err(Problem::input(
+                    word,
+                    "expected <requestedAction> to be an action of the API, such as DROP",
+                ));
             }
         })
     }
@@ -114,17 +127,23 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
             xml.leaf("dialedNumber", &dialog.dialled);
             xml.leaf("queueName", dialog.queue.as_deref().unwrap_or_default());
             xml.within("callvariables", |xml| {
-                if let Some(attached) = &dialog.attached {
+                let mut variable = |name: &str, value: &str| {
                     xml.within("CallVariable", |xml| {
-                        xml.leaf("name", "user.attached");
-                        xml.leaf("value", &words_of(attached));
+                        xml.leaf("name", name);
+                        xml.leaf("value", value);
                     });
+                };
+                if let Some(attached) = &dialog.attached {
+                    variable(ATTACHED, &words_of(attached));
                 }
+                let variables = dialog.notes.iter().filter(|(name, _)| *name != WRAP_UP_REASON);
+                variables.for_each(|(name, value)| variable(name, value));
             });
+            xml.leaf(WRAP_UP_REASON, dialog.notes.get(WRAP_UP_REASON).map_or("", String::as_str));
         });
         xml.leaf("mediaType", "Voice");
         xml.within("participants", |xml| {
-            let actions: &[&str] = if dialog.connected { &["DROP"] } else { &[] };
+            let actions: &[&str] = if dialog.connected { &["DROP", "TRANSFER_SST", "UPDATE_CALL_DATA"] } else { &[] };
             party(xml, &dialog.extension, "AGENT_DEVICE", actions);
             party(xml, &dialog.calling, "", &[]);
         });
@@ -139,13 +158,14 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
 fn words_of(attached: &str) -> String {
     let text = attached.strip_suffix(";encoding=hex").and_then(|hex| {
         let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok());
-        String::from_utf8(octets.skip(1).collect::<Option<_>>()?).ok()
+        let octets = octets.collect::<Option<Vec<u8>>>()?;
+        String::from_utf8(octets.get(1..)?.to_vec()).ok()
     });
     text.unwrap_or_else(|| attached.to_owned())
 }
 
 /// PUT: an action on a call.
-pub(crate) fn put(reach: Reach, dialog: &DialogView, fields: &Fields) -> Result<Answer, Problem> {
+pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &Fields) -> Result<Answer, Problem> {
     let word = fields.must("requestedAction")?;
     let action = Action::read(word)?;
     let target = fields.must("targetMediaAddress")?;
@@ -166,13 +186,55 @@ pub(crate) fn put(reach: Reach, dialog: &DialogView, fields: &Fields) -> Result<
     if !action.fits(dialog) {
         return Err(Problem::state(if dialog.connected { "ACTIVE" } else { "ALERTING" }, word));
     }
+    let ask = |control| {
+        Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
+    };
     Ok(match action {
-        Action::Drop => {
-            let control = Control::Drop { call: dialog.call };
-            Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
+        Action::Drop => ask(Control::Drop { call: dialog.call }),
+        Action::TransferSst => {
+            let to = fields.must("toAddress")?;
+            let plan = &centre.book.plan;
+            let here =
+                plan.queues.iter().any(|queue| queue.name == to) || plan.scripts.iter().any(|script| script.name == to);
+            match here {
+                true => ask(Control::Transfer { call: dialog.call, to: to.to_owned() }),
+                // A number outside: the phone's own keys do that.
+                false => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
+            }
         }
+        Action::UpdateCallData => ask(Control::Note { call: dialog.call, values: notes(centre, dialog, fields)? }),
         _ => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
     })
+}
+
+/// What an agent notes: a wrap-up reason of the team's, call variables.
+fn notes(centre: &Centre, dialog: &DialogView, fields: &Fields) -> Result<BTreeMap<String, String>, Problem> {
+    let mut notes = BTreeMap::new();
+    if let Some(reason) = fields.get(WRAP_UP_REASON) {
+        let team = centre.agents.get(&dialog.agent).and_then(|agent| agent.team.as_deref());
+        if !wrap_up_reason::of_team(centre, Some(team)).any(|known| known.label == reason) {
+            return Err(Problem::input(reason, "expected <wrapUpReason> to be a label of the agent's WrapUpReasons"));
+        }
+        notes.insert(WRAP_UP_REASON.to_owned(), reason.to_owned());
+    }
+    for (name, value) in fields.pairs() {
+        let numbered = name.strip_prefix("callVariable").and_then(|number| number.parse::<u8>().ok());
+        let known = numbered.is_some_and(|number| (1..=10).contains(&number)) || name.starts_with("user.");
+        if !known || name == ATTACHED || name.len() > LONGEST_NAME {
+            return Err(Problem::input(
+                name,
+                "expected callVariable1 to callVariable10, or a name that begins with user.",
+            ));
+        }
+        if value.chars().count() > LONGEST_VALUE {
+            return Err(Problem::input(name, format!("expected at most {LONGEST_VALUE} characters")));
+        }
+        notes.insert(name.to_owned(), value.to_owned());
+    }
+    match notes.is_empty() {
+        true => Err(Problem::missing("mediaProperties")),
+        false => Ok(notes),
+    }
 }
 
 /// POST to an agent's dialogs: a new call.

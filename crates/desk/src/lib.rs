@@ -48,6 +48,8 @@ pub enum Deed {
     Ask { control: roles::Control, node: String, source: String },
     /// An accepted request that failed.
     Notify(Notification),
+    /// Somebody changed what is another's: for the audit log.
+    WriteDown(String),
 }
 
 /// Answers a request of somebody who is logged in; without an account only what everybody may know.
@@ -71,7 +73,7 @@ pub fn answer(request: &Request<'_>, account: Option<&Account>, centre: &Centre)
         }
         (Method::Put, Resource::Dialog(id)) => {
             let (reach, dialog) = access::dialog(centre, account, id)?;
-            dialog::put(reach, dialog, &Fields::read("Dialog", request.body)?)
+            dialog::put(centre, reach, dialog, &Fields::read("Dialog", request.body)?)
         }
         (Method::Get, _) => look(request, &resource, account, centre).map(Answer::Here),
         (_, resource) if resource.is_configuration() => {

@@ -188,16 +188,21 @@ fn own(centre: &Centre, agent: &AgentView, wanted: Wanted, fields: &Fields) -> R
 fn by_supervisor(agent: &AgentView, wanted: Wanted) -> Result<Answer, Problem> {
     let (id, is) = (agent.id.clone(), State::of(agent));
     let reason = reason_code::BY_SUPERVISOR.to_owned();
-    match (wanted, is) {
+    let control = match (wanted, is) {
         (Wanted::Login, _) => Err(Problem::input("LOGIN", "nobody is logged in by somebody else")),
         (Wanted::Ready, State::Logout | State::Unknown) => Err(Problem::state(is.word(), word(wanted))),
-        (Wanted::Ready, _) => Ok(ask(agent, Control::AgentReady { agent: id })),
+        (Wanted::Ready, _) => Ok(Control::AgentReady { agent: id }),
         (Wanted::NotReady, State::Ready | State::Work | State::WorkReady) => {
-            Ok(ask(agent, Control::AgentNotReadyLater { agent: id, reason }))
+            Ok(Control::AgentNotReadyLater { agent: id, reason })
         }
-        (Wanted::Logout, State::NotReady) => Ok(ask(agent, Control::AgentLogout { agent: id, reason })),
+        (Wanted::Logout, State::NotReady) => Ok(Control::AgentLogout { agent: id, reason }),
         (Wanted::NotReady | Wanted::Logout, _) => Err(Problem::state(is.word(), word(wanted))),
-    }
+    }?;
+    let uri = uri(&agent.id);
+    Ok(Answer::Accepted(vec![
+        Deed::WriteDown(format!("agent {}, who is {}, is to be {}", agent.id, is.word(), word(wanted))),
+        Deed::Ask { control, node: uri.clone(), source: uri },
+    ]))
 }
 
 fn word(wanted: Wanted) -> &'static str {

@@ -9,15 +9,15 @@ use crate::xml::Xml;
 
 /// The list of a team (`Some(None)`: of who is in none), or all.
 pub(crate) fn list(xml: &mut Xml, centre: &Centre, team: Option<Option<&str>>) {
-    let fits = |teams: &[String]| match team {
+    xml.within("WrapUpReasons", |xml| of_team(centre, team).for_each(|reason| write(xml, reason)));
+}
+
+pub(crate) fn of_team<'a>(centre: &'a Centre, team: Option<Option<&'a str>>) -> impl Iterator<Item = &'a WrapUpReason> {
+    let fits = move |teams: &[String]| match team {
         None => true,
         Some(team) => teams.is_empty() || team.is_some_and(|team| teams.iter().any(|known| known == team)),
     };
-    xml.within("WrapUpReasons", |xml| {
-        centre.book.plan.wrap_up_reasons.iter().filter(|reason| fits(&reason.teams)).for_each(|reason| {
-            write(xml, reason);
-        });
-    });
+    centre.book.plan.wrap_up_reasons.iter().filter(move |reason| fits(&reason.teams))
 }
 
 /// # Errors

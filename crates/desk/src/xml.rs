@@ -89,6 +89,22 @@ impl Fields {
         found.filter(|value| !value.is_empty())
     }
 
+    /// `<CallVariable><name>…</name><value>…</value></CallVariable>` and what else comes in pairs like this, in order. An
+    /// empty value is one.
+    pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
+        let mut pairs = Vec::new();
+        for two in self.0.windows(2) {
+            if let [(name, key), (value, text)] = two
+                && name == "name"
+                && value == "value"
+                && !key.is_empty()
+            {
+                pairs.push((key.as_str(), text.as_str()));
+            }
+        }
+        pairs
+    }
+
     /// # Errors
     /// It is missing or empty.
     pub(crate) fn must(&self, name: &str) -> Result<&str, Problem> {

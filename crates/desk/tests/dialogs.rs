@@ -15,6 +15,13 @@ fn put(action: &str, centre: &Centre) -> Result<Answer, Problem> {
     ask(Method::Put, "Dialog/77", &body, &account(Role::Agent, "1001"), centre)
 }
 
+fn put_with(action: &str, more: &str, centre: &Centre) -> Result<Answer, Problem> {
+    let body = format!(
+        "<Dialog><targetMediaAddress>1001</targetMediaAddress><requestedAction>{action}</requestedAction>{more}</Dialog>"
+    );
+    ask(Method::Put, "Dialog/77", &body, &account(Role::Agent, "1001"), centre)
+}
+
 /// The error that is notified of an accepted request.
 #[track_caller]
 fn notified(answer: Result<Answer, Problem>) -> String {
@@ -40,7 +47,9 @@ fn each_action_has_its_stated_outcome_in_each_state() {
     }
     // Talking.
     assert_eq!(doings(put("DROP", &talking)), [Control::Drop { call: 77 }]);
-    for action in ["HOLD", "SEND_DTMF", "UPDATE_CALL_DATA", "START_RECORDING", "CONSULT_CALL", "TRANSFER_SST"] {
+    refused(put("UPDATE_CALL_DATA", &talking), 400, ErrorType::ParameterMissing);
+    // TRANSFER_SST: to a number outside.
+    for action in ["HOLD", "SEND_DTMF", "START_RECORDING", "CONSULT_CALL", "TRANSFER_SST"] {
         assert_eq!(notified(put(action, &talking)), "Call Operation Failure", "{action}");
     }
     for action in never.iter().chain(&["ANSWER"]) {
@@ -56,9 +65,49 @@ fn actions_that_are_listed_are_those_that_are_done() {
     for connected in [false, true] {
         let centre = centre_with(&[], &[call("1001", connected)]);
         let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
-        assert_eq!(xml.contains("<action>DROP</action>"), connected);
-        assert_eq!(xml.matches("<action>").count(), usize::from(connected), "{xml}");
-        assert_eq!(matches!(put("DROP", &centre), Ok(Answer::Accepted(_))), connected);
+        for (action, more) in [
+            ("DROP", ""),
+            ("TRANSFER_SST", "<toAddress>tax &amp; duty</toAddress>"),
+            ("UPDATE_CALL_DATA", "<mediaProperties><wrapUpReason>sold</wrapUpReason></mediaProperties>"),
+        ] {
+            assert_eq!(xml.contains(&format!("<action>{action}</action>")), connected, "{action}");
+            let answer = put_with(action, more, &centre);
+            let done = matches!(&answer, Ok(Answer::Accepted(deeds)) if matches!(deeds.as_slice(), [Deed::Ask { .. }]));
+            assert_eq!(done, connected, "{action}: {answer:?}");
+        }
+        assert_eq!(xml.matches("<action>").count(), if connected { 3 } else { 0 }, "{xml}");
+    }
+}
+
+#[test]
+fn a_caller_is_sent_on_and_notes_are_taken() {
+    let centre = centre_with(&[], &[call("1001", true)]);
+    let to = Control::Transfer { call: 77, to: "tax & duty".into() };
+    assert_eq!(doings(put_with("TRANSFER_SST", "<toAddress>tax &amp; duty</toAddress>", &centre)), [to]);
+    let note = |inside: &str| {
+        let more = format!("<mediaProperties>{inside}</mediaProperties>");
+        put_with("UPDATE_CALL_DATA", &more, &centre)
+    };
+    let variable =
+        |name: &str, value: &str| format!("<CallVariable><name>{name}</name><value>{value}</value></CallVariable>");
+    let both = format!(
+        "<wrapUpReason>sold</wrapUpReason><callvariables>{}{}</callvariables>",
+        variable("callVariable10", "a b"),
+        variable("user.colour", "")
+    );
+    let values = [("callVariable10", "a b"), ("user.colour", ""), ("wrapUpReason", "sold")];
+    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    assert_eq!(doings(note(&both)), [Control::Note { call: 77, values }]);
+    for wrong in [
+        // Of another team.
+        "<wrapUpReason>no interest/later</wrapUpReason>".to_owned(),
+        variable("callVariable11", "x"),
+        variable("callVariable0", "x"),
+        variable("user.attached", "x"),
+        variable("anything", "x"),
+        variable("callVariable1", &"x".repeat(41)),
+    ] {
+        refused(note(&wrong), 400, ErrorType::InvalidInput);
     }
 }
 
@@ -116,6 +165,7 @@ fn a_dialog_says_who_what_and_since_when() {
         "<id>77</id>",
         "<queueName>sales</queueName>",
         "<CallVariable><name>user.attached</name><value>abcd</value></CallVariable>",
+        "<CallVariable><name>callVariable3</name><value>gold</value></CallVariable></callvariables><wrapUpReason>sold</wrapUpReason>",
         "<mediaType>Voice</mediaType>",
         "<mediaAddress>1001</mediaAddress><mediaAddressType>AGENT_DEVICE</mediaAddressType>",
         "<stateChangeTime>2021-03-25T02:55:19.809Z</stateChangeTime>",

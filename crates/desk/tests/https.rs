@@ -76,7 +76,10 @@ impl Lab {
     async fn listen(&self, agent: &str, last: Option<&str>) -> Events {
         let mut stream = self.connect().await;
         let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-        let request = format!("GET /api/v1/events HTTP/1.1\r\nhost: desk\r\n{}{last}\r\n", basic(agent, PASSWORD));
+        let request = format!(
+            "GET /api/v1/events HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n{}{last}\r\n",
+            basic(agent, PASSWORD)
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut events = Events { stream, last: None };
         assert_eq!(events.line().await, "HTTP/1.1 200 OK");
@@ -182,7 +185,9 @@ async fn an_agent_logs_in_is_ready_and_hears_of_it_over_a_cut() {
 async fn strangers_and_wrong_requests_get_their_answers() {
     let lab = Lab::start(12).await;
     let user = "/finesse/api/User/1001";
-    for more in ["", "authorization: Basic !!!\r\n", "authorization: Bearer abc\r\n", "authorization: Basic MTAwMQ==\r\n"] {
+    for more in
+        ["", "authorization: Basic !!!\r\n", "authorization: Bearer abc\r\n", "authorization: Basic MTAwMQ==\r\n"]
+    {
         let (head, body) = lab.ask("GET", user, more, "").await;
         assert!(head.starts_with("HTTP/1.1 401") && head.contains("www-authenticate: Basic"), "{head}");
         assert!(body.contains("<ErrorType>Authorization Failure</ErrorType>"), "{body}");
@@ -231,5 +236,32 @@ async fn an_account_that_is_removed_is_out_at_once() {
     let ended = tokio::time::timeout(PATIENCE, events.stream.read_to_string(&mut rest)).await;
     ended.expect("the stream ends").unwrap();
     assert!(!rest.contains("event:"), "{rest}");
+    lab.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_a_request_slowly_is_let_go() {
+    let lab = Lab::start(14).await;
+    let half_a_head = "GET /finesse/api/SystemInfo HTTP/1.1\r\nhost: desk\r\nx-slow: ".to_owned();
+    let own = basic("1001", PASSWORD);
+    let half_a_body =
+        format!("PUT /finesse/api/User/1001 HTTP/1.1\r\nhost: desk\r\n{own}content-length: 100\r\n\r\n<User>");
+    let mut slow = Vec::new();
+    for part in [half_a_head, half_a_body] {
+        let mut stream = lab.connect().await;
+        stream.write_all(part.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    // Others are served meanwhile.
+    assert!(lab.ask("GET", "/finesse/api/User/1001", &own, "").await.0.starts_with("HTTP/1.1 200"));
+    let mut answers = Vec::new();
+    for mut stream in slow {
+        let mut answer = Vec::new();
+        // A connection that is cut without TLS's goodbye ends too.
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it ends");
+        answers.push(String::from_utf8(answer).unwrap());
+    }
+    assert!(!answers[0].contains("200"), "{answers:?}");
+    assert!(answers[1].starts_with("HTTP/1.1 400") && answers[1].contains("did not come within 10 s"), "{answers:?}");
     lab.stop().await;
 }

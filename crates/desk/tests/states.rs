@@ -79,6 +79,10 @@ fn what_supervisors_ask_of_their_team_has_its_stated_outcome_in_each_state() {
             }
         }
     }
+    let answer = ask(Method::Put, "User/1001", READY, &account(Role::Supervisor, "1009"), &in_state("NOT_READY"));
+    let Ok(Answer::Accepted(deeds)) = answer else { panic!("{answer:?}") };
+    let written = Deed::WriteDown("agent 1001, who is NOT_READY, is to be READY".into());
+    assert_eq!(deeds[0], written, "what is done to others is written down");
     let answer = ask(Method::Put, "User/1001", LOGIN, &account(Role::Supervisor, "1009"), &in_state("LOGOUT"));
     refused(answer, 400, ErrorType::InvalidInput);
 }

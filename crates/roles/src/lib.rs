@@ -187,6 +187,16 @@ pub enum Control {
     Drop {
         call: u64,
     },
+    /// An agent's caller goes to this queue or script instead, and hears music meanwhile; the agent is free.
+    Transfer {
+        call: u64,
+        to: String,
+    },
+    /// What an agent notes about a call: values by name; an empty one takes a name away.
+    Note {
+        call: u64,
+        values: BTreeMap<String, String>,
+    },
     /// Figures of the contact centre by intervals.
     Routing,
     /// No new calls (503 with Retry-After); answers when the last call has ended.
@@ -276,6 +286,9 @@ pub struct DialogView {
     pub call_type: Option<String>,
     /// What the caller's application attached for the agent.
     pub attached: Option<String>,
+    /// What agents noted about the call, by name.
+    #[serde(default)]
+    pub notes: BTreeMap<String, String>,
     /// Connected; otherwise the agent's phone rings.
     pub connected: bool,
     /// When the agent's phone began to ring, milliseconds since 1970; 0 if a process before this one knew it.

@@ -196,3 +196,45 @@ fn a_desk_sees_its_call_ring_and_connect_and_hangs_it_up() {
     assert_eq!(state(&mut world, "1001"), "READY");
     assert!(matches!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Sorry(_)));
 }
+
+#[test]
+fn a_caller_whom_an_agent_sends_on_hears_music_and_reaches_the_next_one_with_the_notes() {
+    let site = Site::parse(&LAB.replacen(
+        "[[node.role.call_server.agent]]\nid = \"1002\"\nextension = \"1002\"\nqueues = [\"sales\"]",
+        "[[node.role.call_server.queue]]\nname = \"tax\"\n\n[[node.role.call_server.agent]]\nid = \"1002\"\nextension = \"1002\"\nqueues = [\"tax\"]",
+        1,
+    ))
+    .unwrap_or_else(|problems| panic!("{}", problems[0]));
+    let mut world = World::lab_of(&site, 13, Sound::still(), Some(S));
+    let dialogs = |world: &mut World| match world.ask("cvp1", Control::Dialogs) {
+        Reply::Dialogs(dialogs) => dialogs,
+        other => panic!("dialogs, not {other:?}"),
+    };
+    world.ready("1001");
+    to_the_queue(&mut world);
+    world.until(15 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    let call = dialogs(&mut world)[0].call;
+    let values = [("wrapUpReason".to_owned(), "sold".to_owned())].into();
+    assert_eq!(world.ask("cvp1", Control::Note { call, values }), Reply::Done);
+    assert!(matches!(world.ask("cvp1", Control::Transfer { call, to: "none".into() }), Reply::Sorry(_)));
+    assert_eq!(world.ask("cvp1", Control::Transfer { call, to: "tax".into() }), Reply::Done);
+    world.run(3 * S);
+    // The first agent is free again, the caller waits: nobody serves the other queue yet.
+    assert_eq!(state(&mut world, "1001"), "READY");
+    assert_eq!(dialogs(&mut world), []);
+    assert!(world.saw("cvp1", "cucm1", "BYE") && !world.saw("cvp1", "cube1", "BYE"));
+    match world.ask("cvp1", Control::Queues) {
+        Reply::Queues(queues) => assert_eq!(queues.iter().map(|queue| queue.waiting).collect::<Vec<_>>(), [0, 1]),
+        other => panic!("queues, not {other:?}"),
+    }
+    world.ready("1002");
+    world.run(10 * S);
+    let talking = dialogs(&mut world);
+    let [dialog] = talking.as_slice() else { panic!("{talking:?}") };
+    assert_eq!((dialog.agent.as_str(), dialog.queue.as_deref(), dialog.connected), ("1002", Some("tax"), true));
+    assert_eq!(dialog.notes.get("wrapUpReason").map(String::as_str), Some("sold"));
+    assert!(world.decisions.iter().any(|(_, words)| words == "wrap-up reason: sold"));
+    world.hang_up("carrier");
+    world.run(3 * S);
+    assert_eq!(state(&mut world, "1002"), "READY");
+}

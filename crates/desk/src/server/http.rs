@@ -30,6 +30,8 @@ const LARGEST: usize = 64 * 1024;
 const LONGEST_ID: usize = 256;
 /// Event nodes that one listener names.
 const MOST_NODES: usize = 1000;
+/// As the audit log names this interface.
+const DOOR: &str = "desk";
 const EVENTS: &str = "/api/v1/events";
 
 /// An answer's body: whole, or events as they happen.
@@ -82,7 +84,7 @@ async fn answer(shared: &Shared, remote: IpAddr, request: hyper::Request<Incomin
             let id = head.headers.get("requestid").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let id: String = id.chars().take(LONGEST_ID).collect();
             for deed in deeds {
-                perform(shared, deed, &id).await;
+                perform(shared, deed, &id, account.as_ref(), remote).await;
             }
             Ok(whole(StatusCode::ACCEPTED, String::new()))
         }
@@ -90,8 +92,15 @@ async fn answer(shared: &Shared, remote: IpAddr, request: hyper::Request<Incomin
 }
 
 /// An accepted request is done; should it come to nothing, that is notified.
-async fn perform(shared: &Shared, deed: Deed, request_id: &str) {
+async fn perform(shared: &Shared, deed: Deed, request_id: &str, account: Option<&Account>, remote: IpAddr) {
     match deed {
+        Deed::WriteDown(what) => {
+            let who = account.map(|account| account.name.as_str()).unwrap_or_default();
+            let written = shared.accounts.write_down(who, Door { source: remote, of: DOOR }, &what);
+            if let Err(error) = written {
+                tracing::error!(node = shared.node.name(), %error, "desk: not in the audit log: {what}");
+            }
+        }
         Deed::Notify(notification) => shared.feed.notify(notification.of_request(request_id)),
         Deed::Ask { control, node, source } => {
             if !request_id.is_empty() {
@@ -132,7 +141,7 @@ async fn log_in(shared: &Shared, remote: IpAddr, headers: &HeaderMap) -> Result<
     let gone = || (Problem::unavailable("the desk stops"), None);
     let _turn = shared.log_ins.acquire().await.map_err(|_| gone())?;
     let accounts = shared.accounts.clone();
-    let door = Door { source: remote, of: "desk" };
+    let door = Door { source: remote, of: DOOR };
     let looked = tokio::task::spawn_blocking(move || accounts.log_in(&name, &password, door));
     let failure = |words: String| Problem::new(ErrorType::AuthorizationFailure, "UNAUTHORIZED", words);
     looked.await.map_err(|_| gone())?.map_err(|refused| match refused {

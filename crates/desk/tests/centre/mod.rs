@@ -3,6 +3,7 @@
 // Each test file uses what it needs.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use desk::{Answer, Book, Centre, Deed, ErrorType, Method, Problem, Request};
@@ -92,6 +93,7 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
         queue: Some("sales".into()),
         call_type: None,
         attached: Some("0461626364;encoding=hex".into()),
+        notes: BTreeMap::from([("callVariable3".into(), "gold".into()), ("wrapUpReason".into(), "sold".into())]),
         connected,
         began_ms: 1_616_640_919_000,
         since_ms: 1_616_640_919_809,
@@ -133,10 +135,11 @@ pub(crate) fn body(answer: Result<Answer, Problem>) -> String {
 pub(crate) fn doings(answer: Result<Answer, Problem>) -> Vec<Control> {
     let Ok(Answer::Accepted(deeds)) = answer else { panic!("expected 202, not {answer:?}") };
     let control = |deed| match deed {
-        Deed::Ask { control, .. } => control,
+        Deed::Ask { control, .. } => Some(control),
+        Deed::WriteDown(_) => None,
         Deed::Notify(told) => panic!("notified: {told:?}"),
     };
-    deeds.into_iter().map(control).collect()
+    deeds.into_iter().filter_map(control).collect()
 }
 
 #[track_caller]

@@ -16,6 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A browser whose connection ended has this long to show that it lives: the caller is to be elsewhere within 5 s.
 const PROOF: Duration = Duration::from_millis(1500);
 
+/// Why a caller needs a browser who has been answered already.
+#[derive(Clone, Copy)]
+pub(super) enum Why<'a> {
+    /// The one that served them is gone.
+    Lost(&'a str),
+    /// The agent sent them on.
+    Transferred,
+}
+
 impl CallServer {
     /// INVITE to the next member of the call's group: with the caller's offer, or without one to be given one.
     fn call_browser(
@@ -74,7 +83,7 @@ impl CallServer {
     }
 
     /// The caller has nobody: the next browser is asked for an offer. With none left the call is over.
-    pub(super) fn rehome(&mut self, shell: &mut Shell, no: CallNo, mut tried: Vec<Arc<str>>, why: &str) {
+    pub(super) fn rehome(&mut self, shell: &mut Shell, no: CallNo, mut tried: Vec<Arc<str>>, why: Why<'_>) {
         let Some(call) = self.calls.get_mut(&no) else { return };
         let caller = call.caller;
         if let Some(queue) = &mut call.queue {
@@ -83,11 +92,20 @@ impl CallServer {
         call.leave_exchange(shell);
         match self.call_browser(shell, no, &mut tried, None) {
             Some(browser) => {
-                shell.note(caller, format!("the voice browser is lost ({why}); the next one takes over"));
+                shell.note(
+                    caller,
+                    match why {
+                        Why::Lost(why) => format!("the voice browser is lost ({why}); the next one takes over"),
+                        Why::Transferred => "a voice browser takes over until the next agent answers".into(),
+                    },
+                );
                 let passage = Passage::fetching(browser, caller, Protection::Secure);
                 self.set_stage(no, Stage::Moving { browser, passage, tried });
             }
-            None => self.finish(shell, no, &format!("no voice browser is left: {why}")),
+            None => match why {
+                Why::Lost(why) => self.finish(shell, no, &format!("no voice browser is left: {why}")),
+                Why::Transferred => self.finish(shell, no, "no voice browser is left to wait with"),
+            },
         }
     }
 
@@ -102,9 +120,9 @@ impl CallServer {
             }
             Stage::Moving { tried, .. } => {
                 let tried = std::mem::take(tried);
-                self.rehome(shell, no, tried, why);
+                self.rehome(shell, no, tried, Why::Lost(why));
             }
-            Stage::Served { .. } => self.rehome(shell, no, peer.into_iter().collect(), why),
+            Stage::Served { .. } => self.rehome(shell, no, peer.into_iter().collect(), Why::Lost(why)),
             Stage::Connecting { browser, .. } => *browser = None,
             Stage::Talking { .. } | Stage::Over => {}
         }

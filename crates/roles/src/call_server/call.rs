@@ -1,5 +1,6 @@
 //! One call at the call server: who serves the caller now, and who is being asked to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acd::AgentId;
@@ -22,6 +23,8 @@ pub(super) struct Call {
     /// Where the caller waits, once a browser said so by REFER.
     pub(super) queue: Option<Queued>,
     pub(super) ringing: Option<Ringing>,
+    /// What agents noted about it, by name.
+    pub(super) notes: BTreeMap<String, String>,
     /// The agent who answered.
     pub(super) served_by: Option<AgentId>,
     /// Answers of the caller to offers that are of no interest any more: acknowledged, and no more.

@@ -1,9 +1,19 @@
 //! Calls as agents' desks see them: who rings, who talks, and what a desk may do about it.
 
-use super::CallServer;
-use super::call::{Call, Stage};
+use std::collections::BTreeMap;
+
+use acd::CallId;
+
+use super::browsers::Why;
+use super::call::{Call, Queued, Stage};
+use super::{CallServer, plan_of};
 use crate::shell::{CallNo, LegNo, Shell};
 use crate::{DeskEvent, DialogView, Journal};
+
+/// What agents may note about one call.
+const MOST_NOTES: usize = 64;
+/// The note that says what the call was about; it is written down with the call's decisions.
+pub(super) const WRAP_UP_REASON: &str = "wrapUpReason";
 
 impl CallServer {
     /// In the order of the calls' numbers.
@@ -27,6 +37,7 @@ impl CallServer {
             queue: call.queue.as_ref().map(|queue| queue.name.clone()),
             call_type: call.call_type.clone(),
             attached: call.queue.as_ref().and_then(|queue| queue.attached.clone()),
+            notes: call.notes.clone(),
             connected,
             began_ms: record.began_ms,
             since_ms: record.connected_ms.filter(|_| connected).unwrap_or(record.began_ms),
@@ -54,6 +65,60 @@ impl CallServer {
             return Err(format!("no agent talks in call {}", no.0));
         }
         self.finish(shell, no, "the agent hung up at the desk");
+        Ok(())
+    }
+
+    /// The caller goes back to a browser's music and into another line, as one who comes there first; what was attached
+    /// and noted goes with them.
+    pub(super) fn transfer_dialog(&mut self, shell: &mut Shell, no: CallNo, to: &str) -> Result<(), String> {
+        let node = shell.plan().clone();
+        let acd = &plan_of(&node).ok_or("no call server")?.acd;
+        if !acd.queues.iter().any(|queue| queue.name == to) && !acd.scripts.iter().any(|script| script.name == to) {
+            return Err(format!("there is no queue or script `{to}`"));
+        }
+        let call = self.calls.get_mut(&no).ok_or_else(|| format!("there is no call {}", no.0))?;
+        let Stage::Talking { agent, .. } = call.stage else {
+            return Err(format!("no agent talks in call {}", no.0));
+        };
+        let attached = call.queue.take().and_then(|queue| queue.attached);
+        call.queue = Some(Queued { name: to.to_owned(), attached, told: None });
+        call.served_by = None;
+        shell.decided(no, format!("the agent sends the caller to {to}"));
+        self.show_no_dialog(shell, no);
+        self.rehome(shell, no, Vec::new(), Why::Transferred);
+        shell.end(agent, "the agent sent the caller on");
+        self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
+        // With no browser left to play music the call is over.
+        if self.calls.get(&no).is_some_and(|call| !matches!(call.stage, Stage::Over)) {
+            self.tell_router(shell, self.arrival(no, to));
+            self.keep(shell, no);
+        }
+        Ok(())
+    }
+
+    /// Kept with the call, and with what is told of it afterwards.
+    pub(super) fn note_dialog(
+        &mut self,
+        shell: &mut Shell,
+        no: CallNo,
+        values: BTreeMap<String, String>,
+    ) -> Result<(), String> {
+        let call = self.calls.get_mut(&no).filter(|call| call.agents_side().is_some());
+        let call = call.ok_or_else(|| format!("no agent has call {}", no.0))?;
+        for (name, value) in &values {
+            match value.is_empty() {
+                true => drop(call.notes.remove(name)),
+                false if call.notes.len() < MOST_NOTES || call.notes.contains_key(name) => {
+                    drop(call.notes.insert(name.clone(), value.clone()));
+                }
+                false => return Err(format!("call {} has {MOST_NOTES} notes already", no.0)),
+            }
+        }
+        if let Some(reason) = values.get(WRAP_UP_REASON).filter(|reason| !reason.is_empty()) {
+            shell.decided(no, format!("wrap-up reason: {reason}"));
+        }
+        self.show_dialog(shell, no);
+        self.keep(shell, no);
         Ok(())
     }
 }

@@ -142,6 +142,7 @@ impl Role for CallServer {
             stage: Stage::Over,
             queue: None,
             ringing: None,
+            notes: BTreeMap::new(),
             served_by: None,
             stale: 0,
         };
@@ -359,6 +360,8 @@ impl Role for CallServer {
             Control::Agents => Reply::Agents(self.agent_views(shell)),
             Control::Queues => Reply::Queues(self.queue_views(shell)),
             Control::Dialogs => Reply::Dialogs(self.dialog_views(shell)),
+            Control::Transfer { call, to } => done(self.transfer_dialog(shell, CallNo(call), &to)),
+            Control::Note { call, values } => done(self.note_dialog(shell, CallNo(call), values)),
             Control::Drop { call } => done(self.drop_dialog(shell, CallNo(call))),
             Control::Routing => Reply::Routing(Box::new(self.routing_view())),
             Control::AgentReady { agent } => done(self.told(shell, acd::Input::Ready(AgentId(agent)))),

@@ -93,15 +93,15 @@ impl Accounts {
         }
         match self.look(name, password)? {
             Some((account, first)) => {
-                lock(&self.limits).right(name);
+                lock(&self.limits).right(name, door.source);
                 if first {
-                    self.audit(name, door, "logged in")?;
+                    self.write_down(name, door, "logged in")?;
                 }
                 Ok(account)
             }
             None => {
                 lock(&self.limits).wrong(name, door.source, self.now());
-                self.audit(name, door, "gave a wrong name or password")?;
+                self.write_down(name, door, "gave a wrong name or password")?;
                 Err(NotIn::Wrong)
             }
         }
@@ -154,11 +154,15 @@ impl Accounts {
         }
     }
 
-    fn audit(&self, name: &str, door: Door, what: &str) -> Result<(), Error> {
+    /// In the audit log: what somebody of this name did at this door.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn write_down(&self, name: &str, door: Door, what: &str) -> Result<(), Error> {
         let at_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
         // Whatever a stranger typed: no control characters, no more than a name has.
         let who: String = name.chars().filter(|c| !c.is_control()).take(super::LONGEST_NAME).collect();
-        let what = format!("{who} {what} at {}", door.of);
+        let what = format!("at the {}: {what}", door.of);
         lock(&self.store).add_change(&Change { at_ms, who, source: door.source.to_string(), what, detail: "{}".into() })
     }
 

@@ -1,5 +1,6 @@
 //! How often somebody may be wrong: five times a name, then it is locked for five minutes (as desks of this kind do it),
-//! and twenty times an address in five minutes. A name that does not exist is counted like any other, so that nobody
+//! and twenty times an address in five minutes. Strangers lock nobody out who is at work: where a name was last let in, only
+//! what was wrong from there counts. A name that does not exist is counted like any other, so that nobody
 //! learns from it which do. Pure: time comes in.
 
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     names: BTreeMap<String, Wrong>,
+    /// The same, where each name was last let in.
+    at_home: BTreeMap<String, Wrong>,
+    homes: BTreeMap<String, IpAddr>,
     sources: BTreeMap<IpAddr, Wrong>,
 }
 
@@ -30,20 +34,31 @@ struct Wrong {
 impl Limits {
     /// How long this name, or this address, must wait; `None`: not at all.
     pub(super) fn wait(&self, name: &str, source: IpAddr, now: Duration) -> Option<Duration> {
-        let name = self.names.get(name).filter(|wrong| wrong.times >= OF_A_NAME);
+        let names = if self.is_home(name, source) { &self.at_home } else { &self.names };
+        let name = names.get(name).filter(|wrong| wrong.times >= OF_A_NAME);
         let source = self.sources.get(&source).filter(|wrong| wrong.times >= OF_A_SOURCE);
         let left = |wrong: &Wrong| wrong.until.checked_sub(now).filter(|left| !left.is_zero());
         name.and_then(left).max(source.and_then(left))
     }
 
     pub(super) fn wrong(&mut self, name: &str, source: IpAddr, now: Duration) {
+        if self.is_home(name, source) {
+            count(&mut self.at_home, name.to_owned(), now);
+        }
         count(&mut self.names, name.to_owned(), now);
         count(&mut self.sources, source, now);
     }
 
     /// The name is well; the address is not, until its time is over: it may have guessed.
-    pub(super) fn right(&mut self, name: &str) {
+    pub(super) fn right(&mut self, name: &str, source: IpAddr) {
         self.names.remove(name);
+        self.at_home.remove(name);
+        // Names that exist: an administrator's word bounds them.
+        self.homes.insert(name.to_owned(), source);
+    }
+
+    fn is_home(&self, name: &str, source: IpAddr) -> bool {
+        self.homes.get(name) == Some(&source)
     }
 }
 
@@ -95,10 +110,25 @@ mod tests {
         let mut limits = Limits::default();
         for name in 0..20 {
             limits.wrong(&name.to_string(), HERE, at(0));
-            limits.right(&name.to_string());
+            limits.right(&name.to_string(), HERE);
         }
         assert_eq!(limits.wait("ada", HERE, at(1)), Some(at(299)));
         assert_eq!(limits.wait("ada", THERE, at(1)), None);
+    }
+
+    #[test]
+    fn strangers_lock_nobody_out_where_they_are_at_work() {
+        let mut limits = Limits::default();
+        limits.right("ada", HERE);
+        for second in 0..5 {
+            limits.wrong("ada", THERE, at(second));
+        }
+        assert_eq!(limits.wait("ada", HERE, at(5)), None);
+        assert_eq!(limits.wait("ada", THERE, at(5)), Some(at(299)));
+        for second in 5..10 {
+            limits.wrong("ada", HERE, at(second));
+        }
+        assert_eq!(limits.wait("ada", HERE, at(10)), Some(at(299)), "but what is wrong there locks there");
     }
 
     #[test]

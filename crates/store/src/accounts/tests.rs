@@ -84,8 +84,8 @@ fn log_ins_are_limited_and_in_the_audit_log() {
     let said: Vec<(String, String)> =
         store.changes(99).unwrap().into_iter().map(|change| (change.what, change.source)).collect();
     assert_eq!(said.len(), 6, "the first time in, and five wrong ones: {said:?}");
-    assert_eq!(said[5], ("ada logged in at desk".into(), "192.0.2.1".into()));
-    assert_eq!(said[0], ("ada gave a wrong name or password at desk".into(), "192.0.2.1".into()));
+    assert_eq!(said[5], ("at the desk: logged in".into(), "192.0.2.1".into()));
+    assert_eq!(said[0], ("at the desk: gave a wrong name or password".into(), "192.0.2.1".into()));
     assert!(said.iter().all(|(what, _)| !what.contains(RIGHT)));
 }
 
