@@ -110,6 +110,15 @@ impl Estate {
         Ok(program.output())
     }
 
+    /// Makes an agent's account in the store of this node's process, the password typed.
+    pub fn account(&self, node: &str, agent: &str, password: &str) -> Result<()> {
+        let data = self.data_of(node);
+        let arguments = ["--data", text(&data)?, "account", "add", agent];
+        let mut program = self.lab.host(BRIDGE).start(text(&self.binary)?, &arguments)?;
+        program.type_line(password)?;
+        program.succeed(COMMAND_WITHIN)
+    }
+
     /// The same, for a command that must fail: its exit status and what it printed.
     pub fn ringfence_fails(&self, arguments: &[&str]) -> Result<(i32, String)> {
         let mut program = self.command(arguments)?;

@@ -7,8 +7,9 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 9] = [
+pub const PACKAGES: [&str; 10] = [
     "baresip-core",
+    "curl",
     "iproute2",
     "kamailio",
     "kamailio-tls-modules",
@@ -20,8 +21,8 @@ pub const PACKAGES: [&str; 9] = [
 ];
 
 /// The programs looked for, in the order of a failing report.
-pub const PROGRAMS: [&str; 9] =
-    ["ip", "setpriv", "sipp", "baresip", "kamailio", "linphonec", "dumpcap", "tshark", "openssl"];
+pub const PROGRAMS: [&str; 10] =
+    ["ip", "setpriv", "sipp", "baresip", "kamailio", "linphonec", "dumpcap", "tshark", "openssl", "curl"];
 
 /// The command that installs all of them.
 pub fn install_command() -> String {

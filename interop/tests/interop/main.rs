@@ -1,6 +1,7 @@
 //! Ringfence against programs that others wrote. Needs root; see `interop::requirements`.
 
 mod crowd;
+mod desk;
 mod flow;
 mod harness;
 mod harness_media;

@@ -1,3 +1,5 @@
+//! What is kept of a password, who is let in with it, and how often somebody may be wrong.
+
 use std::net::Ipv4Addr;
 
 use super::*;
