@@ -130,7 +130,7 @@ impl Stage {
                 "2",
                 "--say",
                 "agent",
-                "--record",
+                "--dangerous-record",
                 &identity,
             ],
         )?;
@@ -157,7 +157,7 @@ impl Stage {
                 "--dangerous-plain",
                 "--say",
                 "caller",
-                "--record",
+                "--dangerous-record",
                 &record,
             ],
         )

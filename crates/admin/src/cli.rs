@@ -57,6 +57,9 @@ pub enum Command {
         #[arg(long, default_value_t = 100)]
         most: u32,
     },
+    /// Recordings, which lie sealed in the data directory: list them, open one. Each access is in the audit.
+    #[command(subcommand)]
+    Recording(Recording),
     /// A live board of queues and agents, until Ctrl-C.
     Watch {
         /// Print it once.
@@ -280,6 +283,24 @@ pub enum Queue {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Recording {
+    /// What there is, the oldest first.
+    List {
+        /// The same as data.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open one and write it in clear: what was heard, or heard and said as stereo.
+    Get {
+        /// The recording's number, the caller's Session-ID UUID, or `last`.
+        call: String,
+        /// The WAV file.
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+}
+
 #[derive(Debug, Args)]
 pub struct Why {
     /// The caller's Session-ID UUID, or `last`.
@@ -364,9 +385,9 @@ pub struct Phone {
     /// What the phone says: a built-in prompt or a WAV file.
     #[arg(long, default_value = "agent")]
     pub say: String,
-    /// Folder for heard.wav and said.wav.
+    /// Folder for heard.wav and said.wav, in clear: for a lab whose audio is compared.
     #[arg(long)]
-    pub record: Option<PathBuf>,
+    pub dangerous_record: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

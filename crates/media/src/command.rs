@@ -1,6 +1,7 @@
 //! What a node tells its media thread, and what it hears back: two closed enums.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use sdp::Negotiated;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,47 @@ pub struct Play {
     /// the engine has added to the catalogue under that name.
     pub prompt: String,
     pub repeat: bool,
+}
+
+/// A recording to be kept, and when it ends by itself. It also ends with its stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// Unlike any other of the site: random.
+    pub id: u64,
+    pub node: String,
+    /// The caller's Session-ID UUID.
+    pub caller: String,
+    /// What is said as well as what is heard.
+    pub both: bool,
+    pub longest: Option<Duration>,
+    /// Silence after speech that ends it.
+    pub final_silence: Option<Duration>,
+    /// Silence at the beginning that ends it, with nothing kept.
+    pub patience: Option<Duration>,
+    /// Once ended it can be played on this lease, as the prompt [`Keep::prompt`] names, until the stream closes.
+    pub playable: bool,
+}
+
+impl Keep {
+    /// What [`Command::Play`] calls a recording of the same lease.
+    pub fn prompt(id: u64) -> String {
+        format!("recording:{id:016x}")
+    }
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeptEnd {
+    /// By [`Command::EndKeep`].
+    Told,
+    Longest,
+    Silence,
+    /// Nobody spoke; nothing is kept.
+    Nothing,
+    /// With its stream.
+    Closed,
+    /// It could not be written, or not to its end.
+    Failed,
 }
 
 /// What a node tells its media thread. `lease` must be one of its own.
@@ -73,11 +115,21 @@ pub enum Command {
         lease: LeaseId,
         digits: String,
     },
-    /// Keep what is heard (received) and said (sent) as two WAVs at these paths, written when the stream closes.
+    /// Keep what is heard (received) and said (sent) as two WAVs at these paths, written when the stream closes: in clear,
+    /// so for laboratory phones alone. A node keeps recordings by [`Command::Keep`].
     Record {
         lease: LeaseId,
         heard: String,
         said: String,
+    },
+    /// Record from now on, sealed ([`crate::sealed`]); one that is under way on this lease ends.
+    Keep {
+        lease: LeaseId,
+        keep: Keep,
+    },
+    /// End it now; [`Event::Kept`] follows.
+    EndKeep {
+        lease: LeaseId,
     },
     /// Ask for facts now.
     Report {
@@ -131,6 +183,21 @@ pub enum Event {
         lease: LeaseId,
         path: String,
         wav: Vec<u8>,
+    },
+    /// The next piece of a [`Command::Keep`]: µ-law, track after track, a second at most. For who runs the engine to seal
+    /// and append, and for nobody else.
+    Chunk {
+        lease: LeaseId,
+        id: u64,
+        codes: Vec<u8>,
+        last: bool,
+    },
+    /// A recording ended. Who runs the engine passes it on once all of it is written.
+    Kept {
+        lease: LeaseId,
+        id: u64,
+        end: KeptEnd,
+        duration_ms: u64,
     },
     /// Said by who runs the engine once both files of a [`Command::Record`] are written; the engine itself never does.
     Recorded {

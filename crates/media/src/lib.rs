@@ -3,7 +3,7 @@
 //!
 //! Pure: an [`Engine`] is the media of one thread; `net` gives it packets, commands and the time, and sends what it
 //! says. `rtp` and `srtp` are the packets, `g711`, `dtmf`, `inband` and `wav` what is in them, `prompt` what can be played,
-//! `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
+//! `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
 
 mod command;
 pub mod dtmf;
@@ -13,12 +13,13 @@ pub mod g711;
 pub mod inband;
 mod prompt;
 pub mod rtp;
+pub mod sealed;
 pub mod srtp;
 #[cfg(test)]
 mod test_hex;
 pub mod wav;
 
-pub use command::{Command, Event, Latch, Lease, LeaseId, Play, Transmit};
+pub use command::{Command, Event, Keep, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 pub use engine::{Engine, QUARANTINE, TAG_ROOM};
 pub use facts::{Counters, Facts};
 pub use prompt::Prompts;

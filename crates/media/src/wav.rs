@@ -26,6 +26,11 @@ pub fn read(file: &[u8]) -> Result<Vec<i16>, String> {
 
 /// A whole file of 8 kHz mono.
 pub fn write(samples: impl ExactSizeIterator<Item = i16>) -> Vec<u8> {
+    write_channels(1, samples)
+}
+
+/// A whole file of 8 kHz; samples of the channels in turn.
+pub(crate) fn write_channels(channels: u16, samples: impl ExactSizeIterator<Item = i16>) -> Vec<u8> {
     let octets = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX - 36);
     let mut file = Vec::with_capacity(44 + octets as usize);
     file.extend(b"RIFF");
@@ -33,10 +38,10 @@ pub fn write(samples: impl ExactSizeIterator<Item = i16>) -> Vec<u8> {
     file.extend(b"WAVEfmt ");
     file.extend(16u32.to_le_bytes());
     file.extend(1u16.to_le_bytes()); // PCM
-    file.extend(1u16.to_le_bytes()); // mono
+    file.extend(channels.to_le_bytes());
     file.extend(RATE.to_le_bytes());
-    file.extend((RATE * 2).to_le_bytes());
-    file.extend(2u16.to_le_bytes());
+    file.extend((RATE * 2 * u32::from(channels)).to_le_bytes());
+    file.extend((2 * channels).to_le_bytes());
     file.extend(16u16.to_le_bytes());
     file.extend(b"data");
     file.extend(octets.to_le_bytes());

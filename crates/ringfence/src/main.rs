@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Account(account) => command::account::run(&data, account),
         Command::Agent(agent) => command::agent::run(&data, agent),
         Command::Queue(queue) => command::queue::run(&data, &queue),
+        Command::Recording(recording) => command::recording::run(&data, &recording),
         Command::Why(why) => command::why::run(&data, &why),
         Command::Cdr { json, most } => command::cdr::run(&data, json, most),
         Command::Watch { once } => command::watch::run(&data, once),

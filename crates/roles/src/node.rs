@@ -469,6 +469,8 @@ fn lease_of(event: &media::Event) -> Option<media::LeaseId> {
         | E::Closed { lease, .. }
         | E::Silent { lease, .. }
         | E::Recording { lease, .. }
+        | E::Chunk { lease, .. }
+        | E::Kept { lease, .. }
         | E::Recorded { lease, .. }
         | E::Unplayable { lease, .. } => Some(*lease),
     }

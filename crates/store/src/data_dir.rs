@@ -7,6 +7,7 @@
 //! DIR/nodes/NAME/chain.pem, key.pem a node's identity
 //! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
 //! DIR/store.sqlite                  the store
+//! DIR/recordings/                   sealed recordings and their key, from the first use
 //! DIR/lock                          held while the directory is changed
 //! ```
 //!
@@ -283,7 +284,7 @@ impl DataDir {
     }
 
     /// Held until dropped: one process changes the directory at a time.
-    fn lock(&self) -> anyhow::Result<File> {
+    pub(crate) fn lock(&self) -> anyhow::Result<File> {
         let path = self.path.join("lock");
         let file = OpenOptions::new()
             .create(true)

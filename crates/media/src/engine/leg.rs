@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 
+use super::keep::{Ended, Keeping};
 use super::record::Recorder;
 use super::stream::{Heard, Kind, Stream};
 use super::voice::{Frame, Voice};
-use crate::command::{Event, LeaseId, Transmit};
+use crate::command::{Event, Keep, KeptEnd, LeaseId, Transmit};
 use crate::dtmf;
 use crate::facts::Facts;
 use crate::g711;
 use crate::inband;
+use crate::prompt::Clip;
 use crate::rtp;
 
 /// Frames are due on this grid, so that many streams share one wake-up.
@@ -34,7 +36,13 @@ pub(super) struct Leg {
     digits: dtmf::Receiver,
     tones: inband::Detector,
     recorder: Option<Recorder>,
+    keeping: Option<Box<Keeping>>,
+    /// Recordings that can be played here, the oldest first.
+    recordings: VecDeque<(String, Clip)>,
 }
+
+/// Samples of recordings that a call may have to be played to it: ten minutes. Older ones make room.
+const MOST_PLAYABLE: usize = 10 * 60 * 8000;
 
 impl Leg {
     pub(super) fn new(id: LeaseId, local: SocketAddr) -> Leg {
@@ -49,13 +57,17 @@ impl Leg {
             digits: dtmf::Receiver::default(),
             tones: inband::Detector::default(),
             recorder: None,
+            keeping: None,
+            recordings: VecDeque::new(),
         }
     }
 
     /// When something is to be done.
     pub(super) fn due(&self) -> Option<Duration> {
         let stream = self.stream.as_ref()?;
-        [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next)].into_iter().flatten().min()
+        let keeping = self.keeping.as_ref().map(|keeping| keeping.due());
+        let due = [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next), keeping];
+        due.into_iter().flatten().min()
     }
 
     /// Begins or ends the pacing, after anything changed in what there is to say.
@@ -73,12 +85,40 @@ impl Leg {
         self.recorder = Some(Recorder::new(heard, said, now));
     }
 
+    /// Starts a recording that is kept sealed; one under way ends.
+    pub(super) fn keep(&mut self, keep: Keep, now: Duration, events: &mut VecDeque<Event>) {
+        self.end_keep(KeptEnd::Told, now, events);
+        self.keeping = Some(Box::new(Keeping::new(keep, now)));
+    }
+
+    pub(super) fn end_keep(&mut self, why: KeptEnd, now: Duration, events: &mut VecDeque<Event>) {
+        let Some(keeping) = self.keeping.take() else { return };
+        let Ended { id, codes } = keeping.finish(self.id, why, now, events);
+        if let Some(codes) = codes {
+            self.recordings.push_back((Keep::prompt(id), Clip::of_pcmu(&codes)));
+        }
+        let samples = |clips: &VecDeque<(String, Clip)>| -> usize { clips.iter().map(|(_, clip)| clip.len()).sum() };
+        while samples(&self.recordings) > MOST_PLAYABLE {
+            self.recordings.pop_front();
+        }
+    }
+
+    /// A recording of this call that may be played on it.
+    pub(super) fn recording(&self, prompt: &str) -> Option<&Clip> {
+        self.recordings.iter().find(|(name, _)| name == prompt).map(|(_, clip)| clip)
+    }
+
     /// Takes a packet off the wire.
     pub(super) fn hear(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) -> Option<Heard> {
         let heard = self.stream.as_mut()?.hear(from, buffer, len, now)?;
         if let (Kind::Audio, Some(recorder)) = (heard.kind, &mut self.recorder) {
             let payload = buffer.get(rtp::HEADER..heard.len)?;
             recorder.heard.take(heard.codec, heard.header.ssrc, heard.header.timestamp, payload, now);
+        }
+        if let (Kind::Audio, Some(keeping)) = (heard.kind, &mut self.keeping) {
+            let payload = buffer.get(rtp::HEADER..heard.len)?;
+            keeping.heard.take(heard.codec, heard.header.ssrc, heard.header.timestamp, payload, now);
+            keeping.listen(heard.codec, payload, now);
         }
         Some(heard)
     }
@@ -121,6 +161,9 @@ impl Leg {
             if let Some(recorder) = &mut self.recorder {
                 recorder.said.take(stream.terms.codec, stream.outgoing.ssrc, place.timestamp, payload, now);
             }
+            if let Some(said) = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut()) {
+                said.take(stream.terms.codec, stream.outgoing.ssrc, place.timestamp, payload, now);
+            }
         }
         stream.say(slot, heard.kind, place, heard.header.marker, buffer, heard.len)
     }
@@ -142,6 +185,10 @@ impl Leg {
             let due = if due + CATCH_UP < now { on_grid_before(now) } else { due };
             self.pace = self.speak(slot, due, scratch, events, send).map(|step| due + step);
             self.settle(now);
+        }
+        let lease = self.id;
+        if let Some(why) = self.keeping.as_mut().and_then(|keeping| keeping.tick(lease, now, events)) {
+            self.end_keep(why, now, events);
         }
         let Some(stream) = &mut self.stream else {
             return;
@@ -165,6 +212,7 @@ impl Leg {
     /// Recordings and final facts.
     pub(super) fn close(mut self: Box<Self>, now: Duration, events: &mut VecDeque<Event>) {
         self.finish_recording(now, events);
+        self.end_keep(KeptEnd::Closed, now, events);
         events.push_back(Event::Closed { lease: self.id, facts: self.facts() });
     }
 
@@ -201,6 +249,11 @@ impl Leg {
             if let (Kind::Audio, Some(recorder)) = (kind, &mut self.recorder) {
                 let payload = scratch.get(rtp::HEADER..len)?;
                 recorder.said.take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
+            }
+            let said = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut());
+            if let (Kind::Audio, Some(said)) = (kind, said) {
+                let payload = scratch.get(rtp::HEADER..len)?;
+                said.take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
             }
             if let Some(transmit) = stream.say(slot, kind, place, marker, scratch, len)
                 && let Some(packet) = scratch.get(..transmit.len)

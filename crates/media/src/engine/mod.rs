@@ -5,6 +5,7 @@
 
 mod carrier;
 mod incoming;
+mod keep;
 mod leg;
 mod outgoing;
 mod quality;
@@ -25,7 +26,7 @@ use sdp::Negotiated;
 
 use self::leg::Leg;
 use self::stream::Stream;
-use crate::command::{Command, Event, Latch, Lease, LeaseId, Play, Transmit};
+use crate::command::{Command, Event, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 use crate::prompt::Prompts;
 use crate::rtp;
 
@@ -166,6 +167,18 @@ impl Engine {
             Command::Record { lease, heard, said } => {
                 if let Some(leg) = leg_of(&mut self.slots, lease) {
                     leg.record(heard, said, now, &mut self.events);
+                }
+                lease
+            }
+            Command::Keep { lease, keep } => {
+                if let Some(leg) = leg_of(&mut self.slots, lease) {
+                    leg.keep(keep, now, &mut self.events);
+                }
+                lease
+            }
+            Command::EndKeep { lease } => {
+                if let Some(leg) = leg_of(&mut self.slots, lease) {
+                    leg.end_keep(KeptEnd::Told, now, &mut self.events);
                 }
                 lease
             }
@@ -314,8 +327,11 @@ impl Engine {
         let Some(leg) = leg_of(&mut self.slots, lease) else {
             return;
         };
-        match self.prompts.clip(&play.prompt) {
-            Some(clip) => leg.voice.play(play.id, clip.clone(), play.repeat),
+        match leg.recording(&play.prompt).or_else(|| self.prompts.clip(&play.prompt)) {
+            Some(clip) => {
+                let clip = clip.clone();
+                leg.voice.play(play.id, clip, play.repeat);
+            }
             None => {
                 leg.voice.silence();
                 self.events.push_back(Event::Unplayable { lease, id: play.id, prompt: play.prompt });

@@ -41,7 +41,7 @@ struct Anchor {
 }
 
 impl Track {
-    fn new(path: String, begun: Duration) -> Track {
+    pub(super) fn new(path: String, begun: Duration) -> Track {
         Track { path, begun, codes: VecDeque::new(), dropped: 0, anchor: None }
     }
 
@@ -65,6 +65,14 @@ impl Track {
         self.reach(self.sample(now));
         let wav = wav::write(self.codes.iter().map(|code| g711::decode(Codec::Pcmu, *code)));
         (self.path, wav)
+    }
+
+    /// Appends the oldest samples up to this one, silent where nothing came, and forgets them.
+    pub(super) fn hand_out(&mut self, upto: u64, out: &mut Vec<u8>) {
+        self.reach(upto);
+        let count = usize::try_from(upto.saturating_sub(self.dropped)).unwrap_or(usize::MAX).min(self.codes.len());
+        out.extend(self.codes.drain(..count));
+        self.dropped += count as u64;
     }
 
     fn sample(&self, now: Duration) -> u64 {

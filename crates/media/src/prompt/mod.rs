@@ -31,6 +31,18 @@ impl Clip {
         Clip { pcmu: encoded(Codec::Pcmu), pcma: encoded(Codec::Pcma) }
     }
 
+    /// A recording of a call.
+    pub(crate) fn of_pcmu(codes: &[u8]) -> Clip {
+        let mut pcma = codes.to_vec();
+        g711::translate(Codec::Pcmu, Codec::Pcma, &mut pcma);
+        Clip { pcmu: codes.into(), pcma: pcma.into() }
+    }
+
+    /// In samples.
+    pub(crate) fn len(&self) -> usize {
+        self.pcmu.len()
+    }
+
     /// The payload octets of a law, one a sample.
     pub(crate) fn codes(&self, codec: Codec) -> &[u8] {
         match codec {
@@ -91,7 +103,7 @@ impl Prompts {
 }
 
 /// The built-in prompts: name and 8 kHz samples.
-fn all() -> [(&'static str, Vec<i16>); 8] {
+fn all() -> [(&'static str, Vec<i16>); 9] {
     use voice::Voice;
     let host = Voice { hertz: 205.0, tract: 1.16, syllable_ms: 175.0 };
     let agent = Voice { hertz: 112.0, tract: 0.94, syllable_ms: 190.0 };
@@ -106,6 +118,7 @@ fn all() -> [(&'static str, Vec<i16>); 8] {
         ("goodbye", finish(farewell)),
         ("agent", finish(agent.speak(21, 8.0))),
         ("caller", finish(caller.speak(31, 8.0))),
+        ("beep", finish(music::beep())),
         ("moh", finish(music::on_hold())),
         ("ringback", finish(music::ringback())),
     ]
@@ -141,7 +154,7 @@ mod tests {
     fn the_built_in_prompts_are_there_and_long_enough() {
         let prompts = Prompts::built_in();
         let names: Vec<&str> = prompts.names().collect();
-        assert_eq!(names, ["agent", "caller", "goodbye", "invalid", "menu", "moh", "ringback", "welcome"]);
+        assert_eq!(names, ["agent", "beep", "caller", "goodbye", "invalid", "menu", "moh", "ringback", "welcome"]);
         let seconds = |name| prompts.samples(name, Codec::Pcmu).unwrap().len() as f32 / 8000.0;
         assert!((5.5..7.0).contains(&seconds("welcome")), "{}", seconds("welcome"));
         assert!((7.5..8.5).contains(&seconds("agent")), "{}", seconds("agent"));

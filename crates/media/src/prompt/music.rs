@@ -18,6 +18,13 @@ pub(super) fn chime(hertz: &[f32]) -> Vec<f32> {
     out
 }
 
+/// After which one speaks: 1 kHz for a quarter of a second.
+pub(super) fn beep() -> Vec<f32> {
+    let len = RATE as usize / 4;
+    let edge = |n: usize| (n.min(len - n) as f32 / 80.0).min(1.0);
+    (0..len).map(|n| 0.5 * edge(n) * (n as f32 * 1000.0 * TAU / RATE).sin()).collect()
+}
+
 /// Ringback of North America: 440 and 480 Hz, two seconds of six.
 pub(super) fn ringback() -> Vec<f32> {
     let on = 2 * RATE as usize;

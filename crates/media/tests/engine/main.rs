@@ -3,6 +3,7 @@
 mod day;
 mod digits;
 mod hostile;
+mod keep;
 mod keys;
 mod leases;
 mod long;

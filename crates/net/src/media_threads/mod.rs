@@ -40,6 +40,8 @@ pub(crate) enum Letter {
         owner: Owner,
         command: Command,
     },
+    /// Where recordings are kept; without it none is.
+    Recordings(Arc<store::Recordings>),
     /// What can be played from now on; what is being played goes on.
     Prompts(Arc<media::Prompts>),
     Count {
@@ -105,6 +107,13 @@ impl MediaThreads {
     /// What nodes send their commands through.
     pub(crate) fn senders(&self) -> Vec<Sender<Letter>> {
         self.senders.clone()
+    }
+
+    /// Where recordings are kept from now on.
+    pub(crate) fn keep_in(&self, recordings: &Arc<store::Recordings>) {
+        for sender in &self.senders {
+            sender.insist(Letter::Recordings(recordings.clone()));
+        }
     }
 
     /// What can be played from now on: before any command that is sent after this.

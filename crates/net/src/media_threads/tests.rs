@@ -200,6 +200,75 @@ fn what_was_heard_and_said_is_written_and_told() {
     rig.threads.stop();
 }
 
+/// Takes events until a recording is told of.
+fn kept(rig: &Rig) -> (u64, media::KeptEnd, u64) {
+    loop {
+        if let Event::Kept { id, end, duration_ms, .. } = rig.hears() {
+            return (id, end, duration_ms);
+        }
+    }
+}
+
+#[test]
+fn a_recording_is_sealed_on_the_disk_and_told_once_it_is_there() {
+    let folder = std::env::temp_dir().join(format!("ringfence-net-sealed-{}", std::process::id()));
+    let site = "name = \"lab\"\ndomain = \"lab.example\"\n[[node]]\nname = \"vvb1\"\naddress = \"127.18.133.5\"\n\
+                [node.role.voice_browser]\nsecure_certificate_subject = [\"cvp1.lab.example\"]\n";
+    let (dir, _) = store::DataDir::init(&folder, site, std::time::SystemTime::now()).unwrap();
+    let rig = Rig::start(6);
+    let lease = rig.leases(1)[0];
+    let caller = peer();
+    rig.set(lease.id, caller.local_addr().unwrap(), Keying::Clear);
+    let keep = |id, patience| media::Keep {
+        id,
+        node: "vvb1".into(),
+        caller: "ab".repeat(16),
+        both: true,
+        longest: None,
+        final_silence: None,
+        patience,
+        playable: false,
+    };
+    // A process that has no place for recordings says so, and records nothing.
+    rig.commands(Command::Keep { lease: lease.id, keep: keep(1, None) });
+    assert_eq!(kept(&rig), (1, media::KeptEnd::Failed, 0));
+
+    let recordings = Arc::new(dir.recordings().unwrap());
+    rig.threads.keep_in(&recordings);
+    rig.commands(Command::Keep { lease: lease.id, keep: keep(2, None) });
+    for seq in 0..8 {
+        caller.send_to(&rtp(seq), lease.addr).unwrap();
+    }
+    // What a crash would leave: a piece is on the disk while the recording goes on.
+    let file = folder.join("recordings/0000000000000002.sealed");
+    while std::fs::metadata(&file).map_or(0, |file| file.len()) < 4000 {
+        std::thread::yield_now();
+    }
+    rig.commands(Command::EndKeep { lease: lease.id });
+    let (id, end, took) = kept(&rig);
+    assert_eq!((id, end), (2, media::KeptEnd::Told));
+    let mut store = dir.store().unwrap();
+    let access = || store::Change {
+        at_ms: 0,
+        who: "test".into(),
+        source: "test".into(),
+        what: String::new(),
+        detail: String::new(),
+    };
+    let opened = recordings.open(2, access(), &mut store).unwrap();
+    assert_eq!((opened.ending, opened.duration_ms()), (media::sealed::Ending::Whole, took));
+    assert_eq!((opened.label.tracks, opened.label.node.as_str()), (2, "vvb1"));
+    let said = &rtp(0)[12..];
+    assert!(opened.heard().windows(said.len()).any(|part| part == said), "what the caller said");
+    assert!(!std::fs::read(&file).unwrap().windows(16).any(|part| said.starts_with(part)), "audio in clear");
+
+    // Nobody speaks: nothing stays.
+    rig.commands(Command::Keep { lease: lease.id, keep: keep(3, Some(Duration::from_millis(50))) });
+    assert_eq!((kept(&rig).1, recordings.list().unwrap().len()), (media::KeptEnd::Nothing, 1));
+    rig.threads.stop();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn events_wait_in_order_while_the_node_has_no_room() {
     let rig = Rig::start(4);

@@ -202,8 +202,15 @@ impl Thread {
                     {
                         self.scribe.expect(*lease, heard.clone());
                     }
+                    if let Command::Keep { lease, keep } = &command
+                        && self.leases.get(&lease.slot) == Some(&(*lease, owner))
+                        && let Some((deliver, _)) = self.nodes.get(&owner)
+                    {
+                        self.scribe.begin(deliver, *lease, keep);
+                    }
                     self.command(command);
                 }
+                Letter::Recordings(recordings) => self.scribe.keep_in(recordings),
                 Letter::Prompts(prompts) => self.engine.set_prompts(prompts),
                 Letter::Count { answer } => {
                     let counts = Counts {
@@ -293,6 +300,12 @@ impl Thread {
                         self.scribe.take(deliver, lease, path, wav);
                     }
                 }
+                Event::Chunk { id, codes, last, .. } => self.scribe.chunk(id, codes, last),
+                event @ Event::Kept { .. } => {
+                    if let Some((deliver, _)) = self.nodes.get(&owner) {
+                        self.scribe.kept(deliver, event);
+                    }
+                }
                 Event::Closed { .. } => {
                     self.leases.remove(&lease.slot);
                     self.deliver(owner, event);
@@ -363,6 +376,8 @@ fn lease(event: &Event) -> Option<LeaseId> {
         | Event::Closed { lease, .. }
         | Event::Silent { lease, .. }
         | Event::Recording { lease, .. }
+        | Event::Chunk { lease, .. }
+        | Event::Kept { lease, .. }
         | Event::Recorded { lease, .. }
         | Event::Unplayable { lease, .. } => Some(*lease),
     }

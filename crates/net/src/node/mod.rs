@@ -285,7 +285,7 @@ impl<M: Machine> Node<M> {
     }
 
     fn thread_of(&mut self, command: &media::Command) -> usize {
-        use media::Command::{Bridge, Close, Dial, Lend, Play, Record, Report, Set, Silence, Unbridge};
+        use media::Command::{Bridge, Close, Dial, EndKeep, Keep, Lend, Play, Record, Report, Set, Silence, Unbridge};
         match command {
             Lend { .. } => {
                 self.lender = (self.lender + 1) % self.media.len().max(1);
@@ -298,6 +298,8 @@ impl<M: Machine> Node<M> {
             | Silence { lease }
             | Dial { lease, .. }
             | Record { lease, .. }
+            | Keep { lease, .. }
+            | EndKeep { lease }
             | Report { lease }
             | Close { lease } => usize::from(lease.thread),
         }

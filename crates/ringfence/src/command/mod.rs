@@ -12,6 +12,7 @@ pub(crate) mod load;
 pub(crate) mod passport;
 pub(crate) mod phone;
 pub(crate) mod queue;
+pub(crate) mod recording;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod trust;

@@ -123,7 +123,7 @@ fn plan(arguments: &Arguments, server: &PeerPlan) -> anyhow::Result<Plan> {
         None => None,
     };
     plan.say = Some(Say { prompt: arguments.say.clone(), repeat: true });
-    if let Some(folder) = &arguments.record {
+    if let Some(folder) = &arguments.dangerous_record {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let file = |name: &str| folder.join(name).display().to_string();
         plan.record = Some(Record { heard: file("heard.wav"), said: file("said.wav") });

@@ -216,6 +216,8 @@ impl Sound {
                 | Event::Closed { lease, .. }
                 | Event::Silent { lease, .. }
                 | Event::Recording { lease, .. }
+                | Event::Chunk { lease, .. }
+                | Event::Kept { lease, .. }
                 | Event::Recorded { lease, .. }
                 | Event::Unplayable { lease, .. } => *lease,
             };
