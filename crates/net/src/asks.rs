@@ -12,7 +12,7 @@ use trust::Identity;
 use crate::keep::{Keeper, Kept, What};
 use crate::mailbox::Sender;
 use crate::node::Letter;
-use crate::web::{Errand as Page, Trust, Web};
+use crate::web::{Archive, Errand as Page, Trust, Web};
 
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
@@ -36,6 +36,7 @@ pub(crate) struct Asks {
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
     web: tokio::sync::mpsc::Sender<Page>,
+    archive: Option<Arc<Archive>>,
 }
 
 struct Asker {
@@ -55,6 +56,7 @@ pub(crate) struct AskThreads {
     keeper: SyncSender<Errand>,
     threads: [JoinHandle<()>; 2],
     web: Web,
+    archive: Option<Arc<Archive>>,
 }
 
 impl AskThreads {
@@ -76,7 +78,12 @@ impl AskThreads {
                 keep(&mut keeper, batch);
             }
         })?;
-        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web: Web::start()? })
+        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web: Web::start()?, archive: None })
+    }
+
+    /// What pages that nodes ask for from now on may be sent of their calls' recordings.
+    pub(crate) fn send_from(&mut self, archive: Archive) {
+        self.archive = Some(Arc::new(archive));
     }
 
     /// A node's way to them.
@@ -88,12 +95,18 @@ impl AskThreads {
         letters: Sender<Letter>,
     ) -> Asks {
         let node = Arc::new(Asker { name, identity, trust: trust.map(Arc::new), letters });
-        Asks { node, signer: self.signer.clone(), keeper: self.keeper.clone(), web: self.web.errands() }
+        Asks {
+            node,
+            signer: self.signer.clone(),
+            keeper: self.keeper.clone(),
+            web: self.web.errands(),
+            archive: self.archive.clone(),
+        }
     }
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads { signer, keeper, threads, web } = self;
+        let AskThreads { signer, keeper, threads, web, archive: _ } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
@@ -120,7 +133,8 @@ impl Asks {
         let Job::Ask { id, ask: Ask::Fetch(fetch) } = job else { return Err(job) };
         let asker = self.node.clone();
         let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
-        room.send(Page { trust: trust.clone(), fetch, answer: Box::new(tell) });
+        let (node, archive) = (self.node.name.clone(), self.archive.clone());
+        room.send(Page { node, trust: trust.clone(), archive, fetch, answer: Box::new(tell) });
         Ok(())
     }
 }

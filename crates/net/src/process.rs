@@ -89,7 +89,10 @@ impl Process {
         }
         let dir = DataDir::open(data)?;
         let (keeper, reader) = keep::open(&dir)?;
+        let recordings = Arc::new(dir.recordings()?);
         let mut process = Process::bare(keeper, reader)?;
+        process.media.keep_in(&recordings);
+        process.asks.send_from(web::Archive { recordings, data: dir.path().to_owned() });
         match process.start_nodes(site, &dir, only) {
             Ok(()) => Ok(process),
             Err(error) => {

@@ -176,6 +176,22 @@ impl VoiceBrowser {
                     let ask = shell.ask(crate::Ask::Fetch(*fetch));
                     self.fetching.insert(ask, (leg, id));
                 }
+                Ask::Record { recording, longest, final_silence, patience } => {
+                    let caller = shell.leg(leg).map(|leg| leg.record.session_id.remote.0.clone()).unwrap_or_default();
+                    let keep = media::Keep {
+                        id: recording,
+                        node: shell.plan().node.clone(),
+                        caller,
+                        both: false,
+                        longest: Some(longest),
+                        final_silence: Some(final_silence),
+                        patience: Some(patience),
+                        playable: true,
+                    };
+                    shell.note(leg, format!("recording {recording:016x}"));
+                    shell.media(media::Command::Keep { lease: visit.terminal.lease().id, keep });
+                }
+                Ask::StopRecord => shell.media(media::Command::EndKeep { lease: visit.terminal.lease().id }),
                 Ask::HangUp { why } => {
                     shell.end(leg, why);
                     self.forget(leg);
@@ -310,6 +326,9 @@ impl Role for VoiceBrowser {
         match event {
             media::Event::Digit { digit, .. } => self.tell(shell, leg, Told::Digit(digit)),
             media::Event::Played { id, .. } => self.tell(shell, leg, Told::Played(id)),
+            media::Event::Kept { id, end, duration_ms, .. } => {
+                self.tell(shell, leg, Told::Recorded { recording: id, end, duration_ms });
+            }
             media::Event::Unplayable { id, prompt, .. } => {
                 tracing::warn!(%prompt, "there is no such prompt: the caller heard nothing");
                 self.tell(shell, leg, Told::Played(id));

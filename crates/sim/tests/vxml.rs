@@ -150,3 +150,64 @@ fn what_an_application_sends_when_its_caller_hangs_up_is_sent() {
     assert_eq!(fetched(&world), ["main.vxml", "gone"]);
     assert_eq!(world.fetched[1].1.body.as_deref(), Some("seen=all"));
 }
+
+/// A page that records and sends what it has: the length, how it ended, and the recording.
+fn recorder(attributes: &str) -> String {
+    format!(
+        "<vxml version='2.1'><form>
+         <record name='m' {attributes}><noinput><submit next='nothing' method='post'/></noinput></record>
+         <block><var name='how' expr=\"m$.duration + ' ' + m$.size + ' ' + m$.maxtime + ' ' + m$.termchar\"/>
+         <audio expr='m'/><submit next='keep' method='post' enctype='multipart/form-data' namelist='how m'/></block>
+         </form></vxml>"
+    )
+}
+
+/// What came of a call to it that lasts ten seconds; the caller presses a key after two.
+fn recorded(attributes: &str, key: &str, sound: Sound) -> (World, Option<(String, String)>) {
+    let mut world = on_the_web(sound);
+    world.web.insert(format!("{SERVER}main.vxml"), recorder(attributes).into_bytes().into());
+    world.dial("6016");
+    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+    world.run(2 * S);
+    world.press(key);
+    world.run(8 * S);
+    let sent = world.fetched.get(1).map(|(_, request)| request.parts.as_slice());
+    let sent = match sent {
+        Some([how, recording]) => match (&how.value, &recording.value) {
+            (vxml::PartValue::Text(how), vxml::PartValue::Recording { url, media_type }) => {
+                assert_eq!(media_type, "audio/x-wav");
+                Some((how.clone(), url.clone()))
+            }
+            other => panic!("{other:?}"),
+        },
+        _ => None,
+    };
+    (world, sent)
+}
+
+#[test]
+fn a_recording_ends_by_its_length_and_is_sent_as_such() {
+    let (world, sent) = recorded("beep='true' maxtime='1500ms'", "", Sound::real(1, World::prompts()));
+    let (how, url) = sent.unwrap_or_else(|| panic!("{:?}", world.fetched));
+    assert_eq!(how, "1500 24044 true undefined");
+    assert!(url.starts_with("recording:") && url.len() == 26, "{url}");
+}
+
+#[test]
+fn a_key_ends_a_recording_and_is_its_shadow() {
+    let (world, sent) = recorded("maxtime='20s'", "#", Sound::real(1, World::prompts()));
+    let (how, _) = sent.unwrap_or_else(|| panic!("{:?}", world.fetched));
+    let words: Vec<&str> = how.split(' ').collect();
+    let took: u64 = words[0].parse().unwrap();
+    assert!((1000..3000).contains(&took), "{how}");
+    assert_eq!(words[1..], [&(took * 16 + 44).to_string(), "false", "#"]);
+}
+
+#[test]
+fn a_node_that_is_told_nothing_of_a_recording_goes_on_without_it() {
+    // Media that never answers: the session is not kept waiting for ever.
+    let (mut world, _) = recorded("maxtime='5s'", "", Sound::still());
+    world.run(30 * S);
+    assert_eq!(fetched(&world), ["main.vxml"], "an error that nobody catches ends the application");
+    assert!(world.saw("vvb1", "cvp1", "BYE"));
+}

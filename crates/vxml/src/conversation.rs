@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use crate::session::{
-    Ending, Input, NotFetched, Now, Output, Page, Recording, Request, Session, Start, TransferKind, TransferOrder,
-    TransferOutcome,
+    Ending, Input, NotFetched, Now, Output, Page, Part, PartValue, RecordOrder, Recording, Request, Session, Start,
+    TransferKind, TransferOrder, TransferOutcome,
 };
 use crate::speech::Segment;
 
@@ -17,6 +17,9 @@ pub struct Conversation<F> {
     fetch: F,
     playing: Option<u64>,
     awaited: Option<Awaited>,
+    /// Of the recording that is awaited.
+    order: Option<RecordOrder>,
+    recordings: u64,
 }
 
 /// What the next line answers.
@@ -31,7 +34,15 @@ const MAX_OUTPUTS: usize = 10_000;
 
 impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
     pub fn new(start: Start, now: Now, fetch: F) -> Conversation<F> {
-        Conversation { session: Session::new(start, now), now, fetch, playing: None, awaited: None }
+        Conversation {
+            session: Session::new(start, now),
+            now,
+            fetch,
+            playing: None,
+            awaited: None,
+            order: None,
+            recordings: 0,
+        }
     }
 
     /// Goes on until the caller has to do something, or, with `halt`, until something is played. What was said.
@@ -69,6 +80,9 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
             Output::Fetch { id, request } => {
                 let outcome = (self.fetch)(&request);
                 let line = match &request.body {
+                    _ if !request.parts.is_empty() => {
+                        format!("post: {} {}", request.url, parts_in_words(&request.parts))
+                    }
                     Some(body) => format!("post: {} {body}", request.url),
                     None => format!("get: {}", request.url),
                 };
@@ -91,14 +105,20 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
             }
             Output::Listen { .. } => return None,
             Output::Record { id, order } => {
+                if Recording::octets(&order.media_type, 0).is_none() {
+                    let event = "error.unsupported.format".to_owned();
+                    self.session.handle(Input::Refused { id, event }, self.now);
+                    return Some(format!("cannot record {}", order.media_type));
+                }
                 self.awaited = Some(Awaited::Record(id));
                 let beep = if order.beep { " after a beep" } else { "" };
-                format!("records: up to {} s{beep}", order.max.as_secs())
+                let line = format!("records: up to {} s{beep}", order.max.as_secs());
+                self.order = Some(order);
+                line
             }
             Output::StopRecord { id } => {
                 if self.awaited.take() == Some(Awaited::Record(id)) {
-                    let recording = recording(1000);
-                    self.session.handle(Input::Recorded { id, recording: Some(recording) }, self.now);
+                    self.recorded(id, Some(1000));
                 }
                 return None;
             }
@@ -140,8 +160,7 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
         match self.awaited {
             Some(Awaited::Record(id)) if !keys => {
                 self.awaited = None;
-                let recording = (!line.is_empty()).then(|| recording(line.split_whitespace().count() as u64 * 500));
-                return self.session.handle(Input::Recorded { id, recording }, self.now);
+                return self.recorded(id, (!line.is_empty()).then(|| line.split_whitespace().count() as u64 * 500));
             }
             Some(Awaited::Transfer(id, kind)) => {
                 self.awaited = None;
@@ -162,6 +181,18 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
         }
     }
 
+    /// Half a second a word; longer than the order allows is cut there.
+    fn recorded(&mut self, id: u64, duration_ms: Option<u64>) {
+        let Some(order) = self.order.take() else { return };
+        let longest = order.max.as_millis() as u64;
+        let recording = duration_ms.map(|duration_ms| {
+            self.recordings += 1;
+            let recording = recording(self.recordings, &order.media_type, duration_ms.min(longest));
+            Recording { max_time: duration_ms >= longest, ..recording }
+        });
+        self.session.handle(Input::Recorded { id, recording }, self.now);
+    }
+
     /// Nothing happens until the session's patience ends.
     pub fn wait(&mut self) {
         if let Some(due) = self.session.deadline() {
@@ -175,8 +206,18 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
     }
 }
 
-fn recording(duration_ms: u64) -> Recording {
-    Recording { url: "recording:1".into(), duration_ms, bytes: duration_ms * 8, max_time: false }
+/// What a line would be as a recording: its words are the length, nothing is in it.
+fn recording(number: u64, media_type: &str, duration_ms: u64) -> Recording {
+    let bytes = Recording::octets(media_type, duration_ms).unwrap_or_default();
+    Recording { url: format!("recording:{number}"), duration_ms, bytes, max_time: false }
+}
+
+fn parts_in_words(parts: &[Part]) -> String {
+    let words = parts.iter().map(|Part { name, value }| match value {
+        PartValue::Text(text) => format!("{name}={text}"),
+        PartValue::Recording { url, media_type } => format!("{name}=[{url} as {media_type}]"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn transfer_in_words(order: &TransferOrder) -> String {

@@ -15,6 +15,6 @@ pub use crate::check::{can_check, check, check_within};
 pub use crate::document::Document;
 pub use crate::problem::{Place, Problem};
 pub use crate::session::{
-    Ending, Input, NotFetched, Now, Output, Page, RecordOrder, Recording, Request, Session, Snapshot, Start,
-    TransferKind, TransferOrder, TransferOutcome,
+    Ending, Input, NotFetched, Now, Output, Page, Part, PartValue, RecordOrder, Recording, Request, Session, Snapshot,
+    Start, TransferKind, TransferOrder, TransferOutcome,
 };

@@ -21,6 +21,7 @@ use trust::tls::Versions;
 use vxml::{NotFetched, Page};
 
 use super::cache::{Cache, Conditions, Found, Key};
+use super::form::{Archive, Form};
 
 /// As large as a document may be.
 const MOST_BYTES: usize = 2 << 20;
@@ -60,9 +61,22 @@ fn unreachable(words: impl Into<String>) -> NotFetched {
 
 impl Client {
     /// A page, from the cache where its server lets us.
-    pub(super) async fn page(&self, trust: &Trust, fetch: &Fetch) -> Result<Page, NotFetched> {
+    pub(super) async fn page(
+        &self,
+        trust: &Trust,
+        node: &str,
+        archive: Option<&Arc<Archive>>,
+        fetch: &Fetch,
+    ) -> Result<Page, NotFetched> {
         let mut url = fetch.request.url.clone();
-        let mut body = fetch.request.body.clone();
+        let mut body = match (&fetch.request.body, fetch.request.parts.as_slice()) {
+            (Some(body), []) => Some(Form::encoded(body)),
+            (None, []) => None,
+            (_, parts) => {
+                let to = url.split('?').next().unwrap_or_default();
+                Some(Form::of_parts(parts, node, to, archive).await?)
+            }
+        };
         for _ in 0..=MOST_REDIRECTS {
             let key: Key = (fetch.authority.clone(), url.clone());
             let conditions = match &body {
@@ -75,7 +89,7 @@ impl Client {
             };
             let asked = SystemTime::now();
             let Answer { status, headers, bytes } =
-                self.exchange(trust, fetch, &url, body.as_deref(), &conditions).await?;
+                self.exchange(trust, fetch, &url, body.as_ref(), &conditions).await?;
             let now = SystemTime::now();
             match status {
                 StatusCode::NOT_MODIFIED if conditions != Conditions::default() => {
@@ -121,7 +135,7 @@ impl Client {
         trust: &Trust,
         fetch: &Fetch,
         url: &str,
-        body: Option<&str>,
+        body: Option<&Form>,
         conditions: &Conditions,
     ) -> Result<Answer, NotFetched> {
         let uri: Uri = url.parse().map_err(|error| unreachable(format!("no address of a page: {error}")))?;
@@ -231,7 +245,7 @@ where
     Ok(sender)
 }
 
-fn request(uri: &Uri, body: Option<&str>, conditions: &Conditions) -> Result<Request<Full<Bytes>>, NotFetched> {
+fn request(uri: &Uri, body: Option<&Form>, conditions: &Conditions) -> Result<Request<Full<Bytes>>, NotFetched> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::builder()
         .method(if body.is_some() { "POST" } else { "GET" })
@@ -239,8 +253,8 @@ fn request(uri: &Uri, body: Option<&str>, conditions: &Conditions) -> Result<Req
         .header(HOST, uri.authority().map_or("", |authority| authority.as_str()))
         .header(USER_AGENT, AGENT)
         .header(ACCEPT, "application/voicexml+xml, application/srgs+xml, application/xml, text/xml, */*");
-    if body.is_some() {
-        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    if let Some(form) = body {
+        request = request.header(CONTENT_TYPE, &form.content_type);
     }
     let conditional = [(IF_NONE_MATCH, &conditions.etag), (IF_MODIFIED_SINCE, &conditions.modified)];
     for (name, value) in conditional {
@@ -248,6 +262,6 @@ fn request(uri: &Uri, body: Option<&str>, conditions: &Conditions) -> Result<Req
             request = request.header(name, value);
         }
     }
-    let body = Full::new(Bytes::copy_from_slice(body.unwrap_or_default().as_bytes()));
+    let body = Full::new(body.map(|form| form.bytes.clone()).unwrap_or_default());
     request.body(body).map_err(|error| unreachable(error.to_string()))
 }

@@ -3,6 +3,7 @@
 
 mod cache;
 mod client;
+mod form;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use vxml::{NotFetched, Page};
 
 use self::client::Client;
 pub(crate) use self::client::Trust;
+pub(crate) use self::form::Archive;
 
 /// Pages that may be asked for and not yet be there; one more is refused.
 const WAITING: usize = 4096;
@@ -28,7 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Answer = Box<dyn FnOnce(Result<Page, NotFetched>) + Send>;
 
 pub(crate) struct Errand {
+    /// Who asks.
+    pub(crate) node: String,
     pub(crate) trust: Arc<Trust>,
+    /// Recordings that may be sent.
+    pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) fetch: Fetch,
     pub(crate) answer: Answer,
 }
@@ -65,14 +71,14 @@ impl Web {
 
 async fn serve(mut inbox: mpsc::Receiver<Errand>) {
     let (client, room) = (Arc::new(Client::default()), Arc::new(Semaphore::new(UNDER_WAY)));
-    while let Some(Errand { trust, fetch, answer }) = inbox.recv().await {
+    while let Some(Errand { node, trust, archive, fetch, answer }) = inbox.recv().await {
         let (client, room) = (client.clone(), room.clone());
         tokio::spawn(async move {
             let patience = fetch.request.timeout.min(PATIENCE);
             let page = async {
                 // It is never closed.
                 let _turn = room.acquire().await;
-                client.page(&trust, &fetch).await
+                client.page(&trust, &node, archive.as_ref(), &fetch).await
             };
             let outcome = tokio::time::timeout(patience, page).await.unwrap_or_else(|_| {
                 Err(NotFetched::Unreachable(format!("no answer within {} ms", patience.as_millis())))

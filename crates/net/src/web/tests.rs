@@ -115,7 +115,14 @@ async fn answer(
 }
 
 fn get(url: String) -> Fetch {
-    let request = vxml::Request { url, body: None, timeout: Duration::from_secs(20), max_age: None, max_stale: None };
+    let request = vxml::Request {
+        url,
+        body: None,
+        parts: Vec::new(),
+        timeout: Duration::from_secs(20),
+        max_age: None,
+        max_stale: None,
+    };
     Fetch { request, authority: Authority::Named("pages".into()), dangerous_plain_http: false }
 }
 
@@ -127,7 +134,11 @@ fn fetch(trust: &Arc<Trust>, fetches: Vec<Fetch>) -> Vec<Result<Page, NotFetched
     for fetch in fetches {
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send(outcome).unwrap());
-        assert!(web.errands().try_send(Errand { trust: trust.clone(), fetch, answer }).is_ok());
+        assert!(
+            web.errands()
+                .try_send(Errand { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, answer })
+                .is_ok()
+        );
         outcomes.push(told.recv().unwrap());
     }
     web.stop();
@@ -237,7 +248,8 @@ fn who_waits_for_a_silent_server_holds_up_nobody() {
         waiting.insert(n, path);
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send((n, outcome)).unwrap());
-        let errand = Errand { trust: server.trust(), fetch: get(server.url(path)), answer };
+        let errand =
+            Errand { node: "vvb1".into(), trust: server.trust(), archive: None, fetch: get(server.url(path)), answer };
         assert!(web.errands().try_send(errand).is_ok());
     }
     for _ in 0..10 {

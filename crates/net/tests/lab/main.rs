@@ -12,6 +12,7 @@ use sdp::Protection;
 use sip::Transport;
 
 mod ipv6;
+mod record;
 mod reload;
 mod trustpoints;
 mod vxml;

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use super::*;
 
 /// The example site on this network, where 6016 is the application whose first document this is.
-fn site(network: &str, document: &str) -> String {
+pub(crate) fn site(network: &str, document: &str) -> String {
     let asks = "prompt = \"welcome\"";
     let mut text = String::new();
     for line in LAB.replace("127.18.133.", network).lines() {

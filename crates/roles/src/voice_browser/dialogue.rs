@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use media::KeptEnd;
 use serde::{Deserialize, Serialize};
 use site::Application;
 
@@ -39,6 +40,16 @@ pub enum Ask {
         id: u64,
         fetch: Box<Fetch>,
     },
+    /// Record what the caller says, sealed, as [`media::Keep`] has it; [`Told::Recorded`] with this number when it ended.
+    Record {
+        recording: u64,
+        longest: Duration,
+        final_silence: Duration,
+        /// How long nothing may be said at first.
+        patience: Duration,
+    },
+    /// End the recording now.
+    StopRecord,
     HangUp {
         why: String,
     },
@@ -54,6 +65,11 @@ pub enum Told {
     TimedOut(u64),
     Transfer(Progress),
     Fetched(u64, Result<vxml::Page, vxml::NotFetched>),
+    Recorded {
+        recording: u64,
+        end: KeptEnd,
+        duration_ms: u64,
+    },
     /// The caller is gone.
     HungUp,
 }
@@ -233,6 +249,7 @@ mod tests {
             Ask::Wait { id, within } => format!("wait {} {id}", within.as_secs()),
             Ask::Transfer { queue, .. } => format!("transfer {queue}"),
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
+            Ask::Record { .. } | Ask::StopRecord => "record".into(),
             Ask::HangUp { why } => format!("hang up: {why}"),
         };
         std::iter::from_fn(|| session.ask()).map(short).collect()

@@ -5,6 +5,8 @@
 //! `<audio src="prompt:welcome"/>`. What is to be spoken without one is passed over with a word in the log: there is no
 //! synthesis yet.
 
+mod taping;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use vxml::speech::Segment;
 use vxml::{Ending, Input, NotFetched, Output, Page, Start, TransferKind, TransferOrder, TransferOutcome};
 
+use self::taping::Taping;
 use super::dialogue::{Ask, Progress, Told};
 use crate::{Fetch, Now};
 
@@ -45,6 +48,8 @@ impl Pages {
     fn prompt(&self, url: &str) -> Option<String> {
         match url.strip_prefix("prompt:") {
             Some(prompt) => Some(prompt.to_owned()),
+            // Media knows those of this very call, and of no other.
+            None if url.starts_with("recording:") => Some(url.to_owned()),
             None => self.recordings.get(url.strip_prefix("app:/")?).cloned(),
         }
     }
@@ -80,6 +85,9 @@ pub struct Reading {
     /// The number of the waiting that stands for the session's own deadline.
     alarm: Option<(u64, std::time::Duration)>,
     transfer: Option<Transfer>,
+    taping: Option<Taping>,
+    /// The caller is gone: what is asked for then reaches nobody.
+    gone: bool,
     end: Option<String>,
 }
 
@@ -118,6 +126,8 @@ impl Reading {
             playing: None,
             alarm: None,
             transfer: None,
+            taping: None,
+            gone: false,
             end: None,
         }
     }
@@ -136,7 +146,11 @@ impl Reading {
             Told::Played(segment) | Told::TimedOut(segment) => self.ended(segment, now),
             Told::Transfer(progress) => self.progress(progress, now),
             Told::Fetched(id, outcome) => self.say(Input::Fetched { id, outcome }, now),
-            Told::HungUp => self.say(Input::HungUp, now),
+            Told::Recorded { recording, end, duration_ms } => self.recorded(recording, end, duration_ms, now),
+            Told::HungUp => {
+                self.gone = true;
+                self.say(Input::HungUp, now);
+            }
         }
         self.serve(now);
     }
@@ -159,6 +173,8 @@ impl Reading {
             if let Some(session) = &mut self.session {
                 session.tick(moment(now));
             }
+        } else if self.taping.as_ref().is_some_and(|taping| taping.waits_for == number) {
+            self.tape_waited(now);
         } else if self.transfer.as_ref().is_some_and(|transfer| transfer.done == Some(number)) {
             self.asks.push_back(Ask::HangUp { why: "transferred".into() });
         } else if let Some(playing) = self.playing.as_mut().filter(|playing| playing.segment == Some(number)) {
@@ -198,8 +214,9 @@ impl Reading {
                 self.playing = None;
                 self.asks.push_back(Ask::Silence);
             }
-            Output::Listen { .. } | Output::StopRecord { .. } => {}
-            Output::Record { id, .. } => self.say(Input::Refused { id, event: "error.unsupported.record".into() }, now),
+            Output::Listen { .. } => {}
+            Output::Record { id, order } => self.record(id, order, now),
+            Output::StopRecord { id } => self.stop_recording(id, now),
             Output::Object { id, .. } => {
                 self.say(Input::Refused { id, event: "error.unsupported.objectname".into() }, now);
             }

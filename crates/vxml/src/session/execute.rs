@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::machine::{After, Flow, Machine, Thrown, Wait, badfetch};
+use super::navigate::Sent;
 use super::prompts::is_spoken;
 use super::visit::{Frame, Kind, Phase};
 use super::{NotFetched, Page};
@@ -297,7 +298,7 @@ impl Machine {
             return Ok(());
         }
         let url = self.address(document, id, "src", "srcexpr")?;
-        let request = self.request(id, url.clone(), None);
+        let request = self.request(id, url.clone(), Sent::default());
         let asked = self.ask(request);
         self.wait = Wait::Script(asked, level, url);
         Ok(())
@@ -313,9 +314,9 @@ impl Machine {
 
     fn data_element(&mut self, document: &Arc<Document>, id: ElementId) -> Flow {
         let url = self.address(document, id, "src", "srcexpr")?;
-        let (url, body) = self.sent(document, id, url, false)?;
+        let (url, sent) = self.sent(document, id, url, false)?;
         let name = document.attribute(id, "name").map(str::to_owned);
-        let request = self.request(id, url.clone(), body);
+        let request = self.request(id, url.clone(), sent);
         let audio = self.setting(id, "fetchaudio").map(|audio| document.resolve(&audio));
         self.play_while_fetching(audio);
         let asked = self.ask(request);

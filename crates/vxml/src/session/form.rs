@@ -140,7 +140,7 @@ impl Machine {
         self.begin_process(vec![at])
     }
 
-    fn fill_only(&mut self, at: usize, value: &Value, shadow: &Value) -> Flow {
+    pub(super) fn fill_only(&mut self, at: usize, value: &Value, shadow: &Value) -> Flow {
         let visit = self.visit()?;
         let document = visit.document.clone();
         let Some(item) = visit.items.get(at) else { return Ok(()) };

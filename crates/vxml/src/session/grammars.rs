@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::form::choices;
 use super::machine::{Flow, Machine, Thrown, Wait, badfetch};
+use super::navigate::Sent;
 use super::{NotFetched, Page};
 use crate::document::{Document, ElementId, Tag, Tree};
 use crate::grammar::{Builtin, Grammar, Mode, Recogniser};
@@ -195,7 +196,7 @@ impl Machine {
         match self.loaded.get(&key) {
             Some(loaded) => loaded.clone().map(|grammar| Some(Recogniser::Rules(grammar))),
             None => {
-                let request = self.request(id, url, None);
+                let request = self.request(id, url, Sent::default());
                 let asked = self.ask(request);
                 self.wait = Wait::Grammar(asked, key);
                 Ok(None)

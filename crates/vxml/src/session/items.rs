@@ -5,12 +5,17 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::machine::{After, Flow, Machine, Thrown, Wait};
+use super::visit::Phase;
 use super::{Ending, Output, RecordOrder, Recording, TransferKind, TransferOrder, TransferOutcome};
-use crate::document::{ElementId, Tag};
+use crate::document::{Document, ElementId, Tag};
 
 /// How long a recording may be where nobody says.
 const LONGEST: Duration = Duration::from_secs(120);
 const FINAL_SILENCE: Duration = Duration::from_secs(3);
+
+fn media_type(document: &Document, item: ElementId) -> String {
+    document.attribute(item, "type").unwrap_or("audio/x-wav").to_owned()
+}
 
 impl Machine {
     fn current(&mut self) -> Flow<(usize, ElementId)> {
@@ -44,7 +49,7 @@ impl Machine {
             max: document.time(item, "maxtime").unwrap_or(LONGEST),
             final_silence: document.time(item, "finalsilence").unwrap_or(FINAL_SILENCE),
             timeout: self.time_property("timeout"),
-            media_type: document.attribute(item, "type").unwrap_or("audio/x-wav").to_owned(),
+            media_type: media_type(&document, item),
         };
         self.typed.clear();
         let id = self.id();
@@ -64,8 +69,21 @@ impl Machine {
             _ => return Ok(()),
         };
         self.wait = Wait::Nothing;
-        let Some(recording) = recording else { return Err(Thrown::new("noinput", "")) };
-        let (at, _) = self.current()?;
+        let hung_up = Thrown::new("connection.disconnect.hangup", "the caller hung up while recording");
+        let Some(recording) = recording else {
+            return match key {
+                _ if self.hung_up => Err(hung_up),
+                // Nothing was said, but a key was pressed: the item stays open, and nothing is thrown.
+                Some(_) => {
+                    self.visit()?.phase = Phase::Select;
+                    Ok(())
+                }
+                None => Err(Thrown::new("noinput", "")),
+            };
+        };
+        let (at, item) = self.current()?;
+        let media_type = self.document().map_or_else(String::new, |document| media_type(&document, item));
+        self.recordings.insert(recording.url.clone(), media_type);
         let mut shadow = json!({
             "duration": recording.duration_ms,
             "size": recording.bytes,
@@ -73,6 +91,10 @@ impl Machine {
         });
         if let (Some(fields), Some(key)) = (shadow.as_object_mut(), key) {
             fields.insert("termchar".into(), json!(key.to_string()));
+        }
+        if self.hung_up {
+            self.fill_only(at, &json!(recording.url), &shadow)?;
+            return Err(hung_up);
         }
         self.fill(at, &json!(recording.url), &shadow)
     }

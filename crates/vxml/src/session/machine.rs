@@ -77,6 +77,8 @@ pub(super) struct Machine {
     pub(super) typed: VecDeque<char>,
     pub(super) hung_up: bool,
     over: bool,
+    /// Recordings of this session and their types: nothing else is sent as one.
+    pub(super) recordings: BTreeMap<String, String>,
     pub(super) loaded: BTreeMap<String, Loaded>,
     pub(super) properties: BTreeMap<String, String>,
     /// The mark last reached, and when (2.1 §6.1).
@@ -103,6 +105,7 @@ impl Machine {
             typed: VecDeque::new(),
             hung_up: false,
             over: false,
+            recordings: BTreeMap::new(),
             loaded: BTreeMap::new(),
             properties: start.properties.clone(),
             mark: None,
@@ -215,6 +218,12 @@ impl Machine {
                     Wait::Flush(_, After::End(ending)) => {
                         let ending = ending.clone();
                         self.end(ending);
+                        Ok(())
+                    }
+                    // What was said until now is the recording: it is waited for, and then the handlers have it (§2.3.6).
+                    Wait::Record(id, _) => {
+                        let id = *id;
+                        self.say(Output::StopRecord { id });
                         Ok(())
                     }
                     // A page under way is not waited for any longer.

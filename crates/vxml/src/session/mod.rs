@@ -168,12 +168,31 @@ pub enum Ending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub url: String,
-    /// `None`: GET. Otherwise POST of `application/x-www-form-urlencoded`.
+    /// `None`, and no parts: GET. Otherwise POST of `application/x-www-form-urlencoded`.
     pub body: Option<String>,
+    /// If there are any: POST of `multipart/form-data` (RFC 7578) instead.
+    pub parts: Vec<Part>,
     pub timeout: Duration,
     /// Seconds (RFC 9111 §5.2.1): what a cache may give.
     pub max_age: Option<u32>,
     pub max_stale: Option<u32>,
+}
+
+/// A variable that is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub name: String,
+    pub value: PartValue,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PartValue {
+    Text(String),
+    /// What a `<record>` of this session gave: its [`Recording::url`], and the type that it ordered.
+    Recording {
+        url: String,
+        media_type: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +228,18 @@ pub struct Recording {
     pub bytes: u64,
     /// It was as long as it may be.
     pub max_time: bool,
+}
+
+impl Recording {
+    /// How large one of this type and length is: a WAV of 16 bit, or µ-law (`audio/basic`), both of 8 kHz. `None`: no type
+    /// that is made here (`error.unsupported.format`).
+    pub fn octets(media_type: &str, duration_ms: u64) -> Option<u64> {
+        match media_type.to_ascii_lowercase().as_str() {
+            "" | "audio/x-wav" | "audio/wav" | "audio/wave" | "audio/vnd.wave" => Some(44 + duration_ms * 16),
+            "audio/basic" => Some(duration_ms * 8),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::machine::{Flow, Machine, Thrown, Wait, badfetch};
 use super::prompts::time_of;
 use super::visit::{Frame, Kind, Phase, Visit};
-use super::{Ending, NotFetched, Page, Request};
+use super::{Ending, NotFetched, Page, Part, PartValue, Request};
 use crate::document::{Document, ElementId, Tag, Tree};
 use crate::uri;
 
@@ -24,6 +24,13 @@ pub(super) struct Journey {
     why: Why,
     /// The document that waits for its root document.
     leaf: Option<Arc<Document>>,
+}
+
+/// What goes with a request.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    body: Option<String>,
+    parts: Vec<Part>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,13 +52,20 @@ impl Machine {
     /// Asks for a first document.
     pub(super) fn set_out(&mut self, journey: Journey) {
         let timeout = self.time_property("fetchtimeout");
-        let request = Request { url: journey.url.clone(), body: None, timeout, max_age: None, max_stale: None };
+        let request = Request {
+            url: journey.url.clone(),
+            body: None,
+            parts: Vec::new(),
+            timeout,
+            max_age: None,
+            max_stale: None,
+        };
         let id = self.ask(request);
         self.wait = Wait::Document(id, Box::new(journey));
     }
 
     /// A request as an element's attributes and the properties say (§6.1).
-    pub(super) fn request(&self, id: ElementId, url: String, body: Option<String>) -> Request {
+    pub(super) fn request(&self, id: ElementId, url: String, sent: Sent) -> Request {
         let kind = match self.document().and_then(|document| document.tag(id)) {
             Some(Tag::Script) => "script",
             Some(Tag::Data) => "data",
@@ -63,7 +77,8 @@ impl Machine {
             here.or_else(|| self.property(&format!("{kind}{name}"))).and_then(|seconds| seconds.parse().ok())
         };
         let timeout = time_of(self.setting(id, "fetchtimeout")).unwrap_or_else(|| self.time_property("fetchtimeout"));
-        Request { url, body, timeout, max_age: age("maxage"), max_stale: age("maxstale") }
+        let Sent { body, parts } = sent;
+        Request { url, body, parts, timeout, max_age: age("maxage"), max_stale: age("maxstale") }
     }
 
     /// Where a `namelist` goes: into the query, or into the body.
@@ -73,7 +88,7 @@ impl Machine {
         id: ElementId,
         url: String,
         all: bool,
-    ) -> Flow<(String, Option<String>)> {
+    ) -> Flow<(String, Sent)> {
         let names: Vec<String> = match document.attribute(id, "namelist") {
             Some(names) => names.split_whitespace().map(str::to_owned).collect(),
             None if all => {
@@ -91,16 +106,29 @@ impl Machine {
             let value = self.script((document, id), |engine| engine.string(&name))?;
             pairs.push((name, value));
         }
+        let is_post = document.attribute(id, "method") == Some("post");
+        if is_post && document.attribute(id, "enctype") == Some("multipart/form-data") && !pairs.is_empty() {
+            let parts = pairs.into_iter().map(|(name, value)| self.part(name, value)).collect();
+            return Ok((url, Sent { body: None, parts }));
+        }
         let encoded = uri::form_encoded(&pairs);
-        if document.attribute(id, "method") == Some("post") {
-            return Ok((url, Some(encoded)));
+        if is_post {
+            return Ok((url, Sent { body: Some(encoded), parts: Vec::new() }));
         }
         let url = match (encoded.is_empty(), url.contains('?')) {
             (true, _) => url,
             (false, true) => format!("{url}&{encoded}"),
             (false, false) => format!("{url}?{encoded}"),
         };
-        Ok((url, None))
+        Ok((url, Sent::default()))
+    }
+
+    fn part(&self, name: String, value: String) -> Part {
+        let value = match self.recordings.get(&value) {
+            Some(media_type) => PartValue::Recording { url: value, media_type: media_type.clone() },
+            None => PartValue::Text(value),
+        };
+        Part { name, value }
     }
 
     pub(super) fn goto_element(&mut self, document: &Arc<Document>, id: ElementId) -> Flow {
@@ -138,7 +166,7 @@ impl Machine {
         }
         let url = active.resolve(&reference);
         let dialog = uri::fragment(&reference).1.map(str::to_owned);
-        self.travel(id, Journey { url, dialog, why: Why::Goto, leaf: None }, None)
+        self.travel(id, Journey { url, dialog, why: Why::Goto, leaf: None }, Sent::default())
     }
 
     pub(super) fn submit_element(&mut self, document: &Arc<Document>, id: ElementId) -> Flow {
@@ -151,8 +179,8 @@ impl Machine {
         };
         let url = self.visit()?.document.resolve(&reference);
         let dialog = uri::fragment(&reference).1.map(str::to_owned);
-        let (url, body) = self.sent(document, id, url, true)?;
-        self.travel(id, Journey { url, dialog, why: Why::Submit, leaf: None }, body)
+        let (url, sent) = self.sent(document, id, url, true)?;
+        self.travel(id, Journey { url, dialog, why: Why::Submit, leaf: None }, sent)
     }
 
     pub(super) fn subdialog_item(&mut self, document: &Arc<Document>, id: ElementId) -> Flow {
@@ -186,12 +214,12 @@ impl Machine {
             return self.enter(document.clone(), root, journey);
         }
         let url = document.resolve(&reference);
-        let (url, body) = self.sent(document, id, url, false)?;
-        self.travel(id, Journey { url, dialog, why, leaf: None }, body)
+        let (url, sent) = self.sent(document, id, url, false)?;
+        self.travel(id, Journey { url, dialog, why, leaf: None }, sent)
     }
 
-    fn travel(&mut self, id: ElementId, journey: Journey, body: Option<String>) -> Flow {
-        let request = self.request(id, journey.url.clone(), body);
+    fn travel(&mut self, id: ElementId, journey: Journey, sent: Sent) -> Flow {
+        let request = self.request(id, journey.url.clone(), sent);
         let active = self.visit()?.document.clone();
         let audio = self.setting(id, "fetchaudio").map(|audio| active.resolve(&audio));
         self.play_while_fetching(audio);
@@ -247,7 +275,14 @@ impl Machine {
                     return self.enter(document, Some(root), journey);
                 }
                 let timeout = self.time_property("fetchtimeout");
-                let request = Request { url: url.clone(), body: None, timeout, max_age: None, max_stale: None };
+                let request = Request {
+                    url: url.clone(),
+                    body: None,
+                    parts: Vec::new(),
+                    timeout,
+                    max_age: None,
+                    max_stale: None,
+                };
                 let asked = self.ask(request);
                 self.wait = Wait::Document(asked, Box::new(Journey { url, leaf: Some(document), ..journey }));
                 Ok(())
