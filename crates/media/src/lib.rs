@@ -6,6 +6,7 @@
 //! `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
 
 mod command;
+pub mod conference;
 pub mod dtmf;
 mod engine;
 mod facts;
