@@ -117,6 +117,7 @@ impl AskThreads {
 
 impl Asks {
     /// Never blocks; gives the job back when too many wait.
+    #[allow(clippy::result_large_err)] // what is refused goes back whole, to be answered
     pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
         let queue = match &job {
             Job::Ask { ask: Ask::Fetch(_), .. } => return self.fetch(job),
@@ -128,6 +129,7 @@ impl Asks {
         })
     }
 
+    #[allow(clippy::result_large_err)]
     fn fetch(&self, job: Job) -> Result<(), Job> {
         let (Ok(room), Some(trust)) = (self.web.try_reserve(), &self.node.trust) else { return Err(job) };
         let Job::Ask { id, ask: Ask::Fetch(fetch) } = job else { return Err(job) };
