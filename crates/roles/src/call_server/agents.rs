@@ -59,9 +59,9 @@ impl CallServer {
                 }
                 acd::Output::Unroutable { call, why } => self.unqueued(shell, CallNo(call.0), &why),
                 acd::Output::AgentChanged { agent, state } => {
+                    self.show_agent(shell, &agent, &state);
                     let state = routing::describe(&state).0;
                     tracing::info!(agent = %agent.0, %state, "agent");
-                    self.show_agent(shell, &agent);
                     if let Some(standing) = self.router.standing(&agent) {
                         shell.persist(Persist::Agent { id: agent.0, state: standing.words() });
                     }

@@ -79,10 +79,11 @@ impl CallServer {
         self.router.agents().into_iter().map(|row| agent_view(row, shell.now())).collect()
     }
 
-    /// Desks that watch are told of it.
-    pub(super) fn show_agent(&self, shell: &mut Shell, agent: &AgentId) {
+    /// Desks that watch are told of it: also of a state that the agent has left again by now, as a ready agent has for
+    /// whom a caller waited.
+    pub(super) fn show_agent(&self, shell: &mut Shell, agent: &AgentId, state: &AgentState) {
         if let Some(row) = self.router.agent_row(agent).filter(|_| shell.is_watched()) {
-            let view = agent_view(row, shell.now());
+            let view = agent_view(acd::AgentRow { state: state.clone(), ..row }, shell.now());
             shell.journal(Journal::Desk(Box::new(DeskEvent::Agent(view))));
         }
     }
