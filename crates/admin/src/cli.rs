@@ -35,6 +35,9 @@ pub enum Command {
     /// Certificates by the site's own CA.
     #[command(subcommand)]
     Cert(Cert),
+    /// Security profiles of trunks and phones.
+    #[command(subcommand)]
+    Profile(Profile),
     /// Data directories.
     #[command(subcommand)]
     Data(Data),
@@ -67,7 +70,7 @@ pub enum Command {
         once: bool,
     },
     /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
-    /// `registrations`, `status`, `ctl`, `itl`. Words may be shortened as on IOS.
+    /// `registrations`, `status`, `ctl`, `itl`, `phones`. Words may be shortened as on IOS.
     Show(Show),
     /// A call's proof.
     #[command(subcommand)]
@@ -155,6 +158,19 @@ pub enum Cert {
     },
     /// Print the identities of the data directory.
     List,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    /// Add a copy of a profile to a site file: only its name is another and, of a trunk's profile, its subject.
+    Copy {
+        site: PathBuf,
+        from: String,
+        to: String,
+        /// Secure Certificate Subject or Subject Alternate Name of the copy; default: the original's.
+        #[arg(long, value_name = "NAME")]
+        subject: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -362,11 +378,25 @@ pub struct Phone {
     #[arg(long, default_value_t = 0)]
     pub port: u16,
     /// The number of this phone.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "tftp", default_value = "")]
     pub line: String,
     /// Where calls go and, with `--secret`, where the phone registers.
+    #[arg(long, required_unless_present = "tftp")]
+    pub server: Option<SocketAddr>,
+    /// Be a secure phone: lists, configuration and certificate come from the call manager, asked first at this TFTP server
+    /// (port 69 as a rule).
+    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["device", "keep"],
+          conflicts_with_all = ["line", "server", "server_name", "secret", "identity", "dangerous_plain"])]
+    pub tftp: Option<SocketAddr>,
+    /// With `--tftp`: who it is, such as `SEP001122334455`.
     #[arg(long)]
-    pub server: SocketAddr,
+    pub device: Option<String>,
+    /// With `--tftp`: folder for what a phone keeps; empty at first, it is a phone out of its box.
+    #[arg(long)]
+    pub keep: Option<PathBuf>,
+    /// With `--tftp`: authentication string for CAPF. Also read from RINGFENCE_AUTHENTICATION_STRING.
+    #[arg(long, env = "RINGFENCE_AUTHENTICATION_STRING", hide_env_values = true, default_value = "")]
+    pub password: String,
     /// Name in the server's certificate.
     #[arg(long)]
     pub server_name: Option<String>,
@@ -520,9 +550,10 @@ pub enum Question {
     Status,
     Ctl,
     Itl,
+    Phones,
 }
 
-const QUESTIONS: [(&str, Question); 9] = [
+const QUESTIONS: [(&str, Question); 10] = [
     ("call active voice brief", Question::Calls),
     ("sip-ua connections tcp tls detail", Question::Connections),
     ("refusals", Question::Refusals),
@@ -532,6 +563,7 @@ const QUESTIONS: [(&str, Question); 9] = [
     ("status", Question::Status),
     ("ctl", Question::Ctl),
     ("itl", Question::Itl),
+    ("phones", Question::Phones),
 ];
 
 impl Question {

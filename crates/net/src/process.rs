@@ -39,6 +39,8 @@ pub struct Process {
     statements: keep::Reader,
     nodes: Vec<Running>,
     phone_services: Vec<PhoneServices>,
+    /// Where the site's keys are; `None` in a process of phones alone.
+    dir: Option<DataDir>,
     next_owner: Owner,
     generation: u64,
     /// Whom the site's nodes trust.
@@ -61,6 +63,9 @@ pub struct PhoneStart {
     pub peers: Vec<PeerPlan>,
     pub identity: Option<trust::Identity>,
     pub roots_pem: Vec<String>,
+    /// If there are any: the servers that it dials must show one of these certificates (DER), as a phone's trust list has
+    /// them, whatever their chain.
+    pub pinned: Vec<Vec<u8>>,
     pub media_ports: (u16, u16),
 }
 
@@ -106,6 +111,7 @@ impl Process {
         let roots = roots(dir)?;
         authorities_are_there(site, &roots)?;
         self.roots = roots.clone();
+        self.dir = Some(dir.clone());
         if site.tls.dangerous_tls_keylog {
             tracing::warn!(
                 "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; \
@@ -116,7 +122,8 @@ impl Process {
             let settings = tls::Settings {
                 identity: dir.identity(&node.name)?,
                 trustpoints: trustpoints(dir, node)?,
-                roots: roots.clone(),
+                roots: roots_of(dir, node, &roots)?,
+                pinned: Vec::new(),
                 versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
                 clients: client_certificates(&node.role),
                 dangerous_keylog: site.tls.dangerous_tls_keylog,
@@ -146,6 +153,7 @@ impl Process {
             statements,
             nodes: Vec::new(),
             phone_services: Vec::new(),
+            dir: None,
             next_owner: 0,
             generation: 1,
             roots: Vec::new(),
@@ -186,12 +194,13 @@ impl Process {
 
     /// A headless phone (or the lab's carrier): the same loop, with its own identity (PEM chain and key) or none.
     pub fn start_phone(&mut self, phone: PhoneStart) -> anyhow::Result<NodeHandle> {
-        let PhoneStart { address, listen, plan, peers, identity, roots_pem, media_ports } = phone;
+        let PhoneStart { address, listen, plan, peers, identity, roots_pem, pinned, media_ports } = phone;
         let settings = identity.map(|identity| tls::Settings {
             identity,
             trustpoints: Vec::new(),
             // A phone knows one authority: whoever these are.
             roots: roots_pem.into_iter().map(|pem| (Authority::Own, pem)).collect(),
+            pinned,
             versions: Versions { tls12: true, tls13: true },
             clients: ClientCertificate::Required,
             dangerous_keylog: false,
@@ -328,6 +337,30 @@ impl Process {
                 .with_context(|| format!("node {} is overloaded or gone: its plan was not swapped", handle.name()))?;
         }
         self.generation = generation;
+        self.reload_phone_services(site)
+    }
+
+    /// Those whose part of the site has changed start anew: a phone that was reading a file asks again, and no call is
+    /// touched.
+    fn reload_phone_services(&mut self, site: &Site) -> anyhow::Result<()> {
+        let Some(dir) = self.dir.clone() else { return Ok(()) };
+        for handle in self.nodes() {
+            let Some(node) = site.node(handle.name()) else { continue };
+            let at = self.phone_services.iter().position(|services| services.node() == node.name);
+            match at {
+                Some(at) if self.phone_services.get(at).is_some_and(|services| services.station().is_of(node)) => {
+                    continue;
+                }
+                Some(at) => self.phone_services.swap_remove(at).stop(),
+                None => {}
+            }
+            // They are a runtime of their own, and whoever reloads may be in one.
+            let refusals = handle.facts.phones_refused.clone();
+            let start = || PhoneServices::start(&dir, site, node, refusals);
+            let started = std::thread::scope(|scope| scope.spawn(start).join());
+            let services = started.map_err(|_| anyhow::anyhow!("the phone services of {} panicked", node.name))?;
+            self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
+        }
         Ok(())
     }
 
@@ -380,13 +413,32 @@ fn authorities_are_there(site: &Site, roots: &[(Authority, String)]) -> anyhow::
 /// without one, and its role then admits by digest or refuses.
 fn client_certificates(role: &Role) -> ClientCertificate {
     match role {
-        Role::CallManager(manager) if manager.phones.iter().any(|phone| phone.secure_certificate_subject.is_none()) => {
+        Role::CallManager(manager) if manager.phones.iter().any(|phone| admits_by_digest(manager, phone)) => {
             ClientCertificate::Optional
         }
         Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => {
             ClientCertificate::Required
         }
     }
+}
+
+fn admits_by_digest(manager: &site::CallManager, phone: &site::Phone) -> bool {
+    phone.secure_certificate_subject.is_none() && manager.profile_of(phone).enable_digest_authentication
+}
+
+/// Roots of a node: those of the site, and the CAPF that issued its phones' certificates.
+fn roots_of(
+    dir: &DataDir,
+    node: &site::Node,
+    site: &[(Authority, String)],
+) -> anyhow::Result<Vec<(Authority, String)>> {
+    let mut roots = site.to_vec();
+    if let Role::CallManager(manager) = &node.role
+        && manager.phone_services.is_some()
+    {
+        roots.push((Authority::Phones, dir.phone_keys(&node.name)?.capf.chain_pem()));
+    }
+    Ok(roots)
 }
 
 /// From the operating system's generator, by way of TLS's provider.

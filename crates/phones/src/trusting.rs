@@ -1,6 +1,8 @@
 //! What a phone holds, and the rules by which it takes another list or believes a file: the first unseen, later ones by
 //! signature, never an older one.
 
+use std::net::IpAddr;
+
 use crate::list::{SIGNS_LISTS, signs_lists};
 use crate::{Certificate, Distrust, EncryptedFile, Error, Function, Kind, Names, Record, SignedFile, TrustList};
 
@@ -130,6 +132,12 @@ impl Holding {
     /// Certificates that a service of this function may show.
     pub fn certificates(&self, function: Function) -> Vec<&Certificate> {
         self.records().filter(|record| record.function() == function).filter_map(Record::certificate).collect()
+    }
+
+    /// The address that the lists have for a host.
+    pub fn address_of(&self, host: &str) -> Option<IpAddr> {
+        let named = |record: &&Record| record.dns_name().is_some_and(|name| name.eq_ignore_ascii_case(host));
+        self.records().filter(named).find_map(Record::address)
     }
 
     fn compare(&self, list: &TrustList) -> Result<Option<Outcome>, Distrust> {

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Guide { site } => command::check::guide(&site),
         Command::Run { site, only } => command::run::run(&data, site.as_deref(), &only),
         Command::Cert(cert) => command::cert::run(&data, cert),
+        Command::Profile(profile) => command::profile::run(&profile),
         Command::Data(admin::cli::Data::Export { nodes, to }) => command::cert::export(&data, &nodes, &to),
         Command::Account(account) => command::account::run(&data, account),
         Command::Agent(agent) => command::agent::run(&data, agent),

@@ -340,6 +340,9 @@ impl Node {
             return self.duty.role().register(&mut self.shell, server, request, flow.id);
         }
         let Some(admitted) = self.admitted(flow) else { return self.shell.turn_away(server, flow) };
+        if !self.duty.role().lets_in(&mut self.shell, server, &request, flow, &admitted) {
+            return;
+        }
         match (method, dialog) {
             (Method::Invite, Some(dialog)) => self.invited(server, dialog, request, admitted),
             (Method::Options, _) => self.shell.answer_options(server),

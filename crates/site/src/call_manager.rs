@@ -1,12 +1,12 @@
-//! A call manager (CUCM): security profiles, trunks, phones.
+//! A call manager (CUCM): trunks, phones, and the profiles that they name.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::PhoneServices;
 use crate::node::default_secure_port;
+use crate::{ApplicationUser, PhoneSecurityProfile, PhoneServices, SecurityMode, SipTrunkSecurityProfile};
 
 /// A call manager (CUCM).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,11 @@ use crate::node::default_secure_port;
 pub struct CallManager {
     #[serde(rename = "sip_trunk_security_profile", default)]
     pub sip_trunk_security_profiles: Vec<SipTrunkSecurityProfile>,
+    #[serde(rename = "phone_security_profile", default)]
+    pub phone_security_profiles: Vec<PhoneSecurityProfile>,
+    /// Whom trunks with digest authentication are challenged for.
+    #[serde(rename = "application_user", default)]
+    pub application_users: Vec<ApplicationUser>,
     #[serde(rename = "sip_trunk", default)]
     pub sip_trunks: Vec<SipTrunk>,
     #[serde(rename = "phone", default)]
@@ -30,25 +35,17 @@ impl CallManager {
     pub fn profile(&self, name: &str) -> Option<&SipTrunkSecurityProfile> {
         self.sip_trunk_security_profiles.iter().find(|profile| profile.name == name)
     }
-}
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SipTrunkSecurityProfile {
-    pub name: String,
-    #[serde(default)]
-    pub description: String,
-    /// `encrypted` (default), `non_secure` only with `dangerous_plain_sip`.
-    #[serde(default = "encrypted")]
-    pub device_security_mode: String,
-    /// Secure Certificate Subject or Subject Alternate Name.
-    #[serde(default)]
-    pub secure_certificate_subject: Vec<String>,
-    /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
-    #[serde(default)]
-    pub authority: Option<String>,
-    #[serde(default = "default_secure_port")]
-    pub incoming_port: u16,
+    pub fn phone_profile(&self, name: &str) -> Option<&PhoneSecurityProfile> {
+        self.phone_security_profiles.iter().find(|profile| profile.name == name)
+    }
+
+    /// The profile that a phone names; or, if it names none, what its own words come to.
+    pub fn profile_of(&self, phone: &Phone) -> PhoneSecurityProfile {
+        let named = phone.device_security_profile.as_deref().and_then(|name| self.phone_profile(name));
+        let own = || PhoneSecurityProfile::of_none(phone.device_security_mode.unwrap_or_default());
+        named.cloned().unwrap_or_else(own)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,11 +73,19 @@ pub struct Phone {
     pub name: String,
     /// Directory number of its line: also its digest user.
     pub line: String,
+    /// May be left out where the profile enables no digest.
+    #[serde(default)]
     pub digest_secret: String,
-    /// `encrypted`: TLS and SRTP or nothing (default).
-    #[serde(default = "encrypted")]
-    pub device_security_mode: String,
-    /// If given, the phone must show a certificate with this CN or SAN as well as digest.
+    /// Of a phone that names no profile: `encrypted` is TLS and SRTP or nothing (default).
+    #[serde(default)]
+    pub device_security_mode: Option<SecurityMode>,
+    /// Device Security Profile: name of a `phone_security_profile`.
+    #[serde(default)]
+    pub device_security_profile: Option<String>,
+    /// What kind of phone it is, for profiles that are for one kind.
+    #[serde(default)]
+    pub product_type: String,
+    /// If given, the phone must show a certificate with this CN or SAN from the site's own CA.
     #[serde(default)]
     pub secure_certificate_subject: Option<String>,
 }
@@ -92,13 +97,8 @@ impl fmt::Debug for Phone {
             .field("name", &self.name)
             .field("line", &self.line)
             .field("device_security_mode", &self.device_security_mode)
+            .field("device_security_profile", &self.device_security_profile)
             .field("secure_certificate_subject", &self.secure_certificate_subject)
             .finish_non_exhaustive()
     }
-}
-
-pub(crate) const ENCRYPTED: &str = "encrypted";
-
-fn encrypted() -> String {
-    ENCRYPTED.into()
 }

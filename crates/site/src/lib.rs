@@ -7,6 +7,7 @@
 mod call_manager;
 mod call_server;
 mod check;
+mod copy;
 mod node;
 mod number;
 mod phone_services;
@@ -16,12 +17,14 @@ mod remote;
 mod routing;
 mod sbc;
 mod schema;
+mod security_profile;
 mod voice_browser;
 
 use serde::{Deserialize, Serialize};
 
-pub use call_manager::{CallManager, Phone, SipTrunk, SipTrunkSecurityProfile};
+pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
+pub use copy::copy_profile;
 pub use node::{Node, Role};
 pub use number::{Pattern, session_target};
 pub use phone_services::{PhoneDevice, PhoneServices};
@@ -32,6 +35,9 @@ pub use routing::{
     ScriptStep, Staffed, Team, When, Who, WrapUpReason,
 };
 pub use sbc::{DialPeer, Sbc};
+pub use security_profile::{
+    ApplicationUser, PhoneSecurityProfile, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
+};
 pub use voice_browser::{Application, Choice, VoiceBrowser};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

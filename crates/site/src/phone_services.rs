@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PhoneSecurityProfile;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhoneServices {
@@ -39,29 +41,42 @@ pub struct PhoneServices {
 pub struct PhoneDevice {
     /// Name of a phone of this call manager.
     pub phone: String,
-    /// Its configuration leaves here encrypted to its certificate or not at all (default).
-    #[serde(default = "crate::yes")]
-    pub tftp_encrypted_config: bool,
+    /// Its configuration leaves here encrypted to its certificate or not at all. This and what is below about keys: what
+    /// is left out is as the phone's security profile has it.
+    #[serde(default)]
+    pub tftp_encrypted_config: Option<bool>,
     /// `install_upgrade`, `delete`, `troubleshoot`; absent = none. It runs once; change the date to have it run again.
     #[serde(default)]
     pub certificate_operation: Option<String>,
     /// `2026-12-31`: to the end of that day, UTC.
     #[serde(default)]
     pub operation_completes_by: Option<String>,
-    #[serde(default = "null_string")]
-    pub authentication_mode: String,
+    #[serde(default)]
+    pub authentication_mode: Option<String>,
     /// 4 to 16 digits, for `authentication_string`.
     #[serde(default)]
     pub authentication_secret: Option<String>,
-    #[serde(default = "rsa_only")]
-    pub key_order: String,
-    #[serde(default = "rsa_bits")]
-    pub rsa_key_size: u16,
-    #[serde(default = "ec_bits")]
-    pub ec_key_size: u16,
+    #[serde(default)]
+    pub key_order: Option<String>,
+    #[serde(default)]
+    pub rsa_key_size: Option<u16>,
+    #[serde(default)]
+    pub ec_key_size: Option<u16>,
 }
 
 impl PhoneDevice {
+    /// The phone's profile with what this row says instead.
+    pub fn over(&self, profile: PhoneSecurityProfile) -> PhoneSecurityProfile {
+        PhoneSecurityProfile {
+            tftp_encrypted_config: self.tftp_encrypted_config.unwrap_or(profile.tftp_encrypted_config),
+            authentication_mode: self.authentication_mode.clone().unwrap_or(profile.authentication_mode),
+            key_order: self.key_order.clone().unwrap_or(profile.key_order),
+            rsa_key_size: self.rsa_key_size.unwrap_or(profile.rsa_key_size),
+            ec_key_size: self.ec_key_size.unwrap_or(profile.ec_key_size),
+            ..profile
+        }
+    }
+
     /// The end of `operation_completes_by`, in seconds since 1970; `None` when there is none or it is no date.
     pub fn completes_by(&self) -> Option<u64> {
         end_of_day(self.operation_completes_by.as_deref()?)
@@ -124,25 +139,23 @@ fn tvs() -> u16 {
     2445
 }
 
-fn null_string() -> String {
-    "null_string".into()
-}
-
-fn rsa_only() -> String {
-    "rsa_only".into()
-}
-
-fn rsa_bits() -> u16 {
-    2048
-}
-
-fn ec_bits() -> u16 {
-    384
-}
-
 #[cfg(test)]
 mod tests {
-    use super::end_of_day;
+    use super::{PhoneDevice, end_of_day};
+    use crate::PhoneSecurityProfile;
+
+    #[test]
+    fn a_devices_row_goes_over_its_phones_profile() {
+        let row: PhoneDevice = toml::from_str("phone = \"SEP1\"\nrsa_key_size = 4096").unwrap();
+        let profile = PhoneSecurityProfile {
+            authentication_mode: "existing_lsc".into(),
+            rsa_key_size: 3072,
+            tftp_encrypted_config: false,
+            ..PhoneSecurityProfile::default()
+        };
+        let terms = row.over(profile.clone());
+        assert_eq!(terms, PhoneSecurityProfile { rsa_key_size: 4096, ..profile });
+    }
 
     #[test]
     fn days_end_when_they_end() {

@@ -45,6 +45,15 @@ const fn may(name: &'static str, shape: Shape) -> Field {
 const PORT: Shape = Shape::Number(1, 65_535);
 /// Seconds, up to a day.
 const SECONDS: Shape = Shape::Number(1, 86_400);
+/// Minutes, up to a month.
+const MINUTES: Shape = Shape::Number(1, 43_200);
+const SECURITY_MODE: Shape = Shape::OneOf(&["encrypted", "authenticated", "non_secure"]);
+const TRANSPORT_TYPE: Shape = Shape::OneOf(&["tls", "tcp", "udp", "tcp+udp"]);
+const AUTHENTICATION_MODE: Shape =
+    Shape::OneOf(&["null_string", "authentication_string", "existing_lsc", "existing_mic"]);
+const KEY_ORDER: Shape = Shape::OneOf(&["rsa_only", "ec_only", "ec_preferred"]);
+const RSA_KEY_SIZE: Shape = Shape::Number(2048, 4096);
+const EC_KEY_SIZE: Shape = Shape::Number(256, 521);
 
 pub(crate) static SITE: &[Field] = &[
     must("name", Shape::Text),
@@ -256,6 +265,8 @@ static CHOICE: &[Field] = &[must("digit", Shape::Digit), must("queue", Shape::Te
 
 static CALL_MANAGER: &[Field] = &[
     may("sip_trunk_security_profile", Shape::Tables(SIP_TRUNK_SECURITY_PROFILE)),
+    may("phone_security_profile", Shape::Tables(PHONE_SECURITY_PROFILE)),
+    may("application_user", Shape::Tables(APPLICATION_USER)),
     may("sip_trunk", Shape::Tables(SIP_TRUNK)),
     may("phone", Shape::Tables(PHONE)),
     may("realm", Shape::Text),
@@ -280,20 +291,60 @@ static PHONE_DEVICE: &[Field] = &[
     may("tftp_encrypted_config", Shape::Flag),
     may("certificate_operation", Shape::OneOf(&["install_upgrade", "delete", "troubleshoot"])),
     may("operation_completes_by", Shape::Text),
-    may("authentication_mode", Shape::OneOf(&["null_string", "authentication_string", "existing_lsc", "existing_mic"])),
+    may("authentication_mode", AUTHENTICATION_MODE),
     may("authentication_secret", Shape::Text),
-    may("key_order", Shape::OneOf(&["rsa_only", "ec_only", "ec_preferred"])),
-    may("rsa_key_size", Shape::Number(2048, 4096)),
-    may("ec_key_size", Shape::Number(256, 521)),
+    may("key_order", KEY_ORDER),
+    may("rsa_key_size", RSA_KEY_SIZE),
+    may("ec_key_size", EC_KEY_SIZE),
 ];
 
 static SIP_TRUNK_SECURITY_PROFILE: &[Field] = &[
     must("name", Shape::Text),
     may("description", Shape::Text),
-    may("device_security_mode", Shape::OneOf(&["encrypted", "non_secure"])),
+    may("device_security_mode", SECURITY_MODE),
+    may("incoming_transport_type", TRANSPORT_TYPE),
+    may("outgoing_transport_type", Shape::OneOf(&["tls", "tcp", "udp"])),
+    may("enable_digest_authentication", Shape::Flag),
+    may("nonce_validity_time_mins", MINUTES),
     may("secure_certificate_subject", Shape::TextList),
     may("authority", Shape::Text),
     may("incoming_port", PORT),
+    may("enable_application_level_authorization", Shape::Flag),
+    may("accept_presence_subscription", Shape::Flag),
+    may("accept_out_of_dialog_refer", Shape::Flag),
+    may("accept_unsolicited_notification", Shape::Flag),
+    may("accept_replaces_header", Shape::Flag),
+    may("transmit_security_status", Shape::Flag),
+    may("allow_charging_header", Shape::Flag),
+    may("sip_v150_outbound_sdp_offer_filtering", Shape::OneOf(&["use_default_filter", "no_filtering"])),
+];
+
+static PHONE_SECURITY_PROFILE: &[Field] = &[
+    must("name", Shape::Text),
+    may("description", Shape::Text),
+    may("product_type", Shape::Text),
+    may("device_protocol", Shape::OneOf(&["SIP"])),
+    may("device_security_mode", SECURITY_MODE),
+    may("transport_type", TRANSPORT_TYPE),
+    may("enable_digest_authentication", Shape::Flag),
+    may("nonce_validity_time_mins", MINUTES),
+    may("tftp_encrypted_config", Shape::Flag),
+    may("enable_oauth_authentication", Shape::Flag),
+    may("authentication_mode", AUTHENTICATION_MODE),
+    may("key_order", KEY_ORDER),
+    may("rsa_key_size", RSA_KEY_SIZE),
+    may("ec_key_size", EC_KEY_SIZE),
+    may("sip_phone_port", PORT),
+    may("dangerous_plain_rtp", Shape::Flag),
+];
+
+static APPLICATION_USER: &[Field] = &[
+    must("name", Shape::Text),
+    must("digest_secret", Shape::Text),
+    may("accept_presence_subscription", Shape::Flag),
+    may("accept_out_of_dialog_refer", Shape::Flag),
+    may("accept_unsolicited_notification", Shape::Flag),
+    may("accept_replaces_header", Shape::Flag),
 ];
 
 static SIP_TRUNK: &[Field] = &[
@@ -309,8 +360,10 @@ static SIP_TRUNK: &[Field] = &[
 static PHONE: &[Field] = &[
     must("name", Shape::Text),
     must("line", Shape::Text),
-    must("digest_secret", Shape::Text),
-    may("device_security_mode", Shape::OneOf(&["encrypted", "non_secure"])),
+    may("digest_secret", Shape::Text),
+    may("device_security_mode", SECURITY_MODE),
+    may("device_security_profile", Shape::Text),
+    may("product_type", Shape::Text),
     may("secure_certificate_subject", Shape::Text),
 ];
 
@@ -474,8 +527,10 @@ address = "127.0.0.4"
 [node.role.call_manager]
 realm = "r"
 phone_services = { cluster_security_mode = 0, tftp_port = 1, http_port = 2, https_port = 3, https_client_port = 4, capf_port = 5, tvs_port = 6, files = "f", dangerous_sha1_signatures = false, device = [{ phone = "p", tftp_encrypted_config = true, certificate_operation = "delete", operation_completes_by = "2027-01-01", authentication_mode = "null_string", authentication_secret = "1234", key_order = "rsa_only", rsa_key_size = 2048, ec_key_size = 256 }] }
-sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", secure_certificate_subject = ["x"], authority = "y", incoming_port = 5061 }]
+sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", incoming_transport_type = "tls", outgoing_transport_type = "tls", enable_digest_authentication = false, nonce_validity_time_mins = 600, secure_certificate_subject = ["x"], authority = "y", incoming_port = 5061, enable_application_level_authorization = false, accept_presence_subscription = false, accept_out_of_dialog_refer = false, accept_unsolicited_notification = false, accept_replaces_header = false, transmit_security_status = false, allow_charging_header = false, sip_v150_outbound_sdp_offer_filtering = "use_default_filter" }]
+phone_security_profile = [{ name = "p", description = "d", product_type = "t", device_protocol = "SIP", device_security_mode = "encrypted", transport_type = "tls", enable_digest_authentication = true, nonce_validity_time_mins = 600, tftp_encrypted_config = true, enable_oauth_authentication = false, authentication_mode = "null_string", key_order = "rsa_only", rsa_key_size = 2048, ec_key_size = 384, sip_phone_port = 5061, dangerous_plain_rtp = false }]
+application_user = [{ name = "u", digest_secret = "s", accept_presence_subscription = false, accept_out_of_dialog_refer = false, accept_unsolicited_notification = false, accept_replaces_header = false }]
 sip_trunk = [{ name = "t", destination_address = "127.0.0.1", destination_port = 5061, sip_trunk_security_profile = "p", srtp_allowed = true, dangerous_plain_rtp = false, options_ping_s = 1 }]
-phone = [{ name = "p", line = "1", digest_secret = "s", device_security_mode = "encrypted", secure_certificate_subject = "x" }]
+phone = [{ name = "p", line = "1", digest_secret = "s", device_security_mode = "encrypted", device_security_profile = "p", product_type = "t", secure_certificate_subject = "x" }]
 "#;
 }

@@ -96,8 +96,10 @@ fn without_secrets(text: &str, nodes: &[String]) -> anyhow::Result<String> {
         let Some(manager) = manager.and_then(Item::as_table_like_mut) else { continue };
         // What CAPF asks phones for; and no other host serves them.
         manager.remove("phone_services");
-        if let Some(phones) = manager.get_mut("phone") {
-            withhold(phones);
+        for rows in ["phone", "application_user"] {
+            if let Some(rows) = manager.get_mut(rows) {
+                withhold(rows);
+            }
         }
     }
     Ok(site.to_string())

@@ -15,6 +15,8 @@ pub enum Authority {
     /// The site's own CA.
     #[default]
     Own,
+    /// The CAPF of the call manager that is asked: it issues phones' certificates (LSC), and vouches for nobody else.
+    Phones,
     /// A partner's, by the name that the site gives it.
     Named(String),
 }
@@ -30,6 +32,7 @@ impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Authority::Own => f.write_str("the site's own authority"),
+            Authority::Phones => f.write_str("the call manager's CAPF"),
             Authority::Named(name) => write!(f, "authority `{name}`"),
         }
     }

@@ -165,6 +165,11 @@ impl PhoneServices {
         &self.local
     }
 
+    /// The call manager whose they are.
+    pub fn node(&self) -> &str {
+        &self.shared.node
+    }
+
     pub fn station(&self) -> &Station {
         &self.shared.station
     }

@@ -10,7 +10,7 @@ use phones::capf::{AuthMode, Curve, Enrolment, KeyOrder, Operation, Order, Secre
 use phones::config::{self, Asked, Form};
 use phones::{Certificate, Cluster, Digest, Effect, Kind, Mode, Names, Services, Signer, TrustList, sign_file};
 use serde::{Deserialize, Serialize};
-use site::{CallManager, Node, PhoneDevice, PhoneServices, Role, Site};
+use site::{CallManager, Node, PhoneDevice, PhoneServices, Role, SecurityMode, Site, TransportType};
 use store::{DataDir, PhoneKeys};
 
 /// Largest file served: firmware is some tens of megabytes.
@@ -85,6 +85,20 @@ impl Station {
             manager: manager.clone(),
             sip_port: node.secure_port,
         }))
+    }
+
+    /// Whether it was made from what the site says of this node.
+    pub(crate) fn is_of(&self, node: &Node) -> bool {
+        matches!(&node.role, Role::CallManager(manager) if *manager == self.manager)
+    }
+
+    /// Phones of the site, each with its row of CAPF and what its security profile comes to.
+    ///
+    /// # Errors
+    /// A row cannot be read.
+    pub fn phones(&self) -> anyhow::Result<Vec<(&site::Phone, site::PhoneSecurityProfile, Enrolment)>> {
+        let with = |phone| Ok((phone, self.manager.profile_of(phone), self.row(&phone.name)?));
+        self.manager.phones.iter().map(with).collect()
     }
 
     pub fn settings(&self) -> &PhoneServices {
@@ -229,6 +243,16 @@ impl Station {
         self.settings.devices.iter().find(|device| device.phone == phone)
     }
 
+    /// What the phone's profile and its row here say of its keys and files.
+    fn terms(&self, phone: &str) -> site::PhoneSecurityProfile {
+        let row = self.manager.phones.iter().find(|row| row.name == phone);
+        let profile = row.map_or_else(Default::default, |row| self.manager.profile_of(row));
+        match self.device(phone) {
+            Some(device) => device.over(profile),
+            None => profile,
+        }
+    }
+
     /// What the site orders for a phone, and a word that changes when it does.
     fn order(&self, phone: &str) -> (String, Option<Order>) {
         let Some(device) = self.device(phone) else { return (String::new(), None) };
@@ -238,7 +262,8 @@ impl Station {
             Some("troubleshoot") => Operation::Troubleshoot,
             _ => return (String::new(), None),
         };
-        let curve = match device.ec_key_size {
+        let terms = self.terms(phone);
+        let curve = match terms.ec_key_size {
             256 => Curve::P256,
             521 => Curve::P521,
             _ => Curve::P384,
@@ -246,17 +271,17 @@ impl Station {
         let secret = device.authentication_secret.as_deref().and_then(|digits| Secret::new(phone, digits));
         let order = Order {
             operation,
-            mode: match device.authentication_mode.as_str() {
+            mode: match terms.authentication_mode.as_str() {
                 "authentication_string" => AuthMode::AuthenticationString,
                 "existing_lsc" => AuthMode::ExistingLsc,
                 "existing_mic" => AuthMode::ExistingMic,
                 _ => AuthMode::NullString,
             },
             secret,
-            key: match device.key_order.as_str() {
+            key: match terms.key_order.as_str() {
                 "ec_only" => KeyOrder::EcOnly(curve),
-                "ec_preferred" => KeyOrder::EcPreferred(curve, device.rsa_key_size),
-                _ => KeyOrder::RsaOnly(device.rsa_key_size),
+                "ec_preferred" => KeyOrder::EcPreferred(curve, terms.rsa_key_size),
+                _ => KeyOrder::RsaOnly(terms.rsa_key_size),
             },
             completes_by: device.completes_by().unwrap_or(0),
         };
@@ -303,7 +328,7 @@ impl Station {
         let row = self.row(&phone.name)?;
         let own = row.certificate.as_deref().map(Certificate::from_der).transpose()?;
         let rsa = own.as_ref().filter(|certificate| certificate.public_key().rsa().is_some());
-        let encrypted = rsa.filter(|_| self.device(&phone.name).is_none_or(|device| device.tftp_encrypted_config));
+        let encrypted = rsa.filter(|_| self.terms(&phone.name).tftp_encrypted_config);
         // The digest secret leaves here to the phone that proved itself, or encrypted to it; to nobody else.
         let proved = *asker == Asker::Device(phone.name.clone());
         let plain = |with_secret: bool| self.describe(phone, &row, with_secret);
@@ -335,13 +360,25 @@ impl Station {
 
     fn describe(&self, phone: &site::Phone, row: &Enrolment, with_secret: bool) -> config::Device {
         let host = self.services.host.clone();
-        let secure = phone.device_security_mode == "encrypted" && self.mode() == Mode::Mixed;
+        let terms = self.terms(&phone.name);
+        let mixed = self.mode() == Mode::Mixed;
+        let security_mode = match terms.device_security_mode {
+            SecurityMode::Encrypted if mixed => config::SecurityMode::Encrypted,
+            SecurityMode::Authenticated if mixed => config::SecurityMode::Authenticated,
+            _ => config::SecurityMode::NonSecure,
+        };
+        let digest = with_secret && terms.enable_digest_authentication;
         let mode = self.device(&phone.name).and_then(|_| self.order(&phone.name).1).map(|order| order.mode);
         let mut device = config::Device {
             name: phone.name.clone(),
             label: phone.line.clone(),
-            security_mode: if secure { config::SecurityMode::Encrypted } else { config::SecurityMode::NonSecure },
-            transport: config::Transport::Tls,
+            security_mode,
+            transport: match terms.transport() {
+                TransportType::Tls => config::Transport::Tls,
+                TransportType::Tcp | TransportType::TcpUdp => config::Transport::Tcp,
+                TransportType::Udp => config::Transport::Udp,
+            },
+            sip_port: terms.sip_phone_port,
             call_managers: vec![config::CallManager {
                 name: host.clone(),
                 host: host.clone(),
@@ -357,7 +394,7 @@ impl Station {
             lines: vec![config::Line {
                 number: phone.line.clone(),
                 display_name: phone.line.clone(),
-                digest: with_secret.then(|| (phone.line.clone(), phone.digest_secret.clone())),
+                digest: digest.then(|| (phone.line.clone(), phone.digest_secret.clone())),
                 max_calls: 4,
                 busy_trigger: 2,
             }],

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub trustpoints: Vec<(RemoteAddr, Identity)>,
     /// Root certificates in PEM, and whose they are.
     pub roots: Vec<(Authority, String)>,
+    /// If there are any: whoever is dialled must show one of these certificates (DER), octet for octet, whatever its chain.
+    pub pinned: Vec<Vec<u8>>,
     pub versions: Versions,
     pub clients: ClientCertificate,
     /// Session keys go to `SSLKEYLOGFILE`. Labs only.
@@ -113,7 +115,10 @@ impl Tls {
     }
 
     fn client(&self, identity: &Identity, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
-        let Settings { roots, versions, dangerous_keylog, .. } = &self.settings;
+        let Settings { roots, pinned, versions, dangerous_keylog, .. } = &self.settings;
+        if !pinned.is_empty() {
+            return trust::tls::client_pinned_witnessed(identity, pinned, *versions).map_err(|error| error.to_string());
+        }
         // The roots of that authority alone: another's word about this peer is none.
         let of_it = roots.iter().filter(|(authority, _)| *authority == whom.authority);
         let roots: Vec<String> = of_it.map(|(_, pem)| pem.clone()).collect();

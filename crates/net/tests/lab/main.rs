@@ -127,6 +127,7 @@ impl Lab {
             peers: vec![server],
             identity: papers.identity,
             roots_pem: papers.roots_pem,
+            pinned: Vec::new(),
             media_ports: (16384, 17000),
         };
         self.process.start_phone(start).unwrap()

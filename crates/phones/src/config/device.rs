@@ -110,6 +110,8 @@ pub struct Device {
     pub label: String,
     pub security_mode: SecurityMode,
     pub transport: Transport,
+    /// Where the phone takes SIP.
+    pub sip_port: u16,
     pub call_managers: Vec<CallManager>,
     /// Host and port of each.
     pub tvs: Vec<(String, u16)>,
@@ -248,7 +250,7 @@ impl Device {
         xml.flag("callStats", true);
         xml.text("startMediaPort", self.media_ports.0).text("stopMediaPort", self.media_ports.1);
         self.lines(xml);
-        xml.text("voipControlPort", if self.transport == Transport::Tls { 5061 } else { 5060 });
+        xml.text("voipControlPort", self.sip_port);
         xml.text("dscpForAudio", AUDIO_TOS).text("dscpVideo", VIDEO_TOS).text("ringSettingBusyStationPolicy", 0);
         xml.text("dialTemplate", &self.dial_template).text("softKeyFile", &self.soft_keys);
         xml.end();

@@ -4,6 +4,7 @@
 
 mod device;
 mod files;
+mod read;
 #[cfg(test)]
 mod tests;
 mod xml;
@@ -13,6 +14,7 @@ pub use files::{
     DialRule, FeaturePolicy, RingTone, SoftKeySet, default_device, dial_template, feature_policy, ring_list, soft_keys,
 };
 
+pub use read::{Told, ToldLine};
 pub(crate) use xml::Xml;
 
 /// A phone's device name, `SEP` and twelve upper-case hex digits, from a MAC address in any usual spelling.

@@ -9,6 +9,7 @@ pub(crate) fn device() -> Device {
         label: "Agent <1>".into(),
         security_mode: SecurityMode::Encrypted,
         transport: Transport::Tls,
+        sip_port: 5061,
         call_managers: vec![CallManager {
             name: "cucm1".into(),
             host: "cucm1.lab.example".into(),

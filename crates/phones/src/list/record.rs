@@ -303,6 +303,13 @@ impl Record {
         })
     }
 
+    pub fn address(&self) -> Option<IpAddr> {
+        self.fields.iter().find_map(|field| match field {
+            Field::Address(address) => Some(*address),
+            _ => None,
+        })
+    }
+
     pub fn dns_name(&self) -> Option<&str> {
         self.fields.iter().find_map(|field| match field {
             Field::DnsName(name) => Some(name.as_str()),

@@ -11,6 +11,9 @@ pub use message::{Element, Framer, Kind, Message};
 
 use crate::{Certificate, Function, Malformed, Names, Serial};
 
+/// Where it listens, as a rule.
+pub const PORT: u16 = 2445;
+
 /// Seconds that a phone may keep an answer.
 pub const TIME_TO_LIVE: u32 = 86_400;
 

@@ -11,6 +11,7 @@ pub(crate) mod ladder;
 pub(crate) mod load;
 pub(crate) mod passport;
 pub(crate) mod phone;
+pub(crate) mod profile;
 pub(crate) mod queue;
 pub(crate) mod recording;
 pub(crate) mod run;

@@ -10,13 +10,13 @@ use std::time::Duration;
 use admin::cli::Phone as Arguments;
 use anyhow::{Context, ensure};
 use call::record::{LegRecord, LegState};
-use net::{NodeHandle, PhoneStart, Process};
+use net::{NodeHandle, PhoneStart, Process, Provisioned, SecurePhone};
 use roles::phone::{Plan, Record, Registration, Say, Secret};
 use roles::{Control, Journal, PeerPlan, Reply};
 use sdp::Protection;
 use sip::Transport;
 
-use super::Outcome;
+use super::{Outcome, wait_for};
 
 /// Registrations are asked for this long; the phone refreshes them in time.
 const EXPIRES: Duration = Duration::from_secs(600);
@@ -24,18 +24,20 @@ const EXPIRES: Duration = Duration::from_secs(600);
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     super::run::log();
     let mut process = Process::phones_only()?;
-    let phone = process.start_phone(start(&arguments)?)?;
+    let start = start(&arguments)?;
+    let line = start.plan.node.clone();
+    let phone = process.start_phone(start)?;
     let (happened, happenings) = channel();
     watch(&phone, happened.clone());
     listen(happened);
-    println!("phone {} is up; type dial NUMBER, press DIGITS, answer, hangup, quit", arguments.line);
+    println!("phone {line} is up; type dial NUMBER, press DIGITS, answer, hangup, quit");
     let mut said = String::new();
     for happening in happenings {
         match happening {
             Happening::Journal(entry) => {
                 // A leg changes in more ways than a person at a terminal can see.
                 if let Some(words) = words(&phone, &entry).filter(|words| *words != said) {
-                    println!("{} {words}", arguments.line);
+                    println!("{line} {words}");
                     said = words;
                 }
             }
@@ -72,20 +74,29 @@ fn listen(to: Sender<Happening>) {
 }
 
 fn start(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
-    let transport = if arguments.dangerous_plain { Transport::Udp } else { Transport::Tls };
     ensure!(
         !arguments.address.is_unspecified(),
         "--address {}: expected the address that others reach this phone at: it stands in Contact and SDP",
         arguments.address
     );
+    match arguments.tftp {
+        Some(tftp) => secure(arguments, tftp),
+        None => told(arguments),
+    }
+}
+
+/// A phone that is told all by its arguments.
+fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
+    let transport = if arguments.dangerous_plain { Transport::Udp } else { Transport::Tls };
     ensure!(
         arguments.dangerous_plain || (arguments.identity.is_some() && arguments.server_name.is_some()),
-        "a secure phone needs --identity and --server-name; for a carrier's plain leg in a lab say --dangerous-plain"
+        "a secure phone needs --tftp, or --identity and --server-name; for a carrier's plain leg in a lab say \
+         --dangerous-plain"
     );
     let server = PeerPlan {
         name: "server".into(),
         transport,
-        addr: arguments.server,
+        addr: arguments.server.context("--server is missing")?,
         names: arguments.server_name.iter().cloned().collect(),
         authority: trust::Authority::Own,
     };
@@ -93,21 +104,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
         Some(folder) => identity(folder)?,
         None => (None, Vec::new()),
     };
-    let local = vec![(transport, SocketAddr::new(arguments.address, arguments.port))];
-    let plan = plan(arguments, &server)?.of_node("phone", &arguments.line, local, server.clone());
-    Ok(PhoneStart {
-        address: arguments.address,
-        listen: vec![(transport, arguments.port)],
-        plan: plan.into(),
-        peers: vec![server],
-        identity,
-        roots_pem,
-        media_ports: (16384, 32766),
-    })
-}
-
-fn plan(arguments: &Arguments, server: &PeerPlan) -> anyhow::Result<Plan> {
-    let mut plan = Plan::new(&arguments.line, server);
+    let mut plan = plan(arguments, Plan::new(&arguments.line, &server))?;
     if arguments.dangerous_plain {
         plan.protection = Protection::DangerousPlainRtp;
     }
@@ -116,6 +113,59 @@ fn plan(arguments: &Arguments, server: &PeerPlan) -> anyhow::Result<Plan> {
         user: arguments.line.clone(),
         secret: Secret::new(secret),
     });
+    Ok(started(arguments, plan, server, Papers { identity, roots_pem, pinned: Vec::new() }))
+}
+
+/// A phone that is told nothing but who it is and where to ask: what it hears on its way is printed.
+fn secure(arguments: &Arguments, tftp: SocketAddr) -> anyhow::Result<PhoneStart> {
+    let device = arguments.device.as_deref().context("--tftp needs --device")?;
+    let keep = arguments.keep.as_deref().context("--tftp needs --keep")?;
+    let phone = SecurePhone::open(device, arguments.address, tftp, keep, &arguments.password)?;
+    let Provisioned { line, digest, server_name, server, pinned, identity, heard } = wait_for(phone.start())?;
+    for words in heard {
+        println!("{device}: {words}");
+    }
+    let server = PeerPlan {
+        name: "server".into(),
+        transport: Transport::Tls,
+        addr: server,
+        names: vec![server_name],
+        authority: trust::Authority::Own,
+    };
+    let mut plan = plan(arguments, Plan::new(&line, &server))?;
+    // Without digest its certificate is its proof: then no challenge comes that would need a secret.
+    let (user, secret) = digest.unwrap_or_else(|| (line.clone(), String::new()));
+    plan.registration = Some(Registration { expires: EXPIRES, user, secret: Secret::new(secret) });
+    // One authority, the CTL: whoever showed one of its certificates is vouched for by it.
+    let roots_pem = vec![pinned.iter().map(|certificate| trust::certificate_pem(certificate)).collect::<String>()];
+    Ok(started(arguments, plan, server, Papers { identity: Some(identity), roots_pem, pinned }))
+}
+
+/// Who a phone is, and by what it knows its server.
+struct Papers {
+    identity: Option<trust::Identity>,
+    roots_pem: Vec<String>,
+    pinned: Vec<Vec<u8>>,
+}
+
+fn started(arguments: &Arguments, plan: Plan, server: PeerPlan, papers: Papers) -> PhoneStart {
+    let local = vec![(server.transport, SocketAddr::new(arguments.address, arguments.port))];
+    let line = plan.line.clone();
+    let plan = plan.of_node("phone", &line, local, server.clone());
+    PhoneStart {
+        address: arguments.address,
+        listen: vec![(server.transport, arguments.port)],
+        plan: plan.into(),
+        peers: vec![server],
+        identity: papers.identity,
+        roots_pem: papers.roots_pem,
+        pinned: papers.pinned,
+        media_ports: (16384, 32766),
+    }
+}
+
+/// What it does by itself.
+fn plan(arguments: &Arguments, mut plan: Plan) -> anyhow::Result<Plan> {
     plan.answer_after = match arguments.answer_after {
         Some(seconds) => {
             Some(Duration::try_from_secs_f32(seconds).context("--answer-after: expected seconds, zero or more")?)

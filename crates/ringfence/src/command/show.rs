@@ -24,9 +24,12 @@ pub(crate) fn run(data: &Path, show: &Show) -> Outcome {
             return Ok(ExitCode::from(2));
         }
     };
-    if let Question::Ctl | Question::Itl = question {
-        let kind = if question == Question::Ctl { phones::Kind::Ctl } else { phones::Kind::Itl };
-        return super::trust::show(data, kind, show.node.as_deref());
+    let node = show.node.as_deref();
+    match question {
+        Question::Ctl => return super::trust::show(data, phones::Kind::Ctl, node),
+        Question::Itl => return super::trust::show(data, phones::Kind::Itl, node),
+        Question::Phones => return super::trust::show_phones(data, node),
+        _ => {}
     }
     let estate = estate(data)?;
     let text = wait_for(answer(&estate, question, show))?;
@@ -66,7 +69,7 @@ async fn answer(estate: &Estate, question: Question, show: &Show) -> anyhow::Res
             told(json, all, tables::registrations)
         }
         // Answered from the data directory, before anybody is asked.
-        Question::Ctl | Question::Itl => Ok(String::new()),
+        Question::Ctl | Question::Itl | Question::Phones => Ok(String::new()),
         Question::Status => {
             let mut all: Vec<Status> = Vec::new();
             for client in nodes(every)? {

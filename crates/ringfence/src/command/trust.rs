@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use admin::cli::Trust;
 use anyhow::{Context, bail};
 use net::Station;
-use phones::{Certificate, Dialogue, Kind, Step, inspect};
+use phones::{Certificate, Dialogue, Kind, Mode, Step, inspect};
 use store::DataDir;
 
 use super::Outcome;
@@ -43,6 +43,28 @@ pub(crate) fn show(data: &Path, kind: Kind, node: Option<&str>) -> Outcome {
         return Ok(ExitCode::FAILURE);
     };
     print!("{}", phones::show(&list, &modified(&file)?));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `show phones`: the cluster's mode, and each phone with its profile and its CAPF information.
+pub(crate) fn show_phones(data: &Path, node: Option<&str>) -> Outcome {
+    let station = station(data, node)?;
+    let mode = station.mode();
+    let word = match mode {
+        Mode::Mixed => "mixed",
+        Mode::NonSecure => "non-secure",
+    };
+    println!("Cluster Security Mode: {} ({word})", mode.code());
+    for (phone, profile, row) in station.phones()? {
+        let named = if profile.name.is_empty() { "none" } else { &profile.name };
+        println!("\n{} line {}", phone.name, phone.line);
+        println!("  Device Security Profile: {named}, {}", profile.device_security_mode.word());
+        println!("  Certificate Operation: {}", row.operation());
+        println!("  Certificate Operation Status: {}", row.status);
+        if let Some(reason) = &row.reason {
+            println!("  Reason: {reason}");
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Shown {
     pub(super) certificate: Option<CertificateFacts>,
     /// Whether that comes from the site's own authority, which alone names phones; and from which it comes.
     pub(super) vouched: bool,
+    /// It is one that CAPF issued to a phone (LSC).
+    pub(super) locally_significant: bool,
     pub(super) authorities: String,
 }
 
@@ -49,6 +51,7 @@ impl Shown {
             transport: sight.flow.transport,
             certificate: verified.map(|verified| verified.certificate().clone()),
             vouched: verified.is_some_and(|verified| verified.is_vouched_by(&Authority::Own)),
+            locally_significant: verified.is_some_and(|verified| verified.is_vouched_by(&Authority::Phones)),
             authorities: verified.map(trust::VerifiedPeer::authorities).unwrap_or_default(),
         }
     }
@@ -127,6 +130,7 @@ mod tests {
                 transport: Transport::Tls,
                 certificate: None,
                 vouched: false,
+                locally_significant: false,
                 authorities: String::new(),
             },
         }

@@ -2,7 +2,11 @@
 //! through: signalling alone, descriptions inspected and untouched.
 
 mod bindings;
+mod challenges;
+mod door;
 mod guesses;
+mod judge;
+mod notices;
 mod plan;
 mod registrar;
 
@@ -12,14 +16,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use sdp::Protection;
 use serde::{Deserialize, Serialize};
-use sip::{FlowId, Headers, Hop, Name, NameAddr, Request, ServerId, Status, Uri};
+use sip::{ClientId, Flow, FlowId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
 
-pub use plan::{Plan, Trunk};
+pub use plan::{Phone, Plan, Trunk};
 
+use self::door::{Asked, Door};
+use self::notices::Notices;
 use self::registrar::Registrar;
 use crate::plan::Kind;
 use crate::shell::{
-    Admitted, CallNo, Invited, LegNo, Outgoing, Passage, Progress, Refused, Role, Shell, Sight, from_side, warning,
+    ALLOW, Admitted, CallNo, Invited, LegNo, Outcome, Outgoing, Passage, Progress, Refused, Role, Shell, Sight,
+    from_side, warning,
 };
 use crate::{AskId, Control, ControlId, Reply, Told};
 
@@ -36,13 +43,20 @@ enum Identity {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CallManager {
     registrar: Registrar,
+    door: Door,
+    notices: Notices,
     calls: BTreeMap<CallNo, Passage>,
 }
 
 impl CallManager {
     pub(crate) fn new(shell: &mut Shell) -> CallManager {
         let secret = shell.secret();
-        CallManager { registrar: Registrar::new(secret), calls: BTreeMap::new() }
+        CallManager {
+            registrar: Registrar::new(secret),
+            door: Door::new(),
+            notices: Notices::default(),
+            calls: BTreeMap::new(),
+        }
     }
 
     fn passage(&mut self, shell: &Shell, leg: LegNo) -> Option<(CallNo, &mut Passage)> {
@@ -84,6 +98,16 @@ impl CallManager {
     }
 }
 
+/// Transmit Security Status: how secure the phone's side is, in the words of its padlock.
+fn security_status(tls: bool, protection: Protection) -> (Name, String) {
+    let word = match (tls, protection) {
+        (true, Protection::Secure) => "Encrypted",
+        (true, _) => "Authenticated",
+        (false, _) => "NotAuthenticated",
+    };
+    (Name::CallInfo, format!("<urn:x-cisco-remotecc:callinfo>;security={word}"))
+}
+
 impl Role for CallManager {
     fn knows(&self, _: &Shell, sight: &Sight) -> Option<Admitted> {
         self.registrar.device_on(sight.flow.id).map(Admitted::by_digest)
@@ -98,6 +122,44 @@ impl Role for CallManager {
         if let Kind::CallManager(plan) = &plan.kind {
             self.registrar.register(shell, plan, server, &request, flow);
         }
+    }
+
+    fn lets_in(
+        &mut self,
+        shell: &mut Shell,
+        server: ServerId,
+        request: &Request,
+        flow: Flow,
+        admitted: &Admitted,
+    ) -> bool {
+        let node = shell.plan().clone();
+        let Kind::CallManager(plan) = &node.kind else { return true };
+        // Phones were judged when they registered.
+        let trunk = plan.trunk_of(admitted.peer()).filter(|_| admitted.by() != Admitted::DIGEST);
+        trunk.is_none_or(|trunk| {
+            let asked = Asked { trunk, peer: admitted.peer(), request, flow };
+            self.door.lets_in(shell, plan, server, &asked)
+        })
+    }
+
+    /// What a trunk's profile accepts and this release knows. A phone may do none of it.
+    fn request(&mut self, shell: &mut Shell, server: ServerId, request: Request, admitted: Admitted) {
+        let node = shell.plan().clone();
+        let Kind::CallManager(plan) = &node.kind else { return };
+        let of_trunk = admitted.by() != Admitted::DIGEST;
+        match request.method() {
+            Method::Notify if of_trunk => self.notices.pass_on(shell, plan, &self.registrar, server, &request),
+            Method::Subscribe => shell.answer_outside(server, Status(489), Vec::new()),
+            Method::Refer if of_trunk => {
+                let why = "a REFER outside of a dialog is accepted by the profile, and not carried out by this release";
+                shell.answer_outside(server, Status(501), vec![warning(&node.node, why)]);
+            }
+            _ => shell.answer_outside(server, Status(405), vec![(Name::Allow, ALLOW.into())]),
+        }
+    }
+
+    fn outside(&mut self, shell: &mut Shell, client: ClientId, outcome: Outcome) {
+        self.notices.outcome(shell, client, &outcome);
     }
 
     fn invited(&mut self, shell: &mut Shell, invited: Invited) {
@@ -121,8 +183,8 @@ impl Role for CallManager {
             let why = "no line has the number called";
             return shell.refuse(leg, Status(404), vec![warning(&node.node, why)], why);
         };
-        let from = invited.admitted.peer();
-        let protection = match plan.is_plain(from) && plan.is_plain(&phone.name) {
+        let (device, from) = (&phone.device, invited.admitted.peer());
+        let protection = match plan.is_plain(from) && plan.is_plain(&device.name) {
             true => Protection::DangerousPlainRtp,
             false => Protection::Secure,
         };
@@ -137,18 +199,20 @@ impl Role for CallManager {
         if let Some(Err(reject)) = invited.sdp.as_ref().map(|sdp| shell.inspect(leg, protection, sdp)) {
             return shell.reject(leg, &reject);
         }
-        let Some(binding) = self.registrar.binding(&phone.line) else {
-            let why = format!("{} is not registered", phone.name);
+        let Some(binding) = self.registrar.binding(&device.line) else {
+            let why = format!("{} is not registered", device.name);
             return shell.refuse(leg, Status(480), vec![warning(&node.node, &why)], why);
         };
         let late = invited.sdp.is_none();
+        let transmits = plan.trunk_of(from).is_some_and(|trunk| trunk.profile.transmit_security_status);
+        let status = transmits.then(|| security_status(binding.shown.tls, protection));
         let to = shell.call(Outgoing {
             call: no,
-            peer: phone.name.as_str().into(),
+            peer: device.name.as_str().into(),
             hop: Hop::Flow(binding.flow),
             uri: binding.contact.clone(),
             calling,
-            called: phone.line.clone(),
+            called: device.line.clone(),
             mate: Some(leg),
             dial_peer: None,
             max_forwards: invited.max_forwards,
@@ -156,7 +220,7 @@ impl Role for CallManager {
             sdp: invited.sdp,
             dangerous,
         });
-        self.calls.insert(no, Passage::passing_on(leg, to, late, protection));
+        self.calls.insert(no, Passage::passing_on(leg, to, late, protection).saying(status.into_iter().collect()));
     }
 
     fn provisional(&mut self, shell: &mut Shell, leg: LegNo, status: Status, _: Option<Bytes>) {
@@ -164,7 +228,7 @@ impl Role for CallManager {
         let Some((_, passage)) = self.passage(shell, leg) else { return };
         let caller = passage.other(leg);
         let status = if status.0 == 183 { Status(180) } else { status };
-        shell.respond(caller, status, Vec::new(), None);
+        shell.respond(caller, status, passage.said().to_vec(), None);
     }
 
     fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {

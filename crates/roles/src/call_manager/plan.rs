@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sip::Transport;
+use site::{SecurityMode, TransportType};
 
 use crate::plan::Peers;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub trunks: Vec<Trunk>,
-    pub phones: Vec<site::Phone>,
+    pub phones: Vec<Phone>,
+    pub users: Vec<site::ApplicationUser>,
     /// Digest realm.
     pub realm: String,
 }
@@ -19,9 +21,19 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trunk {
     pub name: String,
-    /// Name of the peer in the node's plan.
+    /// Name of the peer in the node's plan, as we dial it.
     pub peer: Arc<str>,
+    /// Names under which it may come: one for each transport that the profile takes.
+    pub incoming: Vec<Arc<str>>,
+    pub profile: site::SipTrunkSecurityProfile,
     pub dangerous_plain_rtp: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phone {
+    pub device: site::Phone,
+    /// The one that it names, or what its own words come to.
+    pub profile: site::PhoneSecurityProfile,
 }
 
 impl Plan {
@@ -31,27 +43,45 @@ impl Plan {
             let wanted = &trunk.sip_trunk_security_profile;
             let profile =
                 role.profile(wanted).ok_or_else(|| format!("trunk {}: no security profile `{wanted}`", trunk.name))?;
-            let transport = if profile.device_security_mode == ENCRYPTED { Transport::Tls } else { Transport::Tcp };
             let addr = SocketAddr::new(trunk.destination_address, trunk.destination_port);
             let (names, authority) = (&profile.secure_certificate_subject, profile.authority.as_deref());
-            let peer = peers.add_under(&trunk.name, transport, addr, names, authority);
+            let mut add = |transport: &Transport| peers.add_under(&trunk.name, *transport, addr, names, authority);
+            let peer = transports(profile.outgoing()).first().map(&mut add);
+            let peer = peer.ok_or_else(|| format!("trunk {}: no outgoing transport", trunk.name))?;
+            let incoming = transports(profile.incoming()).iter().map(add).collect();
             peers.heartbeat(&peer, trunk.options_ping_s);
             let dangerous_plain_rtp = !trunk.srtp_allowed && trunk.dangerous_plain_rtp;
-            trunks.push(Trunk { name: trunk.name.clone(), peer, dangerous_plain_rtp });
+            let (name, profile) = (trunk.name.clone(), profile.clone());
+            trunks.push(Trunk { name, peer, incoming, profile, dangerous_plain_rtp });
         }
         let realm = role.realm.clone().unwrap_or_else(|| domain.to_owned());
-        Ok(Plan { trunks, phones: role.phones.clone(), realm })
+        let phone = |device: &site::Phone| Phone { device: device.clone(), profile: role.profile_of(device) };
+        let phones = role.phones.iter().map(phone).collect();
+        Ok(Plan { trunks, phones, users: role.application_users.clone(), realm })
     }
 
-    pub(super) fn phone_of_line(&self, line: &str) -> Option<&site::Phone> {
-        self.phones.iter().find(|phone| phone.line == line)
+    pub(super) fn phone_of_line(&self, line: &str) -> Option<&Phone> {
+        self.phones.iter().find(|phone| phone.device.line == line)
+    }
+
+    /// The trunk that a peer of the node's plan is, whichever way it came.
+    pub(super) fn trunk_of(&self, peer: &str) -> Option<&Trunk> {
+        self.trunks.iter().find(|trunk| &*trunk.peer == peer || trunk.incoming.iter().any(|name| &**name == peer))
     }
 
     /// Whether media of this peer, a trunk or a device, may be RTP in clear.
     pub(super) fn is_plain(&self, peer: &str) -> bool {
-        let trunk = self.trunks.iter().any(|trunk| &*trunk.peer == peer && trunk.dangerous_plain_rtp);
-        trunk || self.phones.iter().any(|phone| phone.name == peer && phone.device_security_mode != ENCRYPTED)
+        let mode =
+            |phone: &Phone| phone.device.name == peer && phone.profile.device_security_mode != SecurityMode::Encrypted;
+        self.trunk_of(peer).is_some_and(|trunk| trunk.dangerous_plain_rtp) || self.phones.iter().any(mode)
     }
 }
 
-pub(super) const ENCRYPTED: &str = "encrypted";
+fn transports(of: TransportType) -> &'static [Transport] {
+    match of {
+        TransportType::Tls => &[Transport::Tls],
+        TransportType::Tcp => &[Transport::Tcp],
+        TransportType::Udp => &[Transport::Udp],
+        TransportType::TcpUdp => &[Transport::Tcp, Transport::Udp],
+    }
+}

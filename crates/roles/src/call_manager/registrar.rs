@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sip::auth::{Algorithm, Credentials, Verdict, Verifier, ha1};
+use sip::auth::{Algorithm, Credentials, Verdict, ha1};
 use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Uri};
-use trust::{Authority, Refusal};
+use trust::Refusal;
 
 use super::bindings::{Binding, Bindings, Shown};
+use super::challenges::Challenges;
 use super::guesses::Guesses;
-use super::plan::{ENCRYPTED, Plan};
+use super::judge::{self, Denied};
+use super::plan::{Phone, Plan};
 use crate::plan::Kind;
 use crate::shell::Shell;
 use crate::{Ask, AskId, Journal, Persist, Registration, Told};
 
 const SHORTEST: u32 = 30;
 const LONGEST: u32 = 3600;
-const NONCE_LIFE: Duration = Duration::from_secs(600);
+/// Minutes that a challenge for a line of no phone is good for, as for phones without a profile.
+const NONCE_LIFE: u32 = 600;
 
 /// A REGISTER whose effect is being made durable before it is acknowledged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ struct Pending {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Registrar {
-    verifier: Verifier,
+    challenges: Challenges,
     bindings: Bindings,
     pending: BTreeMap<AskId, Pending>,
     guesses: Guesses,
@@ -45,10 +48,8 @@ pub(super) struct Registrar {
 
 impl Registrar {
     pub(super) fn new(secret: [u8; 32]) -> Registrar {
-        // baresip 1.0 gives up at a first challenge that is not MD5; over TLS the hash is not what protects the secret.
-        let verifier = Verifier::new(secret, NONCE_LIFE).offering(vec![Algorithm::Md5]);
         Registrar {
-            verifier,
+            challenges: Challenges::of_phones(),
             bindings: Bindings::default(),
             pending: BTreeMap::new(),
             guesses: Guesses::default(),
@@ -84,23 +85,30 @@ impl Registrar {
         flow: FlowId,
     ) {
         let now = shell.now().mono;
+        let line = request.to().ok().and_then(|to| to.uri.user).unwrap_or_default();
+        let phone = plan.phone_of_line(&line);
+        if let Some(phone) = phone.filter(|phone| !phone.profile.enable_digest_authentication) {
+            // Its certificate is its proof.
+            return self.bind(shell, server, request, &line, phone, flow);
+        }
+        let minutes = phone.map_or(NONCE_LIFE, |phone| phone.profile.nonce_validity_time_mins);
         let fields: Vec<Credentials> =
             request.headers(&Name::Authorization).filter_map(|field| Credentials::parse(field).ok()).collect();
         let Some(given) = fields.iter().find(|credentials| credentials.realm == plan.realm) else {
-            return self.challenge(shell, plan, server, false);
+            return self.challenges.send(shell, server, &plan.realm, minutes, false);
         };
-        let line = request.to().ok().and_then(|to| to.uri.user).unwrap_or_default();
         let Some(source) = shell.sight(flow).map(|sight| sight.flow.remote.ip()) else { return };
         if let Some(left) = self.guesses.slowed(source, &line, now) {
             // Nothing is written down: the flood would be.
             let seconds = left.as_secs() + 1;
             return shell.answer_outside(server, Status(503), vec![(Name::RetryAfter, seconds.to_string())]);
         }
-        let phone = plan.phone_of_line(&line).filter(|phone| given.user == phone.line || given.user == phone.name);
-        let secret = |algorithm| Some(ha1(algorithm, &given.user, &plan.realm, &phone?.digest_secret));
-        match self.verifier.check(given, &Method::Register, secret, now) {
+        let is = |phone: &&Phone| given.user == phone.device.line || given.user == phone.device.name;
+        let phone = phone.filter(is);
+        let secret = phone.map(|phone| phone.device.digest_secret.as_str());
+        match self.challenges.check(shell, minutes, given, &Method::Register, secret) {
             Verdict::Good if is_of(request, given) => {}
-            Verdict::Stale => return self.challenge(shell, plan, server, true),
+            Verdict::Stale => return self.challenges.send(shell, server, &plan.realm, minutes, true),
             Verdict::Good | Verdict::Bad => {
                 let last = self.guesses.wrong(source, &line, now);
                 let refusal = Refusal {
@@ -121,34 +129,23 @@ impl Registrar {
         self.guesses.right(source, &line);
         // The verdict is good only with a phone's secret.
         let Some(phone) = phone else { return };
-        let Some(sight) = shell.sight(flow) else { return };
-        if let Err(refusal) = profile(phone, &Shown::of(sight)) {
-            return refuse(shell, server, flow, refusal);
-        }
         self.bind(shell, server, request, &line, phone, flow);
     }
 
-    fn challenge(&mut self, shell: &mut Shell, plan: &Plan, server: ServerId, stale: bool) {
-        let challenges = self.verifier.challenge(&plan.realm, shell.now().mono);
-        let write = |mut challenge: sip::auth::Challenge| {
-            challenge.stale = stale;
-            (Name::WwwAuthenticate, challenge.to_string())
-        };
-        let headers: Headers = challenges.into_iter().map(write).collect();
-        shell.answer_outside(server, Status(401), headers);
-    }
-
-    /// Makes the binding durable; the 200 waits for that.
+    /// Judges what the connection shows by the phone's profile, and makes the binding durable; the 200 waits for that.
     fn bind(
         &mut self,
         shell: &mut Shell,
         server: ServerId,
         request: &Request,
         line: &str,
-        phone: &site::Phone,
+        phone: &Phone,
         flow: FlowId,
     ) {
         let Some(sight) = shell.sight(flow) else { return };
+        if let Err(refusal) = judge::phone(phone, &Shown::of(sight), sight.flow.remote) {
+            return refuse(shell, server, flow, refusal);
+        }
         let off = request.header(&Name::Contact) == Some("*");
         let contact = request.contact().and_then(Result::ok).filter(|_| !off);
         let header = request.header(&Name::Expires).and_then(|text| text.trim().parse().ok());
@@ -164,9 +161,9 @@ impl Registrar {
         let seconds = if off { 0 } else { asked.min(LONGEST) };
         let shown = Shown::of(sight);
         let certificate = shown.certificate.as_ref().map(|certificate| certificate.subject.clone());
-        let secret = self.which(&phone.digest_secret);
+        let secret = self.which(&phone.device.digest_secret);
         let binding = contact.filter(|_| seconds > 0).map(|contact| Binding {
-            device: phone.name.clone(),
+            device: phone.device.name.clone(),
             contact: contact.uri,
             flow,
             remote: sight.flow.remote,
@@ -246,12 +243,12 @@ impl Registrar {
             remedy: "register again with what the site says now".into(),
         };
         let rule = "a registration lasts while the site has its phone, line and secret";
-        match plan.phone_of_line(line).filter(|phone| phone.name == binding.device) {
+        match plan.phone_of_line(line).filter(|phone| phone.device.name == binding.device) {
             None => Err(refusal(rule, "a phone of the site", &format!("{}, which is none any more", binding.device))),
-            Some(phone) if self.which(&phone.digest_secret) != binding.secret => {
+            Some(phone) if self.which(&phone.device.digest_secret) != binding.secret => {
                 Err(refusal(rule, "the secret that the site has now", "the one before"))
             }
-            Some(phone) => profile(phone, &binding.shown),
+            Some(phone) => judge::phone(phone, &binding.shown, binding.remote),
         }
     }
 
@@ -311,39 +308,7 @@ fn is_of(request: &Request, credentials: &Credentials) -> bool {
     asked.zip(named).is_some_and(|(asked, named)| asked.host.eq_ignore_ascii_case(&named.host))
 }
 
-/// What the phone's security profile asks of its connection.
-fn profile(phone: &site::Phone, shown: &Shown) -> Result<(), Refusal> {
-    if phone.device_security_mode == ENCRYPTED && !shown.tls {
-        return Err(Refusal {
-            cause: "plain_sip".into(),
-            rule: "device_security_mode `encrypted` means SIP over TLS".into(),
-            expected: "TLS".into(),
-            presented: shown.transport.as_str().into(),
-            remedy: "set the phone's transport to TLS".into(),
-        });
-    }
-    let Some(subject) = &phone.secure_certificate_subject else { return Ok(()) };
-    let (cause, presented) = match &shown.certificate {
-        Some(certificate) if certificate.is_named(subject) && shown.vouched => return Ok(()),
-        Some(certificate) if certificate.is_named(subject) => {
-            ("wrong_authority", format!("{} from {}", certificate.names().join(", "), shown.authorities))
-        }
-        Some(certificate) => ("wrong_subject", certificate.names().join(", ")),
-        None => ("no_client_certificate", "no certificate".into()),
-    };
-    Err(Refusal {
-        cause: cause.into(),
-        rule: "the phone shows the certificate that its profile names".into(),
-        expected: format!("{subject} from {}", Authority::Own),
-        presented,
-        remedy: "install the phone's certificate, or correct secure_certificate_subject".into(),
-    })
-}
-
 fn refuse(shell: &mut Shell, server: ServerId, flow: FlowId, refusal: Refusal) {
     let flow = shell.sight(flow).map(|sight| sight.flow);
-    let words = crate::shell::in_words(&refusal);
-    let headers = vec![crate::shell::warning(&shell.plan().node, &words)];
-    shell.refused(flow, Status(403), refusal);
-    shell.answer_outside(server, Status(403), headers);
+    judge::refuse(shell, server, flow, Denied { status: Status(403), refusal: Box::new(refusal) });
 }

@@ -40,7 +40,7 @@ pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
 pub(crate) use carry::CarriedCall;
 pub(crate) use hear::why_refused;
 pub use pass::{Passage, Progress};
-pub(crate) use role::reason;
+pub(crate) use role::{ALLOW, reason};
 pub use role::{Invited, Outcome, Refused, Role};
 pub use timers::Timers;
 pub(crate) use words::{from_side, in_words};

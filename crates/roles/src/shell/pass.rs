@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use sdp::{Policy, Protection, Reject};
 use serde::{Deserialize, Serialize};
-use sip::Status;
+use sip::{Headers, Status};
 
 use super::{LegNo, Shell, words};
 
@@ -20,6 +20,8 @@ pub struct Passage {
     step: Step,
     /// What the leg that is being refreshed said before.
     known: Option<Bytes>,
+    /// What our answers to the first INVITE say besides.
+    saying: Headers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,12 +72,21 @@ pub enum Progress {
 impl Passage {
     /// `from` INVITEd and `to` is INVITEd in turn. `late`: without an offer.
     pub fn passing_on(from: LegNo, to: LegNo, late: bool, protection: Protection) -> Passage {
-        Passage { a: from, b: to, protection, step: Step::Asked { from, late }, known: None }
+        Passage { a: from, b: to, protection, step: Step::Asked { from, late }, known: None, saying: Headers::new() }
+    }
+
+    /// With these headers in our answers to the INVITE that is passed on.
+    pub fn saying(self, headers: Headers) -> Passage {
+        Passage { saying: headers, ..self }
+    }
+
+    pub fn said(&self) -> &[(sip::Name, String)] {
+        &self.saying
     }
 
     /// `from` was INVITEd without an offer; what it offers will be brought to `to`, whose leg is up.
     pub fn fetching(from: LegNo, to: LegNo, protection: Protection) -> Passage {
-        Passage { a: from, b: to, protection, step: Step::Fetching { from }, known: None }
+        Passage { a: from, b: to, protection, step: Step::Fetching { from }, known: None, saying: Headers::new() }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -139,12 +150,12 @@ impl Passage {
         match self.step {
             Step::Asked { from, late: false } if from != leg => {
                 shell.ack(leg, None);
-                shell.respond(from, Status(200), Vec::new(), Some(sdp));
+                shell.respond(from, Status(200), std::mem::take(&mut self.saying), Some(sdp));
                 self.step = Step::Idle;
                 Progress::Agreed
             }
             Step::Asked { from, late: true } if from != leg => {
-                shell.respond(from, Status(200), Vec::new(), Some(sdp));
+                shell.respond(from, Status(200), std::mem::take(&mut self.saying), Some(sdp));
                 self.step = Step::Answering { from };
                 Progress::Going
             }

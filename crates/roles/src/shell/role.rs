@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::{ClientId, FlowId, Message, Method, Name, Request, Response, ServerId, Status};
+use sip::{ClientId, Flow, FlowId, Message, Method, Name, Request, Response, ServerId, Status};
 
 use super::{Admitted, CallNo, LegNo, Shell, Sight};
 use crate::{AskId, Control, ControlId, Reply, Told};
@@ -65,6 +65,19 @@ pub trait Role {
     }
 
     fn register(&mut self, shell: &mut Shell, server: ServerId, request: Request, flow: FlowId) {}
+
+    /// Whether what an admitted peer wants to begin may go on: an INVITE that opens a call, or a request outside of any
+    /// dialog. False: it was answered here, and nothing is left of it.
+    fn lets_in(
+        &mut self,
+        shell: &mut Shell,
+        server: ServerId,
+        request: &Request,
+        flow: Flow,
+        admitted: &Admitted,
+    ) -> bool {
+        true
+    }
 
     // --- legs
     /// Answer with [`Shell::respond`] or [`Shell::refuse`].

@@ -15,7 +15,7 @@ use roles::{Ask, Control, ControlId, Input, Journal, Node, Now, Output, Persist,
 use sdp::{Codec, Local, MasterKey, Policy, Protection, Suite};
 use sip::{Endpoint, Event, Flow, FlowId, Message, Transport};
 use trust::tls::{ClientCertificate, Versions};
-use trust::{Ca, Identity, KeyKind, Peer, Request, VerifiedPeer};
+use trust::{Authorities, Authority, Ca, Identity, KeyKind, Peer, Request, VerifiedPeer};
 
 pub(crate) const ORIGIN: u64 = 1_795_305_600;
 
@@ -65,11 +65,31 @@ pub(crate) fn identity(ca: &Ca, host: &str, node: Option<&str>) -> Identity {
 
 /// What `node` knows of `far` once they have shaken hands, `far` having opened the connection.
 pub(crate) fn verified(ca: &Ca, node: &Identity, far: &Identity) -> Peer {
-    let roots = [ca.certificate_pem().to_owned()];
+    let server = shaken(node, far, &[ca.certificate_pem().to_owned()]);
+    Peer::Verified(VerifiedPeer::of(&server).expect("a certificate was asked for").under_own().showing(node, true))
+}
+
+/// The same for a far end whose certificate comes from this authority, where the node knows two.
+pub(crate) fn verified_as(node: &str, far: &str, authority: Authority) -> Peer {
+    let ca = |name: &str| Ca::create(name, UNIX_EPOCH + Duration::from_secs(86_400)).expect("a root");
+    let (own, capf) = (ca("lab"), ca("capf"));
+    let issuer = if authority == Authority::Phones { &capf } else { &own };
+    let (node, far) = (identity(&own, node, None), identity(issuer, far, None));
+    let roots = [(Authority::Own, own.certificate_pem()), (Authority::Phones, capf.certificate_pem())];
+    let roots = roots.map(|(authority, pem)| (authority, pem.to_owned()));
+    let authorities = Authorities::new(&roots).expect("roots");
+    let server = shaken(&node, &far, &roots.map(|(_, pem)| pem));
+    let peer = VerifiedPeer::of(&server).expect("a certificate was asked for");
+    let at = rustls::pki_types::UnixTime::now();
+    Peer::Verified(peer.under(&authorities, &rustls::Connection::Server(server), at).showing(&node, true))
+}
+
+/// The node's end of a handshake that `far` began.
+fn shaken(node: &Identity, far: &Identity, roots: &[String]) -> rustls::ServerConnection {
     let versions = Versions { tls12: true, tls13: true };
-    let server = trust::tls::server(node, &roots, versions, ClientCertificate::Required).expect("a server");
+    let server = trust::tls::server(node, roots, versions, ClientCertificate::Required).expect("a server");
     let names = [node.facts().common_name.clone().expect("a name")];
-    let client = trust::tls::client(far, &roots, versions, &names).expect("a client");
+    let client = trust::tls::client(far, roots, versions, &names).expect("a client");
     let name = rustls::pki_types::ServerName::try_from(names[0].clone()).expect("a name");
     let mut client = rustls::ClientConnection::new(client, name).expect("a connection");
     let mut server = rustls::ServerConnection::new(server).expect("a connection");
@@ -87,7 +107,7 @@ pub(crate) fn verified(ca: &Ca, node: &Identity, far: &Identity) -> Peer {
         client.read_tls(&mut bytes.as_slice()).expect("memory");
         client.process_new_packets().expect("a good server");
     }
-    Peer::Verified(VerifiedPeer::of(&server).expect("a certificate was asked for").under_own().showing(node, true))
+    server
 }
 
 impl Rig {

@@ -1,14 +1,28 @@
 //! Trunk security profiles, trunks, phones.
 
-use crate::call_manager::ENCRYPTED;
-use crate::check::{Check, SECURE_SIP_FIRST};
-use crate::{CallManager, Node, Phone, SipTrunk, SipTrunkSecurityProfile};
+use crate::check::{Check, SECURE_SIP_FIRST, security_profile};
+use crate::{CallManager, Node, Phone, SecurityMode, SipTrunk, SipTrunkSecurityProfile};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallManager, path: &str) {
     let profiles: Vec<&str> = manager.sip_trunk_security_profiles.iter().map(|profile| profile.name.as_str()).collect();
     check.unique(&format!("{path}.sip_trunk_security_profile"), "name", profiles.iter().copied());
     for (at, row) in manager.sip_trunk_security_profiles.iter().enumerate() {
-        profile(check, node, row, &format!("{path}.sip_trunk_security_profile[{at}]"));
+        let users = &manager.application_users;
+        security_profile::trunk(check, node, row, users, &format!("{path}.sip_trunk_security_profile[{at}]"));
+    }
+    let phone_profiles: Vec<&str> =
+        manager.phone_security_profiles.iter().map(|profile| profile.name.as_str()).collect();
+    check.unique(&format!("{path}.phone_security_profile"), "name", phone_profiles.iter().copied());
+    for (at, row) in manager.phone_security_profiles.iter().enumerate() {
+        security_profile::phone(check, node, row, &format!("{path}.phone_security_profile[{at}]"));
+    }
+    check.unique(
+        &format!("{path}.application_user"),
+        "name",
+        manager.application_users.iter().map(|user| user.name.as_str()),
+    );
+    for (at, row) in manager.application_users.iter().enumerate() {
+        security_profile::user(check, row, &format!("{path}.application_user[{at}]"));
     }
     check.unique(&format!("{path}.sip_trunk"), "name", manager.sip_trunks.iter().map(|trunk| trunk.name.as_str()));
     let addresses = manager.sip_trunks.iter().map(|trunk| trunk.destination_address);
@@ -27,40 +41,14 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
     check.unique(&format!("{path}.phone"), "name", manager.phones.iter().map(|phone| phone.name.as_str()));
     check.unique(&format!("{path}.phone"), "line", manager.phones.iter().map(|phone| phone.line.as_str()));
     for (at, row) in manager.phones.iter().enumerate() {
-        phone(check, node, row, &format!("{path}.phone[{at}]"));
+        let path = format!("{path}.phone[{at}]");
+        if let Some(profile) = &row.device_security_profile {
+            check.refers(format!("{path}.device_security_profile"), "phone_security_profile", profile, &phone_profiles);
+        }
+        phone(check, node, manager, row, &path);
     }
     if let Some(services) = &manager.phone_services {
         super::phone_services::check(check, node, manager, services, &format!("{path}.phone_services"));
-    }
-}
-
-fn profile(check: &mut Check<'_, '_, '_>, node: &Node, profile: &SipTrunkSecurityProfile, path: &str) {
-    let name = &profile.name;
-    let encrypted = profile.device_security_mode == ENCRYPTED;
-    check.authority(format!("{path}.authority"), profile.authority.as_deref(), encrypted);
-    if profile.device_security_mode != ENCRYPTED {
-        check.plain_sip_needs_word(
-            format!("{path}.device_security_mode"),
-            node,
-            &format!("profile `{name}` with device_security_mode `{}`", profile.device_security_mode),
-        );
-        return;
-    }
-    check.subjects(
-        format!("{path}.secure_certificate_subject"),
-        &profile.secure_certificate_subject,
-        &format!("profile `{name}`"),
-    );
-    if profile.incoming_port != node.secure_port {
-        let what = format!(
-            "profile `{name}` expects calls on port {}, but node `{}` listens on {}",
-            profile.incoming_port, node.name, node.secure_port
-        );
-        check.error(
-            format!("{path}.incoming_port"),
-            what,
-            format!("write `incoming_port = {}`, or change the node's `secure_port`", node.secure_port),
-        );
     }
 }
 
@@ -94,14 +82,25 @@ fn trunk(check: &mut Check<'_, '_, '_>, trunk: &SipTrunk, profile: Option<&SipTr
         );
     }
     let Some(profile) = profile else { return };
-    if profile.device_security_mode == ENCRYPTED {
+    if profile.device_security_mode.is_tls() {
         check.expects_our_node(
             format!("{path}.sip_trunk_security_profile"),
             &profile.secure_certificate_subject,
             trunk.destination_address,
             Some(trunk.destination_port),
         );
-    } else if trunk.srtp_allowed {
+    }
+    if profile.device_security_mode == SecurityMode::Authenticated && trunk.srtp_allowed {
+        check.error(
+            format!("{path}.sip_trunk_security_profile"),
+            format!(
+                "trunk `{name}` asks for SRTP with the authenticated profile `{}`, which protects signalling alone",
+                profile.name
+            ),
+            "name an encrypted profile; or write `srtp_allowed = false` and `dangerous_plain_rtp = true`",
+        );
+    }
+    if !profile.device_security_mode.is_tls() && trunk.srtp_allowed {
         let what = format!(
             "trunk `{name}` asks for SRTP with the non-secure profile `{}`: {SECURE_SIP_FIRST} (the keys would travel in clear)",
             profile.name
@@ -114,7 +113,7 @@ fn trunk(check: &mut Check<'_, '_, '_>, trunk: &SipTrunk, profile: Option<&SipTr
     }
 }
 
-fn phone(check: &mut Check<'_, '_, '_>, node: &Node, phone: &Phone, path: &str) {
+fn phone(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallManager, phone: &Phone, path: &str) {
     let name = &phone.name;
     if !phone.line.is_empty() && !phone.line.bytes().all(|b| b.is_ascii_digit() || b == b'+') {
         check.error(
@@ -123,7 +122,36 @@ fn phone(check: &mut Check<'_, '_, '_>, node: &Node, phone: &Phone, path: &str) 
             "write digits, e.g. `1001`",
         );
     }
-    // The secret itself is never repeated.
+    let profile = manager.profile_of(phone);
+    if profile.enable_digest_authentication {
+        secret(check, phone, path);
+    } else if phone.secure_certificate_subject.is_none() && manager.phone_services.is_none() {
+        check.error(
+            format!("{path}.secure_certificate_subject"),
+            format!(
+                "profile `{}` admits phone `{name}` by its certificate alone, and nobody here gives it one",
+                profile.name
+            ),
+            "write `secure_certificate_subject`, or add `[node.role.call_manager.phone_services]`, whose CAPF does",
+        );
+    }
+    modes(check, node, phone, &profile.product_type, path);
+    if phone
+        .secure_certificate_subject
+        .as_deref()
+        .is_some_and(|subject| subject.trim().is_empty() || subject.contains('*'))
+    {
+        check.error(
+            format!("{path}.secure_certificate_subject"),
+            format!("phone `{name}` names no one certificate"),
+            "write its CN or SAN in full, or remove the line",
+        );
+    }
+}
+
+/// The secret itself is never repeated.
+fn secret(check: &mut Check<'_, '_, '_>, phone: &Phone, path: &str) {
+    let name = &phone.name;
     match phone.digest_secret.chars().count() {
         0 => check.error(
             format!("{path}.digest_secret"),
@@ -137,22 +165,34 @@ fn phone(check: &mut Check<'_, '_, '_>, node: &Node, phone: &Phone, path: &str) 
         ),
         _ => {}
     }
-    if phone.device_security_mode != ENCRYPTED {
-        check.plain_sip_needs_word(
+}
+
+/// A phone's mode is said in one place, and its profile is for phones of its kind.
+fn modes(check: &mut Check<'_, '_, '_>, node: &Node, phone: &Phone, product: &str, path: &str) {
+    let name = &phone.name;
+    match (&phone.device_security_profile, phone.device_security_mode) {
+        (Some(profile), Some(_)) => check.error(
+            format!("{path}.device_security_mode"),
+            format!("phone `{name}` names profile `{profile}`, which says its mode"),
+            "remove the line here",
+        ),
+        (None, Some(SecurityMode::Authenticated)) => check.error(
+            format!("{path}.device_security_mode"),
+            format!("phone `{name}` is to have its media in clear, which a profile must say loudly"),
+            "make a `phone_security_profile` with `dangerous_plain_rtp = true`, and name it here",
+        ),
+        (None, Some(SecurityMode::NonSecure)) => check.plain_sip_needs_word(
             format!("{path}.device_security_mode"),
             node,
-            &format!("phone `{name}` with device_security_mode `{}`", phone.device_security_mode),
-        );
+            &format!("phone `{name}` with device_security_mode `non_secure`"),
+        ),
+        _ => {}
     }
-    if phone
-        .secure_certificate_subject
-        .as_deref()
-        .is_some_and(|subject| subject.trim().is_empty() || subject.contains('*'))
-    {
+    if !product.is_empty() && !phone.product_type.is_empty() && product != phone.product_type {
         check.error(
-            format!("{path}.secure_certificate_subject"),
-            format!("phone `{name}` names no one certificate"),
-            "write its CN or SAN in full, or remove the line",
+            format!("{path}.device_security_profile"),
+            format!("phone `{name}` is a `{}`, and its profile is for a `{product}`", phone.product_type),
+            "name a profile of its product type",
         );
     }
 }

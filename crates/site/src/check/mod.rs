@@ -8,6 +8,7 @@ mod call_server;
 mod nodes;
 mod phone_services;
 mod sbc;
+mod security_profile;
 mod voice_browser;
 
 use std::collections::BTreeMap;

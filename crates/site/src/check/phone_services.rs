@@ -1,7 +1,7 @@
 //! Phone services: every device is a phone of this call manager, every operation can run.
 
-use crate::check::Check;
-use crate::{CallManager, Node, PhoneDevice, PhoneServices};
+use crate::check::{Check, security_profile};
+use crate::{CallManager, Node, PhoneDevice, PhoneSecurityProfile, PhoneServices};
 
 pub(super) fn check(
     check: &mut Check<'_, '_, '_>,
@@ -49,11 +49,15 @@ pub(super) fn check(
     for (at, row) in services.devices.iter().enumerate() {
         let path = format!("{path}.device[{at}]");
         check.refers(format!("{path}.phone"), "phone", &row.phone, &phones);
-        device(check, row, &path);
+        let phone = manager.phones.iter().find(|phone| phone.name == row.phone);
+        if let Some(phone) = phone {
+            device(check, row, &row.over(manager.profile_of(phone)), &path);
+        }
     }
 }
 
-fn device(check: &mut Check<'_, '_, '_>, device: &PhoneDevice, path: &str) {
+/// `terms`: the row over its phone's profile.
+fn device(check: &mut Check<'_, '_, '_>, device: &PhoneDevice, terms: &PhoneSecurityProfile, path: &str) {
     let name = &device.phone;
     if device.certificate_operation.is_some() && device.completes_by().is_none() {
         check.error(
@@ -64,28 +68,15 @@ fn device(check: &mut Check<'_, '_, '_>, device: &PhoneDevice, path: &str) {
     }
     let secret = device.authentication_secret.as_deref().unwrap_or_default();
     let fits = (4..=16).contains(&secret.len()) && secret.bytes().all(|digit| digit.is_ascii_digit());
-    if device.authentication_mode == "authentication_string" && !fits {
+    if terms.authentication_mode == "authentication_string" && !fits {
         check.error(
             format!("{path}.authentication_secret"),
             format!("`{name}` proves itself by an authentication string, and that is 4 to 16 digits"),
             "write `authentication_secret = \"…\"`, six random digits or more",
         );
     }
-    if device.key_order != "ec_only" && ![2048, 3072, 4096].contains(&device.rsa_key_size) {
-        check.error(
-            format!("{path}.rsa_key_size"),
-            format!("`{name}` cannot make an RSA key of {} bits", device.rsa_key_size),
-            "write 2048, 3072 or 4096",
-        );
-    }
-    if device.key_order != "rsa_only" && ![256, 384, 521].contains(&device.ec_key_size) {
-        check.error(
-            format!("{path}.ec_key_size"),
-            format!("there is no curve of {} bits", device.ec_key_size),
-            "write 256, 384 or 521",
-        );
-    }
-    if device.key_order != "rsa_only" && device.tftp_encrypted_config {
+    security_profile::key_sizes(check, &format!("device `{name}`"), terms, path);
+    if terms.key_order != "rsa_only" && terms.tftp_encrypted_config {
         check.error(
             format!("{path}.tftp_encrypted_config"),
             format!("nothing can be encrypted to the elliptic key of `{name}`"),

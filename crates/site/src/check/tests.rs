@@ -91,6 +91,15 @@ fn each_rule_says_what_and_how_to_mend() {
         ("srtp_allowed = true", "srtp_allowed = false", E, "node.cucm1.role.call_manager.sip_trunk.vCube.srtp_allowed", "can be listened to", "dangerous_plain_rtp"),
         ("digest_secret = \"lab-1001-secret\"", "digest_secret = \"\"", E, "node.cucm1.role.call_manager.phone.SEP000000001001.digest_secret", "empty digest secret", "random"),
         ("incoming_port = 5061", "incoming_port = 5063", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.incoming_port", "listens on 5061", "incoming_port = 5061"),
+        // security profiles
+        ("incoming_port = 5061\n", "incoming_port = 5061\nincoming_transport_type = \"tcp\"\n", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.incoming_transport_type", "is encrypted, which `tcp` is not", "write `tls`"),
+        ("incoming_port = 5061\n", "incoming_port = 5061\nenable_digest_authentication = true\n", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.enable_digest_authentication", "no application_user", "add `[[node"),
+        ("incoming_port = 5061\n", "incoming_port = 5061\nenable_application_level_authorization = true\n", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.enable_application_level_authorization", "no user proves itself", "enable_digest_authentication"),
+        ("incoming_port = 5061\n", "incoming_port = 5061\nsip_v150_outbound_sdp_offer_filtering = \"remove_mer_v150\"\n", E, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.sip_v150_outbound_sdp_offer_filtering", "cannot be `remove_mer_v150`", "`use_default_filter`"),
+        ("incoming_port = 5061\n", "incoming_port = 5061\naccept_out_of_dialog_refer = true\n", W, "node.cucm1.role.call_manager.sip_trunk_security_profile.SecureSIPTLSforCube.accept_out_of_dialog_refer", "does not do yet", "leave `accept_out_of_dialog_refer` out"),
+        ("device_security_mode = \"encrypted\"", "device_security_mode = \"authenticated\"", E, "node.cucm1.role.call_manager.sip_trunk.vCube.sip_trunk_security_profile", "protects signalling alone", "encrypted profile"),
+        ("digest_secret = \"lab-1001-secret\"", "digest_secret = \"lab-1001-secret\"\ndevice_security_profile = \"secure\"", E, "node.cucm1.role.call_manager.phone.SEP000000001001.device_security_profile", "there is no phone_security_profile `secure`", "add one"),
+        ("digest_secret = \"lab-1001-secret\"", "digest_secret = \"lab-1001-secret\"\ndevice_security_mode = \"authenticated\"", E, "node.cucm1.role.call_manager.phone.SEP000000001001.device_security_mode", "media in clear", "dangerous_plain_rtp"),
         // addresses, ports, timers
         ("address = \"127.18.133.144\"\n", "address = \"127.18.133.143\"\n", E, "node.vvb2.secure_port", "127.18.133.143 port 5061 is already node `vvb1`'s", "own address"),
         ("address = \"127.18.133.144\"\n", "address = \"127.18.133.143\"\n", E, "node.vvb2.media_ports", "overlap node `vvb1`'s", "own address"),
@@ -253,5 +262,39 @@ fn the_pages_of_an_application_come_from_a_folder_or_over_https() {
         ("queue_music = \"moh\"", "has nothing to say"),
     ] {
         assert!(problem(bad).contains(said), "{bad}: {}", problem(bad));
+    }
+}
+
+/// The lab with a phone security profile of these fields, which phone 1001 names.
+fn phone_profile(fields: &str) -> Vec<String> {
+    let secret = "digest_secret = \"lab-1001-secret\"\n";
+    let named = LAB.replace(secret, &format!("{secret}device_security_profile = \"p\"\n"));
+    let profile = "\n[[node.role.call_manager.phone_security_profile]]\nname = \"p\"\n";
+    Site::check(&format!("{named}{profile}{fields}\n")).problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_phone_security_profile_contradicts_itself_nowhere() {
+    for good in [
+        "",
+        "description = \"agents\"\nproduct_type = \"Cisco Unified Client Services Framework\"\ndevice_protocol = \"SIP\"",
+        "device_security_mode = \"authenticated\"\ndangerous_plain_rtp = true",
+        "key_order = \"ec_only\"\ntftp_encrypted_config = false\nec_key_size = 521",
+    ] {
+        assert_eq!(phone_profile(good), Vec::<String>::new(), "{good}");
+    }
+    for (fields, words) in [
+        ("device_security_mode = \"authenticated\"", "can be listened to"),
+        ("device_security_mode = \"non_secure\"", "is plain SIP"),
+        ("transport_type = \"udp\"", "is encrypted, which `udp` is not"),
+        ("enable_digest_authentication = false", "nobody here gives it one"),
+        ("enable_oauth_authentication = true", "does not take from phones yet"),
+        ("key_order = \"ec_only\"", "nothing can be encrypted"),
+        ("rsa_key_size = 2049", "no RSA key of 2049 bits"),
+        ("dangerous_plain_rtp = true", "follows from that"),
+        ("device_protocol = \"SCCP\"", "cannot be `SCCP`"),
+    ] {
+        let problems = phone_profile(fields);
+        assert!(problems.iter().any(|problem| problem.contains(words)), "{fields}: {problems:?}");
     }
 }

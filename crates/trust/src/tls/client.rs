@@ -33,9 +33,8 @@ pub fn client_witnessed(
     on: Versions,
     names: &[String],
 ) -> Result<(Arc<ClientConfig>, Witness), Error> {
-    let witness = Witness(Arc::new(AtomicBool::new(false)));
-    let shown = Shown { key: identity.certified(), witness: witness.clone() };
-    let config = verifying(roots_pem, on, names)?.with_client_cert_resolver(Arc::new(shown));
+    let (witness, shown) = Witness::showing(identity);
+    let config = verifying(roots_pem, on, names)?.with_client_cert_resolver(shown);
     Ok((Arc::new(config), witness))
 }
 
@@ -71,6 +70,13 @@ fn verifying(
 pub struct Witness(Arc<AtomicBool>);
 
 impl Witness {
+    /// Shows this identity when asked, and remembers that it was.
+    pub(super) fn showing(identity: &Identity) -> (Witness, Arc<dyn ResolvesClientCert>) {
+        let witness = Witness(Arc::new(AtomicBool::new(false)));
+        let shown = Shown { key: identity.certified(), witness: witness.clone() };
+        (witness, Arc::new(shown))
+    }
+
     pub fn was_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
-use rustls::{CertificateError, ClientConfig};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Versions, provider, settings, signatures, versions};
+use super::{Versions, Witness, provider, settings, signatures, versions};
 use crate::facts::remembered;
 use crate::{Error, Identity};
 
@@ -18,24 +19,35 @@ pub fn client_pinned(
     pinned: &[Vec<u8>],
     on: Versions,
 ) -> Result<Arc<ClientConfig>, Error> {
+    let builder = verifying(pinned, on)?;
+    Ok(Arc::new(match identity {
+        Some(identity) => builder.with_client_cert_resolver(Witness::showing(identity).1),
+        None => builder.with_no_client_auth(),
+    }))
+}
+
+/// As [`client_pinned`], with a witness of whether the server asked for our certificate.
+pub fn client_pinned_witnessed(
+    identity: &Identity,
+    pinned: &[Vec<u8>],
+    on: Versions,
+) -> Result<(Arc<ClientConfig>, Witness), Error> {
+    let (witness, shown) = Witness::showing(identity);
+    Ok((Arc::new(verifying(pinned, on)?.with_client_cert_resolver(shown)), witness))
+}
+
+fn verifying(pinned: &[Vec<u8>], on: Versions) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     if pinned.is_empty() {
         return Err(Error::Certificate(
             "no certificate is expected of the server, so nobody could be verified: name a trust list or a certificate"
                 .into(),
         ));
     }
-    let builder = ClientConfig::builder_with_provider(provider())
+    Ok(ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&versions(on)?)
         .map_err(settings)?
         .dangerous() // rustls's word for a verifier of one's own; this one takes fewer certificates than its own
-        .with_custom_certificate_verifier(Arc::new(Pinned { certificates: pinned.to_vec() }));
-    let config = match identity {
-        Some(identity) => {
-            builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.certified())))
-        }
-        None => builder.with_no_client_auth(),
-    };
-    Ok(Arc::new(config))
+        .with_custom_certificate_verifier(Arc::new(Pinned { certificates: pinned.to_vec() })))
 }
 
 #[derive(Debug)]

@@ -143,6 +143,7 @@ impl Lab {
             identity: identity.clone(),
             trustpoints: Vec::new(),
             roots,
+            pinned: Vec::new(),
             versions: options.versions,
             clients: options.clients,
             dangerous_keylog: options.dangerous_keylog,
