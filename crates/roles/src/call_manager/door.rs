@@ -88,12 +88,7 @@ impl Door {
     }
 
     /// The application user that the request proves.
-    fn user<'a>(
-        &mut self,
-        shell: &mut Shell,
-        plan: &'a Plan,
-        asked: &Asked<'_>,
-    ) -> Result<&'a ApplicationUser, Told> {
+    fn user<'a>(&mut self, shell: &mut Shell, plan: &'a Plan, asked: &Asked<'_>) -> Result<&'a ApplicationUser, Told> {
         let Asked { trunk, request, flow, .. } = asked;
         let mut fields = request.headers(&Name::Authorization).filter_map(|field| Credentials::parse(field).ok());
         let Some(given) = fields.find(|credentials| credentials.realm == plan.realm) else {
