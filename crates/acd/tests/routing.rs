@@ -426,11 +426,8 @@ fn of_a_crowd_a_decision_names_those_next_in_line_and_counts_the_others() {
 fn not_ready_later_lets_the_phone_ring_and_counts_when_the_agent_is_free() {
     let later = |agent: &str| Input::NotReadyLater { agent: id(agent), reason: "lunch".into() };
     let lunch = AgentState::NotReady { reason: "lunch".into() };
-    let plan = || Plan {
-        queues: vec![QueuePlan::new("sales")],
-        agents: vec![agent("1", &["sales"], &[])],
-        ..Plan::default()
-    };
+    let plan =
+        || Plan { queues: vec![QueuePlan::new("sales")], agents: vec![agent("1", &["sales"], &[])], ..Plan::default() };
     let ringing = || {
         let mut desk = Desk::new(plan());
         desk.ready("1", 0);

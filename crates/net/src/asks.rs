@@ -1,6 +1,7 @@
 //! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, and page servers. Three threads
 //! serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use trust::Identity;
 use crate::keep::{Keeper, Kept, What};
 use crate::mailbox::Sender;
 use crate::node::Letter;
-use crate::web::{Archive, Errand as Page, Trust, Web};
+use crate::web::{Archive, Errand as Outside, Trust, Wanted, Web};
 
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
@@ -20,13 +21,27 @@ const WAITING: usize = 4096;
 /// What comes in within this time is signed in one go and kept by one write to the disk: a write for each thing would
 /// cost as much as the call that it is about (docs/performance.md). An answer that promises durability waits as long.
 const GATHER: Duration = Duration::from_millis(20);
+/// So many of these while nobody waits for an answer: a quarter of a second of records that were promised to nobody is
+/// what a machine may lose that loses its power.
+const UNHURRIED: usize = 12;
 /// The most of them.
-const TOGETHER: usize = 1023;
+const TOGETHER: usize = 1024;
 
 /// What a node hands over.
 pub(crate) enum Job {
     Ask { id: AskId, ask: Ask },
     Journal(Box<Journal>),
+}
+
+impl Job {
+    /// Whether somebody waits for it.
+    fn is_pressing(&self) -> bool {
+        match self {
+            Job::Ask { ask: Ask::Persist(what), .. } => what.is_promised(),
+            Job::Ask { .. } => true,
+            Job::Journal(_) => false,
+        }
+    }
 }
 
 /// A node's way to the threads.
@@ -35,7 +50,7 @@ pub(crate) struct Asks {
     node: Arc<Asker>,
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
-    web: tokio::sync::mpsc::Sender<Page>,
+    web: tokio::sync::mpsc::Sender<Outside>,
     archive: Option<Arc<Archive>>,
 }
 
@@ -60,7 +75,8 @@ pub(crate) struct AskThreads {
 }
 
 impl AskThreads {
-    pub(crate) fn start(keeper: impl Keeper) -> std::io::Result<AskThreads> {
+    /// `name_servers` of the site; none: the machine's.
+    pub(crate) fn start(keeper: impl Keeper, name_servers: Vec<SocketAddr>) -> std::io::Result<AskThreads> {
         let (signer, to_sign) = mpsc::sync_channel::<Errand>(WAITING);
         let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
         let mut keeper = keeper;
@@ -78,7 +94,13 @@ impl AskThreads {
                 keep(&mut keeper, batch);
             }
         })?;
-        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web: Web::start()?, archive: None })
+        Ok(AskThreads {
+            signer,
+            keeper: keeping,
+            threads: [signing, store],
+            web: Web::start(name_servers)?,
+            archive: None,
+        })
     }
 
     /// What pages that nodes ask for from now on may be sent of their calls' recordings.
@@ -120,7 +142,7 @@ impl Asks {
     #[allow(clippy::result_large_err)] // what is refused goes back whole, to be answered
     pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
         let queue = match &job {
-            Job::Ask { ask: Ask::Fetch(_), .. } => return self.fetch(job),
+            Job::Ask { ask: Ask::Fetch(_) | Ask::Resolve(_), .. } => return self.outside(job),
             Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
             Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) => &self.keeper,
         };
@@ -130,22 +152,43 @@ impl Asks {
     }
 
     #[allow(clippy::result_large_err)]
-    fn fetch(&self, job: Job) -> Result<(), Job> {
-        let (Ok(room), Some(trust)) = (self.web.try_reserve(), &self.node.trust) else { return Err(job) };
-        let Job::Ask { id, ask: Ask::Fetch(fetch) } = job else { return Err(job) };
+    fn outside(&self, job: Job) -> Result<(), Job> {
+        let Ok(room) = self.web.try_reserve() else { return Err(job) };
         let asker = self.node.clone();
-        let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
-        let (node, archive) = (self.node.name.clone(), self.archive.clone());
-        room.send(Page { node, trust: trust.clone(), archive, fetch, answer: Box::new(tell) });
+        match (job, &self.node.trust) {
+            (Job::Ask { id, ask: Ask::Fetch(fetch) }, Some(trust)) => {
+                let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
+                let (node, archive) = (self.node.name.clone(), self.archive.clone());
+                let wanted = Wanted { node, trust: trust.clone(), archive, fetch, answer: Box::new(tell) };
+                room.send(Outside::Page(wanted));
+            }
+            (Job::Ask { id, ask: Ask::Resolve(question) }, _) => {
+                let tell =
+                    move |outcome: Result<_, _>| answer(&asker, id, outcome.map_or_else(Told::Failed, Told::Resolved));
+                room.send(Outside::Name { question, answer: Box::new(tell) });
+            }
+            (job, _) => return Err(job),
+        }
         Ok(())
     }
 }
 
 /// What waits, once something does; `None` when nobody is left to ask. While this sleeps, who asks wakes nobody.
 fn gather(queue: &mpsc::Receiver<Errand>) -> Option<Vec<Errand>> {
-    let first = queue.recv().ok()?;
-    std::thread::sleep(GATHER);
-    Some(std::iter::once(first).chain(queue.try_iter().take(TOGETHER)).collect())
+    let mut batch = vec![queue.recv().ok()?];
+    for _ in 0..UNHURRIED {
+        std::thread::sleep(GATHER);
+        let gone = loop {
+            match queue.try_recv() {
+                Ok(errand) => batch.push(errand),
+                Err(nothing) => break nothing == mpsc::TryRecvError::Disconnected,
+            }
+        };
+        if gone || batch.len() >= TOGETHER || batch.iter().any(|(_, job)| job.is_pressing()) {
+            break;
+        }
+    }
+    Some(batch)
 }
 
 fn keep(keeper: &mut impl Keeper, batch: Vec<Errand>) {
@@ -166,7 +209,7 @@ fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
     let what = match job {
         Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
         Job::Journal(line) => What::Journal(line),
-        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_), .. } => return None,
+        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_), .. } => return None,
     };
     Some(Kept { node: &asker.name, what })
 }
@@ -214,7 +257,7 @@ mod tests {
     fn run(fails: bool) -> (Vec<Told>, Vec<usize>) {
         let (open, gate) = mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
-        let threads = AskThreads::start(Slow { gate, batches: batches.clone(), fails }).unwrap();
+        let threads = AskThreads::start(Slow { gate, batches: batches.clone(), fails }, Vec::new()).unwrap();
         let (letters, inbox) = mailbox(100).unwrap();
         let asks = threads.asks("n".into(), None, None, letters);
         for n in 0..20 {
@@ -251,7 +294,7 @@ mod tests {
 
     #[test]
     fn who_has_no_identity_is_told_so() {
-        let threads = AskThreads::start(crate::keep::Nothing).unwrap();
+        let threads = AskThreads::start(crate::keep::Nothing, Vec::new()).unwrap();
         let (letters, inbox) = mailbox(10).unwrap();
         let asks = threads.asks("n".into(), None, None, letters);
         assert!(asks.ask(Job::Ask { id: AskId(1), ask: Ask::Sign { payload: vec![1] } }).is_ok());

@@ -6,6 +6,7 @@
 
 mod asks;
 mod clock;
+mod dns;
 mod handle;
 mod keep;
 pub mod load;

@@ -95,7 +95,7 @@ impl Process {
         let dir = DataDir::open(data)?;
         let (keeper, reader) = keep::open(&dir)?;
         let recordings = Arc::new(dir.recordings()?);
-        let mut process = Process::bare(keeper, reader)?;
+        let mut process = Process::bare(keeper, reader, site.name_servers())?;
         process.media.keep_in(&recordings);
         process.asks.send_from(web::Archive { recordings, data: dir.path().to_owned() });
         match process.start_nodes(site, &dir, only) {
@@ -136,7 +136,11 @@ impl Process {
     }
 
     /// No node yet: what phones and tests start in.
-    pub(crate) fn bare(keeper: impl Keeper, statements: keep::Reader) -> anyhow::Result<Process> {
+    pub(crate) fn bare(
+        keeper: impl Keeper,
+        statements: keep::Reader,
+        name_servers: Vec<SocketAddr>,
+    ) -> anyhow::Result<Process> {
         crate::panics::keep_words_out_of_logs();
         let clock = Clock::start();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -144,7 +148,7 @@ impl Process {
         let count = cores.min(MEDIA_THREADS) as u16;
         let prompts = media::Prompts::built_in();
         let media = MediaThreads::start(count, clock, Arc::new(prompts.clone()), seed)?;
-        let asks = AskThreads::start(keeper)?;
+        let asks = AskThreads::start(keeper, name_servers)?;
         Ok(Process {
             clock,
             media,
@@ -162,7 +166,7 @@ impl Process {
 
     /// A process that has only phones: nothing is stored.
     pub fn phones_only() -> anyhow::Result<Process> {
-        Process::bare(keep::Nothing, keep::Reader::nothing())
+        Process::bare(keep::Nothing, keep::Reader::nothing(), Vec::new())
     }
 
     fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<NodeHandle> {

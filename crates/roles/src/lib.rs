@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 pub use call::Now;
@@ -17,7 +18,8 @@ use call::record::LegRecord;
 use call::session_id::Uuid;
 use call::statement::Signed;
 use serde::{Deserialize, Serialize};
-use sip::{Flow, FlowId, Hop, Message, Target, Transport};
+use sip::locate::{Question, Records};
+use sip::{Flow, FlowId, Hop, Message, Target, Transport, Uri};
 use trust::{Peer, Refusal};
 
 pub use node::Node;
@@ -40,11 +42,32 @@ pub struct PeerPlan {
     pub name: Arc<str>,
     pub transport: Transport,
     pub addr: SocketAddr,
+    /// Where it is known by a domain: `addr` says nothing then, and [`Ask::Resolve`] finds its places.
+    #[serde(default)]
+    pub domain: Option<Domain>,
     /// Accepted certificate names (CN or SAN). Empty only for plain transports.
     pub names: Vec<String>,
     /// Who must have issued the certificate that bears one of them.
     #[serde(default)]
     pub authority: trust::Authority,
+}
+
+impl PeerPlan {
+    /// The URI of somebody there, or of the peer itself.
+    pub fn uri(&self, user: Option<&str>) -> Uri {
+        match &self.domain {
+            Some(domain) => Uri::sip(user, &domain.host, domain.port),
+            None => Uri::sip(user, self.addr.ip(), Some(self.addr.port())),
+        }
+    }
+}
+
+/// Where a peer is by name (RFC 3263 §4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    pub host: String,
+    /// With a port, no SRV records are asked for.
+    pub port: Option<u16>,
 }
 
 /// A question to the slow or outside world; the answer comes as [`Input::Told`] with the same number.
@@ -59,6 +82,16 @@ pub enum Ask {
     Persist(Persist),
     /// Fetch a page of an application.
     Fetch(Fetch),
+    /// Ask the DNS.
+    Resolve(Question),
+}
+
+/// What the DNS said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    pub records: Records,
+    /// The least time to live of its records; of an empty answer, that of the zone for such.
+    pub lasts: Duration,
 }
 
 /// A page that a VoiceXML application wants of a web server.
@@ -79,6 +112,7 @@ pub enum Told {
     },
     Persisted,
     Fetched(Result<vxml::Page, vxml::NotFetched>),
+    Resolved(Resolved),
     /// The world failed: words.
     Failed(String),
 }
@@ -96,6 +130,14 @@ pub enum Persist {
     Agent { id: String, state: String },
     /// Figures of a quarter of an hour, as [`Node::adopt_figures`] takes them; they replace what was kept of it before.
     Interval(Box<acd::Interval>),
+}
+
+impl Persist {
+    /// Whether somebody is told that it holds: a phone its registration, an agent the state. The rest may be gathered for
+    /// longer.
+    pub fn is_promised(&self) -> bool {
+        matches!(self, Persist::Registration { .. } | Persist::Agent { .. })
+    }
 }
 
 /// Facts that are written down and shown, not waited for.

@@ -66,6 +66,7 @@ impl Node {
             Kind::Phone(_) => Duty::Phone(phone::Phone::new(&mut shell)),
         };
         let mut node = Node { shell, duty, bait: None };
+        node.shell.look_up();
         node.settle();
         node
     }
@@ -106,6 +107,7 @@ impl Node {
         self.shell.set_now(now);
         self.shell.set_current(None);
         self.shell.sip.tick(now.mono);
+        self.shell.look_up();
         self.shell.beat();
         self.shell.ask_the_doubted();
         self.duty.role().tick(&mut self.shell);

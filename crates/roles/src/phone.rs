@@ -11,7 +11,7 @@ use bytes::Bytes;
 use media::{Command, Play};
 use sdp::Direction;
 use serde::{Deserialize, Serialize};
-use sip::{ClientId, FlowId, Headers, Name, Status, Uri};
+use sip::{ClientId, FlowId, Headers, Name, Status};
 
 pub use self::plan::{Plan, Record, Registration, Say, Secret};
 use self::registrar::Registrar;
@@ -104,7 +104,7 @@ impl Phone {
             call,
             peer: server.name.clone(),
             hop: Shell::hop_to(&server),
-            uri: Uri::sip(Some(number), server.addr.ip(), Some(server.addr.port())),
+            uri: server.uri(Some(number)),
             calling: plan.line.clone(),
             called: number.to_owned(),
             mate: None,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sip::Transport;
 use trust::Authority;
 
-use crate::{PeerPlan, call_manager, call_server, phone, sbc, voice_browser};
+use crate::{Domain, PeerPlan, call_manager, call_server, phone, sbc, voice_browser};
 
 /// What a node routes by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ impl Plan {
     }
 }
 
+/// The address of who has none of their own.
+const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
 /// The peers of a plan as they are found: the same address and names are one peer, so that they share connections.
 #[derive(Debug, Default)]
 pub struct Peers {
@@ -102,20 +105,48 @@ impl Peers {
     ) -> Arc<str> {
         let trustpoint = self.site_node.as_ref().and_then(|node| node.trustpoint_for(addr.ip()));
         let authority = Authority::of(authority.or(trustpoint.and_then(|point| point.authority.as_deref())));
-        let same =
-            |p: &&PeerPlan| p.transport == transport && p.addr == addr && p.names == names && p.authority == authority;
+        self.find_or_add(PeerPlan {
+            name: name.into(),
+            transport,
+            addr,
+            domain: None,
+            names: names.to_vec(),
+            authority,
+        })
+    }
+
+    /// The same, for a peer known by a domain; over TLS its certificate is for that domain unless `names` says otherwise
+    /// (RFC 5922 §7).
+    pub fn add_domain(
+        &mut self,
+        domain: Domain,
+        transport: Transport,
+        names: &[String],
+        authority: Option<&str>,
+    ) -> Arc<str> {
+        let names = match names {
+            [] if transport.is_secure() => vec![domain.host.clone()],
+            names => names.to_vec(),
+        };
+        let (name, addr) = (domain.host.as_str().into(), ANYWHERE);
+        let authority = Authority::of(authority);
+        self.find_or_add(PeerPlan { name, transport, addr, domain: Some(domain), names, authority })
+    }
+
+    fn find_or_add(&mut self, mut wanted: PeerPlan) -> Arc<str> {
+        let same = |p: &&PeerPlan| PeerPlan { name: wanted.name.clone(), ..PeerPlan::clone(p) } == wanted;
         if let Some(found) = self.peers.iter().find(same) {
             return found.name.clone();
         }
         let taken = |name: &str| self.peers.iter().any(|p| &*p.name == name);
-        let mut unique = name.to_owned();
+        let first = wanted.name.clone();
         let mut n = 2;
-        while taken(&unique) {
-            unique = format!("{name}#{n}");
+        while taken(&wanted.name) {
+            wanted.name = format!("{first}#{n}").into();
             n += 1;
         }
-        let name: Arc<str> = unique.into();
-        self.peers.push(PeerPlan { name: name.clone(), transport, addr, names: names.to_vec(), authority });
+        let name = wanted.name.clone();
+        self.peers.push(wanted);
         name
     }
 

@@ -357,7 +357,7 @@ impl Role for VoiceBrowser {
             crate::Told::Fetched(outcome) => outcome,
             crate::Told::Failed(words) => Err(vxml::NotFetched::Unreachable(words)),
             // Not what was asked.
-            crate::Told::Signed { .. } | crate::Told::Persisted => return,
+            crate::Told::Signed { .. } | crate::Told::Persisted | crate::Told::Resolved(_) => return,
         };
         self.tell(shell, leg, Told::Fetched(id, outcome));
     }

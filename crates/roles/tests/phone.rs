@@ -22,6 +22,7 @@ fn server(transport: Transport) -> PeerPlan {
         name: "server".into(),
         transport,
         addr: CUCM.parse().expect("an address"),
+        domain: None,
         names,
         authority: trust::Authority::Own,
     }

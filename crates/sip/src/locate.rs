@@ -5,6 +5,7 @@
 //! §7.3): that is [`Candidate::domain`].
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use rand_chacha::ChaCha12Rng;
@@ -21,6 +22,16 @@ pub enum Question {
     Srv(String),
     /// A and AAAA.
     Addresses(String),
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Question::Naptr(name) => write!(f, "NAPTR {name}"),
+            Question::Srv(name) => write!(f, "SRV {name}"),
+            Question::Addresses(name) => write!(f, "A and AAAA {name}"),
+        }
+    }
 }
 
 /// A NAPTR record (RFC 3403), as far as RFC 3263 §4.1 uses it.

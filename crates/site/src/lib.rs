@@ -18,6 +18,7 @@ mod routing;
 mod sbc;
 mod schema;
 mod security_profile;
+mod target;
 mod voice_browser;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
 pub use copy::copy_profile;
 pub use node::{Node, Role};
-pub use number::{Pattern, session_target};
+pub use number::Pattern;
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
@@ -38,6 +39,7 @@ pub use sbc::{DialPeer, Sbc};
 pub use security_profile::{
     ApplicationUser, PhoneSecurityProfile, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
 };
+pub use target::Target;
 pub use voice_browser::{Application, Choice, VoiceBrowser};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,10 @@ pub struct Site {
     pub laboratory: bool,
     #[serde(default)]
     pub tls: Tls,
+    /// Who is asked where domains are (IOS `ip name-server`), in this order; read them with [`Site::name_servers`]. None:
+    /// those of the machine.
+    #[serde(default)]
+    pub name_server: Vec<String>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }
@@ -126,6 +132,10 @@ impl Site {
         problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
         let sound = problems.iter().all(|problem| problem.severity != Severity::Error);
         Checked { site: site.filter(|_| sound), problems }
+    }
+
+    pub fn name_servers(&self) -> Vec<std::net::SocketAddr> {
+        self.name_server.iter().filter_map(|text| target::name_server(text).ok()).collect()
     }
 
     /// The authorities other than our own that peers name, and which peer does.

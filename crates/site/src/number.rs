@@ -1,9 +1,7 @@
-//! Number patterns as IOS dial-peers write them, and session targets.
+//! Number patterns as IOS dial-peers write them.
 //!
 //! A pattern matches a *prefix* of the number unless it ends in `$`: that is why `incoming called-number .` takes every
 //! call on equipment in the field, and ours must read the same line the same way.
-
-use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -131,31 +129,6 @@ fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Element
     }
 }
 
-/// `ipv4:1.2.3.4:5061`, `ipv6:[::1]:5061` → address.
-pub fn session_target(text: &str) -> Result<SocketAddr, String> {
-    let example = "write for example `ipv4:198.18.133.13:5061` or `ipv6:[2001:db8::13]:5061`";
-    if let Some(name) = text.strip_prefix("dns:") {
-        return Err(format!("`{name}` is a name, and dial-peers do not ask DNS yet; {example}"));
-    }
-    let (address, family) = match (text.strip_prefix("ipv4:"), text.strip_prefix("ipv6:")) {
-        (Some(rest), _) => (rest, Some(4)),
-        (_, Some(rest)) => (rest, Some(6)),
-        _ => (text, None),
-    };
-    if let Ok(target) = address.parse::<SocketAddr>() {
-        return match (family, target) {
-            (Some(4), SocketAddr::V6(_)) => Err(format!("`{address}` is not IPv4; write `ipv6:{address}`")),
-            (Some(6), SocketAddr::V4(_)) => Err(format!("`{address}` is not IPv6; write `ipv4:{address}`")),
-            _ if target.port() == 0 => Err(format!("port 0 cannot be dialled; {example}")),
-            _ => Ok(target),
-        };
-    }
-    if address.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
-        return Err(format!("the port is missing: write `{text}:5061`"));
-    }
-    Err(format!("`{text}` is not an address with a port; {example}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,22 +178,6 @@ mod tests {
         for (pattern, words) in table {
             let error = Pattern::parse(pattern).unwrap_err();
             assert!(error.contains(words), "{pattern}: {error}");
-        }
-    }
-
-    #[test]
-    fn session_targets() {
-        assert_eq!(session_target("ipv4:198.18.133.13:5061").unwrap().to_string(), "198.18.133.13:5061");
-        assert_eq!(session_target("ipv6:[::1]:5061").unwrap().to_string(), "[::1]:5061");
-        for (text, words) in [
-            ("ipv4:198.18.133.13", "the port is missing: write `ipv4:198.18.133.13:5061`"),
-            ("ipv4:[::1]:5061", "is not IPv4"),
-            ("dns:cvp1.lab.example", "do not ask DNS"),
-            ("cvp1:5061", "not an address with a port"),
-            ("ipv4:198.18.133.13:0", "port 0"),
-        ] {
-            let error = session_target(text).unwrap_err();
-            assert!(error.contains(words), "{text}: {error}");
         }
     }
 }

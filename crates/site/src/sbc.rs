@@ -23,7 +23,7 @@ pub struct DialPeer {
     pub incoming_called_number: Option<String>,
     #[serde(default)]
     pub destination_pattern: Option<String>,
-    /// `ipv4:198.18.133.13:5061`, `ipv6:[::1]:5061`; read it with [`crate::session_target`].
+    /// `ipv4:198.18.133.13:5061`, `ipv6:[::1]:5061`, `dns:carrier.example`; read it with [`crate::Target::parse`].
     pub session_target: String,
     /// `tcp tls` (default), `tcp`, `udp`.
     #[serde(default = "tls_transport")]
@@ -36,7 +36,7 @@ pub struct DialPeer {
     /// SRTP where the peer has it, else RTP in clear: keys are offered under RTP/AVP (`X-cisco-srtp-fallback`).
     #[serde(default)]
     pub dangerous_srtp_fallback: bool,
-    /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`.
+    /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`, but for `dns:` the domain is meant (RFC 5922).
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,
     /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.

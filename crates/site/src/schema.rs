@@ -60,6 +60,7 @@ pub(crate) static SITE: &[Field] = &[
     must("domain", Shape::Text),
     may("laboratory", Shape::Flag),
     may("tls", Shape::Table(TLS)),
+    may("name_server", Shape::TextList),
     must("node", Shape::Tables(NODE)),
 ];
 

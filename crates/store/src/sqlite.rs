@@ -13,6 +13,10 @@ use crate::{Error, files};
 /// How long one process waits for another's commit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Pages (of 4 KiB) of the log that are gathered before they are moved into the file: what many calls change again and
+/// again is moved once.
+const LOG: u32 = 8192;
+
 /// In SQLite's header, so that nobody takes another program's file for ours: "Ring".
 const APPLICATION_ID: i32 = 0x5269_6e67;
 
@@ -50,6 +54,7 @@ impl Sqlite {
         sqlite.connection.busy_timeout(PATIENCE).map_err(opening())?;
         sqlite.connection.pragma_update(None, "journal_mode", "WAL").map_err(opening())?;
         sqlite.connection.pragma_update(None, "synchronous", "FULL").map_err(opening())?;
+        sqlite.connection.pragma_update(None, "wal_autocheckpoint", LOG).map_err(opening())?;
         sqlite.connection.pragma_update(None, "foreign_keys", true).map_err(opening())?;
         sqlite.connection.set_prepared_statement_cache_capacity(64);
         sqlite.migrate()?;

@@ -128,17 +128,14 @@ fn get(url: String) -> Fetch {
 
 /// Fetches one after another.
 fn fetch(trust: &Arc<Trust>, fetches: Vec<Fetch>) -> Vec<Result<Page, NotFetched>> {
-    let web = Web::start().unwrap();
+    let web = Web::start(Vec::new()).unwrap();
     let (tell, told) = channel::channel();
     let mut outcomes = Vec::new();
     for fetch in fetches {
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send(outcome).unwrap());
-        assert!(
-            web.errands()
-                .try_send(Errand { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, answer })
-                .is_ok()
-        );
+        let wanted = Wanted { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, answer };
+        assert!(web.errands().try_send(Errand::Page(wanted)).is_ok());
         outcomes.push(told.recv().unwrap());
     }
     web.stop();
@@ -240,7 +237,7 @@ fn pages_that_never_come_turn_for_ever_or_are_too_large_cost_only_who_wants_them
 #[test]
 fn who_waits_for_a_silent_server_holds_up_nobody() {
     let server = Server::start("127.0.0.1", pages);
-    let web = Web::start().unwrap();
+    let web = Web::start(Vec::new()).unwrap();
     let (tell, told) = channel::channel();
     let mut waiting = BTreeMap::new();
     for n in 0..20 {
@@ -248,8 +245,8 @@ fn who_waits_for_a_silent_server_holds_up_nobody() {
         waiting.insert(n, path);
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send((n, outcome)).unwrap());
-        let errand =
-            Errand { node: "vvb1".into(), trust: server.trust(), archive: None, fetch: get(server.url(path)), answer };
+        let fetch = get(server.url(path));
+        let errand = Errand::Page(Wanted { node: "vvb1".into(), trust: server.trust(), archive: None, fetch, answer });
         assert!(web.errands().try_send(errand).is_ok());
     }
     for _ in 0..10 {

@@ -72,6 +72,7 @@ impl Lab {
             name: "server".into(),
             transport: Transport::Tls,
             addr: SocketAddr::new(found.address, found.secure_port),
+            domain: None,
             names: vec![format!("{node}.lab.example")],
             authority: trust::Authority::Own,
         }
@@ -106,6 +107,7 @@ impl Lab {
             name: "server".into(),
             transport: Transport::Udp,
             addr: SocketAddr::new(sbc.address, sbc.port.unwrap()),
+            domain: None,
             names: Vec::new(),
             authority: trust::Authority::Own,
         };

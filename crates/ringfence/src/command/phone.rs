@@ -97,6 +97,7 @@ fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
         name: "server".into(),
         transport,
         addr: arguments.server.context("--server is missing")?,
+        domain: None,
         names: arguments.server_name.iter().cloned().collect(),
         authority: trust::Authority::Own,
     };
@@ -129,6 +130,7 @@ fn secure(arguments: &Arguments, tftp: SocketAddr) -> anyhow::Result<PhoneStart>
         name: "server".into(),
         transport: Transport::Tls,
         addr: server,
+        domain: None,
         names: vec![server_name],
         authority: trust::Authority::Own,
     };

@@ -3,7 +3,7 @@
 use acd::{AgentId, CallId};
 use bytes::Bytes;
 use sdp::Protection;
-use sip::{Body, Method, Name, Request, ServerId, Status, Uri};
+use sip::{Body, Method, Name, Request, ServerId, Status};
 
 use super::call::{Alarm, Queued, Ringing, Stage};
 use super::{CallServer, plan_of, routing};
@@ -101,7 +101,7 @@ impl CallServer {
             call: no,
             peer: peer.name.clone(),
             hop: Shell::hop_to(peer),
-            uri: Uri::sip(Some(&extension), peer.addr.ip(), Some(peer.addr.port())),
+            uri: peer.uri(Some(&extension)),
             calling: call.calling.clone(),
             called: extension.clone(),
             mate: Some(call.caller),

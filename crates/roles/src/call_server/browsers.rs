@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sdp::Protection;
-use sip::{Method, Status, Uri};
+use sip::{Method, Status};
 
 use super::call::{Alarm, Call, Stage};
 use super::{CallServer, plan_of};
@@ -40,7 +40,7 @@ impl CallServer {
         let chosen = plan_of(&node)?.member(&call.group, tried, |peer| shell.is_up(peer), dice)?;
         tried.push(chosen.clone());
         let peer = node.peers.iter().find(|peer| peer.name == chosen)?;
-        let mut uri = Uri::sip(Some(&call.application), peer.addr.ip(), Some(peer.addr.port()));
+        let mut uri = peer.uri(Some(&call.application));
         if let Some(queue) = call.queue.as_ref().filter(|_| offer.is_none()) {
             // For a browser of ours that takes over: the question was answered, go straight to the queue's music.
             uri = uri.with_param("queue", Some(&queue.name));

@@ -9,12 +9,13 @@ mod recode;
 mod side;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use media::Command;
 use sdp::{Codec, Direction, Reject};
 use serde::{Deserialize, Serialize};
-use sip::{Status, Uri};
+use sip::{Hop, Status};
 
 pub use plan::{DialPeer, Plan};
 
@@ -33,8 +34,10 @@ struct Call {
     stage: Stage,
     caller: Side,
     callee: Option<Side>,
-    /// Tags of outbound dial-peers not tried yet.
+    /// Tags of outbound dial-peers, the one in use first.
     rest: Vec<u32>,
+    /// Places of the first of them that were tried.
+    tried: Vec<SocketAddr>,
     calling: String,
     called: String,
     max_forwards: u8,
@@ -69,6 +72,13 @@ impl Call {
             true => self.callee.as_ref().map(|side| side.leg),
             false => Some(self.caller.leg),
         }
+    }
+
+    fn next_dial_peer(&mut self) {
+        if !self.rest.is_empty() {
+            self.rest.remove(0);
+        }
+        self.tried.clear();
     }
 
     /// Both sides agreed: packets go through.
@@ -108,17 +118,29 @@ impl Sbc {
         self.calls.get_mut(&call)
     }
 
-    /// INVITE by the next dial-peer, or the end when none is left.
-    fn place(&mut self, no: CallNo, shell: &mut Shell, last: (Status, String)) {
+    /// INVITE to the next place of the dial-peer, or by the next dial-peer, or the end when none is left.
+    fn place(&mut self, no: CallNo, shell: &mut Shell, mut last: (Status, String)) {
         let plan = shell.plan_of(no);
         let Kind::Sbc(dial_peers) = &plan.kind else { return };
         let Some(call) = self.calls.get_mut(&no) else { return };
-        let next = (!call.rest.is_empty()).then(|| call.rest.remove(0)).and_then(|tag| dial_peers.dial_peer(tag));
-        let found = next.and_then(|dial_peer| Some((dial_peer, plan.peers.iter().find(|p| p.name == dial_peer.peer)?)));
-        let Some((dial_peer, peer)) = found else {
-            let headers = vec![warning(&plan.node, &last.1)];
-            return shell.refuse(call.caller.leg, last.0, headers, last.1);
+        let (dial_peer, peer, target) = loop {
+            let Some(tag) = call.rest.first() else {
+                let headers = vec![warning(&plan.node, &last.1)];
+                return shell.refuse(call.caller.leg, last.0, headers, last.1);
+            };
+            let dial_peer = dial_peers.dial_peer(*tag);
+            let peer = dial_peer.and_then(|dial_peer| plan.peers.iter().find(|p| p.name == dial_peer.peer));
+            if let (Some(dial_peer), Some(peer)) = (dial_peer, peer) {
+                match shell.way_to(peer, &call.tried) {
+                    Ok(target) => break (dial_peer, peer, target),
+                    // Nobody was asked: the DNS is why.
+                    Err(why) if call.tried.is_empty() => last = (Status(502), why),
+                    Err(_) => {}
+                }
+            }
+            call.next_dial_peer();
         };
+        call.tried.push(target.addr);
         let Some(lease) = shell.lend_beside(call.caller.lease) else {
             return shell.refuse(call.caller.leg, Status(503), Vec::new(), "no media port is free");
         };
@@ -129,8 +151,8 @@ impl Sbc {
         side.leg = shell.call(Outgoing {
             call: no,
             peer: peer.name.clone(),
-            hop: Shell::hop_to(peer),
-            uri: Uri::sip(Some(&call.called), peer.addr.ip(), Some(peer.addr.port())),
+            uri: peer.uri(Some(&call.called)),
+            hop: Hop::Target(target),
             calling: call.calling.clone(),
             called: call.called.clone(),
             mate: Some(call.caller.leg),
@@ -207,6 +229,7 @@ impl Role for Sbc {
             caller,
             callee: None,
             rest,
+            tried: Vec::new(),
             calling: invited.calling,
             called: invited.called,
             max_forwards: invited.max_forwards,
@@ -257,10 +280,18 @@ impl Role for Sbc {
     fn refused(&mut self, shell: &mut Shell, leg: LegNo, refused: Refused) {
         let Some(no) = shell.book().leg(leg).map(|entry| entry.call) else { return };
         let Some(call) = self.calls.get_mut(&no) else { return };
-        call.callee = None;
-        let again = refused.unreachable || (500..600).contains(&refused.status.0);
-        if !again || matches!(call.stage, Stage::Early { .. }) {
-            call.rest.clear();
+        let callee = call.callee.take();
+        let early = matches!(call.stage, Stage::Early { .. });
+        match (refused.unreachable, refused.status.0) {
+            (true, _) if !early => {
+                // The peer may be elsewhere too (RFC 3263 §4.3).
+                let peer = callee.and_then(|side| shell.book().leg(side.leg)).map(|entry| entry.peer.clone());
+                if let Some((peer, place)) = peer.zip(call.tried.last()) {
+                    shell.place_failed(&peer, *place);
+                }
+            }
+            (_, 500..600) if !early => call.next_dial_peer(),
+            _ => call.rest.clear(),
         }
         self.place(no, shell, (mapped(&refused), refused.why));
     }

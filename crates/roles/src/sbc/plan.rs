@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sip::Transport;
 use site::Pattern;
 
+use crate::Domain;
 use crate::plan::Peers;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,16 +31,22 @@ impl Plan {
     pub(crate) fn compile(role: &site::Sbc, peers: &mut Peers) -> Result<Plan, String> {
         let mut dial_peers = Vec::new();
         for from in &role.dial_peers {
-            let addr = site::session_target(&from.session_target)?;
             let transport = match from.session_transport.as_str() {
                 "tcp tls" => Transport::Tls,
                 "tcp" => Transport::Tcp,
                 "udp" => Transport::Udp,
                 other => return Err(format!("dial-peer {}: session_transport `{other}`", from.tag)),
             };
-            let name = from.secure_certificate_subject.first().cloned().unwrap_or_else(|| addr.to_string());
             let (names, authority) = (&from.secure_certificate_subject, from.authority.as_deref());
-            let peer = peers.add_under(&name, transport, addr, names, authority);
+            let peer = match site::Target::parse(&from.session_target)? {
+                site::Target::Address(addr) => {
+                    let name = names.first().cloned().unwrap_or_else(|| addr.to_string());
+                    peers.add_under(&name, transport, addr, names, authority)
+                }
+                site::Target::Domain { host, port } => {
+                    peers.add_domain(Domain { host, port }, transport, names, authority)
+                }
+            };
             peers.heartbeat(&peer, from.options_keepalive_s);
             let pattern = |text: &Option<String>| text.as_deref().map(Pattern::parse).transpose();
             dial_peers.push(DialPeer {

@@ -7,6 +7,7 @@ use call::record::Signalling;
 use sip::{Flow, Transport};
 use trust::{Peer, Refusal};
 
+use super::dns::Dns;
 use crate::{PeerPlan, Plan};
 
 /// Proof that a message's sender was let in. Only admission makes one; it cannot be deserialised.
@@ -56,9 +57,9 @@ impl Sight {
 }
 
 /// Matches a flow to a peer of the plan.
-pub(super) fn admit(plan: &Plan, flow: &Flow, peer: &Peer) -> Result<Admitted, Refusal> {
+pub(super) fn admit(plan: &Plan, dns: &Dns, flow: &Flow, peer: &Peer) -> Result<Admitted, Refusal> {
     let from_here: Vec<&PeerPlan> =
-        plan.peers.iter().filter(|p| p.transport == flow.transport && is_from(p, flow)).collect();
+        plan.peers.iter().filter(|p| p.transport == flow.transport && is_from(p, dns, flow)).collect();
     match peer {
         Peer::Verified(verified) => {
             let named = |p: &&PeerPlan| p.names.iter().any(|name| verified.certificate().is_named(name));
@@ -131,13 +132,13 @@ fn expected(peers: &[&PeerPlan]) -> String {
 }
 
 fn addresses(plan: &Plan, transport: Transport) -> String {
-    let found: Vec<String> =
-        plan.peers.iter().filter(|p| p.transport == transport).map(|p| p.addr.ip().to_string()).collect();
+    let place = |p: &PeerPlan| p.domain.as_ref().map_or_else(|| p.addr.ip().to_string(), |domain| domain.host.clone());
+    let found: Vec<String> = plan.peers.iter().filter(|p| p.transport == transport).map(place).collect();
     if found.is_empty() { format!("nobody over {}", transport.as_str()) } else { found.join(", ") }
 }
 
-/// A peer of the plan whose address is unspecified is known by its certificate alone.
-fn is_from(peer: &PeerPlan, flow: &Flow) -> bool {
+/// A peer of the plan whose address is unspecified is known by its certificate alone; without one, by what the DNS said.
+fn is_from(peer: &PeerPlan, dns: &Dns, flow: &Flow) -> bool {
     let anywhere = peer.addr.ip().is_unspecified() && peer.transport == Transport::Tls;
-    anywhere || peer.addr.ip() == flow.remote.ip()
+    anywhere || peer.addr.ip() == flow.remote.ip() || dns.is_at(peer, flow.remote.ip())
 }

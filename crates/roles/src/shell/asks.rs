@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use call::session_id::Uuid;
 use call::statement::Signed;
 use serde::{Deserialize, Serialize};
+use sip::locate::Question;
 
 use super::Shell;
 use crate::{Ask, AskId, ControlId, Output, Persist, Reply, Told};
@@ -15,6 +16,8 @@ enum Purpose {
     Statement { caller: Uuid, payload: Vec<u8> },
     /// A live call's statement as it stands, for administration.
     Shown { control: ControlId, payload: Vec<u8> },
+    /// Where a peer is.
+    Resolve(Question),
     /// Nobody waits for it; only a failure is worth a word.
     Kept,
     /// The role's own.
@@ -53,6 +56,10 @@ impl Shell {
         self.ask_for(Ask::Persist(persist), Purpose::Kept);
     }
 
+    pub(super) fn resolve(&mut self, question: Question) {
+        self.ask_for(Ask::Resolve(question.clone()), Purpose::Resolve(question));
+    }
+
     pub(super) fn sign_statement(&mut self, caller: Uuid, payload: Vec<u8>) {
         self.ask_for(Ask::Sign { payload: payload.clone() }, Purpose::Statement { caller, payload });
     }
@@ -66,6 +73,7 @@ impl Shell {
         let purpose = self.asks.waiting.remove(&id)?;
         match (purpose, told) {
             (Purpose::Role, told) => return Some(told),
+            (Purpose::Resolve(question), told) => self.resolved(&question, told),
             (Purpose::Statement { caller, payload }, Told::Signed { signature, chain_der }) => {
                 let signed = Signed::new(&payload, &signature, &chain_der);
                 self.persist(Persist::Statement { caller, signed });
@@ -78,9 +86,23 @@ impl Shell {
                 tracing::error!(%why, "a call's statement was not signed")
             }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
-            (Purpose::Kept, Told::Persisted | Told::Signed { .. } | Told::Fetched(_)) => {}
-            (Purpose::Statement { .. } | Purpose::Shown { .. }, Told::Persisted | Told::Fetched(_)) => {}
+            (Purpose::Kept, _) => {}
+            (Purpose::Statement { .. } | Purpose::Shown { .. }, _) => {}
         }
         None
+    }
+
+    /// One question leads to the next: SRV records to the addresses of their hosts.
+    fn resolved(&mut self, question: &Question, told: Told) {
+        let answer = match told {
+            Told::Resolved(resolved) => Ok(resolved),
+            Told::Failed(why) => Err(why),
+            other => Err(format!("{other:?}")),
+        };
+        if self.dns.told(question, answer, self.now.mono) {
+            // Who was a stranger may be a peer at its new address.
+            self.sights.retain(|_, sight| sight.admitted.is_ok());
+        }
+        self.look_up();
     }
 }

@@ -166,8 +166,12 @@ impl Shell {
                 self.health.asked(&name, None, self.now.mono);
                 continue;
             };
-            let uri = Uri::sip(None, peer.addr.ip(), Some(peer.addr.port()));
-            let hop = Shell::hop_to(peer);
+            let peer = peer.clone();
+            let Ok(target) = self.way_to(&peer, &[]) else {
+                self.health.asked(&name, None, self.now.mono);
+                continue;
+            };
+            let (uri, hop) = (peer.uri(None), Hop::Target(target));
             let host = self.local(peer.transport).map(|addr| addr.ip().to_string()).unwrap_or_default();
             let client = self.send_outside(Outside {
                 method: Method::Options,

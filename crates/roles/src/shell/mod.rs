@@ -11,6 +11,7 @@ mod book;
 mod carry;
 mod closing;
 mod control;
+mod dns;
 mod doubt;
 mod health;
 mod hear;
@@ -22,6 +23,7 @@ mod timers;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +67,7 @@ pub struct Shell {
     health: health::Health,
     pool: pool::Pool,
     asks: asks::Asks,
+    dns: dns::Dns,
     control: control::Controls,
     doubts: doubt::Doubts,
     /// Requests other than INVITE inside legs, under way.
@@ -118,6 +121,7 @@ impl Shell {
             health,
             pool: pool::Pool::new(media_ip.filter(|_| ends_media)),
             asks: asks::Asks::default(),
+            dns: dns::Dns::default(),
             control: control::Controls::default(),
             doubts: doubt::Doubts::default(),
             methods: BTreeMap::new(),
@@ -164,6 +168,7 @@ impl Shell {
             self.health.forget(peer);
         }
         self.health.set_plan(&self.plan.heartbeats, self.now.mono);
+        self.look_up();
         // Everybody is looked at again with the new plan's eyes.
         self.sights.clear();
     }
@@ -203,9 +208,42 @@ impl Shell {
         self.health.is_up(peer, self.now.mono)
     }
 
-    /// Where requests to a peer of the plan go.
+    /// Where requests to a peer of the plan go that has an address.
     pub fn hop_to(peer: &PeerPlan) -> Hop {
-        Hop::Target(Target { transport: peer.transport, addr: peer.addr, peer: peer.name.clone() })
+        Hop::Target(target_at(peer, peer.addr))
+    }
+
+    /// Where requests to a peer of the plan go, past the places that were tried in vain (RFC 3263 §4.3).
+    ///
+    /// # Errors
+    /// There is no (further) place, in words.
+    pub fn way_to(&mut self, peer: &PeerPlan, tried: &[SocketAddr]) -> Result<Target, String> {
+        let mut seed = [0; 32];
+        let places = match &peer.domain {
+            None => vec![peer.addr],
+            Some(_) => {
+                self.rng.fill_bytes(&mut seed);
+                self.dns.places(peer, seed, self.now.mono).map_err(|nowhere| nowhere.to_string())?
+            }
+        };
+        let reachable = |place: &SocketAddr| {
+            self.local(peer.transport).is_none_or(|local| local.is_ipv4() == place.is_ipv4() || peer.domain.is_none())
+        };
+        let next = places.into_iter().filter(reachable).find(|place| !tried.contains(place));
+        next.map(|addr| target_at(peer, addr))
+            .ok_or_else(|| format!("{} has no (further) place that can be reached from this node's address", peer.name))
+    }
+
+    /// A call met silence, 503 or no connection at this place of a peer: others are tried first for a while.
+    pub fn place_failed(&mut self, peer: &Arc<str>, place: SocketAddr) {
+        self.dns.failed(peer, place, self.now.mono);
+    }
+
+    /// Asks the DNS what is to be asked of it now.
+    pub(crate) fn look_up(&mut self) {
+        for question in self.dns.due(&self.plan.peers, self.now.mono) {
+            self.resolve(question);
+        }
     }
 
     /// The address that this node has for a transport: the host part of what we say of ourselves.
@@ -307,9 +345,9 @@ impl Shell {
                 self.sights.remove(&id);
             }
         }
-        let plan = &self.plan;
+        let (plan, dns) = (&self.plan, &self.dns);
         self.sights.entry(flow.id).or_insert_with(|| {
-            let admitted = admission::admit(plan, &flow, &peer);
+            let admitted = admission::admit(plan, dns, &flow, &peer);
             Sight { flow, peer, admitted }
         })
     }
@@ -342,10 +380,15 @@ impl Shell {
             self.pool.deadline(),
             self.control.deadline(),
             self.doubts.deadline(),
+            self.dns.deadline(),
             finish,
         ]
         .into_iter()
         .flatten()
         .min()
     }
+}
+
+fn target_at(peer: &PeerPlan, addr: SocketAddr) -> Target {
+    Target { transport: peer.transport, addr, peer: peer.name.clone() }
 }

@@ -206,9 +206,9 @@ impl Rig {
                 self.kept.push(persist);
                 self.node().handle(Input::Told(id, Told::Persisted), at);
             }
-            // Here is no web.
-            Output::Ask(id, Ask::Fetch(_)) => {
-                self.node().handle(Input::Told(id, Told::Failed("no page server".into())), at);
+            // Here is no web, and no DNS.
+            Output::Ask(id, Ask::Fetch(_) | Ask::Resolve(_)) => {
+                self.node().handle(Input::Told(id, Told::Failed("no server".into())), at);
             }
             Output::Reply(id, reply) => self.replies.push((id, reply)),
             Output::Journal(journal) => self.journal.push(journal),

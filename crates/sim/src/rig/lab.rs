@@ -24,6 +24,7 @@ pub fn carrier() -> roles::Plan {
         name: "sbc".into(),
         transport: Transport::Udp,
         addr: addr("127.18.133.226:5060"),
+        domain: None,
         names: Vec::new(),
         authority: trust::Authority::Own,
     };
@@ -40,6 +41,7 @@ pub fn agent(line: &str, answer_after: Option<Duration>) -> roles::Plan {
         name: "cucm1".into(),
         transport: Transport::Tls,
         addr: addr("127.18.133.3:5061"),
+        domain: None,
         names: vec!["cucm1.lab.example".into()],
         authority: trust::Authority::Own,
     };

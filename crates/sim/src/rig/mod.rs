@@ -26,7 +26,10 @@ use call::statement::{Signed, Statement};
 use media::Prompts;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
-use roles::{Ask, AskId, Control, ControlId, Input, Journal, Node, Output, Persist, Plan, RefusalRecord, Reply, Told};
+use roles::{
+    Ask, AskId, Control, ControlId, Input, Journal, Node, Output, Persist, Plan, RefusalRecord, Reply, Resolved, Told,
+};
+use sip::locate::{Question, Records};
 use sip::{FlowId, Transport};
 
 pub use logs::Logs;
@@ -124,6 +127,10 @@ pub struct World {
     pub statements: Vec<(String, Uuid, Signed)>,
     /// Pages of web servers by their addresses; others are 404.
     pub web: BTreeMap<String, Arc<[u8]>>,
+    /// What the DNS knows; it knows nothing of other names.
+    pub dns: BTreeMap<Question, Records>,
+    /// Nobody answers for the DNS.
+    pub dns_is_silent: bool,
     /// Which node asked for which page.
     pub fetched: Vec<(String, vxml::Request)>,
     pub refusals: Vec<RefusalRecord>,
@@ -161,6 +168,8 @@ impl World {
             replies: BTreeMap::new(),
             statements: Vec::new(),
             web: BTreeMap::new(),
+            dns: BTreeMap::new(),
+            dns_is_silent: false,
             fetched: Vec::new(),
             refusals: Vec::new(),
             legs: Vec::new(),
@@ -521,6 +530,11 @@ impl World {
                     Persist::Registration { .. } | Persist::Agent { .. } => {}
                 }
                 Told::Persisted
+            }
+            Ask::Resolve(_) if self.dns_is_silent => Told::Failed("no name server answers".into()),
+            Ask::Resolve(question) => {
+                let records = self.dns.get(&question).cloned().unwrap_or(Records::Nothing);
+                Told::Resolved(Resolved { records, lasts: Duration::from_secs(60) })
             }
             Ask::Fetch(fetch) => {
                 self.fetched.push((name.to_owned(), fetch.request.clone()));

@@ -26,6 +26,11 @@ pub(crate) const SECURE_SIP_FIRST: &str = "to enable secure RTP, secure SIP must
 pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
     let mut check = Check { site, places };
     nodes::check(&mut check);
+    for (at, server) in site.name_server.iter().enumerate() {
+        if let Err(error) = crate::target::name_server(server) {
+            check.error(format!("name_server[{at}]"), error, "name servers are asked by their addresses");
+        }
+    }
     for (at, node) in site.nodes.iter().enumerate() {
         let path = format!("node[{at}].role.{}", node.role.word());
         match &node.role {

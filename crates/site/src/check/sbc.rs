@@ -2,7 +2,7 @@
 
 use crate::check::{Check, SECURE_SIP_FIRST};
 use crate::sbc::TLS;
-use crate::{DialPeer, Node, Pattern, Sbc, session_target};
+use crate::{DialPeer, Node, Pattern, Sbc, Target};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, sbc: &Sbc, path: &str) {
     let rows = format!("{path}.dial_peer");
@@ -41,13 +41,15 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
             "give it `incoming_called_number`, `destination_pattern` or `options_keepalive_s`",
         );
     }
-    match session_target(&peer.session_target) {
+    let target = Target::parse(&peer.session_target);
+    let by_name = matches!(target, Ok(Target::Domain { .. }));
+    match target {
         Err(error) => check.error(
             format!("{path}.session_target"),
             format!("`session_target` of dial-peer {tag}: {error}"),
-            "write family, address and port",
+            "write family, address and port, or `dns:` and a domain",
         ),
-        Ok(target) if peer.is_tls() => check.expects_our_node(
+        Ok(Target::Address(target)) if peer.is_tls() => check.expects_our_node(
             format!("{path}.secure_certificate_subject"),
             &peer.secure_certificate_subject,
             target.ip(),
@@ -60,11 +62,14 @@ fn dial_peer(check: &mut Check<'_, '_, '_>, node: &Node, peer: &DialPeer, path: 
     }
     check.authority(format!("{path}.authority"), peer.authority.as_deref(), peer.is_tls());
     if peer.is_tls() {
-        check.subjects(
-            format!("{path}.secure_certificate_subject"),
-            &peer.secure_certificate_subject,
-            &format!("dial-peer {tag}"),
-        );
+        // A domain is the subject itself, unless others are named.
+        if !(by_name && peer.secure_certificate_subject.is_empty()) {
+            check.subjects(
+                format!("{path}.secure_certificate_subject"),
+                &peer.secure_certificate_subject,
+                &format!("dial-peer {tag}"),
+            );
+        }
     } else {
         check.plain_sip_needs_word(
             format!("{path}.session_transport"),

@@ -7,6 +7,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::proven::{Proven, digest};
 use crate::Error;
 use crate::facts::CertificateFacts;
 use crate::identity::certificates;
@@ -17,6 +18,7 @@ pub(crate) struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
     names: Vec<String>,
     key_ids: Vec<Vec<u8>>,
+    proven: Proven,
 }
 
 /// What the end entity does with its certificate.
@@ -41,7 +43,7 @@ impl Roots {
     }
 
     pub(crate) fn from_der(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Roots, Error> {
-        let mut out = Roots { anchors: Vec::new(), names: Vec::new(), key_ids: Vec::new() };
+        let mut out = Roots { anchors: Vec::new(), names: Vec::new(), key_ids: Vec::new(), proven: Proven::default() };
         for der in roots {
             let facts = CertificateFacts::from_der(&der)?;
             let anchor = webpki::anchor_from_trusted_cert(&der).map_err(|error| {
@@ -65,6 +67,33 @@ impl Roots {
     }
 
     pub(crate) fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+        usage: Usage,
+    ) -> Result<(), rustls::Error> {
+        let chain = digest(usage, leaf, intermediates);
+        if self.proven.is(&chain, now) {
+            return Ok(());
+        }
+        self.prove(leaf, intermediates, now, usage)?;
+        self.proven.add(chain, leaf, intermediates);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_proven(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+        usage: Usage,
+    ) -> bool {
+        self.proven.is(&digest(usage, leaf, intermediates), now)
+    }
+
+    fn prove(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],

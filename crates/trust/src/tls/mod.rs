@@ -6,9 +6,10 @@
 pub(crate) mod chain;
 mod client;
 mod pinned;
+mod proven;
 mod server;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
@@ -84,7 +85,9 @@ fn versions(versions: Versions) -> Result<Vec<&'static SupportedProtocolVersion>
 }
 
 fn signature_algorithms() -> WebPkiSupportedAlgorithms {
-    aws_lc_rs::default_provider().signature_verification_algorithms
+    static ALL: LazyLock<WebPkiSupportedAlgorithms> =
+        LazyLock::new(|| aws_lc_rs::default_provider().signature_verification_algorithms);
+    *ALL
 }
 
 /// What every verifier of ours leaves to webpki: whether a signature fits the key of the certificate that was shown.

@@ -14,6 +14,8 @@ use crate::{Error, Identity, words};
 
 /// Sessions that a listener remembers, so that a peer that comes back costs half a handshake.
 const SESSIONS: usize = 4096;
+/// A peer keeps one connection, and needs one ticket to come back (TLS 1.3, RFC 8446 §4.6.1).
+const TICKETS: usize = 1;
 
 /// For listeners. `Required`: no certificate, no connection. A chain that fails is a TLS alert of the right kind.
 pub fn server(
@@ -30,6 +32,7 @@ pub fn server(
         .with_client_cert_verifier(Arc::new(callers))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    config.send_tls13_tickets = TICKETS;
     Ok(Arc::new(config))
 }
 
@@ -42,6 +45,7 @@ pub fn server_anonymous(identity: &Identity, on: Versions) -> Result<Arc<ServerC
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    config.send_tls13_tickets = TICKETS;
     Ok(Arc::new(config))
 }
 

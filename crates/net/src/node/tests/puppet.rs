@@ -102,7 +102,10 @@ impl Default for NodeOptions {
 
 impl Lab {
     pub(crate) fn new() -> Lab {
-        Lab { ca: Ca::create("lab", SystemTime::now()).unwrap(), asks: AskThreads::start(keep::Nothing).unwrap() }
+        Lab {
+            ca: Ca::create("lab", SystemTime::now()).unwrap(),
+            asks: AskThreads::start(keep::Nothing, Vec::new()).unwrap(),
+        }
     }
 
     pub(crate) fn roots(&self) -> Vec<(Authority, String)> {
@@ -130,6 +133,7 @@ impl Lab {
             name: (*name).into(),
             transport: *transport,
             addr: puppet.addr(*transport),
+            domain: None,
             names: vec![(*expected).to_owned()],
             authority: options.authority.clone(),
         });
