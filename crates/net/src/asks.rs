@@ -37,7 +37,7 @@ impl Job {
     /// Whether somebody waits for it.
     fn is_pressing(&self) -> bool {
         match self {
-            Job::Ask { ask: Ask::Persist(what), .. } => what.is_promised(),
+            Job::Ask { ask: Ask::Persist(what), .. } => what.is_pressing(),
             Job::Ask { .. } => true,
             Job::Journal(_) => false,
         }

@@ -133,10 +133,13 @@ pub enum Persist {
 }
 
 impl Persist {
-    /// Whether somebody is told that it holds: a phone its registration, an agent the state. The rest may be gathered for
-    /// longer.
-    pub fn is_promised(&self) -> bool {
-        matches!(self, Persist::Registration { .. } | Persist::Agent { .. })
+    /// Whether somebody is told that it holds (a phone its registration, an agent the state), or will ask for it at once:
+    /// a passport is wanted when its call has ended. The rest may be gathered for longer.
+    pub fn is_pressing(&self) -> bool {
+        match self {
+            Persist::Registration { .. } | Persist::Agent { .. } | Persist::Statement { .. } => true,
+            Persist::Call { .. } | Persist::Interval(_) => false,
+        }
     }
 }
 
