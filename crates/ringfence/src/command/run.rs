@@ -31,12 +31,18 @@ pub(crate) fn run(data: &Path, site: Option<&Path>, only: &[String]) -> Outcome 
 /// To standard error; `RUST_LOG` says how much, `info` by default.
 pub(crate) fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(colours()).init();
+}
+
+/// Colours are for eyes: a log in a file is plain, and everything is where NO_COLOR is set.
+fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// What nobody should run by oversight is said at every start, in red where there is colour.
 fn warn_of_what_is_dangerous(site: &Site) {
-    let (red, plain) = if std::io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let (red, plain) = if colours() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     for node in &site.nodes {
         if let Some(number) = &node.dangerous_panic_on_number {
             eprintln!(
