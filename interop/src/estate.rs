@@ -213,9 +213,18 @@ impl Estate {
 
     /// The same, valid for so many days from now; a negative number makes one that has expired.
     pub fn papers_for_days(&self, name: &str, host: &str, days: i64) -> Result<Papers> {
-        let out = self.lab.directory().join(format!("papers-{name}-{days}"));
-        let (address, days) = (self.lab.host(host).address.to_string(), format!("--days={days}"));
-        self.ringfence(&["cert", "issue", "--name", name, "--ip", &address, &days, "--out", text(&out)?])?;
+        self.issue(name, host, &format!("--days={days}"))
+    }
+
+    /// The same with a key of this kind (`p256`, `p384`, `rsa2048`).
+    pub fn papers_of(&self, key: &str, name: &str, host: &str) -> Result<Papers> {
+        self.issue(name, host, &format!("--key={key}"))
+    }
+
+    fn issue(&self, name: &str, host: &str, how: &str) -> Result<Papers> {
+        let out = self.lab.directory().join(format!("papers-{name}{how}"));
+        let address = self.lab.host(host).address.to_string();
+        self.ringfence(&["cert", "issue", "--name", name, "--ip", &address, how, "--out", text(&out)?])?;
         Ok(Papers { key: out.join("key.pem"), chain: out.join("chain.pem"), authority: out.join("root.pem") })
     }
 

@@ -43,10 +43,11 @@ impl Visit {
         line.split(':').find(|part| part.contains("alert"))
     }
 
-    /// The TLS version agreed on.
-    pub fn version(&self) -> Option<&str> {
-        let line = self.transcript.lines().find(|line| line.starts_with("New, TLSv"))?;
-        line.split(", ").nth(1)
+    /// The TLS version agreed on, and whether an earlier session goes on.
+    pub fn agreed(&self) -> Option<(&str, bool)> {
+        let line =
+            self.transcript.lines().find(|line| line.starts_with("New, TLSv") || line.starts_with("Reused, TLSv"))?;
+        Some((line.split(", ").nth(1)?, line.starts_with("Reused")))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, SyncSender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -175,16 +175,22 @@ impl Asks {
 
 /// What waits, once something does; `None` when nobody is left to ask. While this sleeps, who asks wakes nobody.
 fn gather(queue: &mpsc::Receiver<Errand>) -> Option<Vec<Errand>> {
-    let mut batch = vec![queue.recv().ok()?];
+    let first = queue.recv().ok()?;
+    let mut pressing = first.1.is_pressing();
+    let mut batch = vec![first];
     for _ in 0..UNHURRIED {
         std::thread::sleep(GATHER);
-        let gone = loop {
+        while batch.len() < TOGETHER {
             match queue.try_recv() {
-                Ok(errand) => batch.push(errand),
-                Err(nothing) => break nothing == mpsc::TryRecvError::Disconnected,
+                Ok(errand) => {
+                    pressing |= errand.1.is_pressing();
+                    batch.push(errand);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Some(batch),
             }
-        };
-        if gone || batch.len() >= TOGETHER || batch.iter().any(|(_, job)| job.is_pressing()) {
+        }
+        if pressing || batch.len() >= TOGETHER {
             break;
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 
-use roles::{Control, Journal, RefusalRecord, Reply};
+use roles::{Control, Journal, RefusalRecord, Reply, Watched};
 use tokio::sync::oneshot;
 
 use crate::keep::Reader;
@@ -86,8 +86,17 @@ impl NodeHandle {
     /// What this node writes down from now on, as it happens (bounded; what a slow watcher has no room for is lost to it).
     /// Disconnected when the node stops.
     pub fn watch(&self) -> std::sync::mpsc::Receiver<Journal> {
+        self.watch_for(Watched::All)
+    }
+
+    /// The same of [`Journal::Desk`] alone: the rest is not made for this watcher.
+    pub fn watch_desks(&self) -> std::sync::mpsc::Receiver<Journal> {
+        self.watch_for(Watched::Desks)
+    }
+
+    fn watch_for(&self, what: Watched) -> std::sync::mpsc::Receiver<Journal> {
         // A node that is gone: a receiver whose sender is gone too.
-        self.ask(Letter::Watch).unwrap_or_else(|| std::sync::mpsc::channel().1)
+        self.ask(|answer| Letter::Watch(what, answer)).unwrap_or_else(|| std::sync::mpsc::channel().1)
     }
 
     /// Finished calls of which the store holds this node's statement, newest last: caller's UUID, made (ms since 1970).

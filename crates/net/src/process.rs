@@ -471,7 +471,7 @@ impl Machine for roles::Node {
     fn abandon(&mut self, now: roles::Now) {
         roles::Node::abandon(self, now);
     }
-    fn watched(&mut self, on: bool) {
-        roles::Node::watched(self, on);
+    fn watched(&mut self, by: roles::Watched) {
+        roles::Node::watched(self, by);
     }
 }

@@ -342,6 +342,17 @@ pub struct DialogView {
     pub since_ms: u64,
 }
 
+/// Who watches what a node writes down: what is for watchers alone need not be made otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watched {
+    Nobody,
+    /// [`Journal::Desk`] alone.
+    Desks,
+    /// A node that is told nothing of it takes it so.
+    #[default]
+    All,
+}
+
 /// What desks are told as it happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum DeskEvent {

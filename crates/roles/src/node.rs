@@ -11,7 +11,7 @@ use trust::Peer;
 
 use crate::plan::Kind;
 use crate::shell::{Admitted, CallNo, Invited, LegNo, Outcome, Refused, Role, Shell};
-use crate::{AskId, Input, Output, Plan, Told, call_manager, call_server, phone, sbc, voice_browser};
+use crate::{AskId, Input, Output, Plan, Told, Watched, call_manager, call_server, phone, sbc, voice_browser};
 
 /// One SIP-speaking box. Pure: `handle`, `poll`, `deadline`, `tick`; its state is data.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ impl Node {
         self.shell.set_now(now);
         self.shell.set_current(None);
         self.shell.sip.tick(now.mono);
-        self.shell.look_up();
+        self.shell.look_up_again();
         self.shell.beat();
         self.shell.ask_the_doubted();
         self.duty.role().tick(&mut self.shell);
@@ -131,8 +131,8 @@ impl Node {
 
     /// Whether anybody watches: [`crate::Journal::Changed`] is for those who do, and costs a copy of the record. A new node
     /// is watched.
-    pub fn watched(&mut self, on: bool) {
-        self.shell.watched(on);
+    pub fn watched(&mut self, by: Watched) {
+        self.shell.watched(by);
     }
 
     /// From now on an INVITE for this number panics, once its call is open: for tests of what a panic costs, and for

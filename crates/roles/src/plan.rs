@@ -134,7 +134,11 @@ impl Peers {
     }
 
     fn find_or_add(&mut self, mut wanted: PeerPlan) -> Arc<str> {
-        let same = |p: &&PeerPlan| PeerPlan { name: wanted.name.clone(), ..PeerPlan::clone(p) } == wanted;
+        let same = |p: &&PeerPlan| {
+            let PeerPlan { name: _, transport, addr, domain, names, authority } = *p;
+            (transport, addr, domain, names, authority)
+                == (&wanted.transport, &wanted.addr, &wanted.domain, &wanted.names, &wanted.authority)
+        };
         if let Some(found) = self.peers.iter().find(same) {
             return found.name.clone();
         }

@@ -80,7 +80,7 @@ fn visitors_with_wrong_papers_are_told_why() -> Result<()> {
     };
     let served = visit(agent, to, &good_visitor, SOON)?;
     assert_eq!(served.answer.as_deref(), Some("SIP/2.0 200 OK"), "{}", served.transcript);
-    assert_eq!(served.version(), Some("TLSv1.2"));
+    assert_eq!(served.agreed(), Some(("TLSv1.2", false)));
     let stranger = Visitor { papers: Some((&bad.key, &bad.chain)), options: &["-tls1_2"], ..Default::default() };
     let refused = visit(agent, to, &stranger, SOON)?;
     assert!(!refused.was_served() && refused.alert().is_some_and(|alert| alert.contains("unknown ca")), "{refused:?}");

@@ -7,6 +7,7 @@ mod harness;
 mod harness_media;
 mod harness_strangers;
 mod kills;
+mod openssl;
 mod refusals;
 mod scene;
 mod strangers;

@@ -51,18 +51,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, node: NodeHandle) {
     let app = routes(node.clone());
     let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
-        let (stream, remote) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(node = node.name(), %error, "control link: accept failed");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let Some(place) = strangers.enter(remote.ip()) else {
-            tracing::debug!(node = node.name(), %remote, "control link: turned away, too many of its handshakes are under way");
-            continue;
-        };
+        let (stream, remote, place) = strangers.accept(&listener, "control link").await;
         let (tls, app, room, name) = (tls.clone(), app.clone(), room.clone(), node.name().to_owned());
         tokio::spawn(async move {
             if let Err(error) = connection(stream, tls, place, &room, app).await {

@@ -1,12 +1,15 @@
-//! Handshakes under way, of the control link or another listener for people: whoever has not yet shown who they are takes no administrator's place.
+//! Handshakes under way, of the control link or another listener for people: whoever has not yet shown who they are takes
+//! no administrator's place.
 //!
 //! A source may have a few at once. When all places are taken the one that has been silent longest makes room: an
 //! administrator's handshake takes milliseconds, so it is never that one.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 /// Handshakes under way, in all and from one address.
@@ -33,8 +36,27 @@ pub struct Place {
 }
 
 impl Strangers {
+    /// The next connection, with its place. Who is turned away, or could not be accepted, is in the log under `service`.
+    pub async fn accept(&self, listener: &TcpListener, service: &str) -> (TcpStream, SocketAddr, Place) {
+        loop {
+            let (stream, remote) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(service, %error, "accept failed");
+                    // Out of descriptors, mostly: others must end before another try can go better.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            match self.enter(remote.ip()) {
+                Some(place) => return (stream, remote, place),
+                None => tracing::debug!(service, %remote, "turned away: too many of its handshakes are under way"),
+            }
+        }
+    }
+
     /// `None`: this source has as many handshakes under way as one may.
-    pub fn enter(&self, source: IpAddr) -> Option<Place> {
+    fn enter(&self, source: IpAddr) -> Option<Place> {
         let mut room = self.room();
         if room.under_way.values().filter(|(other, _)| *other == source).count() >= MOST_ONE_SOURCE {
             return None;

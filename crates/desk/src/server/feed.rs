@@ -44,7 +44,7 @@ impl Feed {
     /// Listens to the node until it stops.
     pub(super) async fn start(node: &NodeHandle, book: Arc<Book>) -> anyhow::Result<Feed> {
         // First the journal, then a look: whatever happens between them is in both.
-        let journal = node.watch();
+        let journal = node.watch_desks();
         let now = super::look(node, book, true, true).await.map_err(|problem| anyhow::anyhow!(problem.message))?;
         let run = super::now_ms();
         let (told, next) = watch::channel(0);

@@ -82,18 +82,7 @@ pub async fn serve(node: NodeHandle, address: SocketAddr, book: Book, accounts: 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
     let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
-        let (stream, remote) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(node = shared.node.name(), %error, "desk: accept failed");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let Some(place) = strangers.enter(remote.ip()) else {
-            tracing::debug!(node = shared.node.name(), %remote, "desk: turned away, too many of its handshakes are under way");
-            continue;
-        };
+        let (stream, remote, place) = strangers.accept(&listener, "desk").await;
         let (tls, shared, room) = (tls.clone(), shared.clone(), room.clone());
         tokio::spawn(async move {
             if let Err(error) = connection(stream, remote, tls, place, &room, shared.clone()).await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roles::{Input, Now, Output};
+use roles::{Input, Now, Output, Watched};
 
 /// The shape of every pure machine.
 pub(crate) trait Machine: Send {
@@ -12,6 +12,6 @@ pub(crate) trait Machine: Send {
     fn deadline(&self) -> Option<Duration>;
     /// After a panic in `handle` or `tick`: ends the one call that was being handled.
     fn abandon(&mut self, now: Now);
-    /// Whether anybody watches the journal: changes that only a watcher is told of need not be told otherwise.
-    fn watched(&mut self, on: bool);
+    /// Who watches the journal: changes that only a watcher is told of need not be told otherwise.
+    fn watched(&mut self, by: Watched);
 }

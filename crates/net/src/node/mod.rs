@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use roles::{AskId, Control, ControlId, Input, Journal, Output, RefusalRecord, Reply, Told};
+use roles::{AskId, Control, ControlId, Input, Journal, Output, RefusalRecord, Reply, Told, Watched};
 use sip::Transport;
 use tokio::sync::oneshot;
 
@@ -52,7 +52,7 @@ pub(crate) enum Letter {
     Connections(mpsc::SyncSender<Connections>),
     Trace(mpsc::SyncSender<Vec<TraceEntry>>),
     Refusals(mpsc::SyncSender<Vec<RefusalRecord>>),
-    Watch(mpsc::SyncSender<mpsc::Receiver<Journal>>),
+    Watch(Watched, mpsc::SyncSender<mpsc::Receiver<Journal>>),
     Stop,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Node<M> {
     controls: BTreeMap<u64, oneshot::Sender<Reply>>,
     next_control: u64,
     refusals: VecDeque<RefusalRecord>,
-    watchers: Vec<mpsc::SyncSender<Journal>>,
+    watchers: Vec<(Watched, mpsc::SyncSender<Journal>)>,
     panics: u64,
 }
 
@@ -128,7 +128,7 @@ impl<M: Machine> Node<M> {
 
     /// What the machine wants before anything has happened: its first media ports among them.
     pub(crate) fn begin(&mut self) {
-        self.machine.watched(false);
+        self.machine.watched(Watched::Nobody);
         self.drain();
     }
 
@@ -220,11 +220,12 @@ impl<M: Machine> Node<M> {
                 Letter::Connections(answer) => drop(answer.send(self.wire.connections())),
                 Letter::Trace(answer) => drop(answer.send(self.wire.trace())),
                 Letter::Refusals(answer) => drop(answer.send(self.refusals.iter().cloned().collect())),
-                Letter::Watch(answer) => {
+                Letter::Watch(what, answer) => {
                     let (watcher, journal) = mpsc::sync_channel(WATCHED);
                     if answer.send(journal).is_ok() {
-                        self.watchers.push(watcher);
-                        self.machine.watched(true);
+                        self.watchers.push((what, watcher));
+                        let all = self.watchers.iter().map(|(what, _)| *what).max();
+                        self.machine.watched(all.unwrap_or(Watched::Nobody));
                     }
                 }
                 Letter::Stop => return false,
@@ -330,8 +331,11 @@ impl<M: Machine> Node<M> {
             }
             self.refusals.push_back(record.clone());
         }
-        self.watchers
-            .retain(|watcher| !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_))));
+        let of_desks = matches!(journal, Journal::Desk(_));
+        self.watchers.retain(|(what, watcher)| {
+            let wanted = *what == Watched::All || of_desks;
+            !wanted || !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_)))
+        });
         let lasts = match journal {
             Journal::Leg(_) | Journal::Refused(_) => true,
             Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) => true,

@@ -82,7 +82,8 @@ impl Web {
 
 async fn serve(mut inbox: mpsc::Receiver<Errand>, name_servers: &[SocketAddr]) {
     let (client, room) = (Arc::new(Client::default()), Arc::new(Semaphore::new(UNDER_WAY)));
-    let resolver = Arc::new(Resolver::new(name_servers));
+    // Most processes ask the DNS nothing.
+    let mut resolver: Option<Arc<Resolver>> = None;
     while let Some(errand) = inbox.recv().await {
         match errand {
             Errand::Page(wanted) => {
@@ -90,7 +91,7 @@ async fn serve(mut inbox: mpsc::Receiver<Errand>, name_servers: &[SocketAddr]) {
                 tokio::spawn(async move { fetch(&client, &room, wanted).await });
             }
             Errand::Name { question, answer } => {
-                let resolver = resolver.clone();
+                let resolver = resolver.get_or_insert_with(|| Arc::new(Resolver::new(name_servers))).clone();
                 tokio::spawn(async move { answer(resolver.ask(&question).await) });
             }
         }

@@ -11,9 +11,11 @@ use roles::{Control, Journal, PeerPlan, Reply};
 use sdp::Protection;
 use sip::Transport;
 
+mod https;
 mod ipv6;
 mod record;
 mod reload;
+mod torture;
 mod trustpoints;
 mod vxml;
 

@@ -3,44 +3,17 @@
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 
+use super::https::serve_https;
 use super::*;
 
 /// A server over HTTPS that takes what is posted, and answers with a page that ends the call: type and body of each.
 fn mailbox(lab: &Lab, address: SocketAddr) -> mpsc::Receiver<(String, Bytes)> {
-    let identity = lab.papers(&address.ip().to_string()).identity.unwrap();
-    let versions = trust::tls::Versions { tls12: true, tls13: true };
-    let tls = tokio_rustls::TlsAcceptor::from(trust::tls::server_anonymous(&identity, versions).unwrap());
-    let listener = std::net::TcpListener::bind(address).unwrap();
-    listener.set_nonblocking(true).unwrap();
     let (tell, told) = mpsc::channel();
-    let answer = move |request: hyper::Request<hyper::body::Incoming>| {
-        let tell = tell.clone();
-        async move {
-            let (head, body) = request.into_parts();
-            let kind = head.headers.get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
-            tell.send((kind.unwrap_or_default(), body.collect().await.unwrap().to_bytes())).unwrap();
-            let page = "<vxml version='2.1'><form><block><disconnect/></block></form></vxml>";
-            Ok::<_, std::convert::Infallible>(hyper::Response::new(Full::new(Bytes::from(page))))
-        }
-    };
-    // It ends with the test's process.
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (tls, answer) = (tls.clone(), answer.clone());
-                tokio::spawn(async move {
-                    let Ok(stream) = tls.accept(stream).await else { return };
-                    let http = hyper::server::conn::http1::Builder::new();
-                    let _ = http.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
-                });
-            }
-        });
+    serve_https(lab, address, move |request| {
+        let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        tell.send((kind.unwrap_or_default(), request.into_body())).unwrap();
+        hyper::Response::new("<vxml version='2.1'><form><block><disconnect/></block></form></vxml>".into())
     });
     told
 }

@@ -2,11 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-
+use super::https::serve_https;
 use super::*;
 
 /// The example site on this network, where 6016 is the application whose first document this is.
@@ -67,35 +63,14 @@ fn through(lab: &Lab, carrier: &NodeHandle, at_agent: &Receiver<Journal>) {
 
 /// A web server over HTTPS with the pages of the example; the paths that it was asked for.
 fn page_server(lab: &Lab, address: SocketAddr) -> Arc<Mutex<Vec<String>>> {
-    let identity = lab.papers(&address.ip().to_string()).identity.unwrap();
-    let versions = trust::tls::Versions { tls12: true, tls13: true };
-    let tls = tokio_rustls::TlsAcceptor::from(trust::tls::server_anonymous(&identity, versions).unwrap());
-    let listener = std::net::TcpListener::bind(address).unwrap();
-    listener.set_nonblocking(true).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let asked = seen.clone();
-    let answer = move |request: hyper::Request<hyper::body::Incoming>| {
+    serve_https(lab, address, move |request| {
         let path = request.uri().path().to_owned();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/vxml").join(&path[1..]);
-        let body = Full::new(Bytes::from(std::fs::read(file).unwrap()));
         asked.lock().unwrap().push(path);
-        let response = hyper::Response::builder().header("cache-control", "max-age=600").body(body).unwrap();
-        std::future::ready(Ok::<_, std::convert::Infallible>(response))
-    };
-    // It ends with the test's process.
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (tls, answer) = (tls.clone(), answer.clone());
-                tokio::spawn(async move {
-                    let Ok(stream) = tls.accept(stream).await else { return };
-                    let http = hyper::server::conn::http1::Builder::new();
-                    let _ = http.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
-                });
-            }
-        });
+        let page = std::fs::read(file).unwrap();
+        hyper::Response::builder().header("cache-control", "max-age=600").body(page.into()).unwrap()
     });
     seen
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(data: &Path, site: Option<&Path>, only: &[String]) -> Outcome 
     let Some(site) = load(&data, site)? else { return Ok(ExitCode::from(super::BAD_SITE)) };
     warn_of_what_is_dangerous(&site);
     let mut process = Process::start(&site, data.path(), only)?;
-    wait_for(serve(&mut process, &data))?;
+    wait_for(serve(&mut process, &data, &site))?;
     process.stop();
     Ok(ExitCode::SUCCESS)
 }
@@ -66,12 +66,12 @@ fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
 }
 
 /// Control links and desks up, `ready` said, signals obeyed; returns when the process is to end.
-async fn serve(process: &mut Process, data: &DataDir) -> anyhow::Result<()> {
-    let (site, mut names, mut desks) = (data.site()?, Vec::new(), Vec::new());
+async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Result<()> {
+    let (mut names, mut desks) = (Vec::new(), Vec::new());
     for node in process.nodes() {
         names.push(node.name().to_owned());
         admin::link::serve(node.clone()).await?;
-        if let Some((address, book)) = desk_of(&site, node.name()) {
+        if let Some((address, book)) = desk_of(site, node.name()) {
             let (name, accounts) = (node.name().to_owned(), Accounts::new(data.store()?)?);
             desks.push((name, desk::server::serve(node, address, book, accounts).await?));
         }

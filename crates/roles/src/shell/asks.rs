@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sip::locate::Question;
 
 use super::Shell;
-use crate::{Ask, AskId, ControlId, Output, Persist, Reply, Told};
+use crate::{Ask, AskId, ControlId, Output, Persist, Reply, Resolved, Told};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Purpose {
@@ -73,7 +73,8 @@ impl Shell {
         let purpose = self.asks.waiting.remove(&id)?;
         match (purpose, told) {
             (Purpose::Role, told) => return Some(told),
-            (Purpose::Resolve(question), told) => self.resolved(&question, told),
+            (Purpose::Resolve(question), Told::Resolved(resolved)) => self.resolved(&question, Ok(resolved)),
+            (Purpose::Resolve(question), Told::Failed(why)) => self.resolved(&question, Err(why)),
             (Purpose::Statement { caller, payload }, Told::Signed { signature, chain_der }) => {
                 let signed = Signed::new(&payload, &signature, &chain_der);
                 self.persist(Persist::Statement { caller, signed });
@@ -86,19 +87,18 @@ impl Shell {
                 tracing::error!(%why, "a call's statement was not signed")
             }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
-            (Purpose::Kept, _) => {}
-            (Purpose::Statement { .. } | Purpose::Shown { .. }, _) => {}
+            (Purpose::Resolve(_), Told::Persisted | Told::Signed { .. } | Told::Fetched(_)) => {}
+            (Purpose::Kept, Told::Persisted | Told::Signed { .. } | Told::Fetched(_) | Told::Resolved(_)) => {}
+            (
+                Purpose::Statement { .. } | Purpose::Shown { .. },
+                Told::Persisted | Told::Fetched(_) | Told::Resolved(_),
+            ) => {}
         }
         None
     }
 
     /// One question leads to the next: SRV records to the addresses of their hosts.
-    fn resolved(&mut self, question: &Question, told: Told) {
-        let answer = match told {
-            Told::Resolved(resolved) => Ok(resolved),
-            Told::Failed(why) => Err(why),
-            other => Err(format!("{other:?}")),
-        };
+    fn resolved(&mut self, question: &Question, answer: Result<Resolved, String>) {
         if self.dns.told(question, answer, self.now.mono) {
             // Who was a stranger may be a peer at its new address.
             self.sights.retain(|_, sight| sight.admitted.is_ok());

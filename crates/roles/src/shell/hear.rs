@@ -8,7 +8,7 @@ use trust::Peer;
 
 use super::role::{ALLOW, Role, reason};
 use super::{LegNo, Shell, words};
-use crate::{Journal, Output};
+use crate::{Journal, Output, Watched};
 
 /// A final answer's status line and, where it has one, its Warning or Reason.
 pub(crate) fn why_refused(response: &Response) -> String {
@@ -212,7 +212,7 @@ impl Shell {
         for flow in std::mem::take(&mut self.closing_flows) {
             self.outputs.push_back(Output::Close { flow });
         }
-        if self.unwatched {
+        if self.watched < Watched::All {
             return self.book.not_told();
         }
         for record in self.book.changed() {
@@ -220,13 +220,13 @@ impl Shell {
         }
     }
 
-    pub(crate) fn watched(&mut self, on: bool) {
-        self.unwatched = !on;
+    pub(crate) fn watched(&mut self, by: Watched) {
+        self.watched = by;
     }
 
     /// Whether anybody wants to be told of what changes.
     pub(crate) fn is_watched(&self) -> bool {
-        !self.unwatched
+        self.watched >= Watched::Desks
     }
 
     pub(crate) fn method_of(&self, client: ClientId) -> Option<Method> {

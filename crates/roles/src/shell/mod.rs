@@ -48,7 +48,7 @@ pub use timers::Timers;
 pub(crate) use words::{from_side, in_words};
 pub use words::{rejection, warning};
 
-use crate::{ControlId, Journal, Output, PeerPlan, Plan};
+use crate::{ControlId, Journal, Output, PeerPlan, Plan, Watched};
 
 /// Server transactions under way beyond which new calls are answered 503.
 const MOST_TRANSACTIONS: usize = 4096;
@@ -85,9 +85,8 @@ pub struct Shell {
     /// Flows of strangers, closed once they have their answer.
     #[serde(skip)]
     closing_flows: Vec<FlowId>,
-    /// Nobody is to be told of legs that change.
     #[serde(skip)]
-    unwatched: bool,
+    watched: Watched,
     #[serde(skip)]
     outputs: VecDeque<Output>,
 }
@@ -131,7 +130,7 @@ impl Shell {
             rng,
             sights: BTreeMap::new(),
             closing_flows: Vec::new(),
-            unwatched: false,
+            watched: Watched::default(),
             strangers: strangers::Strangers::default(),
             outputs: VecDeque::new(),
             plan,
@@ -218,25 +217,36 @@ impl Shell {
     /// # Errors
     /// There is no (further) place, in words.
     pub fn way_to(&mut self, peer: &PeerPlan, tried: &[SocketAddr]) -> Result<Target, String> {
-        let mut seed = [0; 32];
         let places = match &peer.domain {
             None => vec![peer.addr],
-            Some(_) => {
-                self.rng.fill_bytes(&mut seed);
-                self.dns.places(peer, seed, self.now.mono).map_err(|nowhere| nowhere.to_string())?
-            }
+            Some(_) => self.places(peer)?,
         };
-        let reachable = |place: &SocketAddr| {
-            self.local(peer.transport).is_none_or(|local| local.is_ipv4() == place.is_ipv4() || peer.domain.is_none())
-        };
-        let next = places.into_iter().filter(reachable).find(|place| !tried.contains(place));
+        let next = places.into_iter().find(|place| !tried.contains(place));
         next.map(|addr| target_at(peer, addr))
             .ok_or_else(|| format!("{} has no (further) place that can be reached from this node's address", peer.name))
     }
 
+    /// Where a peer with a domain is, as far as this node's address reaches.
+    fn places(&mut self, peer: &PeerPlan) -> Result<Vec<SocketAddr>, String> {
+        let seed = self.secret();
+        let mut places = self.dns.places(peer, seed, self.now.mono).map_err(|nowhere| nowhere.to_string())?;
+        let local = self.local(peer.transport);
+        places.retain(|place| local.is_none_or(|local| local.is_ipv4() == place.is_ipv4()));
+        Ok(places)
+    }
+
     /// A call met silence, 503 or no connection at this place of a peer: others are tried first for a while.
     pub fn place_failed(&mut self, peer: &Arc<str>, place: SocketAddr) {
-        self.dns.failed(peer, place, self.now.mono);
+        if self.plan.peers.iter().any(|known| known.name == *peer && known.domain.is_some()) {
+            self.dns.failed(peer, place, self.now.mono);
+        }
+    }
+
+    /// Asks the DNS again where its answers have lasted.
+    pub(crate) fn look_up_again(&mut self) {
+        if self.dns.deadline().is_some_and(|at| at <= self.now.mono) {
+            self.look_up();
+        }
     }
 
     /// Asks the DNS what is to be asked of it now.
@@ -258,7 +268,7 @@ impl Shell {
         Uuid::random(octets)
     }
 
-    /// A secret of this life of the node (nonces are proved with it).
+    /// A secret of this life of the node (nonces are proved with it), or a seed.
     pub(crate) fn secret(&mut self) -> [u8; 32] {
         let mut octets = [0; 32];
         self.rng.fill_bytes(&mut octets);

@@ -224,3 +224,43 @@ fn a_bye_whose_connections_break_is_sent_again_until_it_is_answered() {
     pair.exhaust();
     pair.assert_empty();
 }
+
+#[test]
+fn an_invite_whose_connection_closes_unheard_goes_once_over_another_and_rings_once() {
+    // Lost on its way, or known to the callee who has said nothing yet.
+    for arrived in [false, true] {
+        let mut pair = Pair::new(Link::tcp(), 1);
+        let (_, client) = pair.call(None);
+        pair.run(if arrived { Duration::from_millis(150) } else { Duration::from_millis(5) });
+        pair.reset();
+        pair.run(Duration::from_millis(150));
+        assert_eq!(pair.count(A, "INVITE"), 2);
+        let (server, b, _) = pair.called();
+        assert!(pair.take(B).is_none(), "the second is known by its branch");
+        pair.respond(B, server, 200, None);
+        pair.settle();
+        let Some(Event::Accepted { client: answered, dialog: a, .. }) = pair.take(A) else { panic!() };
+        assert_eq!(answered, client);
+        let now = pair.now;
+        pair.ends[A].endpoint.ack(a, Headers::new(), None, now);
+        pair.settle();
+        pair.bye(B, b);
+        pair.exhaust();
+        pair.assert_empty();
+    }
+}
+
+#[test]
+fn an_invite_that_two_connections_failed_has_failed() {
+    let mut pair = Pair::new(Link::tcp(), 1);
+    let (a, client) = pair.call(None);
+    for _ in 0..2 {
+        pair.run(Duration::from_millis(5));
+        pair.reset();
+    }
+    pair.run(Duration::from_millis(5));
+    let Some(Event::Failed { client: failed, dialog, failure: sip::Failure::Transport(_) }) = pair.take(A) else {
+        panic!("{:?}", pair.ends[A].sent)
+    };
+    assert_eq!((failed, dialog, pair.count(A, "INVITE")), (client, Some(a), 2));
+}

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use roles::{Control, Input, Now, Output, PeerPlan};
+use roles::{Control, Input, Now, Output, PeerPlan, Watched};
 use sip::message::Builder;
 use sip::{Flow, Hop, Message, Method, Name, Status, Target, Transport};
 use trust::tls::{ClientCertificate, Versions};
@@ -49,7 +49,7 @@ impl Machine for Strings {
     fn abandon(&mut self, _now: Now) {
         let _ = self.abandoned.send(());
     }
-    fn watched(&mut self, _on: bool) {}
+    fn watched(&mut self, _by: Watched) {}
 }
 
 /// A running node that does what a test says.

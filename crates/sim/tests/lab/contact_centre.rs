@@ -8,7 +8,7 @@ use sim::rig::{Papers, Sound, World};
 use site::{Role, Site};
 
 const S: Duration = Duration::from_secs(1);
-const LAB: &str = include_str!("../../../examples/lab.toml");
+const LAB: &str = include_str!("../../../../examples/lab.toml");
 
 /// The lab with a call type, a script that goes from specialists to everybody, and wrap-up.
 fn site() -> Site {

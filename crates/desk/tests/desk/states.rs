@@ -1,8 +1,6 @@
 //! Every state × request pair of the agent API, by plain requests against the pure side: what each comes to.
 
-mod centre;
-
-use centre::{account, ask, body, doings, in_state, refused};
+use crate::centre::{self, account, ask, body, doings, in_state, refused};
 use desk::{Answer, Deed, ErrorType, Method};
 use roles::Control;
 use store::accounts::Role;

@@ -1,10 +1,8 @@
 //! The voice browser as the call server meets it.
 
-mod far_end;
-
 use std::time::Duration;
 
-use far_end::{Audio, Rig};
+use crate::far_end::{Audio, Rig};
 use media::Command;
 use roles::voice_browser::pages::Pages;
 use roles::{Control, Input, Journal, Kind, Persist, Plan, Reply};
@@ -16,7 +14,7 @@ const CALLER: &str = "674ecd1639ed7a710000abf910000178";
 const FAR: &str = "127.18.133.13:40000";
 
 fn browser() -> Rig {
-    let text = include_str!("../../../examples/lab.toml");
+    let text = include_str!("../../../../examples/lab.toml");
     let site = site::Site::parse(text).expect("the lab is a good site");
     let plan = Plan::compile(&site, "vvb1", 1).expect("it has a voice browser");
     Rig::new(plan, FAR.parse().expect("an address"), Some("cvp1.lab.example"))
@@ -64,7 +62,7 @@ fn in_dialog(rig: &mut Rig) -> (ServerId, Request) {
 
 /// A voice browser whose 6016 is the application in `examples/vxml`.
 fn reader() -> Rig {
-    let text = include_str!("../../../examples/lab.toml");
+    let text = include_str!("../../../../examples/lab.toml");
     let mut site = site::Site::parse(text).expect("the lab is a good site");
     for node in &mut site.nodes {
         if let site::Role::VoiceBrowser(browser) = &mut node.role {
@@ -318,7 +316,7 @@ fn what_it_may_not_answer_is_refused_in_words_and_leaves_nothing() {
 
 #[test]
 fn a_stranger_with_a_good_certificate_may_not_call() {
-    let text = include_str!("../../../examples/lab.toml");
+    let text = include_str!("../../../../examples/lab.toml");
     let site = site::Site::parse(text).expect("the lab is a good site");
     let plan = Plan::compile(&site, "vvb1", 1).expect("it has a voice browser");
     let mut rig = Rig::new(plan, FAR.parse().expect("an address"), Some("cube1.lab.example"));
@@ -330,7 +328,7 @@ fn a_stranger_with_a_good_certificate_may_not_call() {
 
 #[test]
 fn a_flood_of_strangers_costs_nothing_that_lasts() {
-    let text = include_str!("../../../examples/lab.toml");
+    let text = include_str!("../../../../examples/lab.toml");
     let site = site::Site::parse(text).expect("the lab is a good site");
     let plan = Plan::compile(&site, "vvb1", 1).expect("it has a voice browser");
     let mut rig = Rig::new(plan, FAR.parse().expect("an address"), Some("cube1.lab.example"));

@@ -1,64 +1,21 @@
 //! The call manager as a phone meets it: whose number goes on, what a reload takes away, how often a secret is guessed.
 
-mod far_end;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use far_end::{Audio, Rig};
-use roles::{Control, Input, Journal, Plan, RefusalRecord, Registration, Reply};
+use roles::{Control, Input, Plan, Registration, Reply};
 use sdp::{Direction, Protection};
-use sip::auth::{Challenge, answer};
-use sip::endpoint::{Event, Invite, Outside};
-use sip::{Hop, Method, Name, NameAddr, Request, Response, Status, Uri};
+use sip::endpoint::{Event, Invite};
+use sip::{Hop, Name, NameAddr, Request, Status};
 
-const CUCM: &str = "127.18.133.3";
+use crate::far_end::{Audio, Rig};
+use crate::manager::{CUCM, lab, refusals, register, uri};
+
 const FAR: &str = "127.18.133.75:40000";
 const PHONE: &str = "SEP000000001001.lab.example";
 
-fn site(change: impl FnOnce(String) -> String) -> Plan {
-    let text = change(include_str!("../../../examples/lab.toml").to_owned());
-    let site = site::Site::parse(&text).expect("the lab is a good site");
-    Plan::compile(&site, "cucm1", 1).expect("it has a call manager")
-}
-
 fn manager() -> Rig {
-    Rig::new(site(|text| text), FAR.parse().expect("an address"), Some(PHONE))
-}
-
-fn uri(user: Option<&str>) -> Uri {
-    Uri::sip(user, CUCM, Some(5061))
-}
-
-/// REGISTER, answered with the digest of this secret where it is asked for: the last answer.
-fn register(rig: &mut Rig, line: &str, secret: &str) -> Response {
-    let mut headers = vec![(Name::Contact, format!("<sip:{line}@{FAR};transport=tls>;expires=600"))];
-    let first = send_register(rig, line, headers.clone());
-    let Some(field) = first.header(&Name::WwwAuthenticate) else { return first };
-    let challenge = Challenge::parse(field).expect("a challenge");
-    let given = answer(&challenge, line, secret, &Method::Register, &uri(None).to_string(), b"", "c0ffee", 1);
-    headers.push((Name::Authorization, given.to_string()));
-    send_register(rig, line, headers)
-}
-
-fn send_register(rig: &mut Rig, line: &str, headers: sip::Headers) -> Response {
-    let request = Outside {
-        hop: Hop::Flow(rig.flow.id),
-        method: Method::Register,
-        request_uri: uri(None),
-        from: NameAddr::new(uri(Some(line))),
-        to: NameAddr::new(uri(Some(line))),
-        contact_user: None,
-        headers,
-        body: None,
-        call_id: None,
-    };
-    rig.sip.request(request, rig.now);
-    rig.settle();
-    rig.met(|event| match event {
-        Event::Final { response, .. } => Some(response.clone()),
-        _ => None,
-    })
+    Rig::new(lab(|text| text), FAR.parse().expect("an address"), Some(PHONE))
 }
 
 /// INVITE of the phone for 1002, who is registered over the same connection.
@@ -91,14 +48,6 @@ fn registrations(rig: &mut Rig) -> Vec<Registration> {
         Reply::Registrations(list) => list,
         other => panic!("{other:?}"),
     }
-}
-
-fn refusals(rig: &Rig) -> Vec<RefusalRecord> {
-    let refused = |line: &Journal| match line {
-        Journal::Refused(record) => Some(record.clone()),
-        _ => None,
-    };
-    rig.journal.iter().filter_map(refused).collect()
 }
 
 #[test]
@@ -137,7 +86,7 @@ fn a_reload_ends_the_registrations_that_do_not_fit_any_more() {
         let mut rig = manager();
         register(&mut rig, "1001", "lab-1001-secret");
         assert_eq!(registrations(&mut rig).len(), 1);
-        let plan = Plan { generation: 2, ..site(change) };
+        let plan = Plan { generation: 2, ..lab(change) };
         rig.input(Input::Plan(Arc::new(plan)));
         let refused = refusals(&rig);
         if expected.is_empty() {
@@ -168,7 +117,7 @@ fn a_phone_whose_registration_a_reload_took_ends_its_call_and_makes_no_other() {
     invite(&mut rig, "1001");
     rings(&mut rig);
     assert_eq!(rig.legs().len(), 2);
-    let plan = Plan { generation: 2, ..site(|text| text.replace("-secret\"", "-other\"")) };
+    let plan = Plan { generation: 2, ..lab(|text| text.replace("-secret\"", "-other\"")) };
     rig.input(Input::Plan(Arc::new(plan)));
     assert_eq!(registrations(&mut rig), []);
     assert_eq!(rig.legs().iter().filter(|leg| leg.ended_ms.is_none()).count(), 2, "calls that are up go on");

@@ -27,7 +27,7 @@ struct Lab {
 
 impl Lab {
     async fn start(test: u8) -> Lab {
-        let text = include_str!("../../../examples/lab.toml").replace("127.18.133.", &format!("127.41.{test}."));
+        let text = include_str!("../../../../examples/lab.toml").replace("127.18.133.", &format!("127.41.{test}."));
         let path = std::env::temp_dir().join(format!("ringfence-desk-{test}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         let (data, _) = store::DataDir::init(&path, &text, SystemTime::now()).unwrap();

@@ -1,8 +1,6 @@
 //! What is read: the objects with the element names of the API, who may read them, and what is told when they change.
 
-mod centre;
-
-use centre::{account, ask, ask_as, body, call, centre_with, in_state, refused};
+use crate::centre::{account, ask, ask_as, body, call, centre_with, in_state, refused};
 use desk::{Board, ErrorType, Method};
 use roles::DeskEvent;
 use store::accounts::{Account, Role};

@@ -1,28 +1,21 @@
 //! Security profiles, field by field: what each turns away, with which answer, in which words; and what it lets through.
 
-mod far_end;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use far_end::{Audio, Rig, verified_as};
-use roles::{Input, Journal, Plan};
+use roles::{Input, Plan};
 use sdp::{Direction, Protection};
 use sip::auth::{Algorithm, Challenge, answer};
 use sip::endpoint::{Event, Invite, Outside};
 use sip::{Headers, Hop, Method, Name, NameAddr, Request, Response, Status, Uri};
 use trust::{Authority, Peer, Refusal};
 
-const CUCM: &str = "127.18.133.3";
+use crate::far_end::{Audio, Rig, verified_as};
+use crate::manager::{self, lab, last, register, uri};
+
 const CUBE: &str = "127.18.133.226:40000";
 const DESK: &str = "127.18.133.75:40000";
 const OFF: &str = "incoming_port = 5061\n";
-
-fn lab(change: impl FnOnce(String) -> String) -> Plan {
-    let text = change(include_str!("../../../examples/lab.toml").to_owned());
-    let site = site::Site::parse(&text).expect("a good site");
-    Plan::compile(&site, "cucm1", 1).expect("it has a call manager")
-}
 
 /// The lab with more in the profile of the sbc's trunk.
 fn with_profile(fields: &str) -> Plan {
@@ -32,33 +25,10 @@ fn with_profile(fields: &str) -> Plan {
 const USER: &str =
     "\n[[node.role.call_manager.application_user]]\nname = \"voicemail\"\ndigest_secret = \"long-enough\"\n";
 
-fn uri(user: Option<&str>) -> Uri {
-    Uri::sip(user, CUCM, Some(5061))
-}
-
-/// A request outside of dialogs, for 1001: the last answer.
+/// A request of the voicemail for 1001, outside of dialogs: the last answer.
 fn ask(rig: &mut Rig, method: Method, headers: Headers) -> Response {
-    let request = Outside {
-        hop: Hop::Flow(rig.flow.id),
-        method,
-        request_uri: uri(Some("1001")),
-        from: NameAddr::new(Uri::sip(Some("voicemail"), "127.18.133.226", None)),
-        to: NameAddr::new(uri(Some("1001"))),
-        contact_user: Some("voicemail".into()),
-        headers,
-        body: None,
-        call_id: None,
-    };
-    rig.sip.request(request, rig.now);
-    rig.settle();
-    last(rig)
-}
-
-fn last(rig: &mut Rig) -> Response {
-    rig.met(|event| match event {
-        Event::Final { response, .. } => Some(response.clone()),
-        _ => None,
-    })
+    let from = NameAddr::new(Uri::sip(Some("voicemail"), "127.18.133.226", None));
+    manager::ask(rig, method, uri(Some("1001")), [from, NameAddr::new(uri(Some("1001")))], headers)
 }
 
 fn invite(rig: &mut Rig, called: &str, headers: Headers) {
@@ -78,11 +48,7 @@ fn invite(rig: &mut Rig, called: &str, headers: Headers) {
 }
 
 fn refusals(rig: &Rig) -> Vec<Refusal> {
-    let refused = |line: &Journal| match line {
-        Journal::Refused(record) => Some(record.refusal.clone()),
-        _ => None,
-    };
-    rig.journal.iter().filter_map(refused).collect()
+    manager::refusals(rig).into_iter().map(|record| record.refusal).collect()
 }
 
 fn cube(plan: Plan) -> Rig {
@@ -289,34 +255,6 @@ fn a_call_comes_to_the_profiles_port_and_over_its_transport() {
             assert_eq!(refusals(&rig)[0].cause, "incoming_transport_type");
         }
     }
-}
-
-/// REGISTER, answered with the digest of this secret where it is asked for: the last answer.
-fn register(rig: &mut Rig, line: &str, secret: &str) -> Response {
-    let far = rig.flow.remote;
-    let mut headers = vec![(Name::Contact, format!("<sip:{line}@{far};transport=tls>;expires=600"))];
-    let send = |rig: &mut Rig, headers: Headers| {
-        let request = Outside {
-            hop: Hop::Flow(rig.flow.id),
-            method: Method::Register,
-            request_uri: uri(None),
-            from: NameAddr::new(uri(Some(line))),
-            to: NameAddr::new(uri(Some(line))),
-            contact_user: None,
-            headers,
-            body: None,
-            call_id: None,
-        };
-        rig.sip.request(request, rig.now);
-        rig.settle();
-        last(rig)
-    };
-    let first = send(rig, headers.clone());
-    let Some(field) = first.header(&Name::WwwAuthenticate) else { return first };
-    let challenge = Challenge::parse(field).expect("a challenge");
-    let given = answer(&challenge, line, secret, &Method::Register, &uri(None).to_string(), b"", "c0ffee", 1);
-    headers.push((Name::Authorization, given.to_string()));
-    send(rig, headers)
 }
 
 #[test]

@@ -2,8 +2,6 @@
 //! verified (two rustls connections shake hands in memory), the media threads' answers, and the world that signs and
 //! keeps. After every step the node is written out and read back.
 
-#![allow(dead_code, reason = "each test uses some of it")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};

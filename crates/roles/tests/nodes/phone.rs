@@ -1,10 +1,8 @@
 //! The headless phone as a call manager meets it, and as the lab's carrier.
 
-mod far_end;
-
 use std::time::Duration;
 
-use far_end::{Audio, Rig};
+use crate::far_end::{Audio, Rig};
 use media::Command;
 use roles::phone::{Plan, Record, Registration, Say, Secret};
 use roles::{Control, Input, Journal, PeerPlan, Reply};

@@ -1,8 +1,6 @@
 //! Every state × action pair of a call, and new calls.
 
-mod centre;
-
-use centre::{account, ask, body, call, centre_with, doings, in_state, refused};
+use crate::centre::{account, ask, body, call, centre_with, doings, in_state, refused};
 use desk::{Answer, Centre, Deed, ErrorType, Method, Problem};
 use roles::Control;
 use store::accounts::Role;

@@ -24,7 +24,7 @@ fn services(hosts: &[(u16, &str)]) -> (Question, Records) {
 
 /// The lab, whose border controller knows the call server by `target`.
 fn world(target: &str, subject: &str, zone: impl IntoIterator<Item = (Question, Records)>) -> World {
-    let site = include_str!("../../../examples/lab.toml")
+    let site = include_str!("../../../../examples/lab.toml")
         .replace("session_target = \"ipv4:127.18.133.13:5061\"", &format!("session_target = \"{target}\""))
         .replacen("secure_certificate_subject = [\"cvp1.lab.example\"]", subject, 1);
     let mut world = World::new(1, Sound::still());

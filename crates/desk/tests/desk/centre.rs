@@ -1,8 +1,5 @@
 //! A small contact centre for the tests: two teams, three agents, a supervisor.
 
-// Each test file uses what it needs.
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

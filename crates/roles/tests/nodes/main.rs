@@ -1,0 +1,8 @@
+//! Each node as its peers meet it, in virtual time.
+
+mod call_manager;
+mod far_end;
+mod manager;
+mod phone;
+mod security_profiles;
+mod voice_browser;

@@ -1,0 +1,9 @@
+//! The simulated lab: whole calls over bad networks, in virtual time.
+
+mod chaos;
+mod contact_centre;
+mod domains;
+mod flow;
+mod passport;
+mod storm;
+mod vxml;
