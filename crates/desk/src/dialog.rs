@@ -1,11 +1,11 @@
 //! Dialog: a call that an agent has, and the actions on it.
 //!
-//! A participant's `actions` are those that this server does; what the API has besides, and a phone does by its own keys,
-//! is accepted and then notified as a failed call operation, so that a client written for the API takes its own way out.
+//! A participant's `actions` are those that can be done now; what the API has besides, and a phone does by its own keys, is
+//! accepted and then notified as a failed call operation, so that a client written for the API takes its own way out.
 
 use std::collections::BTreeMap;
 
-use roles::{AgentView, Control, DialogView};
+use roles::{AgentView, Control, DialogView, Verb};
 
 use crate::access::Reach;
 use crate::centre::Centre;
@@ -77,21 +77,67 @@ impl Action {
     }
 
     /// Whether the API has it in this state of the agent's part.
-    fn fits(self, dialog: &DialogView) -> bool {
+    fn fits(self, part: Part) -> bool {
         match self {
-            Action::Answer => !dialog.connected,
-            Action::Drop
-            | Action::Hold
-            | Action::ConsultCall
-            | Action::TransferSst
-            | Action::SendDtmf
-            | Action::UpdateCallData
-            | Action::StartRecording
-            | Action::ParticipantDrop => dialog.connected,
-            // They want a held call, and there is none that this server knows to be.
-            Action::Retrieve | Action::Transfer | Action::Conference | Action::Campaign => false,
+            Action::Answer => part == Part::Alerting,
+            Action::Drop | Action::UpdateCallData | Action::ParticipantDrop => part != Part::Alerting,
+            Action::Hold | Action::ConsultCall | Action::TransferSst | Action::SendDtmf | Action::StartRecording => {
+                part == Part::Active
+            }
+            Action::Retrieve => part == Part::Held,
+            // They want a second call beside a held one, and there is none here.
+            Action::Transfer | Action::Conference | Action::Campaign => false,
         }
     }
+
+    /// What it comes to at the agent's phone.
+    fn verb(self) -> Option<Verb> {
+        match self {
+            Action::Answer => Some(Verb::Answer),
+            Action::Hold => Some(Verb::Hold),
+            Action::Retrieve => Some(Verb::Retrieve),
+            _ => None,
+        }
+    }
+}
+
+/// State of the agent's part in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Alerting,
+    Active,
+    Held,
+}
+
+impl Part {
+    fn of(dialog: &DialogView) -> Part {
+        match (dialog.connected, dialog.held) {
+            (false, _) => Part::Alerting,
+            (true, false) => Part::Active,
+            (true, true) => Part::Held,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Part::Alerting => "ALERTING",
+            Part::Active => "ACTIVE",
+            Part::Held => "HELD",
+        }
+    }
+}
+
+/// What can be done now, in the API's words.
+fn actions(dialog: &DialogView) -> Vec<&'static str> {
+    let here: &[(&'static str, Option<Verb>)] = match Part::of(dialog) {
+        Part::Alerting => &[("ANSWER", Some(Verb::Answer))],
+        Part::Active => {
+            &[("DROP", None), ("HOLD", Some(Verb::Hold)), ("TRANSFER_SST", None), ("UPDATE_CALL_DATA", None)]
+        }
+        Part::Held => &[("DROP", None), ("RETRIEVE", Some(Verb::Retrieve)), ("UPDATE_CALL_DATA", None)],
+    };
+    let possible = here.iter().filter(|(_, verb)| verb.as_ref().is_none_or(|verb| dialog.verbs.contains(verb)));
+    possible.map(|(word, _)| *word).collect()
 }
 
 pub(crate) fn uri(call: u64) -> String {
@@ -105,7 +151,7 @@ pub(crate) fn list_uri(agent: &str) -> String {
 /// `Dialog` in bodies and lists, `dialog` in notifications of a change.
 pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
     let state = if dialog.connected { "ACTIVE" } else { "ALERTING" };
-    let party = |xml: &mut Xml, address: &str, kind: &str, actions: &[&str]| {
+    let party = |xml: &mut Xml, address: &str, kind: &str, actions: &[&str], state: &str| {
         xml.within("Participant", |xml| {
             xml.within("actions", |xml| actions.iter().for_each(|action| xml.leaf("action", action)));
             xml.leaf("mediaAddress", address);
@@ -143,9 +189,8 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
         });
         xml.leaf("mediaType", "Voice");
         xml.within("participants", |xml| {
-            let actions: &[&str] = if dialog.connected { &["DROP", "TRANSFER_SST", "UPDATE_CALL_DATA"] } else { &[] };
-            party(xml, &dialog.extension, "AGENT_DEVICE", actions);
-            party(xml, &dialog.calling, "", &[]);
+            party(xml, &dialog.extension, "AGENT_DEVICE", &actions(dialog), Part::of(dialog).word());
+            party(xml, &dialog.calling, "", &[], state);
         });
         xml.leaf("secondaryId", "");
         xml.leaf("state", state);
@@ -177,18 +222,22 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
     if reach.is_own() && target != dialog.extension {
         return Err(Problem::input(target, "expected <targetMediaAddress> to be the agent's own extension"));
     }
+    let part = Part::of(dialog);
     if matches!(action, Action::ConsultCall | Action::TransferSst) {
         fields.must("toAddress")?;
-        if !dialog.connected {
+        if part != Part::Active {
             return Ok(failed(dialog, ErrorType::GenericError, WRONG_STATE));
         }
     }
-    if !action.fits(dialog) {
-        return Err(Problem::state(if dialog.connected { "ACTIVE" } else { "ALERTING" }, word));
+    if !action.fits(part) {
+        return Err(Problem::state(part.word(), word));
     }
     let ask = |control| {
         Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
     };
+    if let Some(verb) = action.verb().filter(|verb| dialog.verbs.contains(verb)) {
+        return Ok(ask(Control::Work { call: dialog.call, verb }));
+    }
     Ok(match action {
         Action::Drop => ask(Control::Drop { call: dialog.call }),
         Action::TransferSst => {

@@ -10,7 +10,7 @@ use crate::request::{ROOT, encode};
 use crate::xml::{Fields, Xml};
 use crate::{Answer, Deed, dialog, reason_code, team};
 
-/// States as the API has them. HOLD, and those of outbound calls, are not known here: `docs/desk.md`.
+/// States as the API has them. Those of outbound campaigns are not known here: `docs/desk.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Logout,
@@ -18,6 +18,8 @@ pub(crate) enum State {
     Ready,
     Reserved,
     Talking,
+    /// In a call, and keeps the other party waiting.
+    Hold,
     /// Work after a call, not ready afterwards.
     Work,
     /// Work after a call, ready afterwards.
@@ -33,6 +35,7 @@ impl State {
             "READY" => State::Ready,
             "RESERVED" => State::Reserved,
             "TALKING" => State::Talking,
+            "HOLD" => State::Hold,
             "WORK" if agent.pending.is_some() => State::Work,
             "WORK" => State::WorkReady,
             _ => State::Unknown,
@@ -46,6 +49,7 @@ impl State {
             State::Ready => "READY",
             State::Reserved => "RESERVED",
             State::Talking => "TALKING",
+            State::Hold => "HOLD",
             State::Work => "WORK",
             State::WorkReady => "WORK_READY",
             State::Unknown => "UNKNOWN",
@@ -116,7 +120,7 @@ pub(crate) fn write_summary(xml: &mut Xml, name: &str, centre: &Centre, agent: &
         xml.leaf("dialogs", &dialog::list_uri(&agent.id));
         write_state(xml, agent);
         write_reason(xml, centre, agent);
-        let busy = matches!(State::of(agent), State::Reserved | State::Talking);
+        let busy = matches!(State::of(agent), State::Reserved | State::Talking | State::Hold);
         xml.leaf("mediaState", if busy { "BUSY" } else { "IDLE" });
     });
 }

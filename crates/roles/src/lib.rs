@@ -237,6 +237,11 @@ pub enum Control {
         call: u64,
         to: String,
     },
+    /// What an agent's phone is to do with a call of the agent's. Answered when it has, or cannot.
+    Work {
+        call: u64,
+        verb: Verb,
+    },
     /// What an agent notes about a call: values by name; an empty one takes a name away.
     Note {
         call: u64,
@@ -262,6 +267,18 @@ pub enum Control {
     Hold {
         on: bool,
     },
+}
+
+/// What a desk asks of an agent's phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Take the call that rings.
+    Answer,
+    /// Keep the other party waiting, who hears music.
+    Hold,
+    /// Take them back.
+    Retrieve,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -336,6 +353,12 @@ pub struct DialogView {
     pub notes: BTreeMap<String, String>,
     /// Connected; otherwise the agent's phone rings.
     pub connected: bool,
+    /// The agent keeps the other party waiting.
+    #[serde(default)]
+    pub held: bool,
+    /// What the agent's phone can be asked to do with it now.
+    #[serde(default)]
+    pub verbs: Vec<Verb>,
     /// When the agent's phone began to ring, milliseconds since 1970; 0 if a process before this one knew it.
     pub began_ms: u64,
     /// When it got to be connected or ringing.

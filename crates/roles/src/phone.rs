@@ -1,6 +1,7 @@
 //! A headless phone: registers, rings, answers, calls, plays and records audio, and knows whether it may show a lock.
 //! The demo's agent, and with loud words (UDP, RTP/AVP) the lab's carrier.
 
+mod orders;
 mod plan;
 mod registrar;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use media::{Command, Play};
 use sdp::Direction;
 use serde::{Deserialize, Serialize};
-use sip::{ClientId, FlowId, Headers, Name, Status};
+use sip::{ClientId, FlowId, Headers, Method, Name, Request, ServerId, Status};
 
 pub use self::plan::{Plan, Record, Registration, Say, Secret};
 use self::registrar::Registrar;
@@ -75,7 +76,7 @@ impl Phone {
         match described {
             Ok(described) => {
                 (call.terminal, call.stage) = (Some(terminal), Stage::Connected);
-                shell.respond(leg, Status(200), Headers::new(), Some(described));
+                shell.respond(leg, Status(200), orders::allowed(&plan), Some(described));
                 Ok(())
             }
             Err(reject) => {
@@ -131,14 +132,19 @@ impl Phone {
 
     /// Puts the other end on hold or takes it back (RFC 3264 §8.4).
     fn hold(&mut self, shell: &mut Shell, on: bool) -> Result<(), String> {
-        let connected = self.calls.iter_mut().rev().find(|(_, call)| call.stage == Stage::Connected);
-        let (leg, call) = connected.ok_or("no call is connected")?;
-        let terminal = call.terminal.as_mut().ok_or("no call is connected")?;
+        let connected = self.calls.iter().rev().find(|(_, call)| call.stage == Stage::Connected);
+        let leg = connected.map(|(leg, _)| *leg).ok_or("no call is connected")?;
+        self.hold_on(shell, leg, on)
+    }
+
+    fn hold_on(&mut self, shell: &mut Shell, leg: LegNo, on: bool) -> Result<(), String> {
+        let call = self.calls.get_mut(&leg).filter(|call| call.stage == Stage::Connected);
+        let terminal = call.and_then(|call| call.terminal.as_mut()).ok_or("no call is connected")?;
         if terminal.is_offering() {
             return Err("media is being agreed; try again".into());
         }
         let offer = terminal.offer(shell, if on { Direction::SendOnly } else { Direction::SendRecv });
-        shell.reinvite(*leg, Some(offer));
+        shell.reinvite(leg, Some(offer));
         Ok(())
     }
 
@@ -234,8 +240,9 @@ impl Role for Phone {
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
         self.calls.insert(leg, Call { stage: Stage::Rings, terminal: None, offer: invited.sdp, begun: false });
-        shell.respond(leg, Status(180), Headers::new(), None);
-        if let Some(after) = plan.answer_after {
+        shell.respond(leg, Status(180), orders::allowed(&plan), None);
+        let at_once = orders::answers_itself(&plan, &invited.request).then_some(Duration::ZERO);
+        if let Some(after) = at_once.or(plan.answer_after) {
             self.answers.set(shell.now().mono + after, leg);
         }
     }
@@ -280,6 +287,13 @@ impl Role for Phone {
         match described {
             Ok(described) => shell.respond(leg, Status(200), Headers::new(), Some(described)),
             Err(reject) => shell.reject(leg, &reject),
+        }
+    }
+
+    fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
+        match request.method() {
+            Method::Notify => self.ordered(shell, leg, server, &request),
+            _ => shell.answer_not_allowed(leg, server),
         }
     }
 

@@ -141,7 +141,10 @@ impl VoiceBrowser {
         };
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
+        // The call server's word for a caller who waits already, or is held.
+        let waits = invited.request.request_uri().and_then(Result::ok).is_some_and(|uri| uri.param("queue").is_some());
         let talk = match (pages, &application.document) {
+            _ if waits && !application.queue_music.is_empty() => Talk::Question(Box::new(Session::music(application))),
             (Some(pages), Some(_)) => {
                 Talk::Pages(Box::new(Reading::new(pages, &invited.called, &invited.calling, shell.random())))
             }

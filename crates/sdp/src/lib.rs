@@ -11,6 +11,7 @@
 
 mod attribute;
 mod crypto;
+mod directed;
 mod inspect;
 mod key;
 mod negotiate;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use attribute::RtpMap;
 pub use crypto::{Crypto, CryptoError, KeyParam, SuiteName};
+pub use directed::directed;
 pub use inspect::{Inspected, inspect};
 pub use key::{MasterKey, Mki};
 pub use negotiate::{Keys, Local, Offered, accept, answer, offer};

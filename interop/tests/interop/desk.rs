@@ -1,5 +1,5 @@
 //! An agent works a call through the desk's interface with curl, written by the API's published guide: log-in, states,
-//! the call as it rings and connects, its wrap-up reason, hanging up; all of it told as events.
+//! the call as it rings and connects, hold and back, its wrap-up reason, hanging up; all of it told as events.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
     })?;
     let uri = dialogs.rsplit_once("<uri>").and_then(|(_, rest)| rest.split_once("</uri>")).context("no uri")?.0;
 
-    // What it was about, and the end of it.
+    // Held and taken back: this phone takes no orders, so it is done from the call server.
     let action = |action: &str, more: &str| {
         put(
             uri,
@@ -64,6 +64,16 @@ fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
             ),
         )
     };
+    action("HOLD", "")?;
+    told(&events, uri, "<state>HELD</state>")?;
+    told(&events, USER, "<state>HOLD</state>")?;
+    action("RETRIEVE", "")?;
+    eventually("the call to be taken back", SOON, || {
+        let (_, dialog) = get(&estate, uri)?;
+        Ok(if dialog.contains("<state>HELD</state>") { Err(dialog) } else { Ok(()) })
+    })?;
+
+    // What it was about, and the end of it.
     action("UPDATE_CALL_DATA", "<mediaProperties><wrapUpReason>sold</wrapUpReason></mediaProperties>")?;
     told(&events, uri, "<wrapUpReason>sold</wrapUpReason>")?;
     action("DROP", "")?;

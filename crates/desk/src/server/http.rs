@@ -14,7 +14,7 @@ use hyper::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
-use roles::Reply;
+use roles::{Control, Reply};
 use store::accounts::{Account, Door, NotIn};
 use tokio::sync::mpsc;
 
@@ -52,7 +52,11 @@ pub(super) async fn respond(
 /// What is wrong, and after how many seconds it may be tried again.
 type Refused = (Problem, Option<u64>);
 
-async fn answer(shared: &Shared, remote: IpAddr, request: hyper::Request<Incoming>) -> Result<Response<Body>, Refused> {
+async fn answer(
+    shared: &Arc<Shared>,
+    remote: IpAddr,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Refused> {
     let (head, body) = request.into_parts();
     let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
     let method = match head.method {
@@ -92,7 +96,7 @@ async fn answer(shared: &Shared, remote: IpAddr, request: hyper::Request<Incomin
 }
 
 /// An accepted request is done; should it come to nothing, that is notified.
-async fn perform(shared: &Shared, deed: Deed, request_id: &str, account: Option<&Account>, remote: IpAddr) {
+async fn perform(shared: &Arc<Shared>, deed: Deed, request_id: &str, account: Option<&Account>, remote: IpAddr) {
     match deed {
         Deed::WriteDown(what) => {
             let who = account.map(|account| account.name.as_str()).unwrap_or_default();
@@ -106,11 +110,24 @@ async fn perform(shared: &Shared, deed: Deed, request_id: &str, account: Option<
             if !request_id.is_empty() {
                 shared.feed.expect(&source, request_id);
             }
-            if let Reply::Sorry(words) = shared.node.control(control).await {
-                let problem = Problem::new(ErrorType::InvalidState, "22", words);
-                shared.feed.notify(Notification::error(&node, &source, &problem).of_request(request_id));
+            let (shared, id) = (shared.clone(), request_id.to_owned());
+            // What a phone is asked to do takes as long as it takes.
+            match matches!(control, Control::Work { .. }) {
+                true => drop(tokio::spawn(async move { ask(&shared, control, &node, &source, &id).await })),
+                false => ask(&shared, control, &node, &source, &id).await,
             }
         }
+    }
+}
+
+async fn ask(shared: &Shared, control: Control, node: &str, source: &str, request_id: &str) {
+    let (kind, number) = match control {
+        Control::Work { .. } => (ErrorType::CallOperationFailure, "34"),
+        _ => (ErrorType::InvalidState, "22"),
+    };
+    if let Reply::Sorry(words) = shared.node.control(control).await {
+        let problem = Problem::new(kind, number, words);
+        shared.feed.notify(Notification::error(node, source, &problem).of_request(request_id));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use desk::{Answer, Book, Centre, Deed, ErrorType, Method, Problem, Request};
-use roles::{AgentView, Control, DialogView, QueueView};
+use roles::{AgentView, Control, DialogView, QueueView, Verb};
 use store::accounts::{Account, Role};
 
 const SITE: &str = r#"
@@ -92,9 +92,16 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
         attached: Some("0461626364;encoding=hex".into()),
         notes: BTreeMap::from([("callVariable3".into(), "gold".into()), ("wrapUpReason".into(), "sold".into())]),
         connected,
+        held: false,
+        verbs: vec![if connected { Verb::Hold } else { Verb::Answer }],
         began_ms: 1_616_640_919_000,
         since_ms: 1_616_640_919_809,
     }
+}
+
+/// One that the agent holds, and can take back at the desk.
+pub(crate) fn held(agent: &str) -> DialogView {
+    DialogView { held: true, verbs: vec![Verb::Retrieve], ..call(agent, true) }
 }
 
 pub(crate) fn account(role: Role, agent: &str) -> Account {

@@ -1,8 +1,8 @@
 //! Every state × action pair of a call, and new calls.
 
-use crate::centre::{account, ask, body, call, centre_with, doings, in_state, refused};
+use crate::centre::{account, ask, body, call, centre_with, doings, held, in_state, refused};
 use desk::{Answer, Centre, Deed, ErrorType, Method, Problem};
-use roles::Control;
+use roles::{Control, DialogView};
 use store::accounts::Role;
 
 fn put(action: &str, centre: &Centre) -> Result<Answer, Problem> {
@@ -30,51 +30,117 @@ fn notified(answer: Result<Answer, Problem>) -> String {
     kind.split_once("</errorType>").unwrap().0.to_owned()
 }
 
+/// What a request comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Asked of the call server.
+    Done,
+    /// Accepted, and then notified as failed by its state.
+    Generic,
+    /// Accepted, and then notified as not to be had.
+    Failed,
+    /// 400.
+    State,
+    /// 400: something is missing.
+    Missing,
+}
+
+#[track_caller]
+fn outcome(answer: Result<Answer, Problem>) -> Outcome {
+    match &answer {
+        Ok(Answer::Accepted(deeds)) if matches!(deeds.as_slice(), [Deed::Ask { .. }]) => Outcome::Done,
+        Ok(_) => match notified(answer).as_str() {
+            "Generic Error" => Outcome::Generic,
+            "Call Operation Failure" => Outcome::Failed,
+            other => panic!("notified as {other}"),
+        },
+        Err(problem) if problem.kind == ErrorType::InvalidState => Outcome::State,
+        Err(problem) if problem.kind == ErrorType::ParameterMissing => Outcome::Missing,
+        Err(problem) => panic!("{problem:?}"),
+    }
+}
+
 #[test]
 fn each_action_has_its_stated_outcome_in_each_state() {
-    let (ringing, talking) = (centre_with(&[], &[call("1001", false)]), centre_with(&[], &[call("1001", true)]));
-    // Ringing.
-    assert_eq!(notified(put("ANSWER", &ringing)), "Call Operation Failure");
-    for action in ["TRANSFER_SST", "CONSULT_CALL"] {
-        assert_eq!(notified(put(action, &ringing)), "Generic Error", "{action}");
+    use Outcome::{Done, Failed, Generic, Missing, State};
+    // Ringing, talking, held.
+    let parts = [call("1001", false), call("1001", true), held("1001")];
+    for (action, outcomes) in [
+        ("ANSWER", [Done, State, State]),
+        ("HOLD", [State, Done, State]),
+        ("RETRIEVE", [State, State, Done]),
+        ("DROP", [State, Done, Done]),
+        ("UPDATE_CALL_DATA", [State, Missing, Missing]),
+        // To a number outside.
+        ("TRANSFER_SST", [Generic, Failed, Generic]),
+        ("CONSULT_CALL", [Generic, Failed, Generic]),
+        ("SEND_DTMF", [State, Failed, State]),
+        ("START_RECORDING", [State, Failed, State]),
+        ("PARTICIPANT_DROP", [State, Failed, Failed]),
+        ("TRANSFER", [State; 3]),
+        ("CONFERENCE", [State; 3]),
+        ("ACCEPT", [State; 3]),
+        ("REJECT", [State; 3]),
+        ("CLOSE", [State; 3]),
+        ("RECLASSIFY", [State; 3]),
+    ] {
+        for (part, expected) in parts.iter().zip(outcomes) {
+            let centre = centre_with(&[], std::slice::from_ref(part));
+            assert_eq!(outcome(put(action, &centre)), expected, "{action}: {part:?}");
+        }
     }
-    let never = ["RETRIEVE", "TRANSFER", "CONFERENCE", "ACCEPT", "REJECT", "CLOSE", "RECLASSIFY"];
-    let talking_only = ["DROP", "HOLD", "SEND_DTMF", "UPDATE_CALL_DATA", "START_RECORDING", "PARTICIPANT_DROP"];
-    for action in never.iter().chain(&talking_only) {
-        refused(put(action, &ringing), 400, ErrorType::InvalidState);
+    for part in &parts {
+        refused(put("DANCE", &centre_with(&[], std::slice::from_ref(part))), 400, ErrorType::InvalidInput);
     }
-    // Talking.
-    assert_eq!(doings(put("DROP", &talking)), [Control::Drop { call: 77 }]);
-    refused(put("UPDATE_CALL_DATA", &talking), 400, ErrorType::ParameterMissing);
-    // TRANSFER_SST: to a number outside.
-    for action in ["HOLD", "SEND_DTMF", "START_RECORDING", "CONSULT_CALL", "TRANSFER_SST"] {
-        assert_eq!(notified(put(action, &talking)), "Call Operation Failure", "{action}");
-    }
-    for action in never.iter().chain(&["ANSWER"]) {
-        refused(put(action, &talking), 400, ErrorType::InvalidState);
-    }
-    for centre in [&ringing, &talking] {
-        refused(put("DANCE", centre), 400, ErrorType::InvalidInput);
+}
+
+#[test]
+fn what_a_phone_cannot_be_asked_is_accepted_and_told_as_a_failed_operation() {
+    for (action, part) in [("ANSWER", call("1001", false)), ("HOLD", call("1001", true)), ("RETRIEVE", held("1001"))] {
+        let can = centre_with(&[], std::slice::from_ref(&part));
+        let verb = part.verbs[0].clone();
+        assert_eq!(doings(put(action, &can)), [Control::Work { call: 77, verb }]);
+        let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
+        assert_eq!(outcome(put(action, &cannot)), Outcome::Failed, "{action}");
     }
 }
 
 #[test]
 fn actions_that_are_listed_are_those_that_are_done() {
-    for connected in [false, true] {
-        let centre = centre_with(&[], &[call("1001", connected)]);
-        let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
-        for (action, more) in [
-            ("DROP", ""),
-            ("TRANSFER_SST", "<toAddress>tax &amp; duty</toAddress>"),
-            ("UPDATE_CALL_DATA", "<mediaProperties><wrapUpReason>sold</wrapUpReason></mediaProperties>"),
-        ] {
-            assert_eq!(xml.contains(&format!("<action>{action}</action>")), connected, "{action}");
-            let answer = put_with(action, more, &centre);
-            let done = matches!(&answer, Ok(Answer::Accepted(deeds)) if matches!(deeds.as_slice(), [Deed::Ask { .. }]));
-            assert_eq!(done, connected, "{action}: {answer:?}");
+    let listed = |centre: &Centre| {
+        let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), centre));
+        let words = xml.split("<action>").skip(1).filter_map(|rest| rest.split_once('<'));
+        words.map(|(word, _)| word.to_owned()).collect::<Vec<String>>()
+    };
+    let more = |action: &str| match action {
+        "TRANSFER_SST" => "<toAddress>tax &amp; duty</toAddress>",
+        "UPDATE_CALL_DATA" => "<mediaProperties><wrapUpReason>sold</wrapUpReason></mediaProperties>",
+        _ => "",
+    };
+    for (part, expected) in [
+        (call("1001", false), vec!["ANSWER"]),
+        (call("1001", true), vec!["DROP", "HOLD", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
+        (held("1001"), vec!["DROP", "RETRIEVE", "UPDATE_CALL_DATA"]),
+    ] {
+        let centre = centre_with(&[], std::slice::from_ref(&part));
+        assert_eq!(listed(&centre), expected);
+        for action in &expected {
+            assert_eq!(outcome(put_with(action, more(action), &centre)), Outcome::Done, "{action}");
         }
-        assert_eq!(xml.matches("<action>").count(), if connected { 3 } else { 0 }, "{xml}");
+        // What the phone does not do is not listed.
+        let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
+        let without = |action: &&str| !["ANSWER", "HOLD", "RETRIEVE"].contains(action);
+        assert_eq!(listed(&cannot), expected.into_iter().filter(without).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_held_call_is_active_and_the_agents_part_in_it_held() {
+    let centre = centre_with(&[], &[held("1001")]);
+    let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
+    let agents = xml.split("<mediaAddress>1001").nth(1).unwrap().split("</Participant>").next().unwrap();
+    assert!(agents.contains("<state>HELD</state>"), "{xml}");
+    assert!(xml.contains("<state>ACTIVE</state><toAddress>"), "{xml}");
 }
 
 #[test]
@@ -136,7 +202,7 @@ fn a_call_is_its_agents_alone() {
 #[test]
 fn a_new_call_is_for_who_is_in_none() {
     let make = "<Dialog><requestedAction>MAKE_CALL</requestedAction><toAddress>5</toAddress><fromAddress>1001</fromAddress></Dialog>";
-    for state in ["LOGOUT", "NOT_READY", "READY", "RESERVED", "TALKING", "WORK", "WORK_READY"] {
+    for state in ["LOGOUT", "NOT_READY", "READY", "RESERVED", "TALKING", "HOLD", "WORK", "WORK_READY"] {
         let answer = ask(Method::Post, "User/1001/Dialogs", make, &account(Role::Agent, "1001"), &in_state(state));
         match state {
             "NOT_READY" | "READY" => assert_eq!(notified(answer), "Call Operation Failure"),

@@ -5,7 +5,7 @@ use desk::{Answer, Deed, ErrorType, Method};
 use roles::Control;
 use store::accounts::Role;
 
-const STATES: [&str; 7] = ["LOGOUT", "NOT_READY", "READY", "RESERVED", "TALKING", "WORK", "WORK_READY"];
+const STATES: [&str; 8] = ["LOGOUT", "NOT_READY", "READY", "RESERVED", "TALKING", "HOLD", "WORK", "WORK_READY"];
 
 /// What an agent asks for themselves.
 const LOGIN: &str = "<User><state>LOGIN</state><extension>1001</extension></User>";

@@ -3,6 +3,7 @@
 
 mod bindings;
 mod challenges;
+mod control;
 mod door;
 mod guesses;
 mod judge;
@@ -20,6 +21,7 @@ use sip::{ClientId, Flow, FlowId, Headers, Hop, Method, Name, NameAddr, Request,
 
 pub use plan::{Phone, Plan, Trunk};
 
+use self::control::Relayed;
 use self::door::{Asked, Door};
 use self::notices::Notices;
 use self::registrar::Registrar;
@@ -46,6 +48,7 @@ pub struct CallManager {
     door: Door,
     notices: Notices,
     calls: BTreeMap<CallNo, Passage>,
+    relayed: Relayed,
 }
 
 impl CallManager {
@@ -56,6 +59,7 @@ impl CallManager {
             door: Door::new(),
             notices: Notices::default(),
             calls: BTreeMap::new(),
+            relayed: Relayed::default(),
         }
     }
 
@@ -225,6 +229,7 @@ impl Role for CallManager {
 
     fn provisional(&mut self, shell: &mut Shell, leg: LegNo, status: Status, _: Option<Bytes>) {
         // An early description is not passed on: ours are without RFC 3262, so nobody would know that it arrived.
+        self.tell_doors(shell, leg);
         let Some((_, passage)) = self.passage(shell, leg) else { return };
         let caller = passage.other(leg);
         let status = if status.0 == 183 { Status(180) } else { status };
@@ -232,6 +237,7 @@ impl Role for CallManager {
     }
 
     fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        self.tell_doors(shell, leg);
         let Some((call, passage)) = self.passage(shell, leg) else { return };
         let progress = passage.accepted(shell, leg, sdp);
         CallManager::progressed(shell, call, progress);
@@ -264,7 +270,20 @@ impl Role for CallManager {
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
-        self.accepted(shell, leg, sdp);
+        let Some((call, passage)) = self.passage(shell, leg) else { return };
+        let progress = passage.accepted(shell, leg, sdp);
+        CallManager::progressed(shell, call, progress);
+    }
+
+    fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
+        match request.method() {
+            Method::Notify => self.told_of_phone(shell, leg, server, &request),
+            _ => shell.answer_not_allowed(leg, server),
+        }
+    }
+
+    fn outcome(&mut self, shell: &mut Shell, _: LegNo, client: ClientId, _: Method, outcome: Outcome) {
+        self.relayed.outcome(shell, client, &outcome);
     }
 
     fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
@@ -286,8 +305,9 @@ impl Role for CallManager {
         }
     }
 
-    fn over(&mut self, _: &mut Shell, call: CallNo) {
+    fn over(&mut self, shell: &mut Shell, call: CallNo) {
         self.calls.remove(&call);
+        self.relayed.forget(shell);
     }
 
     fn closed(&mut self, shell: &mut Shell, flow: FlowId) {

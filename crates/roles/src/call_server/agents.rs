@@ -7,8 +7,8 @@ use sip::{Body, Method, Name, Request, ServerId, Status};
 
 use super::call::{Alarm, Queued, Ringing, Stage};
 use super::{CallServer, plan_of, routing};
-use crate::Persist;
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Refused, Shell};
+use crate::{Persist, Verb};
 
 impl CallServer {
     /// REFER of a browser (RFC 5552 blind transfer): the caller joins the queue that it names.
@@ -53,6 +53,7 @@ impl CallServer {
                 acd::Output::Withdraw { call, why, .. } => {
                     let ringing = self.calls.get_mut(&CallNo(call.0)).and_then(|call| call.ringing.take());
                     if let Some(ringing) = ringing {
+                        self.answer_desk(shell, CallNo(call.0), &Verb::Answer, Err(why.clone()));
                         shell.end(ringing.leg, why);
                         self.show_no_dialog(shell, CallNo(call.0));
                     }
@@ -142,6 +143,7 @@ impl CallServer {
     }
 
     pub(super) fn agent_refused(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        self.answer_desk(shell, no, &Verb::Answer, Err(why.to_owned()));
         self.show_no_dialog(shell, no);
         shell.decided(no, format!("the agent's phone: {why}"));
         // Said of a call that is not offered it is no error of anybody's.
@@ -153,6 +155,8 @@ impl CallServer {
     pub(super) fn agent_answered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, sdp: Option<Bytes>) {
         let Some(call) = self.calls.get_mut(&no) else { return };
         call.served_by = call.ringing.take().map(|ringing| ringing.agent);
+        call.turned_ms = None;
+        call.answer_desk(shell, &Verb::Answer, Ok(()));
         self.tell_router(shell, acd::Input::Answered(CallId(no.0)));
         let Some(call) = self.calls.get_mut(&no) else { return };
         call.leave_exchange(shell);
@@ -179,7 +183,7 @@ impl CallServer {
         let Stage::Connecting { agent, passage, browser } = std::mem::replace(&mut call.stage, Stage::Over) else {
             return;
         };
-        call.stage = Stage::Talking { agent, passage };
+        call.stage = Stage::Talking { agent, passage, hold: None };
         let told = call.queue.as_ref().and_then(|queue| queue.told);
         if let Some(browser) = browser {
             if told == Some(browser) {
@@ -190,6 +194,7 @@ impl CallServer {
         for leg in [call.caller, agent] {
             shell.note(leg, "the caller is with an agent");
         }
+        self.show_dialog(shell, no);
         self.keep(shell, no);
     }
 
@@ -207,7 +212,7 @@ impl CallServer {
             Progress::Broken(why) => self.finish(shell, no, &why),
             Progress::Declined { status, why, waiting } => {
                 let why = format!("{} {why}", status.0);
-                let Some(leg) = waiting else { return };
+                let Some(leg) = waiting else { return self.not_turned(shell, no, &why) };
                 shell.ack(leg, None);
                 match self.calls.get(&no).map(|call| &call.stage) {
                     Some(Stage::Connecting { .. }) => self.not_connected(shell, no, &why),

@@ -27,7 +27,7 @@ pub(super) enum Why<'a> {
 
 impl CallServer {
     /// INVITE to the next member of the call's group: with the caller's offer, or without one to be given one.
-    fn call_browser(
+    pub(super) fn call_browser(
         &mut self,
         shell: &mut Shell,
         no: CallNo,
@@ -41,9 +41,11 @@ impl CallServer {
         tried.push(chosen.clone());
         let peer = node.peers.iter().find(|peer| peer.name == chosen)?;
         let mut uri = peer.uri(Some(&call.application));
-        if let Some(queue) = call.queue.as_ref().filter(|_| offer.is_none()) {
+        let queue = call.queue.as_ref().map(|queue| queue.name.as_str());
+        let queue = queue.or(call.stage.hold().map(|_| "hold"));
+        if let Some(queue) = queue.filter(|_| offer.is_none()) {
             // For a browser of ours that takes over: the question was answered, go straight to the queue's music.
-            uri = uri.with_param("queue", Some(&queue.name));
+            uri = uri.with_param("queue", Some(queue));
         }
         let leg = shell.call(Outgoing {
             call: no,
@@ -130,8 +132,8 @@ impl CallServer {
 
     /// The browser's connection ended: is it there?
     pub(super) fn probe(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo) {
-        let Some(Call { stage: Stage::Served { browser, probe, .. }, .. }) = self.calls.get_mut(&no) else { return };
-        if *browser == leg && probe.is_none() {
+        let Some(probe) = self.calls.get_mut(&no).and_then(|call| call.stage.probe_of(leg)) else { return };
+        if probe.is_none() {
             shell.note(leg, "the connection ended; the browser is asked whether it lives");
             *probe = shell.request(leg, Method::Options, Vec::new(), None);
             self.timers.set(shell.now().mono + PROOF, Alarm::Unproved(leg));
@@ -139,16 +141,19 @@ impl CallServer {
     }
 
     pub(super) fn alarm(&mut self, shell: &mut Shell, alarm: Alarm) {
-        let (Alarm::NotEvenRinging(leg) | Alarm::Unproved(leg)) = alarm;
+        let leg = match alarm {
+            Alarm::NotEvenRinging(leg) | Alarm::Unproved(leg) => leg,
+            Alarm::Unheeded(no, control) => return self.unheeded(shell, no, control),
+        };
         let Some(no) = shell.book().leg(leg).map(|entry| entry.call).filter(|_| shell.is_live(leg)) else { return };
         let silent = match alarm {
             Alarm::NotEvenRinging(_) => {
                 shell.leg(leg).is_some_and(|leg| leg.record.state == call::record::LegState::Calling)
             }
-            Alarm::Unproved(_) => matches!(
-                self.calls.get(&no).map(|call| &call.stage),
-                Some(Stage::Served { browser, probe: Some(_), .. }) if *browser == leg
-            ),
+            Alarm::Unheeded(..) => false,
+            Alarm::Unproved(_) => {
+                self.calls.get_mut(&no).and_then(|call| call.stage.probe_of(leg)).is_some_and(|probe| probe.is_some())
+            }
         };
         if !silent {
             return;
@@ -156,9 +161,10 @@ impl CallServer {
         let why = "no sign of life";
         shell.note_silent(leg);
         shell.end(leg, why);
-        match self.calls.get(&no).and_then(|call| call.ringing.as_ref()).is_some_and(|ringing| ringing.leg == leg) {
-            true => self.agent_unreachable(shell, no, why),
-            false => self.browser_lost(shell, no, leg, why),
+        match () {
+            () if self.is_agents(no, leg) => self.agent_unreachable(shell, no, why),
+            () if self.is_music(no, leg) => self.music_lost(shell, no, why),
+            () => self.browser_lost(shell, no, leg, why),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use acd::AgentId;
 use serde::{Deserialize, Serialize};
 
-use crate::shell::{LegNo, Passage};
+use crate::shell::{CallNo, LegNo, Passage, Shell};
+use crate::{ControlId, Verb};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Call {
@@ -29,6 +30,67 @@ pub(super) struct Call {
     pub(super) served_by: Option<AgentId>,
     /// Answers of the caller to offers that are of no interest any more: acknowledged, and no more.
     pub(super) stale: u8,
+    /// When the agent last held the caller or took them back, milliseconds since 1970.
+    pub(super) turned_ms: Option<u64>,
+    /// What a desk waits for.
+    pub(super) asked: Option<Asked>,
+}
+
+/// Something that the agent's phone was asked to do; answered when it has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) control: ControlId,
+    pub(super) verb: Verb,
+    /// The request that asks the phone itself.
+    pub(super) request: Option<sip::ClientId>,
+}
+
+/// The agent keeps the caller waiting, who hears a browser's music.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Hold {
+    pub(super) by: Holder,
+    pub(super) step: HoldStep,
+    /// What the phone last said of its media: said again, it is a refresh and no news.
+    pub(super) heard: Option<bytes::Bytes>,
+    pub(super) music: Option<Music>,
+}
+
+/// Whose hold it is, and so whose to take off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Holder {
+    /// The phone's own, by its key or told to: it says so by what it offers (RFC 3264 §8.4).
+    Phone,
+    /// Ours, for a phone that cannot be told to: it is re-INVITEd to be inactive.
+    Desk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum HoldStep {
+    Beginning,
+    Held,
+    Ending,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Music {
+    pub(super) browser: LegNo,
+    pub(super) passage: Passage,
+    pub(super) tried: Vec<Arc<str>>,
+    pub(super) probe: Option<sip::ClientId>,
+}
+
+impl Call {
+    /// The agent keeps the other party waiting.
+    pub(super) fn is_held(&self) -> bool {
+        self.stage.hold().is_some_and(|hold| hold.step != HoldStep::Beginning)
+    }
+
+    /// Whoever waits for what the phone was asked to do is answered.
+    pub(super) fn answer_desk(&mut self, shell: &mut Shell, verb: &Verb, outcome: Result<(), String>) {
+        if let Some(asked) = self.asked.take_if(|asked| asked.verb == *verb) {
+            shell.reply(asked.control, outcome.map_or_else(crate::Reply::Sorry, |()| crate::Reply::Done));
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,6 +122,7 @@ pub(super) enum Stage {
     Talking {
         agent: LegNo,
         passage: Passage,
+        hold: Option<Box<Hold>>,
     },
     /// Everybody was told that it is over.
     Over,
@@ -89,6 +152,8 @@ pub(super) enum Alarm {
     NotEvenRinging(LegNo),
     /// A browser whose connection ended has not answered the question whether it lives.
     Unproved(LegNo),
+    /// A phone has not done what it was asked to.
+    Unheeded(CallNo, ControlId),
 }
 
 impl Stage {
@@ -111,6 +176,45 @@ impl Stage {
         agent.or(self.browser()) == Some(leg)
     }
 
+    pub(super) fn hold(&self) -> Option<&Hold> {
+        match self {
+            Stage::Talking { hold, .. } => hold.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn hold_mut(&mut self) -> Option<&mut Hold> {
+        match self {
+            Stage::Talking { hold, .. } => hold.as_deref_mut(),
+            _ => None,
+        }
+    }
+
+    /// The music that a held caller hears, or is to hear.
+    pub(super) fn music(&self) -> Option<&Music> {
+        self.hold().and_then(|hold| hold.music.as_ref())
+    }
+
+    /// The question whether this browser lives, which serves the caller or plays to them; `None`: it does not.
+    pub(super) fn probe_of(&mut self, leg: LegNo) -> Option<&mut Option<sip::ClientId>> {
+        match self {
+            Stage::Served { browser, probe, .. } => Some(probe).filter(|_| *browser == leg),
+            _ => {
+                let music = self.hold_mut()?.music.as_mut()?;
+                Some(&mut music.probe).filter(|_| music.browser == leg)
+            }
+        }
+    }
+
+    /// Where what this leg says goes on: a held caller is with the music, the agent is not.
+    pub(super) fn passage_of(&mut self, leg: LegNo) -> Option<&mut Passage> {
+        match self.music().is_some_and(|music| music.passage.has(leg)) {
+            true => self.hold_mut()?.music.as_mut().map(|music| &mut music.passage),
+            false => self.passage().filter(|passage| passage.has(leg)),
+        }
+    }
+
+    /// Between caller and browser, or caller and agent.
     pub(super) fn passage(&mut self) -> Option<&mut Passage> {
         match self {
             Stage::Arriving { passage, .. }

@@ -39,8 +39,10 @@ impl CallServer {
             attached: call.queue.as_ref().and_then(|queue| queue.attached.clone()),
             notes: call.notes.clone(),
             connected,
+            held: call.is_held(),
+            verbs: call.verbs(shell),
             began_ms: record.began_ms,
-            since_ms: record.connected_ms.filter(|_| connected).unwrap_or(record.began_ms),
+            since_ms: call.turned_ms.or(record.connected_ms).filter(|_| connected).unwrap_or(record.began_ms),
         })
     }
 
@@ -77,12 +79,15 @@ impl CallServer {
             return Err(format!("there is no queue or script `{to}`"));
         }
         let call = self.calls.get_mut(&no).ok_or_else(|| format!("there is no call {}", no.0))?;
-        let Stage::Talking { agent, .. } = call.stage else {
-            return Err(format!("no agent talks in call {}", no.0));
+        let agent = match &call.stage {
+            Stage::Talking { agent, hold: None, .. } => *agent,
+            Stage::Talking { .. } => return Err("the caller is held: take them back first".into()),
+            _ => return Err(format!("no agent talks in call {}", no.0)),
         };
+        (call.served_by, call.turned_ms) = (None, None);
+        call.forsake_desk(shell, "the agent sent the caller on");
         let attached = call.queue.take().and_then(|queue| queue.attached);
         call.queue = Some(Queued { name: to.to_owned(), attached, told: None });
-        call.served_by = None;
         shell.decided(no, format!("the agent sends the caller to {to}"));
         self.show_no_dialog(shell, no);
         self.rehome(shell, no, Vec::new(), Why::Transferred);

@@ -5,8 +5,10 @@ mod agents;
 mod browsers;
 mod call;
 mod dialogs;
+mod hold;
 mod plan;
 mod routing;
+mod work;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +22,9 @@ pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
-use crate::shell::{CallNo, CarriedCall, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, from_side, warning};
+use crate::shell::{
+    CallNo, CarriedCall, Invited, LegNo, Outcome, Passage, Progress, Refused, Role, Shell, Timers, from_side, warning,
+};
 use crate::{Control, ControlId, Persist, Reply};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,6 +72,7 @@ impl CallServer {
         self.set_stage(no, Stage::Over);
         if let Some(call) = self.calls.get_mut(&no) {
             call.ringing = None;
+            call.forsake_desk(shell, why);
         }
         self.show_no_dialog(shell, no);
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
@@ -88,8 +93,31 @@ impl CallServer {
                 call.stage = connecting;
                 self.connected(shell, no);
             }
+            talking @ Stage::Talking { .. } => {
+                call.stage = talking;
+                self.turned(shell, no);
+            }
             other => call.stage = other,
         }
+    }
+
+    /// A leg's part in the exchange that it belongs to, and what follows. False: it belongs to none.
+    fn step(
+        &mut self,
+        shell: &mut Shell,
+        no: CallNo,
+        leg: LegNo,
+        step: impl FnOnce(&mut Passage, &mut Shell) -> Progress,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&no) else { return false };
+        let musical = call.stage.music().is_some_and(|music| music.passage.has(leg));
+        let Some(passage) = call.stage.passage_of(leg) else { return false };
+        let progress = step(passage, shell);
+        match musical {
+            true => self.music_progressed(shell, no, progress),
+            false => self.progressed(shell, no, progress),
+        }
+        true
     }
 
     fn is_agents(&self, no: CallNo, leg: LegNo) -> bool {
@@ -145,6 +173,8 @@ impl Role for CallServer {
             notes: BTreeMap::new(),
             served_by: None,
             stale: 0,
+            turned_ms: None,
+            asked: None,
         };
         self.calls.insert(no, call);
         self.arrive(shell, no, Vec::new(), (Status(503), "the group has no member".into()));
@@ -152,6 +182,10 @@ impl Role for CallServer {
 
     fn provisional(&mut self, shell: &mut Shell, leg: LegNo, status: Status, _: Option<Bytes>) {
         let Some(no) = self.call_of(shell, leg) else { return };
+        if self.is_agents(no, leg) {
+            // What the phone lets be done to it is known now.
+            self.show_dialog(shell, no);
+        }
         if let Some(Call { caller, stage: Stage::Arriving { browser, .. }, .. }) = self.calls.get(&no)
             && *browser == leg
         {
@@ -165,16 +199,9 @@ impl Role for CallServer {
         if self.is_agents(no, leg) {
             return self.agent_answered(shell, no, leg, sdp);
         }
-        let Some(call) = self.calls.get_mut(&no) else { return };
-        match call.stage.passage().filter(|passage| passage.has(leg)) {
-            Some(passage) => {
-                let progress = passage.accepted(shell, leg, sdp);
-                self.progressed(shell, no, progress);
-            }
-            None => {
-                shell.ack(leg, None);
-                shell.end(leg, "not wanted any more");
-            }
+        if !self.step(shell, no, leg, |passage, shell| passage.accepted(shell, leg, sdp)) {
+            shell.ack(leg, None);
+            shell.end(leg, "not wanted any more");
         }
     }
 
@@ -182,6 +209,9 @@ impl Role for CallServer {
         let Some(no) = self.call_of(shell, leg) else { return };
         if self.is_agents(no, leg) {
             return self.agent_gone(shell, no, &refused);
+        }
+        if self.is_music(no, leg) {
+            return self.music_lost(shell, no, &refused.why);
         }
         if !self.is_browser(no, leg) {
             return;
@@ -199,16 +229,16 @@ impl Role for CallServer {
 
     fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         let Some(no) = self.call_of(shell, leg) else { return };
-        let Some(passage) = self.calls.get_mut(&no).and_then(|call| call.stage.passage()) else { return };
-        if passage.has(leg) {
-            let progress = passage.acked(shell, leg, sdp);
-            self.progressed(shell, no, progress);
-        }
+        self.step(shell, no, leg, |passage, shell| passage.acked(shell, leg, sdp));
     }
 
     fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
-        let passage = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no)?.stage.passage());
-        match passage.filter(|passage| passage.has(leg)) {
+        let no = self.call_of(shell, leg);
+        let is_agents = |call: &Call| matches!(call.stage, Stage::Talking { agent, .. } if agent == leg);
+        if let Some(no) = no.filter(|no| self.calls.get(no).is_some_and(is_agents)) {
+            return self.agent_reinvited(shell, no, leg, sdp);
+        }
+        match no.and_then(|no| self.calls.get_mut(&no)?.stage.passage_of(leg)) {
             Some(passage) => passage.reinvited(shell, leg, sdp),
             None => shell.refuse(leg, Status(491), Vec::new(), "the party changes"),
         }
@@ -222,12 +252,8 @@ impl Role for CallServer {
             call.stale -= 1;
             return shell.ack(leg, None);
         }
-        match call.stage.passage().filter(|passage| passage.has(leg)) {
-            Some(passage) => {
-                let progress = passage.accepted(shell, leg, sdp);
-                self.progressed(shell, no, progress);
-            }
-            None => shell.ack(leg, None),
+        if !self.step(shell, no, leg, |passage, shell| passage.accepted(shell, leg, sdp)) {
+            shell.ack(leg, None);
         }
     }
 
@@ -239,10 +265,7 @@ impl Role for CallServer {
             call.stale -= 1;
             return;
         }
-        if let Some(passage) = call.stage.passage().filter(|passage| passage.has(leg)) {
-            let progress = passage.declined(shell, leg, status, why);
-            self.progressed(shell, no, progress);
-        }
+        self.step(shell, no, leg, |passage, shell| passage.declined(shell, leg, status, why));
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
@@ -250,6 +273,9 @@ impl Role for CallServer {
         let Some(call) = self.calls.get(&no) else { return };
         if call.ringing.as_ref().is_some_and(|ringing| ringing.leg == leg) {
             return self.agent_unreachable(shell, no, &why);
+        }
+        if self.is_music(no, leg) {
+            return self.music_lost(shell, no, &why);
         }
         // A browser that only plays music may go: the caller keeps the place in the queue, and hears another.
         match self.is_browser(no, leg) && (call.queue.is_some() || matches!(call.stage, Stage::Connecting { .. })) {
@@ -278,8 +304,11 @@ impl Role for CallServer {
 
     fn outcome(&mut self, shell: &mut Shell, leg: LegNo, client: ClientId, _: Method, outcome: Outcome) {
         let Some(no) = self.call_of(shell, leg) else { return };
-        let Some(Call { stage: Stage::Served { browser, probe, .. }, .. }) = self.calls.get_mut(&no) else { return };
-        if *browser != leg || *probe != Some(client) {
+        if self.phone_said(shell, no, client, &outcome) {
+            return;
+        }
+        let Some(probe) = self.calls.get_mut(&no).and_then(|call| call.stage.probe_of(leg)) else { return };
+        if *probe != Some(client) {
             return;
         }
         *probe = None;
@@ -290,14 +319,17 @@ impl Role for CallServer {
             Outcome::Response(_) | Outcome::Nothing(_) => {
                 let why = "the browser does not answer";
                 shell.end(leg, why);
-                self.browser_lost(shell, no, leg, why);
+                match self.is_music(no, leg) {
+                    true => self.music_lost(shell, no, why),
+                    false => self.browser_lost(shell, no, leg, why),
+                }
             }
         }
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        let passage = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no)?.stage.passage());
-        if let Some(passage) = passage.filter(|passage| passage.has(leg)) {
+        let passage = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no)?.stage.passage_of(leg));
+        if let Some(passage) = passage {
             passage.refresh(shell, leg);
         }
     }
@@ -309,7 +341,8 @@ impl Role for CallServer {
     }
 
     fn over(&mut self, shell: &mut Shell, call: CallNo) {
-        if self.calls.remove(&call).is_some() {
+        if let Some(mut gone) = self.calls.remove(&call) {
+            gone.forsake_desk(shell, "the call is over");
             self.show_no_dialog(shell, call);
             shell.persist(Persist::Call { call: call.0, state: None });
             self.tell_router(shell, acd::Input::Gone(CallId(call.0)));
@@ -325,7 +358,7 @@ impl Role for CallServer {
             shell.persist(Persist::Call { call: no.0, state: None });
             return false;
         }
-        (role.ringing, role.stale) = (None, 0);
+        (role.ringing, role.stale, role.asked) = (None, 0, None);
         let waits =
             role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
         let talks = role.served_by.clone().zip(role.queue.as_ref().map(|queue| queue.name.clone()));
@@ -363,6 +396,10 @@ impl Role for CallServer {
             Control::Transfer { call, to } => done(self.transfer_dialog(shell, CallNo(call), &to)),
             Control::Note { call, values } => done(self.note_dialog(shell, CallNo(call), values)),
             Control::Drop { call } => done(self.drop_dialog(shell, CallNo(call))),
+            Control::Work { call, verb } => {
+                self.work(shell, control, CallNo(call), verb);
+                return self.route(shell);
+            }
             Control::Routing => Reply::Routing(Box::new(self.routing_view())),
             Control::AgentReady { agent } => done(self.told(shell, acd::Input::Ready(AgentId(agent)))),
             Control::AgentNotReady { agent, reason } => {

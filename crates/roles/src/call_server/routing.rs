@@ -76,14 +76,40 @@ impl CallServer {
     }
 
     pub(super) fn agent_views(&self, shell: &Shell) -> Vec<AgentView> {
-        self.router.agents().into_iter().map(|row| agent_view(row, shell.now())).collect()
+        self.router.agents().into_iter().map(|row| self.agent_view(row, shell.now())).collect()
+    }
+
+    /// As the router has it; who keeps a caller waiting, HOLD.
+    fn agent_view(&self, row: acd::AgentRow, now: Now) -> AgentView {
+        let turned = match &row.state {
+            AgentState::Talking { call, .. } => self.calls.get(&CallNo(call.0)),
+            _ => None,
+        };
+        let turned = turned.and_then(|call| Some((call.is_held(), call.turned_ms?)));
+        let mut view = agent_view(row, now);
+        if let Some((held, at_ms)) = turned {
+            if held {
+                view.state = "HOLD".into();
+            }
+            view.since_ms = at_ms;
+            view.for_s = call::ms(now).saturating_sub(at_ms) / 1000;
+        }
+        view
+    }
+
+    /// Desks that watch are told of the agent who has this call.
+    pub(super) fn show_agent_of(&self, shell: &mut Shell, no: CallNo) {
+        let agent = self.calls.get(&no).and_then(|call| call.served_by.as_ref());
+        if let Some((agent, row)) = agent.and_then(|agent| Some((agent, self.router.agent_row(agent)?))) {
+            self.show_agent(shell, agent, &row.state);
+        }
     }
 
     /// Desks that watch are told of it: also of a state that the agent has left again by now, as a ready agent has for
     /// whom a caller waited.
     pub(super) fn show_agent(&self, shell: &mut Shell, agent: &AgentId, state: &AgentState) {
         if let Some(row) = self.router.agent_row(agent).filter(|_| shell.is_watched()) {
-            let view = agent_view(acd::AgentRow { state: state.clone(), ..row }, shell.now());
+            let view = self.agent_view(acd::AgentRow { state: state.clone(), ..row }, shell.now());
             shell.journal(Journal::Desk(Box::new(DeskEvent::Agent(view))));
         }
     }

@@ -32,6 +32,9 @@ pub struct Plan {
     pub record: Option<Record>,
     /// Calls that it has at once; one more meets 486.
     pub calls: usize,
+    /// Where it registers it does as it is told: picks up, holds and takes back (`Event: talk`, `hold`), and answers by
+    /// itself what is to be answered so (`Call-Info: …;answer-after=0`).
+    pub call_control: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +96,7 @@ impl Plan {
             say: None,
             record: None,
             calls: 1,
+            call_control: true,
         }
     }
 

@@ -182,10 +182,22 @@ impl Sbc {
     fn pass_hold(call: &mut Call, from: LegNo, before: Direction, shell: &mut Shell) {
         let Some(now) = call.side(from).map(|side| side.direction()) else { return };
         let Some(other) = call.other(from).and_then(|leg| call.side(leg)) else { return };
+        other.behind |= now != before && other.is_offering();
         if now != before && !other.is_offering() {
             let sdp = other.offer(now.mirrored(), shell);
             shell.reinvite(other.leg, Some(sdp));
         }
+    }
+
+    /// An offer of ours on this leg is done with: what the other side did meanwhile is passed on now.
+    fn catch_up(call: &mut Call, leg: LegNo, shell: &mut Shell) {
+        let behind = call.side(leg).is_some_and(|side| std::mem::take(&mut side.behind));
+        let Some(other) = call.other(leg).and_then(|other| call.side(other)).map(|side| side.direction()) else {
+            return;
+        };
+        let Some(side) = call.side(leg).filter(|side| behind && !side.is_offering()) else { return };
+        let sdp = side.offer(other.mirrored(), shell);
+        shell.reinvite(leg, Some(sdp));
     }
 }
 
@@ -304,7 +316,10 @@ impl Role for Sbc {
             Some(sdp) => side.accept(&sdp, shell),
             None => Err(no_description("ACK")),
         };
-        let Err(reject) = accepted else { return Sbc::pass_hold(call, leg, before, shell) };
+        let Err(reject) = accepted else {
+            Sbc::pass_hold(call, leg, before, shell);
+            return Sbc::catch_up(call, leg, shell);
+        };
         // A confirmed session without media as required is ended (RFC 3261 §13.2.2.4).
         shell.rejected(leg, Status(488), crate::shell::rejection(&reject));
         let call = shell.book().leg(leg).map(|entry| entry.call);
@@ -349,6 +364,7 @@ impl Role for Sbc {
             shell.note(leg, format!("their answer to our offer was refused: {reject}"));
         }
         call.recoded(leg, accepted, shell);
+        Sbc::catch_up(call, leg, shell);
     }
 
     fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
@@ -359,6 +375,7 @@ impl Role for Sbc {
         }
         let rule = "no codec that both sides speak, and nothing is transcoded".to_owned();
         call.recoded(leg, Err(Reject { status: 488, rule, offered: why, required: "a common codec".into() }), shell);
+        Sbc::catch_up(call, leg, shell);
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {

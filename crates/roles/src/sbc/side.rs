@@ -17,13 +17,24 @@ pub(super) struct Side {
     local: Local,
     /// Our offer that waits for its answer.
     offered: Option<Offered>,
+    /// The other side was held, or taken off hold, while that offer waited.
+    pub(super) behind: bool,
     pub(super) agreed: Option<Negotiated>,
 }
 
 impl Side {
     pub(super) fn new(leg: LegNo, lease: Lease, dial_peer: &DialPeer, shell: &mut Shell) -> Side {
         let local = Local { addr: lease.addr, session_id: shell.random(), version: 1 };
-        Side { leg, lease, policy: dial_peer.policy(), latch: dial_peer.latch, local, offered: None, agreed: None }
+        Side {
+            leg,
+            lease,
+            policy: dial_peer.policy(),
+            latch: dial_peer.latch,
+            local,
+            offered: None,
+            behind: false,
+            agreed: None,
+        }
     }
 
     /// Nothing is transcoded: both sides speak one codec.

@@ -13,7 +13,7 @@ use sip::endpoint::{Invite, Outside};
 use sip::{Body, ClientId, DialogId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Target, Uri};
 
 use super::role::ALLOW;
-use super::{Admitted, CallNo, LegEntry, LegNo, Shell};
+use super::{Admitted, CallNo, Doors, LegEntry, LegNo, Shell};
 
 /// An INVITE that makes a new leg of a call.
 #[derive(Clone, Debug)]
@@ -74,8 +74,20 @@ impl Shell {
         if let Some(target) = self.way_back(dialog, request, &peer) {
             self.sip.set_target(dialog, target);
         }
-        self.book
-            .add(no, LegEntry { leg, call, peer, mate: None, inviting: None, lease: None, flow: None, told: None });
+        self.book.add(
+            no,
+            LegEntry {
+                leg,
+                call,
+                peer,
+                mate: None,
+                inviting: None,
+                lease: None,
+                flow: None,
+                told: None,
+                doors: Doors::default(),
+            },
+        );
         if let Some(entry) = self.book.call_mut(call) {
             entry.caller = caller;
         }
@@ -168,6 +180,7 @@ impl Shell {
             lease: None,
             flow: None,
             told: None,
+            doors: Doors::default(),
         };
         self.book.add(no, entry);
         // The first to be called is the far party until told otherwise by [`Shell::join`]; and who takes the place of one

@@ -10,7 +10,7 @@ use call::record::{LegRecord, LegState};
 use call::session_id::{SessionId, Uuid};
 use media::{Lease, LeaseId};
 use serde::{Deserialize, Serialize};
-use sip::{ClientId, DialogId, FlowId};
+use sip::{ClientId, DialogId, FlowId, Message, Name};
 
 /// The node's number of a call. Counts up, never used twice in one life of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +49,36 @@ pub struct LegEntry {
     pub flow: Option<FlowId>,
     /// What watchers were last told of: state, parties, media's other end.
     pub told: Option<Told>,
+    /// What the peer lets be done to it from here, as it said last.
+    pub doors: Doors,
+}
+
+/// What a phone does when it is told to within a dialog: NOTIFY with `Event: talk` (pick up, take back) or `hold`. It says
+/// so by `Allow-Events` (RFC 6665 §8.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doors {
+    pub talk: bool,
+    pub hold: bool,
+}
+
+impl Doors {
+    /// `None`: the message says nothing of events.
+    pub(crate) fn of(message: &Message) -> Option<Doors> {
+        message.header(&Name::AllowEvents)?;
+        let mut doors = Doors::default();
+        for event in message.headers(&Name::AllowEvents).flat_map(|list| list.split(',')) {
+            doors.talk |= event.trim().eq_ignore_ascii_case("talk");
+            doors.hold |= event.trim().eq_ignore_ascii_case("hold");
+        }
+        Some(doors)
+    }
+
+    /// As the peer on the other side is told; nothing where there is none.
+    pub(crate) fn header(self) -> Option<(Name, String)> {
+        let words: Vec<&str> =
+            [("talk", self.talk), ("hold", self.hold)].iter().filter(|(_, is)| *is).map(|(word, _)| *word).collect();
+        (!words.is_empty()).then(|| (Name::AllowEvents, words.join(", ")))
+    }
 }
 
 /// What makes a leg worth telling about again.

@@ -7,7 +7,7 @@ use sip::{ClientId, FlowId, Headers, Hop, Message, Method, Name, NameAddr, Respo
 use trust::Peer;
 
 use super::role::{ALLOW, Role, reason};
-use super::{LegNo, Shell, words};
+use super::{Doors, LegNo, Shell, words};
 use crate::{Journal, Output, Watched};
 
 /// A final answer's status line and, where it has one, its Warning or Reason.
@@ -55,10 +55,11 @@ impl Shell {
         }
     }
 
-    /// Reads the Session-ID of a message and mirrors it on the mate.
+    /// Reads what a message says of its sender: the Session-ID, mirrored on the mate, and what may be asked of it.
     pub(crate) fn hear(&mut self, no: LegNo, message: &Message) {
         let now = self.now;
         let Some(entry) = self.book.leg_mut(no) else { return };
+        entry.doors = Doors::of(message).unwrap_or(entry.doors);
         if entry.leg.hear_session_id(message, now) {
             let uuid = entry.leg.session_id().remote.clone();
             self.heard_uuid(no, uuid);

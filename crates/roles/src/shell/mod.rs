@@ -38,7 +38,7 @@ use sip::{ClientId, DialogId, Endpoint, FlowId, Hop, Method, Target, Transport};
 
 pub use acts::Outgoing;
 pub use admission::{Admitted, Sight};
-pub use book::{Book, CallEntry, CallNo, LegEntry, LegNo};
+pub use book::{Book, CallEntry, CallNo, Doors, LegEntry, LegNo};
 pub(crate) use carry::CarriedCall;
 pub(crate) use hear::why_refused;
 pub use pass::{Passage, Progress};

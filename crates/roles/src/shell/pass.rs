@@ -5,7 +5,7 @@
 //! to it already, the call is over. There is no fallback.
 
 use bytes::Bytes;
-use sdp::{Policy, Protection, Reject};
+use sdp::{Direction, Policy, Protection, Reject};
 use serde::{Deserialize, Serialize};
 use sip::{Headers, Status};
 
@@ -22,6 +22,9 @@ pub struct Passage {
     known: Option<Bytes>,
     /// What our answers to the first INVITE say besides.
     saying: Headers,
+    /// The leg that is kept quiet: what goes to it says `inactive`, what comes from it says `sendrecv`, because the other
+    /// side is served elsewhere meanwhile and need not know.
+    quiet: Option<LegNo>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,12 +75,22 @@ pub enum Progress {
 impl Passage {
     /// `from` INVITEd and `to` is INVITEd in turn. `late`: without an offer.
     pub fn passing_on(from: LegNo, to: LegNo, late: bool, protection: Protection) -> Passage {
-        Passage { a: from, b: to, protection, step: Step::Asked { from, late }, known: None, saying: Headers::new() }
+        Passage::new(from, to, protection, Step::Asked { from, late })
+    }
+
+    fn new(a: LegNo, b: LegNo, protection: Protection, step: Step) -> Passage {
+        Passage { a, b, protection, step, known: None, saying: Headers::new(), quiet: None }
     }
 
     /// With these headers in our answers to the INVITE that is passed on.
     pub fn saying(self, headers: Headers) -> Passage {
         Passage { saying: headers, ..self }
+    }
+
+    /// With this one too, instead of an earlier one of its name.
+    pub fn also_saying(&mut self, header: (sip::Name, String)) {
+        self.saying.retain(|(name, _)| *name != header.0);
+        self.saying.push(header);
     }
 
     pub fn said(&self) -> &[(sip::Name, String)] {
@@ -86,7 +99,37 @@ impl Passage {
 
     /// `from` was INVITEd without an offer; what it offers will be brought to `to`, whose leg is up.
     pub fn fetching(from: LegNo, to: LegNo, protection: Protection) -> Passage {
-        Passage { a: from, b: to, protection, step: Step::Fetching { from }, known: None, saying: Headers::new() }
+        Passage::new(from, to, protection, Step::Fetching { from })
+    }
+
+    /// From the next exchange on this leg is kept quiet (held), or none is.
+    pub fn keep_quiet(&mut self, leg: Option<LegNo>) {
+        self.quiet = leg;
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.quiet.is_some()
+    }
+
+    /// Asks `from` for an offer, to be brought to the other. False: an exchange is under way.
+    pub fn fetch(&mut self, shell: &mut Shell, from: LegNo) -> bool {
+        let idle = self.is_idle();
+        if idle {
+            self.step = Step::Fetching { from };
+            shell.reinvite(from, None);
+        }
+        idle
+    }
+
+    /// What `from` says, as the other side is told.
+    fn carried(&self, from: LegNo, sdp: Bytes) -> Bytes {
+        let direction = match self.quiet {
+            None => return sdp,
+            Some(quiet) if quiet == from => Direction::SendRecv,
+            Some(_) => Direction::Inactive,
+        };
+        // It was inspected, so it is a description.
+        sdp::directed(&sdp, direction).map_or(sdp, Bytes::from)
     }
 
     pub fn is_idle(&self) -> bool {
@@ -119,6 +162,7 @@ impl Passage {
             return shell.reject(from, &reject);
         }
         self.step = Step::Asked { from, late: sdp.is_none() };
+        let sdp = sdp.map(|sdp| self.carried(from, sdp));
         shell.reinvite(self.other(from), sdp);
     }
 
@@ -150,22 +194,26 @@ impl Passage {
         match self.step {
             Step::Asked { from, late: false } if from != leg => {
                 shell.ack(leg, None);
+                let sdp = self.carried(leg, sdp);
                 shell.respond(from, Status(200), std::mem::take(&mut self.saying), Some(sdp));
                 self.step = Step::Idle;
                 Progress::Agreed
             }
             Step::Asked { from, late: true } if from != leg => {
+                let sdp = self.carried(leg, sdp);
                 shell.respond(from, Status(200), std::mem::take(&mut self.saying), Some(sdp));
                 self.step = Step::Answering { from };
                 Progress::Going
             }
             Step::Fetching { from } if from == leg => {
+                let sdp = self.carried(leg, sdp);
                 shell.reinvite(self.other(leg), Some(sdp));
                 self.step = Step::Offering { from };
                 Progress::Going
             }
             Step::Offering { from } if from != leg => {
                 shell.ack(leg, None);
+                let sdp = self.carried(leg, sdp);
                 shell.ack(from, Some(sdp));
                 self.step = Step::Idle;
                 Progress::Agreed
@@ -173,8 +221,11 @@ impl Passage {
             Step::Renewing { leg: renewed, more } if renewed == leg => {
                 shell.ack(leg, None);
                 self.step = Step::Idle;
-                match (self.known.take() == Some(sdp.clone()), more) {
+                let same = self.known.take() == Some(sdp.clone());
+                match (same, more) {
                     (true, _) => Progress::Agreed,
+                    // The other side is served elsewhere; they will agree anew when they meet again.
+                    _ if self.is_quiet() => Progress::Agreed,
                     (false, 0) => self.broken("a refresh changed the description of both sides again and again"),
                     (false, more) => {
                         self.renew(shell, self.other(leg), sdp, more - 1);
@@ -205,6 +256,7 @@ impl Passage {
             shell.rejected(leg, Status(488), words::rejection(&reject));
             return self.broken(&reject.to_string());
         }
+        let sdp = self.carried(leg, sdp);
         shell.ack(other, Some(sdp));
         self.step = Step::Idle;
         Progress::Agreed

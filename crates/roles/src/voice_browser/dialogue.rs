@@ -99,6 +99,8 @@ enum State {
     Transferring {
         music: bool,
     },
+    /// Music is all that is wanted.
+    Playing,
     /// The caller is with somebody else; our leg should be ended by whoever transferred.
     Transferred(u64),
     /// Goodbye is being played.
@@ -127,6 +129,11 @@ impl Session {
         Session { application, state: State::Fresh, misses: 0, next: 0, asks: VecDeque::new() }
     }
 
+    /// For a caller of whom nothing is to be asked: who waits already, or is held.
+    pub fn music(application: Application) -> Session {
+        Session { state: State::Playing, ..Session::new(application) }
+    }
+
     pub fn ask(&mut self) -> Option<Ask> {
         self.asks.pop_front()
     }
@@ -135,6 +142,7 @@ impl Session {
         match (&self.state, told) {
             (State::Over, _) => {}
             (State::Fresh, Told::Started) => self.question(),
+            (State::Playing, Told::Started) => drop(self.play(self.application.queue_music.clone(), true)),
             (State::Asking(id), Told::Played(played)) if *id == played => {
                 let id = self.wait(Duration::from_secs(self.application.timeout_s.into()));
                 self.state = State::Listening(id);
@@ -293,6 +301,14 @@ mod tests {
         assert!(after(&mut s, Told::Digit('1')).is_empty(), "too late");
         assert_eq!(after(&mut s, Told::Played(8)), ["hang up: no choice was made"]);
         assert!(after(&mut s, Told::Started).is_empty());
+    }
+
+    #[test]
+    fn who_is_only_to_hear_music_hears_it_and_is_asked_nothing() {
+        let mut s = Session::music(session().application);
+        assert_eq!(after(&mut s, Told::Started), ["loop moh 1"]);
+        assert!(after(&mut s, Told::Digit('1')).is_empty());
+        assert!(after(&mut s, Told::HungUp).is_empty());
     }
 
     #[test]

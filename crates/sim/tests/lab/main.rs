@@ -1,5 +1,6 @@
 //! The simulated lab: whole calls over bad networks, in virtual time.
 
+mod call_control;
 mod chaos;
 mod contact_centre;
 mod domains;

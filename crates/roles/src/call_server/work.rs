@@ -1,0 +1,153 @@
+//! What a desk asks of an agent's phone: to answer, to hold, to take back.
+//!
+//! A phone that has a door for it (`Allow-Events: talk, hold`) is told by NOTIFY within its dialog and does it itself; the
+//! desk is answered when the phone has done it, or after five seconds that it has not.
+
+use std::time::Duration;
+
+use sip::{ClientId, Method, Name};
+
+use super::CallServer;
+use super::call::{Alarm, Asked, Call, HoldStep, Holder, Stage};
+use crate::shell::{CallNo, Doors, LegNo, Outcome, Shell};
+use crate::{ControlId, Reply, Verb};
+
+/// How long a phone may take to do what it was told to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl CallServer {
+    /// Answered at once, or when the phone has done it.
+    pub(super) fn work(&mut self, shell: &mut Shell, control: ControlId, no: CallNo, verb: Verb) {
+        let ready = match self.calls.get(&no) {
+            None => Err(format!("there is no call {}", no.0)),
+            Some(call) if call.asked.is_some() => Err("the phone is still doing what it was asked to before".into()),
+            Some(call) => call.can(shell, &verb),
+        };
+        if let Err(why) = ready {
+            return shell.reply(control, Reply::Sorry(why));
+        }
+        if let Some(call) = self.calls.get_mut(&no) {
+            call.asked = Some(Asked { control, verb: verb.clone(), request: None });
+            self.timers.set(shell.now().mono + PATIENCE, Alarm::Unheeded(no, control));
+        }
+        if let Err(why) = self.begin(shell, no, &verb) {
+            self.answer_desk(shell, no, &verb, Err(why));
+        }
+    }
+
+    fn begin(&mut self, shell: &mut Shell, no: CallNo, verb: &Verb) -> Result<(), String> {
+        let call = self.calls.get_mut(&no).ok_or("the call is over")?;
+        let leg = call.phones_leg().ok_or("no agent has the call")?;
+        let doors = doors_of(shell, leg);
+        let by = call.stage.hold().map(|hold| hold.by);
+        let told = match verb {
+            Verb::Answer => Some("talk"),
+            Verb::Hold => Some("hold").filter(|_| doors.hold),
+            Verb::Retrieve => Some("talk").filter(|_| by == Some(Holder::Phone)),
+        };
+        match (told, verb) {
+            (Some(event), _) => {
+                let request = tell(shell, leg, event);
+                if let Some(asked) = &mut call.asked {
+                    asked.request = request;
+                }
+                Ok(())
+            }
+            (None, Verb::Hold) => self.hold_for_phone(shell, no),
+            (None, Verb::Retrieve | Verb::Answer) => self.retrieve_for_phone(shell, no),
+        }
+    }
+
+    /// The phone's answer to what it was told. True: it was that.
+    pub(super) fn phone_said(&mut self, shell: &mut Shell, no: CallNo, client: ClientId, outcome: &Outcome) -> bool {
+        let Some(call) = self.calls.get_mut(&no) else { return false };
+        let Some(asked) = call.asked.as_mut().filter(|asked| asked.request == Some(client)) else { return false };
+        asked.request = None;
+        let status = outcome.status();
+        if !status.is_success() {
+            let verb = asked.verb.clone();
+            let why = format!("the phone: {} {}", status.0, status.reason());
+            // It said that it would and does not: what needs nothing of it is left.
+            let done = match verb {
+                Verb::Hold => self.hold_for_phone(shell, no),
+                Verb::Answer | Verb::Retrieve => Err(why),
+            };
+            if let Err(why) = done {
+                self.answer_desk(shell, no, &verb, Err(why));
+            }
+        }
+        true
+    }
+
+    pub(super) fn unheeded(&mut self, shell: &mut Shell, no: CallNo, control: ControlId) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        if call.asked.as_ref().is_some_and(|asked| asked.control == control) {
+            call.forsake_desk(shell, "the phone has not done it within 5 s");
+        }
+    }
+
+    pub(super) fn answer_desk(&mut self, shell: &mut Shell, no: CallNo, verb: &Verb, outcome: Result<(), String>) {
+        if let Some(call) = self.calls.get_mut(&no) {
+            call.answer_desk(shell, verb, outcome);
+        }
+    }
+}
+
+impl Call {
+    /// Whether the agent's phone can be asked for this now; why not, in words.
+    fn can(&self, shell: &Shell, verb: &Verb) -> Result<(), String> {
+        let leg = self.phones_leg().ok_or("no agent has the call")?;
+        let doors = doors_of(shell, leg);
+        let talking = matches!(self.stage, Stage::Talking { .. });
+        match (verb, self.stage.hold()) {
+            (Verb::Answer, _) if self.ringing.is_none() => Err("the agent's phone does not ring".into()),
+            (Verb::Answer, _) if !doors.talk => {
+                Err("the phone cannot be told to answer: it takes no Event: talk".into())
+            }
+            (Verb::Answer, _) => Ok(()),
+            (_, _) if !talking => Err("the agent's call is not connected".into()),
+            (Verb::Hold, None) => Ok(()),
+            (Verb::Hold, Some(_)) => Err("the caller is held already".into()),
+            (Verb::Retrieve, None) => Err("the caller is not held".into()),
+            (Verb::Retrieve, Some(hold)) if hold.step != HoldStep::Held => {
+                Err("media is being agreed; try again".into())
+            }
+            (Verb::Retrieve, Some(hold)) if hold.by == Holder::Phone && !doors.talk => {
+                Err("the phone holds the call by its own key and takes no Event: talk: take it back there".into())
+            }
+            (Verb::Retrieve, Some(_)) => Ok(()),
+        }
+    }
+
+    /// What the agent's phone can be asked to do with it now.
+    pub(super) fn verbs(&self, shell: &Shell) -> Vec<Verb> {
+        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve];
+        all.into_iter().filter(|verb| self.can(shell, verb).is_ok()).collect()
+    }
+
+    /// Nobody will do any more what the phone was asked to.
+    pub(super) fn forsake_desk(&mut self, shell: &mut Shell, why: &str) {
+        if let Some(asked) = self.asked.take() {
+            shell.reply(asked.control, Reply::Sorry(why.to_owned()));
+        }
+    }
+
+    /// The leg to the agent's phone.
+    fn phones_leg(&self) -> Option<LegNo> {
+        match (&self.ringing, &self.stage) {
+            (Some(ringing), _) => Some(ringing.leg),
+            (None, Stage::Connecting { agent, .. } | Stage::Talking { agent, .. }) => Some(*agent),
+            _ => None,
+        }
+    }
+}
+
+fn doors_of(shell: &Shell, leg: LegNo) -> Doors {
+    shell.book().leg(leg).map(|entry| entry.doors).unwrap_or_default()
+}
+
+/// NOTIFY without a subscription, within the dialog, as phones of the field take it.
+fn tell(shell: &mut Shell, leg: LegNo, event: &str) -> Option<ClientId> {
+    let headers = vec![(Name::Event, event.into()), (Name::SubscriptionState, "active".into())];
+    shell.request(leg, Method::Notify, headers, None)
+}

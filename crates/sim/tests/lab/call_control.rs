@@ -1,0 +1,398 @@
+//! What desks have agents' phones do with calls, and what phones do by their own keys: over real messages in virtual time.
+
+use std::time::Duration;
+
+use call::record::LegState;
+use roles::{AgentView, Control, DialogView, Kind, Reply, Verb};
+use sim::rig::{Papers, Sound, World, lab};
+
+const S: Duration = Duration::from_secs(1);
+
+/// Where what a caller hears comes from.
+const MUSIC: &str = "127.18.133.143";
+const OTHER_MUSIC: &str = "127.18.133.144";
+const PHONE: &str = "127.18.133.75";
+
+/// The lab with phones that do as they are told, or know nothing of it.
+fn lab(seed: u64, sound: Sound, call_control: bool, answer_after: Option<Duration>) -> World {
+    let mut world = World::new(seed, sound);
+    world.start_site(&lab::site());
+    world.start(lab::carrier(), Papers::None);
+    for line in ["1001", "1002"] {
+        let mut plan = lab::agent(line, answer_after);
+        if let Kind::Phone(phone) = &mut plan.kind {
+            (phone.call_control, phone.calls) = (call_control, 2);
+        }
+        world.start(plan, Papers::phone(&format!("phone{line}.lab.example")));
+    }
+    world.run(S);
+    world
+}
+
+fn to_the_queue(world: &mut World) {
+    world.dial("6016");
+    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+    world.run(S);
+    world.press("1");
+    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+    world.run(S);
+}
+
+fn to_the_agent(world: &mut World) {
+    to_the_queue(world);
+    world.ready("1001");
+    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    world.run(2 * S);
+}
+
+fn dialogs(world: &mut World) -> Vec<DialogView> {
+    match world.ask("cvp1", Control::Dialogs) {
+        Reply::Dialogs(dialogs) => dialogs,
+        other => panic!("dialogs, not {other:?}"),
+    }
+}
+
+#[track_caller]
+fn dialog(world: &mut World) -> DialogView {
+    let dialogs = dialogs(world);
+    let [dialog] = dialogs.as_slice() else { panic!("one dialog, not {dialogs:?}\n{}", world.ladder()) };
+    dialog.clone()
+}
+
+fn state(world: &mut World, agent: &str) -> String {
+    match world.ask("cvp1", Control::Agents) {
+        Reply::Agents(agents) => {
+            let found: Option<AgentView> = agents.into_iter().find(|view| view.id == agent);
+            found.expect("a known agent").state
+        }
+        other => panic!("agents, not {other:?}"),
+    }
+}
+
+/// Asks for it, and gives what came of it within six seconds.
+fn work(world: &mut World, verb: Verb) -> Reply {
+    let call = dialog(world).call;
+    let asked = world.control("cvp1", Control::Work { call, verb });
+    world.until(6 * S, |world| world.replies.contains_key(&asked));
+    world.replies.remove(&asked).expect("it is there")
+}
+
+/// With whom the caller's media is.
+fn hears(world: &mut World) -> String {
+    let calls = world.calls("cube1");
+    let media = calls[1].media.as_ref().and_then(|media| media.remote);
+    media.map(|addr| addr.ip().to_string()).unwrap_or_default()
+}
+
+fn nothing_is_left(world: &mut World) {
+    world.run(40 * S);
+    for node in ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "phone1002", "carrier"] {
+        match world.ask(node, Control::Status) {
+            Reply::Status(status) => {
+                let left = (status.calls, status.legs, status.dialogs);
+                assert_eq!(left, (0, 0, 0), "{node} keeps {status:?}\n{}", world.ladder());
+            }
+            other => panic!("a status, not {other:?}"),
+        }
+    }
+    for (node, leg) in &world.legs {
+        assert_eq!(leg.state, LegState::Ended, "{node}: {leg:?}");
+    }
+}
+
+/// The caller hears music, the agent's phone and the desk know it.
+#[track_caller]
+fn is_held(world: &mut World) {
+    let dialog = dialog(world);
+    assert!(dialog.connected && dialog.held, "{dialog:?}\n{}", world.ladder());
+    assert_eq!(state(world, "1001"), "HOLD");
+    assert_eq!(hears(world), MUSIC, "{}", world.ladder());
+}
+
+#[track_caller]
+fn is_talking(world: &mut World) {
+    let dialog = dialog(world);
+    assert!(dialog.connected && !dialog.held, "{dialog:?}\n{}", world.ladder());
+    assert_eq!(dialog.verbs, [Verb::Hold]);
+    assert_eq!(state(world, "1001"), "TALKING");
+    assert_eq!(hears(world), PHONE, "{}", world.ladder());
+}
+
+#[test]
+fn a_phone_that_holds_by_its_own_key_is_held_at_the_desk_and_its_caller_hears_music() {
+    let mut world = lab(1, Sound::real(1, World::prompts()), true, Some(S));
+    to_the_agent(&mut world);
+    is_talking(&mut world);
+    let before = dialog(&mut world);
+    assert_eq!(world.ask("phone1001", Control::Hold { on: true }), Reply::Done);
+    world.run(2 * S);
+    is_held(&mut world);
+    assert_eq!(dialog(&mut world).verbs, [Verb::Retrieve]);
+    assert!(dialog(&mut world).since_ms > before.since_ms);
+    let heard = |world: &mut World| {
+        let legs = world.calls("cube1");
+        let media = |at: usize| legs[at].media.clone().expect("media visits the border");
+        (media(0).tx_octets, media(1).rx_protected, media(1).auth_failed, media(0).tx_clear)
+    };
+    let at_first = heard(&mut world);
+    let phone = |world: &mut World| world.calls("phone1001")[0].media.clone().expect("a phone ends media");
+    let quiet = (phone(&mut world).tx_protected, phone(&mut world).rx_protected);
+    world.run(5 * S);
+    let after = heard(&mut world);
+    assert!(after.1 >= at_first.1 + 200, "music is a packet each 20 ms: {at_first:?} {after:?}");
+    assert_eq!(after.2, at_first.2, "nothing came with keys of before");
+    let still = (phone(&mut world).tx_protected, phone(&mut world).rx_protected);
+    assert_eq!(still, quiet, "the phone neither says nor hears anything");
+    assert!(!world.saw("cube1", "carrier", "INVITE"), "the carrier's leg is left in peace");
+    // Of the phone's own side nothing in clear, and nothing that was not secured.
+    for leg in world.calls("cvp1").iter().chain(&world.calls("cucm1")) {
+        assert!(leg.passed.as_ref().is_some_and(|passed| passed.is_secure() && passed.sdes_key_seen), "{leg:?}");
+    }
+
+    assert_eq!(world.ask("phone1001", Control::Hold { on: false }), Reply::Done);
+    world.run(2 * S);
+    is_talking(&mut world);
+    let back = (phone(&mut world).tx_protected, phone(&mut world).rx_protected);
+    assert!(back.0 > still.0 + 50 && back.1 > still.1 + 50, "they talk again: {still:?} {back:?}");
+    let words: Vec<String> =
+        world.calls("cvp1").iter().flat_map(|leg| leg.events.iter().map(|event| event.what.clone())).collect();
+    for expected in ["the agent's phone holds the caller", "the agent is back with the caller"] {
+        assert!(words.iter().any(|what| what == expected), "{expected}: {words:?}");
+    }
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+    for node in ["cube1", "cvp1", "cucm1"] {
+        assert_eq!(world.statements_of(node).len(), 1, "{node}");
+    }
+}
+
+#[test]
+fn a_desk_has_the_phone_hold_and_take_back_by_telling_it() {
+    let mut world = lab(2, Sound::still(), true, Some(S));
+    to_the_agent(&mut world);
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(S);
+    assert!(world.saw("cvp1", "cucm1", "NOTIFY") && world.saw("cucm1", "phone1001", "NOTIFY"), "{}", world.ladder());
+    assert!(world.saw("phone1001", "cucm1", "INVITE"), "the phone does it itself: {}", world.ladder());
+    is_held(&mut world);
+    assert!(matches!(work(&mut world, Verb::Hold), Reply::Sorry(_)), "held already");
+    let call = dialog(&mut world).call;
+    assert!(matches!(world.ask("cvp1", Control::Transfer { call, to: "sales".into() }), Reply::Sorry(_)));
+    assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
+    world.run(S);
+    is_talking(&mut world);
+    assert!(matches!(work(&mut world, Verb::Retrieve), Reply::Sorry(_)), "not held");
+    // Held by the desk, taken back by the phone's own key.
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(S);
+    assert_eq!(world.ask("phone1001", Control::Hold { on: false }), Reply::Done);
+    world.run(S);
+    is_talking(&mut world);
+    world.hang_up("phone1001");
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn a_phone_that_takes_no_orders_is_held_from_here() {
+    let mut world = lab(3, Sound::real(3, World::prompts()), false, Some(S));
+    to_the_agent(&mut world);
+    is_talking(&mut world);
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(2 * S);
+    is_held(&mut world);
+    assert!(!world.saw("cucm1", "phone1001", "NOTIFY"), "{}", world.ladder());
+    let phone = |world: &mut World| {
+        let media = world.calls("phone1001")[0].media.clone().expect("a phone ends media");
+        (media.tx_protected, media.rx_protected)
+    };
+    let quiet = phone(&mut world);
+    world.run(5 * S);
+    assert_eq!(phone(&mut world), quiet, "the phone neither says nor hears anything");
+    assert!(!world.saw("cube1", "carrier", "INVITE"), "the carrier's leg is left in peace");
+    assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
+    world.run(2 * S);
+    is_talking(&mut world);
+    let back = phone(&mut world);
+    assert!(back.0 > quiet.0 + 50 && back.1 > quiet.1 + 50, "they talk again: {quiet:?} {back:?}");
+
+    // By its own key it is the phone's alone to take back.
+    assert_eq!(world.ask("phone1001", Control::Hold { on: true }), Reply::Done);
+    world.run(S);
+    assert_eq!(dialog(&mut world).verbs, []);
+    assert!(matches!(work(&mut world, Verb::Retrieve), Reply::Sorry(_)));
+    assert_eq!(world.ask("phone1001", Control::Hold { on: false }), Reply::Done);
+    world.run(S);
+    is_talking(&mut world);
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn hanging_up_while_held_ends_everything() {
+    for who in ["carrier", "phone1001", "desk"] {
+        for call_control in [false, true] {
+            let mut world = lab(4, Sound::still(), call_control, Some(S));
+            to_the_agent(&mut world);
+            assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+            world.run(S);
+            is_held(&mut world);
+            match who {
+                "desk" => {
+                    let call = dialog(&mut world).call;
+                    assert_eq!(world.ask("cvp1", Control::Drop { call }), Reply::Done);
+                }
+                node => world.hang_up(node),
+            }
+            world.run(S);
+            assert_eq!(dialogs(&mut world), []);
+            assert_eq!(state(&mut world, "1001"), "READY");
+            nothing_is_left(&mut world);
+        }
+    }
+}
+
+#[test]
+fn music_that_is_lost_comes_from_the_next_browser() {
+    let mut world = lab(5, Sound::still(), true, Some(S));
+    to_the_agent(&mut world);
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(S);
+    is_held(&mut world);
+    world.kill("vvb1");
+    world.run(30 * S);
+    assert!(dialog(&mut world).held);
+    assert_eq!(hears(&mut world), OTHER_MUSIC, "{}", world.ladder());
+    // With none left the caller is held in silence, and can be taken back.
+    world.kill("vvb2");
+    world.run(30 * S);
+    assert!(dialog(&mut world).held);
+    assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
+    world.run(S);
+    is_talking(&mut world);
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(S);
+    assert!(dialog(&mut world).held);
+    world.hang_up("carrier");
+    world.run(40 * S);
+    for node in ["cube1", "cvp1", "cucm1", "phone1001"] {
+        assert_eq!(world.calls(node).len(), 0, "{node}");
+    }
+}
+
+#[test]
+fn a_held_call_is_kept_up_by_refreshes_and_outlives_the_call_server() {
+    for call_control in [false, true] {
+        let mut world = lab(6, Sound::still(), call_control, Some(S));
+        to_the_agent(&mut world);
+        assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+        world.run(7200 * S);
+        is_held(&mut world);
+        world.kill("cvp1");
+        world.run(2 * S);
+        world.restart(roles::Plan::compile(&lab::site(), "cvp1", 1).unwrap(), Papers::node("cvp1.lab.example"));
+        world.run(2 * S);
+        assert!(dialog(&mut world).held, "{}", world.ladder());
+        assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done, "{}", world.ladder());
+        world.run(2 * S);
+        assert_eq!(hears(&mut world), PHONE, "{}", world.ladder());
+        world.hang_up("carrier");
+        world.run(40 * S);
+        for node in ["cube1", "cvp1", "cucm1", "phone1001"] {
+            assert_eq!(world.calls(node).len(), 0, "{node}");
+        }
+    }
+}
+
+#[test]
+fn a_phone_that_rings_is_answered_at_the_desk_if_it_can_be_told() {
+    let mut world = lab(7, Sound::still(), true, None);
+    to_the_queue(&mut world);
+    world.ready("1001");
+    world.until(5 * S, |world| world.saw("cucm1", "cvp1", "180 INVITE"));
+    world.run(S);
+    assert_eq!(dialog(&mut world).verbs, [Verb::Answer]);
+    assert!(matches!(work(&mut world, Verb::Hold), Reply::Sorry(_)), "it rings");
+    assert_eq!(work(&mut world, Verb::Answer), Reply::Done);
+    world.run(2 * S);
+    is_talking(&mut world);
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+
+    let mut world = lab(8, Sound::still(), false, None);
+    to_the_queue(&mut world);
+    world.ready("1001");
+    world.until(5 * S, |world| world.saw("cucm1", "cvp1", "180 INVITE"));
+    world.run(S);
+    assert_eq!(dialog(&mut world).verbs, []);
+    match work(&mut world, Verb::Answer) {
+        Reply::Sorry(words) => assert!(words.contains("Event: talk"), "{words}"),
+        other => panic!("not {other:?}"),
+    }
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}
+
+/// Who may have a phone pick up may listen to a room: the profile of the trunk says who may.
+#[test]
+fn a_trunk_without_the_right_is_not_told_that_a_phone_could_be_controlled() {
+    let site = include_str!("../../../../examples/lab.toml").replace("accept_unsolicited_notification = true", "");
+    let site = site::Site::parse(&site).unwrap_or_else(|problems| panic!("{}", problems[0]));
+    let mut world = World::lab_of(&site, 9, Sound::still(), None);
+    to_the_queue(&mut world);
+    world.ready("1001");
+    world.until(5 * S, |world| world.saw("cucm1", "cvp1", "180 INVITE"));
+    world.run(S);
+    assert_eq!(dialog(&mut world).verbs, []);
+    world.control("phone1001", Control::Answer);
+    world.run(2 * S);
+    // Held all the same, from here.
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(S);
+    is_held(&mut world);
+    assert!(!world.saw("cucm1", "phone1001", "NOTIFY"), "{}", world.ladder());
+    assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn hold_and_back_with_nodes_written_out_and_read_back_at_random_steps() {
+    for seed in 0..20 {
+        let mut world = lab(100 + seed, Sound::still(), seed % 2 == 0, Some(S));
+        world.shake();
+        to_the_agent(&mut world);
+        for _ in 0..3 {
+            assert_eq!(work(&mut world, Verb::Hold), Reply::Done, "seed {seed}: {}", world.ladder());
+            world.run(S);
+            is_held(&mut world);
+            assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done, "seed {seed}: {}", world.ladder());
+            world.run(S);
+            is_talking(&mut world);
+        }
+        world.hang_up(if seed % 3 == 0 { "carrier" } else { "phone1001" });
+        nothing_is_left(&mut world);
+    }
+}
+
+/// Without a pause between them: whatever crosses, nobody is left hanging.
+#[test]
+fn hold_and_back_in_quick_succession_end_in_what_was_asked_last() {
+    for pause_ms in [0, 1, 2, 3, 5, 8, 13, 21, 50] {
+        let mut world = lab(200, Sound::still(), true, Some(S));
+        to_the_agent(&mut world);
+        for turn in 0..6 {
+            // The phone says no while media is being agreed, and then it was not asked.
+            world.control("phone1001", Control::Hold { on: turn % 2 == 0 });
+            world.run(Duration::from_millis(pause_ms));
+        }
+        world.run(3 * S);
+        let held = dialog(&mut world).held;
+        let phone = world.calls("phone1001");
+        let says: Vec<&str> = phone[0].events.iter().map(|event| event.what.as_str()).collect();
+        let last = says.iter().rfind(|what| what.starts_with("media is ")).copied().unwrap_or("media is sendrecv");
+        assert_eq!(held, !last.starts_with("media is sendrecv"), "{pause_ms} ms: {says:?}\n{}", world.ladder());
+        assert_eq!(hears(&mut world), if held { MUSIC } else { PHONE }, "{pause_ms} ms: {}", world.ladder());
+        world.hang_up("carrier");
+        nothing_is_left(&mut world);
+    }
+}
