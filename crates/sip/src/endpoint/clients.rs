@@ -347,13 +347,13 @@ impl Endpoint {
     }
 
     /// Sends a request of which nothing was heard once more, when its stream has ended: the same bytes, so that whoever
-    /// has it already knows it by its branch. Within a dialog it goes to the dialog's own target; what went to a target
-    /// goes there once more, for a peer may close a connection just as we send over it.
+    /// has it already knows it by its branch. Within a dialog it goes to the dialog's own target; an INVITE that went to a
+    /// target goes there once more, for a peer may close a connection just as we send over it. Not so other requests
+    /// outside of dialogs: over streams a peer forgets them with its answer, and would do them twice.
     pub(super) fn moved(&mut self, id: u64) -> bool {
         let Some(client) = self.clients.get_mut(&id).filter(|client| client.is_unheard()) else { return false };
         let target = match &client.hop {
-            // A BYE has a timer of its own, see `persists`.
-            Hop::Target(_) if client.resent || client.message.is(&Method::Bye) => None,
+            Hop::Target(_) if client.resent || !client.message.is(&Method::Invite) => None,
             Hop::Target(target) => Some(target.clone()),
             // The Via names a transport; over another one it would be a lie.
             Hop::Flow(_) => client
