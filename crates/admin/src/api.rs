@@ -39,6 +39,24 @@ pub enum Availability {
     Logout,
 }
 
+/// `POST /api/v1/reload`: the process of the node reads its certificates, roots and lists again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// A revocation list of the site's own CA (PEM) that is taken first, if it is newer than the one there.
+    #[serde(default)]
+    pub list: Option<String>,
+    /// The site, too, as at SIGHUP.
+    #[serde(default)]
+    pub site: bool,
+}
+
+/// Its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What changed, a line each.
+    pub changed: Vec<String>,
+}
+
 /// Body of every answer that is not 2xx.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

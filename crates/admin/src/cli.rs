@@ -85,6 +85,12 @@ pub enum Command {
         #[arg(long = "name", value_name = "ADDRESS=NAME")]
         names: Vec<String>,
     },
+    /// Let running nodes read site and certificates again, as SIGHUP does: calls that are up keep theirs.
+    Reload {
+        /// This node's process only; default: every node's.
+        #[arg(long)]
+        node: Option<String>,
+    },
     /// Let a node's calls end and take no new ones; returns when the last has ended.
     Drain { node: String },
     /// Trust lists, signed and encrypted files.
@@ -157,7 +163,69 @@ pub enum Cert {
         out: PathBuf,
     },
     /// Print the identities of the data directory.
-    List,
+    List {
+        /// Everything that this CA has issued, with its serial, and what of it is revoked.
+        #[arg(long)]
+        all: bool,
+    },
+    /// What becomes of a certificate: who uses it, until when, and on which date and why connections with it will break.
+    Show {
+        /// A node, `NODE@TRUSTPOINT` or `admin`; default: all.
+        name: Option<String>,
+    },
+    /// Give an identity a new key and certificate, at once and without a restart. Nothing is interrupted: what is up stays
+    /// up, and the certificate before stays good.
+    Renew {
+        /// A node, `NODE@TRUSTPOINT` or `admin`.
+        name: String,
+        /// A call manager whose phones know its certificate: take the new one now, though phones may not know it yet.
+        #[arg(long)]
+        dangerous_at_once: bool,
+    },
+    /// Take a certificate back, for good: nobody lets its holder in any more, and its connections are closed at once. Says
+    /// first which those are, and asks.
+    Revoke {
+        /// An identity's name, a certificate's name or serial, or a file with the certificate.
+        what: String,
+        /// `unspecified`, `key-compromise`, `affiliation-changed`, `superseded`, `cessation-of-operation` or
+        /// `privilege-withdrawn`
+        #[arg(long, default_value = "unspecified")]
+        reason: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Make the list of what is revoked anew (good for 90 days) and hand it to every node of the site.
+    Crl,
+    /// A new key for an identity, which stays here, and a request for its certificate (PKCS #10) to hand to an authority.
+    Csr {
+        /// A node, `NODE@TRUSTPOINT` or `admin`.
+        name: String,
+        /// `p256`, `p384`, `rsa2048`, `rsa3072` or `rsa4096`
+        #[arg(long, default_value = "p256")]
+        key: String,
+        /// Where to write it; default: standard output.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Sign such a request with the site's own CA: for a node whose data directory is elsewhere.
+    Sign {
+        /// Whose certificate it is to be; the site says which names it has, not the request.
+        name: String,
+        request: PathBuf,
+        /// Where to write the chain; default: standard output.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Put a chain that an authority issued into force, the node's certificate first. It is judged before anything changes.
+    Import { name: String, chain: PathBuf },
+    /// Write an identity's chain: what others may need to know it by. Its key stays here.
+    Export {
+        name: String,
+        /// Default: standard output.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

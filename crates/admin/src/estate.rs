@@ -15,7 +15,7 @@ use crate::link::Client;
 /// Site, identities and one client a node. Nothing is connected until it is asked.
 pub struct Estate {
     pub site: Site,
-    /// The site's own root alone: a partner's in `roots/` vouches for no node of ours and for no statement.
+    /// The site's own root with its list alone: a partner's in `roots/` vouches for no node of ours and for no statement.
     pub roots_pem: Vec<String>,
     clients: BTreeMap<String, Client>,
 }
@@ -26,7 +26,7 @@ impl Estate {
     pub fn open(data: &DataDir) -> anyhow::Result<Estate> {
         let site = data.site()?;
         let identity = data.admin()?;
-        let roots_pem = vec![data.own_root_pem()?];
+        let roots_pem = vec![data.own_trust_pem()?];
         let mut clients = BTreeMap::new();
         for node in &site.nodes {
             let address = SocketAddr::new(node.address, node.control_port);

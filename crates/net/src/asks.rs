@@ -8,12 +8,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use roles::{Ask, AskId, Journal, Told};
-use trust::Identity;
 
+use crate::credentials::Credentials;
 use crate::keep::{Keeper, Kept, What};
 use crate::mailbox::Sender;
 use crate::node::Letter;
-use crate::web::{Archive, Errand as Outside, Trust, Wanted, Web};
+use crate::web::{Archive, Errand as Outside, Wanted, Web};
 
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
@@ -57,9 +57,7 @@ pub(crate) struct Asks {
 struct Asker {
     name: String,
     /// `None`: this node has none and cannot sign.
-    identity: Option<Identity>,
-    /// Whom it believes about page servers.
-    trust: Option<Arc<Trust>>,
+    credentials: Option<Arc<Credentials>>,
     letters: Sender<Letter>,
 }
 
@@ -109,14 +107,8 @@ impl AskThreads {
     }
 
     /// A node's way to them.
-    pub(crate) fn asks(
-        &self,
-        name: String,
-        identity: Option<Identity>,
-        trust: Option<Trust>,
-        letters: Sender<Letter>,
-    ) -> Asks {
-        let node = Arc::new(Asker { name, identity, trust: trust.map(Arc::new), letters });
+    pub(crate) fn asks(&self, name: String, credentials: Option<Arc<Credentials>>, letters: Sender<Letter>) -> Asks {
+        let node = Arc::new(Asker { name, credentials, letters });
         Asks {
             node,
             signer: self.signer.clone(),
@@ -155,11 +147,12 @@ impl Asks {
     fn outside(&self, job: Job) -> Result<(), Job> {
         let Ok(room) = self.web.try_reserve() else { return Err(job) };
         let asker = self.node.clone();
-        match (job, &self.node.trust) {
+        let trust = self.node.credentials.as_ref().map(|credentials| credentials.now().pages.clone());
+        match (job, trust) {
             (Job::Ask { id, ask: Ask::Fetch(fetch) }, Some(trust)) => {
                 let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
                 let (node, archive) = (self.node.name.clone(), self.archive.clone());
-                let wanted = Wanted { node, trust: trust.clone(), archive, fetch, answer: Box::new(tell) };
+                let wanted = Wanted { node, trust, archive, fetch, answer: Box::new(tell) };
                 room.send(Outside::Page(wanted));
             }
             (Job::Ask { id, ask: Ask::Resolve(question) }, _) => {
@@ -226,9 +219,11 @@ fn answer(asker: &Asker, id: AskId, told: Told) {
 }
 
 fn sign(asker: &Asker, payload: &[u8]) -> Told {
-    let Some(identity) = &asker.identity else {
+    let Some(credentials) = &asker.credentials else {
         return Told::Failed("this node has no identity to sign with".into());
     };
+    // The one of this moment: a certificate that was renewed while the call was up signs its statement.
+    let identity = &credentials.now().settings.identity;
     match identity.sign(payload) {
         Ok(signature) => Told::Signed { signature, chain_der: identity.chain_der() },
         Err(error) => Told::Failed(error.to_string()),
@@ -265,7 +260,7 @@ mod tests {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let threads = AskThreads::start(Slow { gate, batches: batches.clone(), fails }, Vec::new()).unwrap();
         let (letters, inbox) = mailbox(100).unwrap();
-        let asks = threads.asks("n".into(), None, None, letters);
+        let asks = threads.asks("n".into(), None, letters);
         for n in 0..20 {
             let ask = Ask::Persist(Persist::Call { call: n, state: None });
             assert!(asks.ask(Job::Ask { id: AskId(n), ask }).is_ok());
@@ -302,7 +297,7 @@ mod tests {
     fn who_has_no_identity_is_told_so() {
         let threads = AskThreads::start(crate::keep::Nothing, Vec::new()).unwrap();
         let (letters, inbox) = mailbox(10).unwrap();
-        let asks = threads.asks("n".into(), None, None, letters);
+        let asks = threads.asks("n".into(), None, letters);
         assert!(asks.ask(Job::Ask { id: AskId(1), ask: Ask::Sign { payload: vec![1] } }).is_ok());
         drop(asks);
         threads.stop();

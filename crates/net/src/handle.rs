@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 
 use roles::{Control, Journal, RefusalRecord, Reply, Watched};
-use tokio::sync::oneshot;
+use rustls_pki_types::CertificateDer;
+use tokio::sync::{oneshot, watch};
 
+use crate::credentials::Credentials;
+use crate::errands::Errands;
 use crate::keep::Reader;
 use crate::mailbox::Sender;
 use crate::node::Letter;
@@ -18,16 +21,17 @@ pub struct NodeHandle {
     pub(crate) letters: Sender<Letter>,
 }
 
-/// What does not change while the node runs.
+/// What stays while the node runs.
 pub(crate) struct Facts {
     pub name: String,
     pub control_address: SocketAddr,
     pub local: Vec<(sip::Transport, SocketAddr)>,
     pub started_ms: u64,
-    pub identity: Option<trust::Identity>,
-    /// The site's own root first ([`store::DataDir::roots_pem`]).
-    pub roots_pem: Vec<String>,
+    /// `None` for one without (the lab's carrier). These may change.
+    pub credentials: Option<Arc<Credentials>>,
     pub statements: Reader,
+    /// To the process that it runs in.
+    pub errands: Errands,
     /// Whom the services for phones turned away.
     pub phones_refused: crate::phone_services::Refusals,
 }
@@ -114,11 +118,31 @@ impl NodeHandle {
         self.facts.started_ms
     }
 
-    /// Identity and the site's own root, for the control listener; `None` for one without (the lab's carrier). Further
-    /// roots that trunks are verified by are left out: whoever signs for a carrier makes no administrators of ours.
+    /// Identity and the site's own root as they are now, for the control listener; `None` for one without (the lab's
+    /// carrier). Further roots that trunks are verified by are left out: whoever signs for a carrier makes no
+    /// administrators of ours.
     pub fn identity(&self) -> Option<(trust::Identity, Vec<String>)> {
-        let own = self.facts.roots_pem.iter().take(1).cloned().collect();
-        self.facts.identity.clone().map(|identity| (identity, own))
+        let held = self.facts.credentials.as_ref()?.now();
+        Some((held.settings.identity.clone(), held.own()))
+    }
+
+    /// Wakes each time that identity, roots or lists of the node become others.
+    pub fn credentials_changes(&self) -> Option<watch::Receiver<u64>> {
+        self.facts.credentials.as_ref().map(|credentials| credentials.changes())
+    }
+
+    /// What is wrong today with the chain of a caller whom the site's own authority vouched for: revoked since, say.
+    pub fn withdrawn(&self, chain: &[CertificateDer<'_>]) -> Option<trust::Refusal> {
+        self.facts.credentials.as_ref()?.withdrawn(chain)
+    }
+
+    /// Asks the node's process to read certificates, roots and lists again, and the site if `site`; a revocation list of the
+    /// site's own CA may come along. What changed, a line each.
+    ///
+    /// # Errors
+    /// Why nothing did, in words.
+    pub async fn read_again(&self, list: Option<String>, site: bool) -> Result<Vec<String>, String> {
+        self.facts.errands.run(list, site).await
     }
 
     /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.

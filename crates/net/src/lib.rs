@@ -6,7 +6,9 @@
 
 mod asks;
 mod clock;
+mod credentials;
 mod dns;
+mod errands;
 mod handle;
 mod keep;
 pub mod load;
@@ -23,6 +25,8 @@ mod socket;
 mod web;
 mod wire;
 
+pub use credentials::LiveTls;
+pub use errands::Errand;
 pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};
 pub use phone_services::{Asker, Enrolled, NoFile, PhoneServices, Station, ask_tvs, enrol};

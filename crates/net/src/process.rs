@@ -8,14 +8,17 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use roles::{Kind, PeerPlan, Plan};
 use sip::Transport;
-use site::{RemoteAddr, Role, Site};
+use site::Site;
 use store::DataDir;
+use tokio::sync::mpsc;
+use trust::Authority;
 use trust::tls::{ClientCertificate, Versions};
-use trust::{Authority, Identity};
 
 use crate::MediaCounts;
 use crate::asks::AskThreads;
 use crate::clock::{Clock, millis};
+use crate::credentials::Credentials;
+use crate::errands::{Errand, Errands, errands};
 use crate::handle::{Facts, NodeHandle};
 use crate::keep::{self, Keeper};
 use crate::mailbox::mailbox;
@@ -25,6 +28,10 @@ use crate::pages;
 use crate::phone_services::PhoneServices;
 use crate::web;
 use crate::wire::{Setup, tls};
+
+mod renewal;
+
+use renewal::authorities_are_there;
 
 /// Media threads of a process, at most: one core each carries about 1,000 calls (ADR 0002).
 const MEDIA_THREADS: usize = 2;
@@ -43,8 +50,11 @@ pub struct Process {
     dir: Option<DataDir>,
     next_owner: Owner,
     generation: u64,
-    /// Whom the site's nodes trust.
-    roots: Vec<(Authority, String)>,
+    /// The site in force; `None` in a process of phones alone.
+    site: Option<Site>,
+    /// What nodes are asked to have done, and where it is done.
+    errands: Errands,
+    inbox: Option<mpsc::Receiver<Errand>>,
 }
 
 struct Running {
@@ -108,10 +118,11 @@ impl Process {
     }
 
     fn start_nodes(&mut self, site: &Site, dir: &DataDir, only: &[String]) -> anyhow::Result<()> {
-        let roots = roots(dir)?;
+        let roots = renewal::roots(dir)?;
         authorities_are_there(site, &roots)?;
-        self.roots = roots.clone();
+        renewal::say_what_is_not_asked(&roots);
         self.dir = Some(dir.clone());
+        self.site = Some(site.clone());
         if site.tls.dangerous_tls_keylog {
             tracing::warn!(
                 "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; \
@@ -119,15 +130,7 @@ impl Process {
             );
         }
         for node in site.nodes.iter().filter(|node| only.is_empty() || only.contains(&node.name)) {
-            let settings = tls::Settings {
-                identity: dir.identity(&node.name)?,
-                trustpoints: trustpoints(dir, node)?,
-                roots: roots_of(dir, node, &roots)?,
-                pinned: Vec::new(),
-                versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
-                clients: client_certificates(&node.role),
-                dangerous_keylog: site.tls.dangerous_tls_keylog,
-            };
+            let settings = renewal::settings(dir, site, node, &roots)?;
             let handle = self.start_node(site, node, settings).with_context(|| format!("node {}", node.name))?;
             let services = PhoneServices::start(dir, site, node, handle.facts.phones_refused.clone());
             self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
@@ -149,6 +152,7 @@ impl Process {
         let prompts = media::Prompts::built_in();
         let media = MediaThreads::start(count, clock, Arc::new(prompts.clone()), seed)?;
         let asks = AskThreads::start(keeper, name_servers)?;
+        let (errands, inbox) = errands();
         Ok(Process {
             clock,
             media,
@@ -160,7 +164,9 @@ impl Process {
             dir: None,
             next_owner: 0,
             generation: 1,
-            roots: Vec::new(),
+            site: None,
+            errands,
+            inbox: Some(inbox),
         })
     }
 
@@ -251,17 +257,14 @@ impl Process {
             let join = media_threads::Letter::Join { owner, deliver: deliver.clone(), range: media_ports };
             media.send(join).map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
         }
-        let identity = tls.as_ref().map(|tls| tls.identity.clone());
-        let roots_pem =
-            tls.as_ref().map(|tls| tls.roots.iter().map(|(_, pem)| pem.clone()).collect()).unwrap_or_default();
-        let trust = tls.as_ref().map(|tls| web::Trust { roots: tls.roots.clone(), versions: tls.versions });
+        let credentials = tls.clone().map(Credentials::new);
         let setup = Setup { node: name.clone(), listen, source, peers, tls };
         let around = node::Surroundings {
             owner,
             clock: self.clock,
             letters: inbox,
             media: self.media.senders(),
-            asks: self.asks.asks(name.clone(), identity.clone(), trust, letters.clone()),
+            asks: self.asks.asks(name.clone(), credentials.clone(), letters.clone()),
         };
         let mut node = Node::new(machine, setup, around)?;
         // Media threads answer in order: once they have, the first ports are in the mailbox, before whatever is asked of
@@ -273,9 +276,9 @@ impl Process {
             control_address,
             local: node.wire().local(),
             started_ms: millis(self.clock.now().wall),
-            identity,
-            roots_pem,
+            credentials,
             statements: self.statements.clone(),
+            errands: self.errands.clone(),
             phones_refused: Default::default(),
         };
         let handle = NodeHandle { facts: Arc::new(facts), letters };
@@ -296,6 +299,12 @@ impl Process {
         self.nodes.iter().map(|node| &node.handle).find(|handle| handle.name() == name).cloned()
     }
 
+    /// What is asked of this process by way of its nodes ([`NodeHandle::read_again`]): whoever runs it takes them once, and
+    /// sees to each. A process whose errands nobody takes answers none.
+    pub fn errands(&mut self) -> Option<mpsc::Receiver<Errand>> {
+        self.inbox.take()
+    }
+
     /// Those of the call managers that serve phones.
     pub fn phone_services(&self) -> &[PhoneServices] {
         &self.phone_services
@@ -306,10 +315,11 @@ impl Process {
         self.media.counts()
     }
 
-    /// Swaps the plans; calls up keep theirs. When it returns, every node judges what comes by its new plan. Listeners
-    /// stay as they are: an address that changed needs a restart, and that is an error here, with nothing swapped.
+    /// Swaps the plans; calls up keep theirs. When it returns, every node judges what comes by its new plan. Identities,
+    /// roots and lists are read again, too ([`Process::refresh`]). Listeners stay as they are: an address that changed needs
+    /// a restart, and that is an error here, with nothing swapped.
     pub fn reload(&mut self, site: &Site) -> anyhow::Result<()> {
-        authorities_are_there(site, &self.roots)?;
+        let swaps = self.read_again(site)?;
         let generation = self.generation + 1;
         let mut plans = Vec::new();
         for node in self.nodes.iter().filter(|node| node.of_site) {
@@ -327,6 +337,8 @@ impl Process {
             plans.push((node.handle.clone(), Arc::new(plan)));
         }
         self.media.prompts(&self.prompts);
+        // A plan may name an authority that was not trusted before.
+        renewal::swap(swaps)?;
         // All are told before any is waited for.
         let told: Vec<_> = plans
             .into_iter()
@@ -341,6 +353,7 @@ impl Process {
                 .with_context(|| format!("node {} is overloaded or gone: its plan was not swapped", handle.name()))?;
         }
         self.generation = generation;
+        self.site = Some(site.clone());
         self.reload_phone_services(site)
     }
 
@@ -352,7 +365,9 @@ impl Process {
             let Some(node) = site.node(handle.name()) else { continue };
             let at = self.phone_services.iter().position(|services| services.node() == node.name);
             match at {
-                Some(at) if self.phone_services.get(at).is_some_and(|services| services.station().is_of(node)) => {
+                Some(at)
+                    if self.phone_services.get(at).is_some_and(|services| services.station().is_of(&dir, node)) =>
+                {
                     continue;
                 }
                 Some(at) => self.phone_services.swap_remove(at).stop(),
@@ -382,67 +397,6 @@ impl Process {
         self.media.stop();
         self.asks.stop();
     }
-}
-
-/// Identities for some peers, the longest match first.
-fn trustpoints(dir: &DataDir, node: &site::Node) -> anyhow::Result<Vec<(RemoteAddr, Identity)>> {
-    let mut rows = Vec::new();
-    for row in &node.crypto_signaling {
-        let addresses: RemoteAddr = row.remote_addr.parse().map_err(anyhow::Error::msg)?;
-        rows.push((addresses, dir.trustpoint(&node.name, &row.trustpoint)?));
-    }
-    rows.sort_by_key(|(addresses, _)| std::cmp::Reverse(addresses.bits));
-    Ok(rows)
-}
-
-/// Root certificates and whose they are: our own first, then those in `roots/` by the names of their files.
-fn roots(dir: &DataDir) -> anyhow::Result<Vec<(Authority, String)>> {
-    let partners = dir.partners_pem()?.into_iter().map(|(name, pem)| (Authority::Named(name), pem));
-    Ok(std::iter::once((Authority::Own, dir.own_root_pem()?)).chain(partners).collect())
-}
-
-/// A peer whose authority is not there could never be verified: better said now than at its first call.
-fn authorities_are_there(site: &Site, roots: &[(Authority, String)]) -> anyhow::Result<()> {
-    for (whose, name) in site.authorities() {
-        anyhow::ensure!(
-            roots.iter().any(|(authority, _)| *authority == Authority::Named(name.to_owned())),
-            "{whose} names authority `{name}`, and there is no roots/{name}.pem in the data directory: put the \
-             authority's root certificate there, in PEM"
-        );
-    }
-    Ok(())
-}
-
-/// Every node asks for a certificate. Only a call manager whose plan lets a phone in by digest alone takes a connection
-/// without one, and its role then admits by digest or refuses.
-fn client_certificates(role: &Role) -> ClientCertificate {
-    match role {
-        Role::CallManager(manager) if manager.phones.iter().any(|phone| admits_by_digest(manager, phone)) => {
-            ClientCertificate::Optional
-        }
-        Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => {
-            ClientCertificate::Required
-        }
-    }
-}
-
-fn admits_by_digest(manager: &site::CallManager, phone: &site::Phone) -> bool {
-    phone.secure_certificate_subject.is_none() && manager.profile_of(phone).enable_digest_authentication
-}
-
-/// Roots of a node: those of the site, and the CAPF that issued its phones' certificates.
-fn roots_of(
-    dir: &DataDir,
-    node: &site::Node,
-    site: &[(Authority, String)],
-) -> anyhow::Result<Vec<(Authority, String)>> {
-    let mut roots = site.to_vec();
-    if let Role::CallManager(manager) = &node.role
-        && manager.phone_services.is_some()
-    {
-        roots.push((Authority::Phones, dir.phone_keys(&node.name)?.capf.chain_pem()));
-    }
-    Ok(roots)
 }
 
 /// From the operating system's generator, by way of TLS's provider.

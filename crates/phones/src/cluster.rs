@@ -17,6 +17,8 @@ pub struct Services {
     pub call_manager: Signer,
     /// What the SIP and HTTPS listeners show.
     pub tls: Certificate,
+    /// What they showed before and some phones still know, or will show next.
+    pub also: Vec<Certificate>,
     pub capf: Certificate,
     pub tvs: Certificate,
     /// SHA-512 unless phones of the oldest kind are to be served.
@@ -29,15 +31,16 @@ impl Services {
     }
 
     /// Every certificate with what it is good for.
-    fn certificates(&self) -> [(&Certificate, Function); 6] {
-        [
+    fn certificates(&self) -> Vec<(&Certificate, Function)> {
+        let mut all = vec![
             (self.recovery.certificate(), Function::Sast),
             (self.call_manager.certificate(), Function::CallManagerAndTftp),
-            (&self.tls, Function::CallManagerAndTftp),
-            (&self.tls, Function::Tftp),
-            (&self.capf, Function::Capf),
-            (&self.tvs, Function::Tvs),
-        ]
+        ];
+        for tls in std::iter::once(&self.tls).chain(&self.also) {
+            all.extend([(tls, Function::CallManagerAndTftp), (tls, Function::Tftp)]);
+        }
+        all.extend([(&self.capf, Function::Capf), (&self.tvs, Function::Tvs)]);
+        all
     }
 
     /// The list of this kind in this mode, made at `timestamp`. In non-secure mode a CTL's call managers are stubs.
@@ -98,6 +101,7 @@ mod tests {
             recovery: signer(keys::RECOVERY),
             call_manager: signer(keys::CALL_MANAGER),
             tls: certificate(keys::TFTP_EC),
+            also: Vec::new(),
             capf: certificate(keys::CAPF),
             tvs: certificate(keys::TVS),
             digest: Digest::Sha512,
@@ -118,6 +122,17 @@ mod tests {
         assert!(services.is_current(&itl, Mode::Mixed) && services.is_current(&ctl, Mode::Mixed));
         let other = Services { tvs: certificate(keys::STRANGER), ..services };
         assert!(!other.is_current(&itl, Mode::Mixed));
+    }
+
+    #[test]
+    fn a_certificate_that_is_announced_stands_beside_the_one_in_force() {
+        let services = Services { also: vec![certificate(keys::STRANGER)], ..services() };
+        let ctl = services.list(Kind::Ctl, Mode::Mixed, NOW).unwrap();
+        let known: Vec<&Certificate> =
+            ctl.of(Function::CallManagerAndTftp).filter_map(|record| record.certificate()).collect();
+        assert!(known.contains(&&certificate(keys::TFTP_EC)) && known.contains(&&certificate(keys::STRANGER)));
+        let ctl = services.list(Kind::Ctl, Mode::NonSecure, NOW).unwrap();
+        assert_eq!(ctl.of(Function::CallManagerAndTftp).count(), 1, "one stub for all");
     }
 
     #[test]

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Show(show) => command::show::run(&data, &show),
         Command::Passport(passport) => command::passport::run(&data, passport),
         Command::Ladder { caller, output, names } => command::ladder::run(&data, &caller, &output, &names),
+        Command::Reload { node } => command::cert::reload(&data, node.as_deref()),
         Command::Drain { node } => command::agent::drain(&data, &node),
         Command::Trust(trust) => command::trust::run(trust),
         Command::Capf(capf) => command::enrol::run(capf),

@@ -3,8 +3,11 @@
 //! ```text
 //! DIR/site.toml                     the site in force
 //! DIR/ca/root.pem, ca/root.key      the private CA; an exported directory has no key
+//! DIR/ca/crl.pem                    what the CA has revoked
 //! DIR/roots/*.pem                   further roots that are trusted
+//! DIR/roots/*.crl                   what each of them has revoked, if it is to be asked (PEM or DER)
 //! DIR/nodes/NAME/chain.pem, key.pem a node's identity
+//! DIR/requests/NAME/key.pem         a key that waits for its certificate
 //! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
 //! DIR/store.sqlite                  the store
 //! DIR/recordings/                   sealed recordings and their key, from the first use
@@ -21,11 +24,22 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail, ensure};
 use site::Site;
-use trust::{Ca, CertificateFacts, Identity, KeyKind, Request};
+use trust::{Ca, CertificateFacts, Identity, Request, RevocationList};
+
+mod issuing;
+mod renewing;
+mod requests;
+mod revoking;
+
+pub use renewing::{Renewed, Tended};
+pub use revoking::Withdrawn;
+
+use issuing::read_identity;
+pub(crate) use issuing::replace_identity;
 
 use crate::{Store, files};
 
-/// Life of a node's certificate: two years. Long enough to forget, so `init` says when one nears its end.
+/// Life of a node's certificate: two years. It renews itself where the CA's key is; `init` says when one nears its end.
 const LIFE: Duration = Duration::from_secs(730 * 24 * 3600);
 const RENEW_WITHIN: i64 = 30 * 24 * 3600;
 /// Clocks of a site differ; a certificate is good from an hour before it was made.
@@ -50,46 +64,26 @@ impl DataDir {
         let dir = DataDir { path: path.to_owned() };
         let _lock = dir.lock()?;
         let mut made = Vec::new();
+        let had_store = dir.store_file().exists();
         let ca = dir.init_root(&site, now, &mut made)?;
         for folder in ["roots", "nodes"] {
             files::create_folder(&dir.path.join(folder))?;
         }
         for node in &site.nodes {
-            let host = site.host_name(node);
-            let request = Request {
-                common_name: host.clone(),
-                dns_names: vec![host],
-                ip_addresses: vec![node.address],
-                node: Some(node.name.clone()),
-                uris: Vec::new(),
-                key: KeyKind::P256,
-                not_before: now - CLOCK_SKEW,
-                not_after: now + LIFE,
-            };
-            dir.init_identity(&ca, &dir.node_folder(&node.name), &request, now, &mut made)?;
-            for point in &node.trustpoints {
-                dir.init_identity(
-                    &ca,
-                    &dir.node_folder(&trustpoint(&node.name, &point.name)),
-                    &request,
-                    now,
-                    &mut made,
-                )?;
+            let request = issuing::of_node(&site, node, now);
+            for identity in issuing::identities_of(node) {
+                dir.init_identity(&ca, &identity, &request, now, &mut made)?;
             }
             dir.init_phone_keys(&site, node, now, &mut made)?;
         }
-        let admin = Request {
-            common_name: format!("administrator of {}", site.name),
-            dns_names: Vec::new(),
-            ip_addresses: Vec::new(),
-            node: None,
-            uris: vec![ADMIN_URI.to_owned()],
-            key: KeyKind::P256,
-            not_before: now - CLOCK_SKEW,
-            not_after: now + LIFE,
-        };
-        dir.init_identity(&ca, &dir.path.join("admin"), &admin, now, &mut made)?;
-        if !dir.store_file().exists() {
+        dir.init_identity(&ca, issuing::ADMIN, &issuing::administrator(&site, now), now, &mut made)?;
+        dir.adopt(&dir.identities()?, now)?;
+        made.extend(dir.restore_list()?);
+        if dir.revocation_list()?.is_none() {
+            let list = dir.make_list_with(now, |_| Ok(()))?;
+            made.push(format!("ca/crl.pem: what the CA has revoked, number {}", list.facts().number));
+        }
+        if !had_store {
             dir.store()?;
             made.push("store.sqlite".to_owned());
         }
@@ -186,6 +180,15 @@ impl DataDir {
         self.read(&self.root_file())
     }
 
+    /// The same with what our CA has revoked, as one text: what peers are judged by.
+    ///
+    /// # Errors
+    /// Root or list cannot be read.
+    pub fn own_trust_pem(&self) -> anyhow::Result<String> {
+        let list = self.revocation_list()?.map_or_else(String::new, |list| list.pem());
+        Ok(format!("{}{list}", self.own_root_pem()?))
+    }
+
     /// The roots that SIP peers are verified by: our own first, then those in `roots/`. Each of them can give any name to
     /// anybody, so what is proved by a URI of ours is never asked of these ([`DataDir::own_root_pem`]).
     pub fn roots_pem(&self) -> anyhow::Result<Vec<String>> {
@@ -207,6 +210,27 @@ impl DataDir {
             roots.push((name.trim_end_matches(".pem").to_owned(), pem));
         }
         Ok(roots)
+    }
+
+    /// The same with the lists of what each has revoked, where there are any: `roots/carrier.crl` beside
+    /// `roots/carrier.pem`, in PEM or DER.
+    ///
+    /// # Errors
+    /// A root or a list cannot be read, or a list has no root beside it.
+    pub fn partners_trust_pem(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut partners = self.partners_pem()?;
+        let folder = self.path.join("roots");
+        for name in names_in(&folder)? {
+            let Some(partner) = name.strip_suffix(".crl") else { continue };
+            let octets = fs::read(folder.join(&name)).with_context(|| format!("cannot read roots/{name}"))?;
+            let lists = RevocationList::read_all(&octets).with_context(|| format!("roots/{name}"))?;
+            let of_it = partners.iter_mut().find(|(other, _)| other == partner);
+            let (_, text) = of_it.with_context(|| {
+                format!("roots/{name} is the list of an authority that is not trusted: put its root beside it as roots/{partner}.pem, or remove it")
+            })?;
+            text.extend(lists.iter().map(RevocationList::pem));
+        }
+        Ok(partners)
     }
 
     /// The private CA.
@@ -242,24 +266,26 @@ impl DataDir {
     fn init_identity(
         &self,
         ca: &Ca,
-        folder: &Path,
+        identity: &str,
         request: &Request,
         now: SystemTime,
         made: &mut Vec<String>,
     ) -> anyhow::Result<()> {
-        let shown = folder.strip_prefix(&self.path).unwrap_or(folder).display().to_string();
+        let folder = self.identity_folder(identity);
+        let shown = folder.strip_prefix(&self.path).unwrap_or(&folder).display().to_string();
         if !folder.exists() {
-            let identity = ca.issue(request)?;
+            let identity = self.issue(identity, request, now)?;
             files::create_folder_with(
-                folder,
+                &folder,
                 &[("chain.pem", &identity.chain_pem()), ("key.pem", &identity.key_pem())],
             )?;
             made.push(format!("{shown}: {}", identity.facts().subject));
             return Ok(());
         }
         // What is there is never overwritten; what no longer fits is said.
-        let identity = read_identity(folder)?;
-        let facts = identity.facts();
+        issuing::complete(&folder)?;
+        let held = read_identity(&folder)?;
+        let facts = held.facts();
         let mut stale = Vec::new();
         if facts.issuer != ca.facts().subject {
             stale.push(format!("it was issued by `{}`, not by this CA", facts.issuer));
@@ -276,7 +302,7 @@ impl DataDir {
         }
         if !stale.is_empty() {
             made.push(format!(
-                "{shown} is kept, but {}: remove the folder and run init again to have a new one",
+                "{shown} is kept, but {}: run `ringfence cert renew {identity}` to have a new one",
                 stale.join(", and ")
             ));
         }
@@ -329,14 +355,6 @@ fn parse(text: &str) -> anyhow::Result<Site> {
     }
 }
 
-fn read_identity(folder: &Path) -> anyhow::Result<Identity> {
-    let key = folder.join("key.pem");
-    private(&key)?;
-    let read = |file: PathBuf| fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()));
-    Identity::from_pem(&read(folder.join("chain.pem"))?, &read(key)?)
-        .with_context(|| format!("in {}", folder.display()))
-}
-
 /// A private key that others on this host can read is nobody's identity.
 fn private(key: &Path) -> anyhow::Result<()> {
     let open = files::is_open_to_others(key).with_context(|| format!("cannot read {}", key.display()))?;
@@ -349,12 +367,12 @@ fn private(key: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a folder has, sorted; temporary files left out. One that is not there has nothing.
 /// The folder under `nodes/` of an identity that a node shows to some peers: no node has `@` in its name.
 pub(crate) fn trustpoint(node: &str, name: &str) -> String {
     format!("{node}@{name}")
 }
 
+/// What a folder has, sorted; temporary files left out. One that is not there has nothing.
 fn names_in(folder: &Path) -> anyhow::Result<Vec<String>> {
     if !folder.exists() {
         return Ok(Vec::new());

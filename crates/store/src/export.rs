@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use toml_edit::{DocumentMut, Item, Table};
 
-use crate::data_dir::{DataDir, trustpoint};
+use crate::data_dir::{DataDir, replace_identity, trustpoint};
 use crate::files;
 
 impl DataDir {
-    /// Makes `to` a data directory with the identities of `nodes`, the root certificates and the site: no CA key, no
+    /// Makes `to` a data directory with the identities of `nodes`, the root certificates, the lists of what is revoked and the site: no CA key, no
     /// administrator, no other node's key, no phone's secret unless its call manager is among `nodes`. May be repeated.
     ///
     /// # Errors
@@ -56,7 +56,8 @@ impl DataDir {
                 if fs::read_to_string(folder.join("chain.pem")).ok() == Some(identity.chain_pem()) {
                     continue;
                 }
-                fs::remove_dir_all(&folder)?;
+                replace_identity(&folder, &identity)?;
+                continue;
             }
             files::create_folder_with(
                 &folder,
@@ -68,6 +69,9 @@ impl DataDir {
             files::write_private(&to.join("roots").join(entry.file_name()), &fs::read(entry.path())?)?;
         }
         files::write_private(&out, root.as_bytes())?;
+        if let Some(list) = self.revocation_list()? {
+            files::write_private(&to.join("ca/crl.pem"), list.pem().as_bytes())?;
+        }
         let text = without_secrets(&fs::read_to_string(self.site_file())?, nodes)?;
         // Last: a directory that was left half made is not taken for a whole one.
         files::write_private(&to.join("site.toml"), text.as_bytes())?;

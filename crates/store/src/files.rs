@@ -21,6 +21,12 @@ pub fn write_private(path: &Path, octets: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Removes a file for good: it is not there after a power cut either.
+pub(crate) fn remove_durably(path: &Path) -> io::Result<()> {
+    remove(path)?;
+    sync_parent(path)
+}
+
 /// A folder that appears with all its files in it or not at all.
 pub(crate) fn create_folder_with(path: &Path, files: &[(&str, &str)]) -> io::Result<()> {
     let temporary = temporary(path)?;

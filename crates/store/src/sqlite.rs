@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_routing.sql"),
     include_str!("migrations/0003_figures.sql"),
     include_str!("migrations/0004_accounts.sql"),
+    include_str!("migrations/0005_certificates.sql"),
 ];
 
 pub struct Sqlite {

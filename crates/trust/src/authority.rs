@@ -2,12 +2,14 @@
 //! any name into a certificate, so a peer is known by its name *and* by the authority that gave it.
 
 use std::fmt;
+use std::time::Duration;
 
+use rustls::{CertificateError, Connection};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::tls::chain::{Roots, Usage};
+use crate::{CertificateFacts, Error, Refusal, words};
 
 /// Whose certificates are good for a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,15 +45,56 @@ impl fmt::Display for Authority {
 pub struct Authorities(Vec<(Authority, Roots)>);
 
 impl Authorities {
-    /// Of root certificates in PEM and whose they are.
+    /// Of root certificates in PEM and whose they are; lists of what an authority revoked may stand in the same text.
     ///
     /// # Errors
-    /// One of them is no root certificate.
+    /// One of them is no root certificate, or a list beside it is not its own.
     pub fn new(roots: &[(Authority, String)]) -> Result<Authorities, Error> {
         let of = |(authority, pem): &(Authority, String)| {
             Ok((authority.clone(), Roots::from_pem(std::slice::from_ref(pem))?))
         };
         roots.iter().map(of).collect::<Result<_, Error>>().map(Authorities)
+    }
+
+    /// What is wrong today with a chain that was good when its connection was made: one of its certificates was revoked
+    /// since, or the authority that vouched is trusted no longer. Dates are not looked at again, nor whether a list is
+    /// old: what was let in stays until it is withdrawn.
+    pub fn withdrawn(&self, connection: &Connection, at: UnixTime) -> Option<Refusal> {
+        let chain = connection.peer_certificates()?;
+        let usage = match connection {
+            Connection::Client(_) => Usage::Listens,
+            Connection::Server(_) => Usage::Dials,
+        };
+        self.judge(chain, at, usage)
+    }
+
+    /// The same for a caller's chain.
+    pub fn withdrawn_from_caller(&self, chain: &[CertificateDer<'_>], at: UnixTime) -> Option<Refusal> {
+        self.judge(chain, at, Usage::Dials)
+    }
+
+    fn judge(&self, chain: &[CertificateDer<'_>], at: UnixTime, usage: Usage) -> Option<Refusal> {
+        let (leaf, intermediates) = chain.split_first()?;
+        let facts = CertificateFacts::from_der(leaf).ok()?;
+        // As if its own dates still held: an authority tells whom it does not know from whom it knows and is too old.
+        let within = (at.as_secs() as i64).clamp(facts.not_before, facts.not_after.max(facts.not_before));
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(within.max(0).unsigned_abs()));
+        let mut unknown = None;
+        for (_, roots) in &self.0 {
+            let Err(error) = roots.verify(leaf, intermediates, at, usage) else { return None };
+            let rustls::Error::InvalidCertificate(reason) = &error else { continue };
+            if *reason == CertificateError::UnknownIssuer {
+                let names: Vec<String> = self.0.iter().flat_map(|(_, roots)| roots.names()).collect();
+                unknown = Some(words::of_certificate(&error, &[], Some(&facts), &names));
+                continue;
+            }
+            // This one knows it. What else is wrong, such as an old list, was not when it came; who is on it counts, too.
+            let said = chain.iter().filter_map(|der| CertificateFacts::from_der(der).ok());
+            let said = said.filter_map(|facts| roots.revoked(&facts)).next();
+            let revoked = said.is_some() || *reason == CertificateError::Revoked;
+            return revoked.then(|| words::revoked(Some(&facts), said.as_deref()));
+        }
+        unknown
     }
 
     /// Those from which this chain comes. With one authority only there is nothing to tell apart.

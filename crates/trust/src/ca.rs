@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, RsaKeySize, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, RsaKeySize, SanType, SerialNumber,
 };
 use zeroize::Zeroizing;
 
@@ -105,12 +105,23 @@ impl Ca {
     /// Issues under another's name from now on, as a forger would.
     #[cfg(test)]
     pub(crate) fn rename_for_test(&mut self, subject: &str) {
+        self.forge(subject, vec![KeyUsagePurpose::KeyCertSign]);
+    }
+
+    #[cfg(test)]
+    fn forge(&mut self, subject: &str, usages: Vec<KeyUsagePurpose>) {
         let common_name = subject.trim_start_matches("CN=").split(',').next().unwrap_or_default();
         let mut params = CertificateParams::default();
         params.distinguished_name = distinguished_name(&self.organisation, common_name);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = usages;
         // The key pair is read again because an issuer keeps its own.
         self.issuer = Issuer::new(params, KeyPair::from_pem(&self.key_pem).expect("its own key"));
+    }
+
+    /// The same, who may sign lists as well.
+    #[cfg(test)]
+    pub(crate) fn rename_for_test_as_signer(&mut self, subject: &str) {
+        self.forge(subject, vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]);
     }
 
     pub fn certificate_pem(&self) -> &str {
@@ -127,32 +138,79 @@ impl Ca {
 
     /// A new key and a certificate for it, good for both ends of a TLS connection: every node listens and dials.
     pub fn issue(&self, request: &Request) -> Result<Identity, Error> {
-        let bad = |what: &str, error: rcgen::Error| {
-            Error::Certificate(format!("`{what}` cannot stand in a certificate: {error}"))
-        };
+        self.issue_with(request, vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth])
+    }
+
+    /// As other authorities may issue: for one end only.
+    #[cfg(test)]
+    pub(crate) fn issue_for_test(
+        &self,
+        request: &Request,
+        usages: Vec<ExtendedKeyUsagePurpose>,
+    ) -> Result<Identity, Error> {
+        self.issue_with(request, usages)
+    }
+
+    fn issue_with(&self, request: &Request, usages: Vec<ExtendedKeyUsagePurpose>) -> Result<Identity, Error> {
+        let key = generate(request.key)?;
+        let certificate = self.sign(request, usages, &key)?;
+        Identity::from_pem(&certificate, &key.serialize_pem())
+    }
+
+    /// A certificate (PEM) with what `request` has, for the key of a signing request (PKCS #10, PEM). Nothing else of that is
+    /// looked at: who asks does not say who he is.
+    ///
+    /// # Errors
+    /// It is no signing request, or its signature is not by its own key.
+    pub fn issue_for(&self, signing_request: &str, request: &Request) -> Result<String, Error> {
+        let asked = CertificateSigningRequestParams::from_pem(signing_request).map_err(|error| {
+            Error::Certificate(format!("this is no signing request in PEM (`ringfence cert csr` makes one): {error}"))
+        })?;
+        self.sign(
+            request,
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+            &asked.public_key,
+        )
+    }
+
+    fn sign(
+        &self,
+        request: &Request,
+        usages: Vec<ExtendedKeyUsagePurpose>,
+        key: &impl PublicKeyData,
+    ) -> Result<String, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name = distinguished_name(&self.organisation, &request.common_name);
-        for name in &request.dns_names {
-            params
-                .subject_alt_names
-                .push(SanType::DnsName(name.as_str().try_into().map_err(|error| bad(name, error))?));
-        }
-        params.subject_alt_names.extend(request.ip_addresses.iter().map(|address| SanType::IpAddress(*address)));
-        for uri in request.node.iter().map(|node| format!("{NODE_URI}{node}")).chain(request.uris.iter().cloned()) {
-            params.subject_alt_names.push(SanType::URI(uri.as_str().try_into().map_err(|error| bad(&uri, error))?));
-        }
+        params.subject_alt_names = request.alternative_names()?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = usages;
         params.use_authority_key_identifier_extension = true;
         params.not_before = request.not_before.into();
         params.not_after = request.not_after.into();
         params.serial_number = Some(serial()?);
-        let key = generate(request.key)?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(|error| {
+        let certificate = params.signed_by(key, &self.issuer).map_err(|error| {
             Error::Certificate(format!("the certificate of {} cannot be made: {error}", request.common_name))
         })?;
-        Identity::from_pem(&certificate.pem(), &key.serialize_pem())
+        Ok(certificate.pem())
+    }
+}
+
+impl Request {
+    /// Names, addresses and URIs as a certificate has them.
+    pub(crate) fn alternative_names(&self) -> Result<Vec<SanType>, Error> {
+        let bad = |what: &str, error: rcgen::Error| {
+            Error::Certificate(format!("`{what}` cannot stand in a certificate: {error}"))
+        };
+        let mut names = Vec::new();
+        for name in &self.dns_names {
+            names.push(SanType::DnsName(name.as_str().try_into().map_err(|error| bad(name, error))?));
+        }
+        names.extend(self.ip_addresses.iter().map(|address| SanType::IpAddress(*address)));
+        for uri in self.node.iter().map(|node| format!("{NODE_URI}{node}")).chain(self.uris.iter().cloned()) {
+            names.push(SanType::URI(uri.as_str().try_into().map_err(|error| bad(&uri, error))?));
+        }
+        Ok(names)
     }
 }
 
@@ -208,6 +266,18 @@ mod tests {
         let other = Ca::create("lab", now()).unwrap();
         let error = Ca::from_pem(root.certificate_pem(), other.key_pem()).err().unwrap().to_string();
         assert!(error.contains("does not belong"), "{error}");
+    }
+
+    #[test]
+    fn a_signing_request_gives_its_key_and_nothing_else() {
+        let root = ca("lab");
+        let (key, _) = crate::generate_key(KeyKind::P384).unwrap();
+        let sly = Request { uris: vec!["urn:ringfence:admin:me".into()], ..request("cube1") };
+        let csr = crate::signing_request("lab", &sly, &key).unwrap();
+        let chain = root.issue_for(&csr, &request("vvb1")).unwrap();
+        let identity = Identity::from_pem(&chain, &key).unwrap();
+        assert_eq!(identity.facts().names(), root.issue(&request("vvb1")).unwrap().facts().names());
+        assert!(root.issue_for(root.certificate_pem(), &request("vvb1")).is_err());
     }
 
     #[test]

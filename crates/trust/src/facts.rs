@@ -109,6 +109,32 @@ impl CertificateFacts {
     }
 }
 
+/// What a certificate may be used for (RFC 5280 §4.2.1.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Purposes {
+    /// By who listens.
+    pub(crate) server: bool,
+    /// By who dials.
+    pub(crate) client: bool,
+}
+
+impl Purposes {
+    pub(crate) const BOTH: Purposes = Purposes { server: true, client: true };
+
+    /// A certificate that names none may be used for all.
+    pub(crate) fn from_der(der: &[u8]) -> Result<Purposes, Error> {
+        let bad = |error: &dyn std::fmt::Display| {
+            Error::Certificate(format!("the certificate's purposes cannot be read: {error}"))
+        };
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| bad(&error))?;
+        let usage = certificate.extended_key_usage().map_err(|error| bad(&error))?;
+        Ok(usage.map_or(Purposes::BOTH, |usage| Purposes {
+            server: usage.value.server_auth,
+            client: usage.value.client_auth,
+        }))
+    }
+}
+
 /// Certificates whose facts a thread remembers: more than a site has peers, fewer than a stranger could fill memory with.
 const REMEMBERED: usize = 512;
 

@@ -15,7 +15,7 @@ use crate::tls::chain::Roots;
 pub struct Refusal {
     /// Machine-readable cause: `wrong_subject`, `unknown_ca`, `expired`, `not_yet_valid`, `no_client_certificate`,
     /// `plain_sip_on_tls`, `plain_rtp_offered`, `no_common_suite`, `tls_version`, `refused_by_peer`, `unknown_source`,
-    /// `digest`, …
+    /// `digest`, `revoked`, `crl_expired`, …
     pub cause: String,
     pub rule: String,
     pub expected: String,
@@ -53,6 +53,8 @@ pub(crate) struct Note {
     error: rustls::Error,
     pub(crate) presented: Option<CertificateFacts>,
     pub(crate) roots: Vec<String>,
+    /// When and why what was presented was revoked.
+    pub(crate) revoked: Option<String>,
 }
 
 thread_local! {
@@ -62,8 +64,9 @@ thread_local! {
 
 /// Keeps what was refused for [`take_note`]; gives the error back.
 pub(crate) fn note(error: rustls::Error, presented: &CertificateDer<'_>, roots: &Roots) -> rustls::Error {
-    let note =
-        Note { error: error.clone(), presented: CertificateFacts::from_der(presented).ok(), roots: roots.names() };
+    let presented = CertificateFacts::from_der(presented).ok();
+    let revoked = presented.as_ref().and_then(|facts| roots.revoked(facts));
+    let note = Note { error: error.clone(), presented, roots: roots.names(), revoked };
     LAST.with(|last| *last.borrow_mut() = Some(note));
     error
 }
@@ -130,9 +133,7 @@ pub(crate) fn of_certificate(
 ) -> Refusal {
     let subject = presented.map_or_else(|| "a certificate".to_owned(), |facts| format!("`{}`", facts.subject));
     let node = presented.and_then(CertificateFacts::node).unwrap_or("NAME");
-    let renew = format!(
-        "give the peer a new certificate: for a node of ours remove `nodes/{node}` from the data directory and run `ringfence init SITE`"
-    );
+    let renew = format!("give the peer a new certificate: for a node of ours `ringfence cert renew {node}`");
     let rustls::Error::InvalidCertificate(reason) = error else {
         return of_handshake(error, expected, presented, roots);
     };
@@ -193,7 +194,7 @@ pub(crate) fn of_certificate(
                 Some(facts) => format!("{subject}, issued by `{}`", facts.issuer),
                 None => subject,
             },
-            "if that authority is to be trusted, put its root certificate into `roots/` of the data directory and restart the node; if the peer is ours, give it an identity with `ringfence init SITE`",
+            "if that authority is to be trusted, put its root certificate into `roots/` of the data directory and run `ringfence reload`; if the peer is ours, give it an identity with `ringfence init SITE`",
         ),
         CertificateError::BadSignature
         | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
@@ -211,12 +212,20 @@ pub(crate) fn of_certificate(
             format!("{subject}, issued for something else"),
             "issue the peer's certificate for both, serverAuth and clientAuth: SIP servers listen and dial",
         ),
-        CertificateError::Revoked => refusal(
-            "revoked",
-            "a revoked certificate is not taken",
-            "a certificate in force",
-            format!("{subject}, revoked"),
-            renew,
+        CertificateError::Revoked => revoked(presented, None),
+        CertificateError::ExpiredRevocationListContext { time, next_update } => refusal(
+            "crl_expired",
+            "an authority's revocation list is there and in force, or nobody of that authority is taken (RFC 5280 §6.3.3)",
+            format!("a list whose next update is after {}", date(*time)),
+            format!("{subject}, and a list that was to be replaced by {}", date(*next_update)),
+            "of the site's own authority: run `ringfence cert crl` where the CA's key is; of another: fetch its list anew into `roots/` and run `ringfence reload`",
+        ),
+        CertificateError::UnknownRevocationStatus => refusal(
+            "crl_unverified",
+            "a revocation list is signed by the authority that it names (RFC 5280 §6.3.3)",
+            "a list with that authority's signature",
+            format!("{subject}, and a list whose signature does not fit its issuer's key"),
+            "fetch the authority's list anew into `roots/` and run `ringfence reload`",
         ),
         other => refusal(
             "unreadable_certificate",
@@ -226,6 +235,21 @@ pub(crate) fn of_certificate(
             "look at it with `openssl x509 -text`",
         ),
     }
+}
+
+/// Somebody's certificate was taken back; `list` is what the list says of it.
+pub(crate) fn revoked(presented: Option<&CertificateFacts>, list: Option<&str>) -> Refusal {
+    let list = list.unwrap_or("revoked");
+    refusal(
+        "revoked",
+        "a revoked certificate is not taken (RFC 5280 §6.3)",
+        "a certificate in force",
+        match presented {
+            Some(facts) => format!("`{}` with serial {}, {list}", facts.subject, facts.serial),
+            None => format!("a certificate, {list}"),
+        },
+        "if the peer is to come back, give it a new certificate: `ringfence cert renew NAME` for a node of ours, `ringfence cert issue` for a phone",
+    )
 }
 
 pub(crate) fn unreadable(error: &str) -> Refusal {
@@ -313,7 +337,7 @@ fn alerted(alert: AlertDescription) -> Refusal {
         ),
         A::CertificateExpired => (
             "our certificate is outside its dates by its clock",
-            "compare the clocks (`date -u`); if ours is at fault, remove this node's folder in `nodes/` and run `ringfence init SITE`",
+            "compare the clocks (`date -u`); if ours is at fault, run `ringfence cert renew NODE`",
         ),
         A::CertificateRequired => {
             ("it wants a certificate and got none", "let our side show its identity: run `ringfence init SITE`")
@@ -322,7 +346,7 @@ fn alerted(alert: AlertDescription) -> Refusal {
             "it does not accept our certificate, perhaps for the name in it",
             "compare the name that the peer expects with ours: `openssl x509 -noout -subject -ext subjectAltName` shows it",
         ),
-        A::CertificateRevoked => ("our certificate is revoked", "issue another with `ringfence init SITE`"),
+        A::CertificateRevoked => ("our certificate is revoked", "issue another with `ringfence cert renew NODE`"),
         A::ProtocolVersion => (
             "it does not speak our TLS versions",
             "let the peer speak TLS 1.2 or newer, or add its version to `[tls] versions`",
@@ -374,7 +398,7 @@ fn quoted(names: &[String]) -> String {
 }
 
 /// RFC 3339, in UTC.
-fn date(at: UnixTime) -> String {
+pub(crate) fn date(at: UnixTime) -> String {
     let crate::Utc { year, month, day, hour, minute, second } = crate::Utc::of(at.as_secs());
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }

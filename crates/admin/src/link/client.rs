@@ -70,6 +70,16 @@ impl Client {
         self.send(Method::POST, path, body.into()).await.map(drop)
     }
 
+    /// POST whose answer has one.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn ask<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Error> {
+        let body = serde_json::to_vec(body).map_err(|e| self.garbled(e))?;
+        let bytes = self.send(Method::POST, path, body.into()).await?;
+        serde_json::from_slice(&bytes).map_err(|e| self.garbled(e))
+    }
+
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Error> {
         let mut sender = tokio::time::timeout(CONNECT, self.connect())
             .await

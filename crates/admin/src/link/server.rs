@@ -13,17 +13,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use net::NodeHandle;
+use net::{LiveTls, NodeHandle};
 use roles::{Control, Reply};
+use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
-use trust::VerifiedPeer;
 use trust::tls::{ClientCertificate, Versions};
+use trust::{Identity, VerifiedPeer};
 
 use super::strangers::{Place, Strangers};
-use crate::api::{AgentState, Availability, Calls, Finished, Problem};
+use crate::api::{AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded};
 
 /// A peer that has not finished its handshake by now is let go.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -39,23 +40,25 @@ pub async fn serve(node: NodeHandle) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("control link of {}: cannot listen on {address}", node.name()))?;
-    let (identity, roots) = node.identity().context("a node without an identity has no control link")?;
-    let versions = Versions { tls12: false, tls13: true };
-    let config = trust::tls::server(&identity, &roots, versions, ClientCertificate::Required)?;
+    let make = |identity: &Identity, roots: &[String]| {
+        let versions = Versions { tls12: false, tls13: true };
+        trust::tls::server(identity, roots, versions, ClientCertificate::Required)
+    };
+    let tls = LiveTls::new(&node, make).context("a node without an identity has no control link")?;
     let bound = listener.local_addr()?;
-    tokio::spawn(accept(listener, TlsAcceptor::from(config), node));
+    tokio::spawn(accept(listener, tls, node));
     Ok(bound)
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, node: NodeHandle) {
+async fn accept(listener: TcpListener, mut tls: LiveTls, node: NodeHandle) {
     let app = routes(node.clone());
     let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
         let (stream, remote, place) = strangers.accept(&listener, "control link").await;
-        let (tls, app, room, name) = (tls.clone(), app.clone(), room.clone(), node.name().to_owned());
+        let (tls, app, room, node) = (tls.acceptor(), app.clone(), room.clone(), node.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, tls, place, &room, app).await {
-                tracing::warn!(node = name, %remote, error = %format!("{error:#}"), "control link: connection refused");
+            if let Err(error) = connection(stream, tls, place, &room, app, &node).await {
+                tracing::warn!(node = node.name(), %remote, error = %format!("{error:#}"), "control link: connection refused");
             }
         });
     }
@@ -67,7 +70,9 @@ async fn connection(
     mut place: Place,
     room: &Semaphore,
     app: Router,
+    node: &NodeHandle,
 ) -> anyhow::Result<()> {
+    let changes = node.credentials_changes().context("the node has no identity")?;
     let stream = tokio::select! {
         done = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => done.context("handshake took too long")??,
         () = place.wanted() => anyhow::bail!("silent, and its place was needed for somebody else"),
@@ -82,10 +87,29 @@ async fn connection(
     );
     drop(place);
     let _permit = room.try_acquire().context("as many administrators' connections are open as one node takes")?;
-    hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
-        .await
-        .context("HTTP")
+    let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    tokio::select! {
+        served = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)) => served.context("HTTP"),
+        refusal = withdrawn(node, changes, &chain) => anyhow::bail!("{refusal}"),
+    }
+}
+
+/// Comes back when an administrator who was let in would be no longer.
+async fn withdrawn(
+    node: &NodeHandle,
+    mut changes: watch::Receiver<u64>,
+    chain: &[CertificateDer<'static>],
+) -> trust::Refusal {
+    loop {
+        if changes.changed().await.is_err() {
+            // The node has stopped, and nothing changes any more.
+            std::future::pending::<()>().await;
+        }
+        if let Some(refusal) = node.withdrawn(chain) {
+            return refusal;
+        }
+    }
 }
 
 fn routes(node: NodeHandle) -> Router {
@@ -102,6 +126,7 @@ fn routes(node: NodeHandle) -> Router {
         .route("/api/v1/figures", get(figures))
         .route("/api/v1/statements", get(statements))
         .route("/api/v1/statements/{caller}", get(statement))
+        .route("/api/v1/reload", post(reload))
         .route("/api/v1/drain", post(drain))
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such resource; see /api/v1 in docs/control-link.md"))
         .with_state(node)
@@ -219,6 +244,13 @@ async fn statement(State(node): State<NodeHandle>, Path(caller): Path<String>) -
         Reply::Statement(signed) => Json([signed]).into_response(),
         Reply::Sorry(words) => problem(StatusCode::NOT_FOUND, words),
         other => sorry(other),
+    }
+}
+
+async fn reload(State(node): State<NodeHandle>, Json(wanted): Json<Reload>) -> Response {
+    match node.read_again(wanted.list, wanted.site).await {
+        Ok(changed) => Json(Reloaded { changed }).into_response(),
+        Err(words) => problem(StatusCode::CONFLICT, words),
     }
 }
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 use admin::link::{Place, Strangers};
 use anyhow::Context;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use net::NodeHandle;
+use net::{LiveTls, NodeHandle};
 use roles::{Control, Reply};
 use store::accounts::Accounts;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use trust::Identity;
 use trust::tls::Versions;
 
 use self::feed::Feed;
@@ -63,8 +64,10 @@ pub async fn serve(node: NodeHandle, address: SocketAddr, book: Book, accounts: 
     let name = node.name().to_owned();
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("desk of {name}: cannot listen on {address}"))?;
-    let (identity, _) = node.identity().context("a node without an identity has no desk")?;
-    let tls = trust::tls::server_anonymous(&identity, Versions { tls12: true, tls13: true })?;
+    let make = |identity: &Identity, _: &[String]| {
+        trust::tls::server_anonymous(identity, Versions { tls12: true, tls13: true })
+    };
+    let tls = LiveTls::new(&node, make).context("a node without an identity has no desk")?;
     let book = Arc::new(book);
     let feed = Feed::start(&node, book.clone()).await?;
     let address = listener.local_addr()?;
@@ -75,15 +78,15 @@ pub async fn serve(node: NodeHandle, address: SocketAddr, book: Book, accounts: 
         log_ins: Semaphore::new(LOG_INS),
         feed,
     });
-    tokio::spawn(accept(listener, TlsAcceptor::from(tls), shared.clone()));
+    tokio::spawn(accept(listener, tls, shared.clone()));
     Ok(Desk { shared, address })
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, mut tls: LiveTls, shared: Arc<Shared>) {
     let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
         let (stream, remote, place) = strangers.accept(&listener, "desk").await;
-        let (tls, shared, room) = (tls.clone(), shared.clone(), room.clone());
+        let (tls, shared, room) = (tls.acceptor(), shared.clone(), room.clone());
         tokio::spawn(async move {
             if let Err(error) = connection(stream, remote, tls, place, &room, shared.clone()).await {
                 let error = format!("{error:#}");

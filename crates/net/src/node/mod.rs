@@ -28,6 +28,7 @@ use crate::asks::{Asks, Job};
 use crate::clock::Clock;
 use crate::mailbox::{Receiver, Refused, Sender};
 use crate::media_threads::{self, Owner};
+use crate::wire::tls::Tls;
 use crate::wire::{Heard, Setup, Wire};
 use crate::{Connections, TraceEntry};
 
@@ -49,6 +50,8 @@ pub(crate) enum Letter {
     Control(Control, oneshot::Sender<Reply>),
     /// Answered once everything that comes is judged by it.
     Plan(std::sync::Arc<roles::Plan>, mpsc::SyncSender<()>),
+    /// Answered once connections go by it, and those that it does not let in are closed.
+    Tls(Box<Tls>, mpsc::SyncSender<()>),
     Connections(mpsc::SyncSender<Connections>),
     Trace(mpsc::SyncSender<Vec<TraceEntry>>),
     Refusals(mpsc::SyncSender<Vec<RefusalRecord>>),
@@ -208,6 +211,11 @@ impl<M: Machine> Node<M> {
                 Letter::Plan(plan, answer) => {
                     self.wire.set_peers(plan.peers.clone());
                     self.handle(Input::Plan(plan));
+                    let _ = answer.send(());
+                }
+                Letter::Tls(tls, answer) => {
+                    self.wire.set_tls(*tls);
+                    self.hear();
                     let _ = answer.send(());
                 }
                 Letter::Control(control, reply) => {

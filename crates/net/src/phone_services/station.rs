@@ -26,6 +26,18 @@ pub struct Station {
     sip_port: u16,
 }
 
+/// Certificates of the node's listeners besides the one in force: the one before, and the one that is announced.
+fn also_shown(dir: &DataDir, node: &Node) -> anyhow::Result<Vec<Certificate>> {
+    let mut ders = Vec::new();
+    if let Some(before) = dir.previous_pem(&node.name) {
+        ders.extend(trust::certificates_der(&before)?.into_iter().next());
+    }
+    if let Some((next, _)) = dir.next_identity(&node.name)? {
+        ders.extend(next.chain_der().into_iter().next());
+    }
+    ders.iter().map(|der| Ok(Certificate::from_der(der)?)).collect()
+}
+
 /// Who asks for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
@@ -73,6 +85,7 @@ impl Station {
             recovery: Signer::new(&recovery)?,
             call_manager: Signer::new(&call_manager)?,
             tls: leaf(&dir.identity(&node.name)?)?,
+            also: also_shown(dir, node)?,
             capf: leaf(&capf)?,
             tvs: leaf(&tvs)?,
             digest,
@@ -87,9 +100,15 @@ impl Station {
         }))
     }
 
-    /// Whether it was made from what the site says of this node.
-    pub(crate) fn is_of(&self, node: &Node) -> bool {
-        matches!(&node.role, Role::CallManager(manager) if *manager == self.manager)
+    /// Whether it was made from what the site and the data directory say of this node.
+    pub(crate) fn is_of(&self, dir: &DataDir, node: &Node) -> bool {
+        let shown = || {
+            let identity = dir.identity(&node.name).ok()?;
+            Some((identity.chain_der().into_iter().next()?, also_shown(dir, node).ok()?))
+        };
+        let as_made =
+            || shown().is_some_and(|(der, also)| der == self.services.tls.der() && also == self.services.also);
+        matches!(&node.role, Role::CallManager(manager) if *manager == self.manager) && as_made()
     }
 
     /// Phones of the site, each with its row of CAPF and what its security profile comes to.

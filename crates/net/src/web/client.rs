@@ -28,6 +28,8 @@ const MOST_BYTES: usize = 2 << 20;
 const MOST_REDIRECTS: usize = 5;
 /// Connections to one server that wait for their next request.
 const MOST_IDLE: usize = 8;
+/// Servers whose settings are remembered.
+const MOST_SERVERS: usize = 256;
 const AGENT: &str = concat!("Ringfence/", env!("CARGO_PKG_VERSION"));
 
 /// Whom nodes trust, and how.
@@ -37,15 +39,29 @@ pub(crate) struct Trust {
     pub(crate) versions: Versions,
 }
 
-/// Where a connection leads; `None`: in the clear.
-type Origin = (Option<Authority>, String, u16);
+impl Trust {
+    fn of(&self, authority: &Authority) -> impl Iterator<Item = &String> {
+        self.roots.iter().filter(move |(whose, _)| whose == authority).map(|(_, pem)| pem)
+    }
+
+    fn vouching(&self, authority: &Authority) -> Vouching {
+        let all: Vec<&str> = self.of(authority).map(String::as_str).collect();
+        (authority.clone(), trust::fingerprint(all.concat().as_bytes()))
+    }
+}
+
+/// Where a connection leads, and who vouches for that; `None`: in the clear.
+type Origin = (Option<Vouching>, String, u16);
+
+/// An authority with the fingerprint of its roots and lists as they are: a connection that others vouched for is not taken up.
+type Vouching = (Authority, String);
 
 /// What all fetches of a thread share. No lock is held while anything is waited for.
 #[derive(Default)]
 pub(super) struct Client {
     cache: Mutex<Cache>,
     idle: Mutex<BTreeMap<Origin, Vec<SendRequest<Full<Bytes>>>>>,
-    tls: Mutex<BTreeMap<(Authority, String), TlsConnector>>,
+    tls: Mutex<BTreeMap<(Vouching, String), TlsConnector>>,
 }
 
 /// An exchange's outcome.
@@ -141,7 +157,7 @@ impl Client {
         let uri: Uri = url.parse().map_err(|error| unreachable(format!("no address of a page: {error}")))?;
         let host = uri.host().ok_or_else(|| unreachable("its address names no server"))?.trim_matches(['[', ']']);
         let origin: Origin = match uri.scheme_str() {
-            Some("https") => (Some(fetch.authority.clone()), host.to_owned(), uri.port_u16().unwrap_or(443)),
+            Some("https") => (Some(trust.vouching(&fetch.authority)), host.to_owned(), uri.port_u16().unwrap_or(443)),
             Some("http") if fetch.dangerous_plain_http => (None, host.to_owned(), uri.port_u16().unwrap_or(80)),
             Some("http") => {
                 return Err(unreachable(
@@ -202,31 +218,34 @@ impl Client {
     }
 
     async fn connect(&self, trust: &Trust, origin: &Origin) -> Result<SendRequest<Full<Bytes>>, NotFetched> {
-        let (authority, host, port) = origin;
+        let (vouching, host, port) = origin;
         let failed = |error: &dyn std::fmt::Display| unreachable(format!("{host}:{port}: {error}"));
         let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| failed(&error))?;
         let _ = stream.set_nodelay(true);
-        let Some(authority) = authority else { return spoken(stream).await.map_err(|error| failed(&error)) };
-        let tls = self.tls(trust, authority, host)?;
+        let Some(vouching) = vouching else { return spoken(stream).await.map_err(|error| failed(&error)) };
+        let tls = self.tls(trust, vouching, host)?;
         let name = ServerName::try_from(host.clone()).map_err(|error| failed(&error))?;
         let stream = tls.connect(name, stream).await.map_err(|error| failed(&error))?;
         spoken(stream).await.map_err(|error| failed(&error))
     }
 
     /// The server must have this name, given by this authority and no other.
-    fn tls(&self, trust: &Trust, authority: &Authority, host: &str) -> Result<TlsConnector, NotFetched> {
+    fn tls(&self, trust: &Trust, vouching: &Vouching, host: &str) -> Result<TlsConnector, NotFetched> {
         let mut all = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (authority.clone(), host.to_owned());
+        let key = (vouching.clone(), host.to_owned());
         if let Some(found) = all.get(&key) {
             return Ok(found.clone());
         }
-        let of_it = trust.roots.iter().filter(|(whose, _)| whose == authority);
-        let roots: Vec<String> = of_it.map(|(_, pem)| pem.clone()).collect();
+        let authority = &vouching.0;
+        let roots: Vec<String> = trust.of(authority).cloned().collect();
         if roots.is_empty() {
             return Err(unreachable(format!("{authority} is not in roots/, so {host} cannot be verified")));
         }
         let config = trust::tls::client_without_certificate(&roots, trust.versions, &[host.to_owned()]);
         let connector = TlsConnector::from(config.map_err(|error| unreachable(error.to_string()))?);
+        if all.len() >= MOST_SERVERS {
+            all.clear();
+        }
         all.insert(key, connector.clone());
         Ok(connector)
     }

@@ -31,6 +31,8 @@ pub(crate) enum Broken {
     Idle(Duration),
     /// We close it.
     Ours,
+    /// Its peer was let in and is so no longer: revoked, or of an authority that was taken away.
+    Withdrawn(Box<Refusal>),
 }
 
 impl Broken {
@@ -49,6 +51,7 @@ impl Broken {
                 format!("nothing passed with {remote} for {} s", limit.as_secs())
             }
             Broken::Ours => format!("we closed the connection with {remote}"),
+            Broken::Withdrawn(refusal) => format!("we closed the connection with {remote}: {refusal}"),
         }
     }
 }

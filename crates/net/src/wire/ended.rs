@@ -54,7 +54,8 @@ impl Wire {
             Broken::Closed | Broken::Io(_) | Broken::Tls(_) => self.stats.remote_closures += 1,
             Broken::Idle(_) => self.stats.idle_ageouts += 1,
             Broken::Stuck { .. } => self.stats.send_failures += 1,
-            Broken::Connect(_) | Broken::WebSocket(_) | Broken::Malformed(_) | Broken::Late(_) | Broken::Ours => {}
+            Broken::Connect(_) | Broken::WebSocket(_) | Broken::Malformed(_) | Broken::Late(_) => {}
+            Broken::Ours | Broken::Withdrawn(_) => {}
         }
         let why = broken.words(conn.remote);
         match broken {
@@ -71,6 +72,7 @@ impl Wire {
                     self.heard.push_back(Heard::Unreachable { target: target.clone(), why });
                 }
             }
+            Broken::Withdrawn(refusal) => self.refuse(conn, (**refusal).clone(), "connection closed".into()),
             _ => tracing::warn!(node = %self.node, "{why}"),
         }
         let target = conn.outbound.as_ref().map(|(target, _)| target.clone());

@@ -79,6 +79,8 @@ pub(crate) struct Wire {
     by_target: BTreeMap<Target, FlowId>,
     first_flow: u64,
     next_flow: u64,
+    /// The last that began under other TLS settings than today's.
+    earlier_trust: u64,
     /// Connections with bytes to write at the end of the turn, and those that may have more to read.
     dirty: Vec<FlowId>,
     again: Vec<FlowId>,
@@ -125,6 +127,7 @@ impl Wire {
             by_target: BTreeMap::new(),
             first_flow,
             next_flow: first_flow,
+            earlier_trust: 0,
             dirty: Vec::new(),
             again: Vec::new(),
             more_datagrams: Vec::new(),
@@ -157,6 +160,28 @@ impl Wire {
     /// Names that peers must have from now on. Connections made under other names carry no new requests.
     pub(crate) fn set_peers(&mut self, peers: Vec<PeerPlan>) {
         self.peers = peers.into_iter().map(|peer| (peer.name.clone(), peer)).collect();
+    }
+
+    /// Other identities, roots or lists. Connections that come or are made from now on go by them; those that are open stay
+    /// as they are, but for peers that these would not let in any more.
+    pub(crate) fn set_tls(&mut self, tls: tls::Tls) {
+        self.tls = Some(tls);
+        self.earlier_trust = self.next_flow;
+        let open = self.conns.values().filter(|conn| conn.peer().is_some());
+        let gone: Vec<(FlowId, Broken)> =
+            open.filter_map(|conn| Some((conn.flow, self.still_good(conn).err()?))).collect();
+        for (flow, broken) in gone {
+            self.end(flow, broken);
+        }
+    }
+
+    /// A handshake may have begun under earlier settings and end under these.
+    fn still_good(&self, conn: &Conn) -> Result<(), Broken> {
+        if conn.flow.0 > self.earlier_trust || conn.peer().is_none() {
+            return Ok(());
+        }
+        let refusal = self.tls.as_ref().zip(conn.tls()).and_then(|(tls, connection)| tls.withdrawn(connection));
+        refusal.map_or(Ok(()), |refusal| Err(Broken::Withdrawn(Box::new(refusal))))
     }
 
     /// One event of the poll.
@@ -302,9 +327,12 @@ impl Wire {
     fn read(&mut self, flow: FlowId) {
         self.turn(flow, |wire, conn| {
             let mut scratch = std::mem::take(&mut wire.scratch);
-            let mut frames = Vec::new();
+            let (mut frames, was_open) = (Vec::new(), conn.peer().is_some());
             let progress = conn.read(&mut scratch, wire.clock.mono(), &mut frames);
             wire.scratch = scratch;
+            if !was_open {
+                wire.still_good(conn)?;
+            }
             for frame in frames {
                 wire.take_frame(conn, frame);
             }

@@ -8,7 +8,7 @@ use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use rustls_pki_types::{ServerName, UnixTime};
 use site::RemoteAddr;
 use trust::tls::{ClientCertificate, Versions, Witness};
-use trust::{Authorities, Authority, Identity, Peer, TlsFacts, VerifiedPeer};
+use trust::{Authorities, Authority, Identity, Peer, Refusal, TlsFacts, VerifiedPeer};
 
 /// What TLS of a node is made from.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub(crate) struct Settings {
     pub identity: Identity,
     /// Identities that are shown to some peers instead, by their address; the first that fits.
     pub trustpoints: Vec<(RemoteAddr, Identity)>,
-    /// Root certificates in PEM, and whose they are.
+    /// Root certificates in PEM with what they have revoked, and whose they are; the site's own first.
     pub roots: Vec<(Authority, String)>,
     /// If there are any: whoever is dialled must show one of these certificates (DER), octet for octet, whatever its chain.
     pub pinned: Vec<Vec<u8>>,
@@ -24,6 +24,22 @@ pub(crate) struct Settings {
     pub clients: ClientCertificate,
     /// Session keys go to `SSLKEYLOGFILE`. Labs only.
     pub dangerous_keylog: bool,
+}
+
+impl Settings {
+    /// Whether these would make the same connections.
+    pub(crate) fn is(&self, other: &Settings) -> bool {
+        let shown = |settings: &Settings| {
+            let points = settings.trustpoints.iter().map(|(to, identity)| (Some(*to), identity));
+            let all = std::iter::once((None, &settings.identity)).chain(points);
+            all.map(|(to, identity)| (to, identity.chain_der())).collect::<Vec<_>>()
+        };
+        shown(self) == shown(other)
+            && self.roots == other.roots
+            && self.pinned == other.pinned
+            && (self.versions, self.clients, self.dangerous_keylog)
+                == (other.versions, other.clients, other.dangerous_keylog)
+    }
 }
 
 pub(crate) struct Tls {
@@ -77,6 +93,13 @@ impl Tls {
         let server = point.and_then(|at| self.servers.get(at)).map_or(&self.server, |(_, server)| server);
         let connection = ServerConnection::new(server.clone())?.into();
         Ok(self.secured(connection, point, None))
+    }
+
+    /// What is wrong today with a connection's peer that was let in under other settings; nothing with one who was known
+    /// by the octets of its certificate.
+    pub(crate) fn withdrawn(&self, connection: &rustls::Connection) -> Option<Refusal> {
+        let by_octets = matches!(connection, rustls::Connection::Client(_)) && !self.settings.pinned.is_empty();
+        if by_octets { None } else { self.authorities.withdrawn(connection, UnixTime::now()) }
     }
 
     /// Which of the trustpoints is for this address; `None`: the node's own identity is.

@@ -11,6 +11,7 @@ use roles::{Control, Journal, PeerPlan, Reply};
 use sdp::Protection;
 use sip::Transport;
 
+mod certificates;
 mod https;
 mod ipv6;
 mod record;

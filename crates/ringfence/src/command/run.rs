@@ -4,18 +4,24 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use desk::Book;
 use desk::server::Desk;
-use net::Process;
+use net::{Errand, Process};
 use roles::Control;
 use site::{Role, Site};
-use store::DataDir;
 use store::accounts::Accounts;
+use store::{DataDir, Tended};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::{Outcome, check, wait_for};
+
+/// How often certificates are looked after, and how often what nobody can renew is said again.
+const TEND: Duration = Duration::from_secs(60);
+const SAY_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn run(data: &Path, site: Option<&Path>, only: &[String]) -> Outcome {
     log();
@@ -77,11 +83,19 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
         }
     }
     println!("ready: {}", names.join(", "));
+    // The first tick is at once: what fell due while nothing ran is made anew before anybody comes.
+    let mut tending = tokio::time::interval(TEND);
+    let (mut errands, mut said) = (process.errands(), Said::default());
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(process, data, &desks),
+            _ = hangup.recv() => drop(reload(process, data, &desks)),
+            _ = tending.tick() => tend(process, data, &mut said),
+            Some(errand) = next(&mut errands) => {
+                // Who asked may have gone away.
+                let _ = errand.answer.send(carry_out(process, data, &desks, errand.list.as_deref(), errand.site));
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -117,8 +131,72 @@ async fn drained(process: &Process) {
     }
 }
 
+async fn next(errands: &mut Option<mpsc::Receiver<Errand>>) -> Option<Errand> {
+    errands.as_mut()?.recv().await
+}
+
+/// What a command asks for by way of a node's control link.
+fn carry_out(
+    process: &mut Process,
+    data: &DataDir,
+    desks: &[(String, Desk)],
+    list: Option<&str>,
+    site: bool,
+) -> Result<Vec<String>, String> {
+    let words = |error: anyhow::Error| format!("{error:#}");
+    let mut changed = Vec::new();
+    if let Some(list) = list
+        && data.take_list(list).map_err(words)?
+    {
+        changed.push("revocation list taken".to_owned());
+    }
+    if site {
+        changed.extend(reload(process, data, desks).map_err(words)?);
+    } else {
+        changed.extend(refresh(process).map_err(words)?);
+    }
+    Ok(changed)
+}
+
+fn refresh(process: &mut Process) -> anyhow::Result<Vec<String>> {
+    let changed = process.refresh()?;
+    for line in &changed {
+        tracing::info!("{line}");
+    }
+    Ok(changed)
+}
+
+/// Warnings of the last look, and when they were said: they are said again each day, not each minute.
+#[derive(Default)]
+struct Said {
+    warnings: Vec<String>,
+    at: Option<Instant>,
+}
+
+/// Makes anew what is due, reads what anybody made anew, and says what nobody here can renew.
+fn tend(process: &mut Process, data: &DataDir, said: &mut Said) {
+    let tended = data.tend(SystemTime::now()).unwrap_or_else(|error| Tended {
+        warnings: vec![format!("certificates could not be looked after: {error:#}")],
+        ..Tended::default()
+    });
+    for line in &tended.done {
+        tracing::info!("{line}");
+    }
+    if let Err(error) = refresh(process) {
+        tracing::warn!(error = %format!("{error:#}"), "certificates were not read again; those in force stay");
+    }
+    let again = said.at.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+    if !tended.warnings.is_empty() && (again || tended.warnings != said.warnings) {
+        for line in &tended.warnings {
+            tracing::warn!("{line}");
+        }
+        said.at = Some(Instant::now());
+    }
+    said.warnings = tended.warnings;
+}
+
 /// A site that does not pass is reported and changes nothing.
-fn reload(process: &mut Process, data: &DataDir, desks: &[(String, Desk)]) {
+fn reload(process: &mut Process, data: &DataDir, desks: &[(String, Desk)]) -> anyhow::Result<Vec<String>> {
     let outcome = data.site().and_then(|site| process.reload(&site).map(|()| site));
     for (name, desk) in desks {
         // A desk that the new site does not have stays as it is until the process ends.
@@ -126,8 +204,10 @@ fn reload(process: &mut Process, data: &DataDir, desks: &[(String, Desk)]) {
             desk.replace(book);
         }
     }
-    match outcome.map(drop) {
-        Ok(()) => tracing::info!("site reloaded: new calls follow it, calls that are up keep theirs"),
+    let said = "site and certificates read again: new calls and connections follow them, those that are up keep theirs";
+    match &outcome {
+        Ok(_) => tracing::info!("{said}"),
         Err(error) => tracing::warn!(error = %format!("{error:#}"), "site not reloaded; the one in force stays"),
     }
+    outcome.map(|_| vec![said.to_owned()])
 }

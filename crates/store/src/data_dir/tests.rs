@@ -6,6 +6,8 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::test_folder::Folder;
 
+mod certificates;
+
 const LAB: &str = include_str!("../../../../examples/lab.toml");
 
 fn now() -> SystemTime {
@@ -20,7 +22,7 @@ fn nodes() -> [&'static str; 5] {
 fn init_makes_all_that_the_site_needs() {
     let folder = Folder::new();
     let (dir, made) = DataDir::init(&folder.path("data"), LAB, now()).unwrap();
-    assert_eq!(made.len(), 1 + 5 + 1 + 1 + 1, "{made:#?}");
+    assert_eq!(made.len(), 1 + 5 + 1 + 1 + 1 + 1, "{made:#?}");
     let site = dir.site().unwrap();
     let ca = dir.ca().unwrap();
     for node in &site.nodes {
@@ -52,7 +54,7 @@ fn nobody_else_may_look() {
             seen += 1;
         }
     }
-    assert!(seen >= 2 + 2 * 6 + 3, "{seen}");
+    assert!(seen >= 3 + 2 * 6 + 3, "{seen}");
 }
 
 #[test]
@@ -77,7 +79,10 @@ fn what_no_longer_fits_is_kept_and_said() {
     DataDir::init(&path, LAB, now()).unwrap();
     let moved = LAB.replace("127.18.133.143", "127.18.133.145");
     let (_, made) = DataDir::init(&path, &moved, now()).unwrap();
-    assert!(made[0].contains("nodes/vvb1 is kept, but it does not name 127.18.133.145: remove the folder"), "{made:?}");
+    assert!(
+        made[0].contains("nodes/vvb1 is kept, but it does not name 127.18.133.145: run `ringfence cert renew vvb1`"),
+        "{made:?}"
+    );
     for (later, words) in [(720, "expires within 11 days"), (731, "it has expired")] {
         let (_, made) = DataDir::init(&path, &moved, now() + Duration::from_secs(later * 24 * 3600)).unwrap();
         assert_eq!(made.iter().filter(|line| line.contains(words)).count(), 6, "{made:#?}");

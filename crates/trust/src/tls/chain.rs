@@ -1,16 +1,20 @@
-//! The roots that a node trusts, and chains verified against them (RFC 5280 §6, by webpki).
+//! The roots that a node trusts with what they have revoked, and chains verified against them (RFC 5280 §6, by webpki).
+//!
+//! Where an authority's list is there it is asked about every certificate of a chain, and one whose time is over means
+//! that nobody of that authority is taken: a list that is kept from us must not let in who is on it. An authority without
+//! a list is believed about all that it ever issued.
 
 use rustls::pki_types::TrustAnchor;
 use rustls::{CertificateError, DistinguishedName};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, UnknownStatusPolicy};
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::proven::{Proven, digest};
-use crate::Error;
-use crate::facts::CertificateFacts;
+use crate::facts::{CertificateFacts, remembered};
 use crate::identity::certificates;
+use crate::{Error, RevocationList};
 
 /// The roots that a node trusts.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub(crate) struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
     names: Vec<String>,
     key_ids: Vec<Vec<u8>>,
+    lists: Vec<RevocationList>,
     proven: Proven,
 }
 
@@ -32,18 +37,26 @@ pub(crate) enum Usage {
 
 impl Roots {
     pub(crate) fn from_pem(roots: &[String]) -> Result<Roots, Error> {
-        let mut all = Vec::new();
+        let (mut all, mut lists) = (Vec::new(), Vec::new());
         for pem in roots {
-            all.extend(certificates(pem)?);
+            let of_it = certificates(pem)?;
+            lists.extend(lists_of(pem, &of_it)?);
+            all.extend(of_it);
         }
         if all.is_empty() {
             return Err(Error::Certificate("no root certificate is trusted, so nobody could ever be verified: run `ringfence init SITE`, which makes one".into()));
         }
-        Roots::from_der(all)
+        Ok(Roots { lists, ..Roots::from_der(all)? })
     }
 
     pub(crate) fn from_der(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Roots, Error> {
-        let mut out = Roots { anchors: Vec::new(), names: Vec::new(), key_ids: Vec::new(), proven: Proven::default() };
+        let mut out = Roots {
+            anchors: Vec::new(),
+            names: Vec::new(),
+            key_ids: Vec::new(),
+            lists: Vec::new(),
+            proven: Proven::default(),
+        };
         for der in roots {
             let facts = CertificateFacts::from_der(&der)?;
             let anchor = webpki::anchor_from_trusted_cert(&der).map_err(|error| {
@@ -78,8 +91,22 @@ impl Roots {
             return Ok(());
         }
         self.prove(leaf, intermediates, now, usage)?;
-        self.proven.add(chain, leaf, intermediates);
+        self.proven.add(chain, leaf, intermediates, self.lists_last(leaf, intermediates));
         Ok(())
+    }
+
+    /// Until when what the lists say of this chain can be relied on (seconds since 1970).
+    fn lists_last(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> i64 {
+        let issuers = std::iter::once(leaf).chain(intermediates).filter_map(|der| remembered(der).ok());
+        let issuers: Vec<String> = issuers.map(|facts| facts.issuer.clone()).collect();
+        let about = self.lists.iter().filter(|list| issuers.contains(&list.facts().issuer));
+        // At its next update itself a list is old already.
+        about.map(|list| list.facts().next - 1).min().unwrap_or(i64::MAX)
+    }
+
+    /// When and why a certificate was revoked, if one of the lists has it.
+    pub(crate) fn revoked(&self, certificate: &CertificateFacts) -> Option<String> {
+        self.lists.iter().find_map(|list| list.says_of(certificate))
     }
 
     #[cfg(test)]
@@ -106,13 +133,20 @@ impl Roots {
             Usage::Listens => KeyUsage::server_auth(),
             Usage::Dials | Usage::Signs => KeyUsage::client_auth(),
         };
+        let lists: Vec<_> = self.lists.iter().map(RevocationList::checked).collect();
+        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
+            options
+                .with_status_policy(UnknownStatusPolicy::Allow)
+                .with_expiration_policy(ExpirationPolicy::Enforce)
+                .build()
+        });
         match end_entity.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
             &self.anchors,
             intermediates,
             now,
             usage,
-            None,
+            revocation,
             None,
         ) {
             Ok(_) => Ok(()),
@@ -133,14 +167,39 @@ impl Roots {
     }
 }
 
+/// The lists beside an authority's roots: of each issuer the newest, and signed by the root whose name it bears.
+fn lists_of(pem: &str, roots: &[CertificateDer<'static>]) -> Result<Vec<RevocationList>, Error> {
+    let mut newest: Vec<RevocationList> = Vec::new();
+    for list in RevocationList::in_pem(pem.as_bytes())? {
+        let facts = list.facts();
+        let namesakes: Vec<_> = roots
+            .iter()
+            .filter(|root| CertificateFacts::from_der(root).is_ok_and(|root| root.subject == facts.issuer))
+            .collect();
+        // One of an authority below the root is verified with the chain that has that authority's certificate.
+        if !namesakes.is_empty() && !namesakes.iter().any(|root| list.is_signed_by(root)) {
+            return Err(Error::Certificate(format!(
+                "the revocation list of `{}` is not signed by that authority: fetch it again from where the authority publishes it",
+                facts.issuer
+            )));
+        }
+        match newest.iter_mut().find(|other| other.facts().issuer == facts.issuer) {
+            Some(other) if (other.facts().number, other.facts().made) >= (facts.number, facts.made) => {}
+            Some(other) => *other = list,
+            None => newest.push(list),
+        }
+    }
+    Ok(newest)
+}
+
 /// RFC 5280 §4.2.1.1 and §4.2.1.2.
 #[derive(Default)]
-struct KeyIds {
-    own: Option<Vec<u8>>,
+pub(crate) struct KeyIds {
+    pub(crate) own: Option<Vec<u8>>,
     issuer: Option<Vec<u8>>,
 }
 
-fn key_ids(der: &[u8]) -> KeyIds {
+pub(crate) fn key_ids(der: &[u8]) -> KeyIds {
     let mut ids = KeyIds::default();
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return ids;
@@ -170,6 +229,12 @@ fn translate(error: webpki::Error) -> CertificateError {
         | E::PathLenConstraintViolated
         | E::NameConstraintViolation => CertificateError::UnknownIssuer,
         E::CertRevoked => CertificateError::Revoked,
+        E::CrlExpired { time, next_update } => CertificateError::ExpiredRevocationListContext { time, next_update },
+        E::UnknownRevocationStatus
+        | E::InvalidCrlSignatureForPublicKey
+        | E::IssuerNotCrlSigner
+        | E::UnsupportedCrlSignatureAlgorithmContext(_)
+        | E::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => CertificateError::UnknownRevocationStatus,
         E::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
         E::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         #[allow(deprecated)]

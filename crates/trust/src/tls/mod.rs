@@ -11,8 +11,8 @@ mod server;
 
 use std::sync::{Arc, LazyLock};
 
-use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::{CertificateError, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 pub use client::{Witness, client, client_without_certificate, client_witnessed};
@@ -43,6 +43,9 @@ pub enum ClientCertificate {
 pub fn refusal(error: &rustls::Error, expected: &[String], presented_der: Option<&[u8]>) -> Refusal {
     let note = words::take_note(error);
     let presented = presented_der.and_then(|der| CertificateFacts::from_der(der).ok());
+    if let (Some(note), rustls::Error::InvalidCertificate(CertificateError::Revoked)) = (&note, error) {
+        return words::revoked(presented.as_ref().or(note.presented.as_ref()), note.revoked.as_deref());
+    }
     let (noted, roots) = note.map_or((None, Vec::new()), |note| (note.presented, note.roots));
     words::of_handshake(error, expected, presented.as_ref().or(noted.as_ref()), &roots)
 }

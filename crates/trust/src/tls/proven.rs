@@ -2,8 +2,8 @@
 //! much as the rest of a handshake.
 //!
 //! What is remembered is the exact octets of leaf and intermediates with what they were good for, and the time in which
-//! all of them are valid. Anything else, and any other time, is verified anew. It belongs to one set of roots and goes
-//! with it; so must revocation lists, once there are any.
+//! all of them are valid and no list about them is due. Anything else, and any other time, is verified anew. It belongs to
+//! one set of roots and lists and goes with it: whoever changes these begins with nothing remembered.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -32,9 +32,15 @@ impl Proven {
         proven.get(chain).is_some_and(|(from, to)| (*from..=*to).contains(&now))
     }
 
-    /// This chain was verified.
-    pub(super) fn add(&self, chain: Chain, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) {
-        let mut valid = (i64::MIN, i64::MAX);
+    /// This chain was verified, and is until then at most (seconds since 1970).
+    pub(super) fn add(
+        &self,
+        chain: Chain,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        until: i64,
+    ) {
+        let mut valid = (i64::MIN, until);
         for der in std::iter::once(leaf).chain(intermediates) {
             let Ok(facts) = remembered(der) else { return };
             valid = (valid.0.max(facts.not_before), valid.1.min(facts.not_after));
@@ -65,9 +71,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Identity;
-    use crate::test_pki::{NOW, ca, request};
+    use crate::test_pki::{NOW, ca, now, request};
     use crate::tls::chain::Roots;
+    use crate::{Identity, Reason, Revoked};
 
     fn at(seconds: i64) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds.unsigned_abs()))
@@ -94,6 +100,27 @@ mod tests {
             assert!(roots.verify(leaf, intermediates, at(late), Usage::Dials).is_err());
         }
         assert!(roots.verify(leaf, intermediates, at(NOW), Usage::Dials).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_remembered_beyond_a_list_that_is_due_nor_from_one_set_of_lists_to_the_next() {
+        let ours = ca("ours");
+        let identity = ours.issue(&request("cvp1")).unwrap();
+        let chain: Vec<CertificateDer<'_>> = identity.chain_der().into_iter().map(CertificateDer::from).collect();
+        let (leaf, intermediates) = chain.split_first().unwrap();
+        let list = |number, revoked: &[Revoked]| {
+            let list = ours.revocation_list(number, now(), now() + Duration::from_secs(3600), revoked).unwrap();
+            Roots::from_pem(&[format!("{}{}", ours.certificate_pem(), list.pem())]).unwrap()
+        };
+        let roots = list(1, &[]);
+        assert!(roots.verify(leaf, intermediates, at(NOW), Usage::Dials).is_ok());
+        assert!(roots.is_proven(leaf, intermediates, at(NOW + 3599), Usage::Dials));
+        assert!(!roots.is_proven(leaf, intermediates, at(NOW + 3600), Usage::Dials), "the list is due");
+        assert!(roots.verify(leaf, intermediates, at(NOW + 3600), Usage::Dials).is_err());
+        let serial = identity.facts().serial.clone();
+        let roots = list(2, &[Revoked { serial, at: now(), reason: Reason::Superseded }]);
+        assert!(!roots.is_proven(leaf, intermediates, at(NOW), Usage::Dials));
+        assert!(roots.verify(leaf, intermediates, at(NOW), Usage::Dials).is_err());
     }
 
     #[test]

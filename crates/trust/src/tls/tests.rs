@@ -14,6 +14,8 @@ use super::*;
 use crate::test_pki::{NOW, ca, now, request_with};
 use crate::{Ca, Identity, KeyKind, Request, VerifiedPeer};
 
+mod revoked;
+
 const TLS12: Versions = Versions { tls12: true, tls13: false };
 const TLS13: Versions = Versions { tls12: false, tls13: true };
 const BOTH: Versions = Versions { tls12: true, tls13: true };
@@ -221,7 +223,7 @@ fn each_refusal_has_its_words_and_its_alert() {
                     "expired",
                     "2026-11-22T00:00:00Z",
                     "valid until 2026-11-20T00:00:00Z",
-                    "nodes/cvp1",
+                    "ringfence cert renew cvp1",
                 ),
                 (
                     "server not yet valid",
@@ -254,7 +256,7 @@ fn each_refusal_has_its_words_and_its_alert() {
                     "expired",
                     "2026-11-22T00:00:00Z",
                     "valid until 2026-11-20T00:00:00Z",
-                    "nodes/cube1",
+                    "ringfence cert renew cube1",
                 ),
                 (
                     "client not yet valid",

@@ -14,6 +14,7 @@ use trust::{Authority, Ca, Identity, KeyKind, Peer};
 
 use crate::asks::AskThreads;
 use crate::clock::Clock;
+use crate::credentials::Credentials;
 use crate::handle::{Facts, NodeHandle};
 use crate::keep;
 use crate::mailbox::mailbox;
@@ -142,7 +143,6 @@ impl Lab {
         let (say, said) = mpsc::channel();
         let (abandons, abandoned) = mpsc::channel();
         let roots = options.roots.clone().unwrap_or_else(|| self.roots());
-        let roots_pem = roots.iter().map(|(_, pem)| pem.clone()).collect();
         let settings = tls::Settings {
             identity: identity.clone(),
             trustpoints: Vec::new(),
@@ -157,14 +157,15 @@ impl Lab {
             listen: options.listen.iter().map(|transport| (*transport, SocketAddr::new(address, 0))).collect(),
             source: address,
             peers: peers.collect(),
-            tls: options.tls.then_some(settings),
+            tls: options.tls.then(|| settings.clone()),
         };
+        let credentials = Credentials::new(settings);
         let around = Surroundings {
             owner: 0,
             clock: Clock::start(),
             letters: inbox,
             media: Vec::new(),
-            asks: self.asks.asks(name.into(), Some(identity.clone()), None, letters.clone()),
+            asks: self.asks.asks(name.into(), Some(credentials.clone()), letters.clone()),
         };
         let strings = Strings { heard: heard_by, say: said, abandoned: abandons };
         let node = Node::new(|_| strings, setup, around).unwrap();
@@ -173,9 +174,9 @@ impl Lab {
             control_address: SocketAddr::new(address, 0),
             local: node.wire().local(),
             started_ms: 0,
-            identity: Some(identity),
-            roots_pem,
+            credentials: Some(credentials),
             statements: keep::Reader::nothing(),
+            errands: crate::errands::errands().0,
             phones_refused: Default::default(),
         };
         let handle = NodeHandle { facts: Arc::new(facts), letters };

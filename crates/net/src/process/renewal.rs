@@ -1,0 +1,184 @@
+//! Identities, roots and lists of a process's nodes: read from the data directory at start, and again while they run.
+//!
+//! What is read again is checked whole before any node hears of it. Then connections that come or are made go by it, and
+//! what is signed; those that are open stay, but for peers that have been revoked.
+
+use anyhow::Context;
+use site::{RemoteAddr, Role, Site};
+use store::DataDir;
+use trust::tls::{ClientCertificate, Versions};
+use trust::{Authority, Identity};
+
+use super::Process;
+use crate::NodeHandle;
+use crate::node::Letter;
+use crate::wire::tls::{self, Tls};
+
+/// A node, and what it is to go by.
+pub(super) struct Swap {
+    handle: NodeHandle,
+    settings: tls::Settings,
+    tls: Box<Tls>,
+}
+
+impl Process {
+    /// Reads identities, roots and revocation lists again; nodes whose own are others than before go by them when it
+    /// returns. Says what changed, a line each.
+    ///
+    /// # Errors
+    /// Something in the data directory cannot be read or does not belong together; then nothing has changed.
+    pub fn refresh(&mut self) -> anyhow::Result<Vec<String>> {
+        let Some(site) = self.site.clone() else { return Ok(Vec::new()) };
+        let swaps = self.read_again(&site)?;
+        let lines = swaps.iter().map(Swap::words).collect();
+        swap(swaps)?;
+        self.reload_phone_services(&site)?;
+        Ok(lines)
+    }
+
+    /// The nodes whose settings would be others than they are.
+    pub(super) fn read_again(&self, site: &Site) -> anyhow::Result<Vec<Swap>> {
+        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
+        let roots = roots(dir)?;
+        authorities_are_there(site, &roots)?;
+        let mut swaps = Vec::new();
+        for running in self.nodes.iter().filter(|node| node.of_site) {
+            let handle = running.handle.clone();
+            let Some(node) = site.node(handle.name()) else { continue };
+            let settings = settings(dir, site, node, &roots).with_context(|| format!("node {}", node.name))?;
+            let Some(credentials) = &handle.facts.credentials else { continue };
+            if credentials.now().settings.is(&settings) {
+                continue;
+            }
+            let tls = Box::new(Tls::new(settings.clone()).with_context(|| format!("node {}", node.name))?);
+            swaps.push(Swap { handle, settings, tls });
+        }
+        if !swaps.is_empty() {
+            say_what_is_not_asked(&roots);
+        }
+        Ok(swaps)
+    }
+}
+
+impl Swap {
+    fn words(&self) -> String {
+        let credentials = self.handle.facts.credentials.as_ref();
+        let before = credentials.map(|credentials| credentials.now().settings.identity.facts().serial.clone());
+        let (name, now) = (self.handle.name(), self.settings.identity.facts());
+        if before.as_ref() == Some(&now.serial) {
+            return format!("{name}: trust read again");
+        }
+        format!("{name}: certificate {} in force, for new connections both ways and for signatures", now.serial)
+    }
+}
+
+/// All are told before any is waited for.
+pub(super) fn swap(swaps: Vec<Swap>) -> anyhow::Result<()> {
+    let told: Vec<_> = swaps
+        .into_iter()
+        .map(|Swap { handle, settings, tls }| {
+            let taken = handle.tell(|answer| Letter::Tls(tls, answer));
+            (handle, settings, taken)
+        })
+        .collect();
+    let mut kept = Vec::new();
+    for (handle, settings, taken) in told {
+        match (taken.and_then(|taken| taken.recv().ok()), &handle.facts.credentials) {
+            (Some(()), Some(credentials)) => credentials.replace(settings),
+            _ => kept.push(handle.name().to_owned()),
+        }
+    }
+    anyhow::ensure!(kept.is_empty(), "overloaded or gone, and with the certificates of before: {}", kept.join(", "));
+    Ok(())
+}
+
+/// What a node's connections go by.
+pub(super) fn settings(
+    dir: &DataDir,
+    site: &Site,
+    node: &site::Node,
+    roots: &[(Authority, String)],
+) -> anyhow::Result<tls::Settings> {
+    Ok(tls::Settings {
+        identity: dir.identity(&node.name)?,
+        trustpoints: trustpoints(dir, node)?,
+        roots: roots_of(dir, node, roots)?,
+        pinned: Vec::new(),
+        versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
+        clients: client_certificates(&node.role),
+        dangerous_keylog: site.tls.dangerous_tls_keylog,
+    })
+}
+
+/// An authority without a list is believed about all that it ever issued: nobody shall think otherwise.
+pub(super) fn say_what_is_not_asked(roots: &[(Authority, String)]) {
+    for (authority, _) in roots.iter().filter(|(_, pem)| !pem.contains("BEGIN X509 CRL")) {
+        let file = match authority {
+            Authority::Named(name) => format!("roots/{name}.crl"),
+            Authority::Own | Authority::Phones => "ca/crl.pem".to_owned(),
+        };
+        tracing::warn!(%authority, "no revocation list: whom this authority has revoked is let in; its list belongs into {file}");
+    }
+}
+
+/// Identities for some peers, the longest match first.
+fn trustpoints(dir: &DataDir, node: &site::Node) -> anyhow::Result<Vec<(RemoteAddr, Identity)>> {
+    let mut rows = Vec::new();
+    for row in &node.crypto_signaling {
+        let addresses: RemoteAddr = row.remote_addr.parse().map_err(anyhow::Error::msg)?;
+        rows.push((addresses, dir.trustpoint(&node.name, &row.trustpoint)?));
+    }
+    rows.sort_by_key(|(addresses, _)| std::cmp::Reverse(addresses.bits));
+    Ok(rows)
+}
+
+/// Root certificates with what they have revoked, and whose they are: our own first, then those in `roots/` by the names
+/// of their files.
+pub(super) fn roots(dir: &DataDir) -> anyhow::Result<Vec<(Authority, String)>> {
+    let partners = dir.partners_trust_pem()?.into_iter().map(|(name, pem)| (Authority::Named(name), pem));
+    Ok(std::iter::once((Authority::Own, dir.own_trust_pem()?)).chain(partners).collect())
+}
+
+/// A peer whose authority is not there could never be verified: better said now than at its first call.
+pub(super) fn authorities_are_there(site: &Site, roots: &[(Authority, String)]) -> anyhow::Result<()> {
+    for (whose, name) in site.authorities() {
+        anyhow::ensure!(
+            roots.iter().any(|(authority, _)| *authority == Authority::Named(name.to_owned())),
+            "{whose} names authority `{name}`, and there is no roots/{name}.pem in the data directory: put the \
+             authority's root certificate there, in PEM"
+        );
+    }
+    Ok(())
+}
+
+/// Every node asks for a certificate. Only a call manager whose plan lets a phone in by digest alone takes a connection
+/// without one, and its role then admits by digest or refuses.
+fn client_certificates(role: &Role) -> ClientCertificate {
+    match role {
+        Role::CallManager(manager) if manager.phones.iter().any(|phone| admits_by_digest(manager, phone)) => {
+            ClientCertificate::Optional
+        }
+        Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => {
+            ClientCertificate::Required
+        }
+    }
+}
+
+fn admits_by_digest(manager: &site::CallManager, phone: &site::Phone) -> bool {
+    phone.secure_certificate_subject.is_none() && manager.profile_of(phone).enable_digest_authentication
+}
+
+/// Roots of a node: those of the site, and the CAPF that issued its phones' certificates.
+fn roots_of(
+    dir: &DataDir,
+    node: &site::Node,
+    site: &[(Authority, String)],
+) -> anyhow::Result<Vec<(Authority, String)>> {
+    let mut roots = site.to_vec();
+    if let Role::CallManager(manager) = &node.role
+        && manager.phone_services.is_some()
+    {
+        roots.push((Authority::Phones, dir.phone_keys(&node.name)?.capf.chain_pem()));
+    }
+    Ok(roots)
+}

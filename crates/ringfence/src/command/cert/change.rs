@@ -1,0 +1,153 @@
+//! Commands that change certificates while nodes run: each says first what it interrupts, and hands what it made to them.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use admin::api::{Reload, Reloaded};
+use admin::certificates::{Certificates, date};
+use admin::estate::Estate;
+use anyhow::{Context, bail, ensure};
+use net::Connections;
+use store::{DataDir, Renewed};
+use trust::Reason;
+
+use super::super::wait_for;
+
+pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result<()> {
+    println!("{name}: connections and calls that are up stay up; the certificate before stays good until its own end.");
+    match data.renew(name, SystemTime::now(), at_once)? {
+        Renewed::Taken(facts) => {
+            println!("{name}: serial {}, until {}", facts.serial, date(facts.not_after));
+            if at_once {
+                println!(
+                    "Phones that hold lists without it cannot register anew until they have fetched the lists again."
+                );
+            }
+        }
+        Renewed::Announced(facts, from) => println!(
+            "{name}: serial {} is in the phones' lists from now on and in force from {}: until then phones fetch it. \
+             (Now, whatever phones hold: --dangerous-at-once)",
+            facts.serial,
+            date(from)
+        ),
+    }
+    tell(data, None)?;
+    say_distrust(data)
+}
+
+pub(super) fn revoke(data: &DataDir, what: &str, reason: &str, yes: bool) -> anyhow::Result<()> {
+    let reason = Reason::parse(reason).map_err(anyhow::Error::msg)?;
+    let issued = data.issued(what, SystemTime::now())?;
+    if data.admin().is_ok_and(|admin| admin.facts().serial == issued.serial) {
+        bail!(
+            "this is the certificate that the command line shows to the nodes: run `ringfence cert renew admin`, then revoke serial {}",
+            issued.serial
+        );
+    }
+    println!("{}, serial {}, is taken back for good.", issued.subject, issued.serial);
+    let estate = Estate::open(data)?;
+    let used = wait_for(uses(&estate, &issued.serial))?;
+    match used.as_slice() {
+        [] => println!("No node that runs has a connection with it."),
+        all => println!("Closed at once: {}.", all.join(", ")),
+    }
+    if let Ok(mut names) = data.identities()
+        && let Some((name, _)) = names.drain(..).find(|(_, facts)| facts.serial == issued.serial)
+    {
+        println!(
+            "It is the one in force of {name}: without `ringfence cert renew {name}` first, no peer takes its connections."
+        );
+    }
+    ensure!(yes || confirmed()?, "nothing was revoked");
+    let done = data.revoke(what, reason, SystemTime::now())?;
+    println!("Revoked ({reason}), on list {}.", done.list.facts().number);
+    hand(&estate, Some(done.list.pem()))?;
+    say_distrust(data)
+}
+
+/// Makes the list anew.
+pub(super) fn list(data: &DataDir) -> anyhow::Result<()> {
+    let list = data.make_list(SystemTime::now())?;
+    let facts = list.facts();
+    println!("List {} of {} revoked certificates, good until {}.", facts.number, facts.revoked, date(facts.next));
+    tell(data, Some(list.pem()))
+}
+
+pub(super) fn import(data: &DataDir, name: &str, chain: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(chain).with_context(|| format!("cannot read {}", chain.display()))?;
+    let facts = data.import(name, &text, SystemTime::now())?;
+    println!("{name}: {} by {}, until {}", facts.subject, facts.issuer, date(facts.not_after));
+    println!("Connections and calls that are up stay up.");
+    tell(data, None)?;
+    say_distrust(data)
+}
+
+/// Who has connections with a certificate, a phrase each.
+async fn uses(estate: &Estate, serial: &str) -> anyhow::Result<Vec<String>> {
+    let mut all = Vec::new();
+    for client in estate.nodes(None, |_| true)? {
+        // One that does not run has none.
+        let Ok(connections) = client.get::<Connections>("/api/v1/connections").await else { continue };
+        let with = |open: &&net::Connection| open.peer.as_ref().is_some_and(|peer| peer.serial == serial);
+        match connections.open.iter().filter(with).count() {
+            0 => {}
+            1 => all.push(format!("a connection of {}", client.node())),
+            several => all.push(format!("{several} connections of {}", client.node())),
+        }
+    }
+    Ok(all)
+}
+
+/// Lets running nodes read again, and hands them a list if there is a new one.
+fn tell(data: &DataDir, list: Option<String>) -> anyhow::Result<()> {
+    // Where there is no administrator's identity nobody can be told: processes of this directory look by themselves.
+    match Estate::open(data) {
+        Ok(estate) => hand(&estate, list),
+        Err(_) => {
+            println!("A process that runs from this directory takes it within a minute, or at SIGHUP.");
+            Ok(())
+        }
+    }
+}
+
+fn hand(estate: &Estate, list: Option<String>) -> anyhow::Result<()> {
+    let told = wait_for(async {
+        let mut told = Vec::new();
+        for client in estate.nodes(None, |_| true)? {
+            let wanted = Reload { list: list.clone(), site: false };
+            let answer: Result<Reloaded, _> = client.ask("/api/v1/reload", &wanted).await;
+            told.push((client.node().to_owned(), answer));
+        }
+        Ok(told)
+    })?;
+    for (node, answer) in told {
+        match answer {
+            Ok(answer) => answer.changed.iter().for_each(|line| println!("{line}")),
+            Err(error) => {
+                println!(
+                    "{node} was not told ({error}); it reads it at its start. Where its data directory is another, run `ringfence cert crl` once it is up."
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn say_distrust(data: &DataDir) -> anyhow::Result<()> {
+    for words in Certificates::open(data, SystemTime::now())?.distrust()? {
+        println!("{words}");
+    }
+    Ok(())
+}
+
+fn confirmed() -> anyhow::Result<bool> {
+    print!("Go on? (y/n): ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if !std::io::stdin().is_terminal() {
+        println!();
+    }
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,200 @@
+//! Taking certificates back: the register says what is revoked, `ca/crl.pem` is the list that says so to others.
+//!
+//! A list is good for 90 days and made anew after 30, by any process that has the CA's key, and by every revocation. Where
+//! the key is elsewhere it is handed over the control link, or copied; whoever hands it, it counts if the CA signed it and
+//! its number is higher than that of the one that is there.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail, ensure};
+use trust::{CertificateFacts, Reason, RevocationList, Revoked};
+
+use super::{DataDir, issuing};
+use crate::{Change, Issued, Store, Taken, files};
+
+/// How long a list of ours is good, and when it is made anew.
+pub(super) const LIST_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// What came of a revocation.
+#[derive(Clone, Debug)]
+pub struct Withdrawn {
+    pub issued: Issued,
+    pub list: RevocationList,
+}
+
+impl DataDir {
+    /// Takes back a certificate of the site's own CA: `what` is an identity's name (its certificate in force), a serial
+    /// number, or a file with the certificate. When this returns, the list in the directory has it.
+    ///
+    /// # Errors
+    /// Nothing or several certificates are meant, it is revoked already, or the CA's key is not here.
+    pub fn revoke(&self, what: &str, reason: Reason, now: SystemTime) -> anyhow::Result<Withdrawn> {
+        let _lock = self.lock()?;
+        self.ca()?;
+        self.adopt(&self.identities()?, now)?;
+        let issued = self.issued(what, now)?;
+        if let Some(taken) = &issued.revoked {
+            bail!("{} with serial {} is revoked already ({})", issued.subject, issued.serial, taken.reason);
+        }
+        let taken = Taken { at_ms: millis(now), reason: reason.to_string() };
+        let list = self.make_list_with(now, |register| {
+            register.revoke_certificate(&issued.serial, &taken)?;
+            let what = format!("certificate {} of {} revoked", issued.serial, issued.subject);
+            let (who, source) = ("local".into(), "command line".into());
+            register.add_change(&Change {
+                at_ms: taken.at_ms,
+                who,
+                source,
+                what,
+                detail: format!("{{\"reason\":\"{reason}\"}}"),
+            })
+        })?;
+        Ok(Withdrawn { issued: Issued { revoked: Some(taken), ..issued }, list })
+    }
+
+    /// Which certificate is meant: see [`DataDir::revoke`].
+    ///
+    /// # Errors
+    /// Nothing or several are.
+    pub fn issued(&self, what: &str, now: SystemTime) -> anyhow::Result<Issued> {
+        let register = self.store()?.certificates()?;
+        let of_serial = |serial: &str| register.iter().find(|issued| issued.serial == serial).cloned();
+        if self.identity_folder(what).join("chain.pem").exists() {
+            let facts = self.named(what)?;
+            let meant = of_serial(&facts.serial);
+            return meant.with_context(|| {
+                format!("the certificate of {what} was issued by `{}`: only that authority can revoke it", facts.issuer)
+            });
+        }
+        if Path::new(what).is_file() {
+            let text = std::fs::read_to_string(what).with_context(|| format!("cannot read {what}"))?;
+            let der = trust::certificates_der(&text)?.into_iter().next();
+            let facts =
+                CertificateFacts::from_der(&der.with_context(|| format!("{what} holds no certificate in PEM"))?)?;
+            self.adopt(&[(String::new(), facts.clone())], now)?;
+            let meant = self.store()?.certificates()?.into_iter().find(|issued| issued.serial == facts.serial);
+            return meant.with_context(|| {
+                format!("{what} was issued by `{}`, not by this CA: only that authority can revoke it", facts.issuer)
+            });
+        }
+        let named: Vec<&Issued> = register.iter().filter(|issued| common_name(&issued.subject) == Some(what)).collect();
+        match named.as_slice() {
+            [one] => return Ok((*one).clone()),
+            [] => {}
+            several => {
+                let serials: Vec<&str> = several.iter().map(|issued| issued.serial.as_str()).collect();
+                bail!("{} certificates name {what}: say which by its serial ({})", several.len(), serials.join(", "));
+            }
+        }
+        let found = trust::serial_of(what).ok().and_then(|serial| of_serial(&serial));
+        found.with_context(|| {
+            format!(
+                "`{what}` is no identity here, no name or serial of a certificate that this CA has issued, and no file: `ringfence cert list --all` lists them"
+            )
+        })
+    }
+
+    fn named(&self, identity: &str) -> anyhow::Result<CertificateFacts> {
+        Ok(issuing::read_identity(&self.identity_folder(identity))?.facts().clone())
+    }
+
+    /// Makes the list anew, with the next number: the same entries, another three months.
+    ///
+    /// # Errors
+    /// The CA's key is not here, or the register cannot be written.
+    pub fn make_list(&self, now: SystemTime) -> anyhow::Result<RevocationList> {
+        let _lock = self.lock()?;
+        self.make_list_with(now, |_| Ok(()))
+    }
+
+    /// In one change of the register: what `change` does, the number, the list; then the file.
+    pub(super) fn make_list_with(
+        &self,
+        now: SystemTime,
+        change: impl FnOnce(&mut Store) -> Result<(), crate::Error>,
+    ) -> anyhow::Result<RevocationList> {
+        let ca = self.ca()?;
+        let list = self.store()?.together(|register| {
+            change(register)?;
+            let number = register.number_list(millis(now))?;
+            let revoked: Vec<Revoked> = register.certificates()?.iter().filter_map(revoked).collect();
+            let list = ca
+                .revocation_list(number, now - super::CLOCK_SKEW, now + LIST_LIFE, &revoked)
+                .map_err(|error| crate::Error::Failed { doing: "sign a revocation list", why: error.to_string() })?;
+            register.keep_list(number, &list.pem())?;
+            Ok(list)
+        })?;
+        self.write_list(&list)?;
+        Ok(list)
+    }
+
+    /// Takes a list that somebody handed: `true` if it is newer than the one here, which it then replaces.
+    ///
+    /// # Errors
+    /// The site's own CA did not sign it.
+    pub fn take_list(&self, pem: &str) -> anyhow::Result<bool> {
+        let list = RevocationList::read_all(pem.as_bytes())?.remove(0);
+        let roots = trust::certificates_der(&self.own_root_pem()?)?;
+        ensure!(
+            roots.iter().any(|root| list.is_signed_by(root)),
+            "the revocation list of `{}` is not signed by this site's own CA: it is not taken",
+            list.facts().issuer
+        );
+        let _lock = self.lock()?;
+        if self.revocation_list()?.is_some_and(|held| held.facts().number >= list.facts().number) {
+            return Ok(false);
+        }
+        self.write_list(&list)?;
+        Ok(true)
+    }
+
+    /// The list of what the site's own CA has revoked; `None` where none was made or handed yet.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn revocation_list(&self) -> anyhow::Result<Option<RevocationList>> {
+        let file = self.list_file();
+        if !file.exists() {
+            return Ok(None);
+        }
+        let lists = RevocationList::read_all(self.read(&file)?.as_bytes());
+        Ok(Some(lists.with_context(|| format!("in {}", file.display()))?.remove(0)))
+    }
+
+    /// A crash between register and file: the register is right. Says what was done, if anything was.
+    pub(super) fn restore_list(&self) -> anyhow::Result<Option<String>> {
+        let Some(kept) = self.store()?.last_list()? else { return Ok(None) };
+        let kept = RevocationList::read_all(kept.as_bytes())?.remove(0);
+        let number = kept.facts().number;
+        if self.revocation_list()?.is_some_and(|held| held.facts().number >= number) {
+            return Ok(None);
+        }
+        self.write_list(&kept)?;
+        Ok(Some(format!("ca/crl.pem: revocation list {number} put back into its place")))
+    }
+
+    pub(super) fn write_list(&self, list: &RevocationList) -> anyhow::Result<()> {
+        let file = self.list_file();
+        files::write_private(&file, list.pem().as_bytes()).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    pub(crate) fn list_file(&self) -> PathBuf {
+        self.path().join("ca/crl.pem")
+    }
+}
+
+fn revoked(issued: &Issued) -> Option<Revoked> {
+    let taken = issued.revoked.as_ref()?;
+    let at = UNIX_EPOCH + Duration::from_millis(taken.at_ms);
+    Some(Revoked { serial: issued.serial.clone(), at, reason: Reason::parse(&taken.reason).unwrap_or_default() })
+}
+
+/// Of a subject as RFC 4514 writes it; names with escapes are not found by it.
+fn common_name(subject: &str) -> Option<&str> {
+    subject.split(',').find_map(|part| part.strip_prefix("CN="))
+}
+
+pub(super) fn millis(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as u64
+}

@@ -1,0 +1,143 @@
+//! Lists of what was revoked, at handshakes and for connections that are open.
+
+use super::*;
+use crate::{Authorities, Authority, Reason, RevocationList, Revoked};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn list(ca: &Ca, number: u64, gone: &[&Identity]) -> RevocationList {
+    let gone = gone.iter().map(|identity| Revoked {
+        serial: identity.facts().serial.clone(),
+        at: now() - DAY,
+        reason: Reason::KeyCompromise,
+    });
+    ca.revocation_list(number, now() - DAY, now() + 7 * DAY, &gone.collect::<Vec<_>>()).unwrap()
+}
+
+/// The root and what it revoked, as one text.
+fn with(ca: &Ca, list: &RevocationList) -> [String; 1] {
+    [format!("{}{}", ca.certificate_pem(), list.pem())]
+}
+
+struct Pair {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+}
+
+/// Who dials trusts `callee`, who listens trusts `caller`.
+fn pair(dialling: &Identity, callee: &[String], listening: &Identity, caller: &[String], on: Versions) -> Pair {
+    let names = ["cvp1.lab.example".to_owned()];
+    let mut client = ClientConfig::clone(&client_witnessed(dialling, callee, on, &names).unwrap().0);
+    let mut server = ServerConfig::clone(&server(listening, caller, on, ClientCertificate::Required).unwrap());
+    client.time_provider = Arc::new(Fixed);
+    server.time_provider = Arc::new(Fixed);
+    Pair { client: Arc::new(client), server: Arc::new(server) }
+}
+
+#[test]
+fn a_revoked_peer_is_refused_at_either_end_with_the_alert_of_its_own() {
+    let root = ca("lab");
+    let issue = |node: &str| root.issue(&request_with(node, KeyKind::P256)).unwrap();
+    let (cube1, cvp1, other) = (issue("cube1"), issue("cvp1"), issue("vvb1"));
+    for on in [TLS12, TLS13] {
+        let fine = with(&root, &list(&root, 1, &[&other]));
+        for (gone, who) in [(&cvp1, Who::Client), (&cube1, Who::Server)] {
+            let bad = with(&root, &list(&root, 2, &[&other, gone]));
+            let (callee, caller) = if who == Who::Client { (&bad, &fine) } else { (&fine, &bad) };
+            let Pair { client, server } = pair(&cube1, callee, &cvp1, caller, on);
+            let failed = handshake(&client, &server, &[]);
+            let told = if who == Who::Client { &failed.server_says } else { &failed.client_says };
+            assert_eq!(
+                told,
+                &Err(rustls::Error::AlertReceived(AlertDescription::CertificateRevoked)),
+                "{who:?} {on:?}"
+            );
+            let refused = failed.refused.unwrap();
+            assert_eq!(refused.cause, "revoked");
+            let words = "revoked on 2026-11-21T00:00:00Z (key-compromise)";
+            assert!(
+                refused.presented.contains(words) && refused.presented.contains(&gone.facts().serial),
+                "{refused:?}"
+            );
+        }
+        let Pair { client, server } = pair(&cube1, &fine, &cvp1, &fine, on);
+        assert_eq!(handshake(&client, &server, &[]).client_says, Ok(()), "who is not on the list is let in");
+    }
+}
+
+#[test]
+fn a_list_whose_time_is_over_lets_nobody_of_its_authority_in() {
+    let root = ca("lab");
+    let issue = |node: &str| root.issue(&request_with(node, KeyKind::P256)).unwrap();
+    let (cube1, cvp1) = (issue("cube1"), issue("cvp1"));
+    let old = root.revocation_list(1, now() - 9 * DAY, now() - DAY, &[]).unwrap();
+    let none = [root.certificate_pem().to_owned()];
+    let Pair { client, server } = pair(&cube1, &none, &cvp1, &with(&root, &old), TLS13);
+    let failed = handshake(&client, &server, &[]);
+    assert_eq!(failed.client_says, Err(rustls::Error::AlertReceived(AlertDescription::UnknownCA)));
+    let refused = failed.refused.unwrap();
+    assert_eq!(refused.cause, "crl_expired");
+    assert!(refused.presented.contains("by 2026-11-21T00:00:00Z"), "{refused:?}");
+    assert!(refused.remedy.contains("ringfence cert crl"), "{refused:?}");
+}
+
+#[test]
+fn a_list_of_another_authority_says_nothing_and_a_forged_one_is_not_taken() {
+    let (root, carrier) = (ca("lab"), ca("carrier"));
+    let issue = |node: &str| root.issue(&request_with(node, KeyKind::P256)).unwrap();
+    let (cube1, cvp1) = (issue("cube1"), issue("cvp1"));
+    let foreign = with(&root, &list(&carrier, 1, &[&cube1]));
+    let Pair { client, server } = pair(&cube1, &foreign, &cvp1, &foreign, TLS13);
+    assert_eq!(handshake(&client, &server, &[]).client_says, Ok(()));
+
+    let mut forger = ca("lab");
+    forger.rename_for_test_as_signer(&root.facts().subject);
+    let forged = with(&root, &list(&forger, 9, &[&cube1]));
+    let error = server_of(&cvp1, &forged).unwrap_err().to_string();
+    assert!(error.contains("is not signed by that authority"), "{error}");
+}
+
+fn server_of(identity: &Identity, roots: &[String]) -> Result<Arc<ServerConfig>, Error> {
+    super::server(identity, roots, TLS13, ClientCertificate::Required)
+}
+
+/// Of two lists of one issuer the newer counts, wherever it stands.
+#[test]
+fn the_newer_of_two_lists_counts() {
+    let root = ca("lab");
+    let issue = |node: &str| root.issue(&request_with(node, KeyKind::P256)).unwrap();
+    let (cube1, cvp1) = (issue("cube1"), issue("cvp1"));
+    let (older, newer) = (list(&root, 1, &[]).pem(), list(&root, 2, &[&cube1]).pem());
+    for both in [format!("{older}{newer}"), format!("{newer}{older}")] {
+        let roots = [format!("{}{both}", root.certificate_pem())];
+        let none = [root.certificate_pem().to_owned()];
+        let Pair { client, server } = pair(&cube1, &none, &cvp1, &roots, TLS13);
+        assert_eq!(handshake(&client, &server, &[]).refused.map(|refused| refused.cause).as_deref(), Some("revoked"));
+    }
+}
+
+#[test]
+fn an_open_connection_is_withdrawn_by_a_new_list_or_a_root_taken_away_and_by_nothing_else() {
+    let (root, carrier) = (ca("lab"), ca("carrier"));
+    let issue = |node: &str| root.issue(&request_with(node, KeyKind::P256)).unwrap();
+    let (cube1, cvp1) = (issue("cube1"), issue("cvp1"));
+    let fine = with(&root, &list(&root, 1, &[]));
+    let Pair { client, server } = pair(&cube1, &fine, &cvp1, &fine, TLS13);
+    let open = handshake(&client, &server, &[]);
+    let (at_server, at_client) = (rustls::Connection::from(open.server), rustls::Connection::from(open.client));
+    let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(NOW as u64) + DAY * days as u32);
+    let judge = |roots: &[String; 1], whose: Authority, connection, days| {
+        let all = [(Authority::Named("x".into()), carrier.certificate_pem().to_owned()), (whose, roots[0].clone())];
+        Authorities::new(&all).unwrap().withdrawn(connection, at(days)).map(|refusal| refusal.cause)
+    };
+    for connection in [&at_server, &at_client] {
+        assert_eq!(judge(&fine, Authority::Own, connection, 0), None);
+        assert_eq!(judge(&fine, Authority::Own, connection, 8), None, "an old list withdraws nobody");
+        assert_eq!(judge(&fine, Authority::Own, connection, 400), None, "nor does a date");
+        let both = with(&root, &list(&root, 2, &[&cube1, &cvp1]));
+        assert_eq!(judge(&both, Authority::Own, connection, 0).as_deref(), Some("revoked"));
+        assert_eq!(judge(&both, Authority::Own, connection, 400).as_deref(), Some("revoked"), "after its end, too");
+        let gone = [carrier.certificate_pem().to_owned()];
+        assert_eq!(judge(&gone, Authority::Own, connection, 0).as_deref(), Some("unknown_ca"));
+    }
+}
