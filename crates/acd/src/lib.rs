@@ -55,6 +55,8 @@ pub struct AgentId(pub String);
 
 /// Reason of an agent whose phone was offered a call and rang out.
 pub const RING_NO_ANSWER: &str = "ring no answer";
+/// Reason of an agent who was ready and has called somebody.
+pub const OUTGOING: &str = "outgoing call";
 /// Reason of an agent who has just logged in.
 pub const LOGGED_IN: &str = "logged in";
 /// A target that means: what the call type says.

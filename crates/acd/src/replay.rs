@@ -90,7 +90,8 @@ pub fn what_if(old: &Plan, new: &Plan, log: &[Entry]) -> Vec<Outcome> {
                 | Input::Ready(_)
                 | Input::NotReady { .. }
                 | Input::NotReadyLater { .. }
-                | Input::Logout { .. }),
+                | Input::Logout { .. }
+                | Input::Outgoing { .. }),
             ) => {
                 day.tell(input);
             }
@@ -317,7 +318,8 @@ impl Day {
             | Input::NotReady { .. }
             | Input::NotReadyLater { .. }
             | Input::Logout { .. }
-            | Input::Refused { .. } => {}
+            | Input::Refused { .. }
+            | Input::Outgoing { .. } => {}
         }
         // What the plan does not know now (an agent, a call) is simply not there.
         let _ = self.router.handle(input, at);

@@ -177,6 +177,43 @@ fn work_after_the_call_keeps_the_next_one_away() {
 }
 
 #[test]
+fn an_agent_in_a_call_of_their_own_gets_no_caller_and_is_afterwards_what_they_asked_for() {
+    let queue = QueuePlan { wrap_up: s(10), ..QueuePlan::new("sales") };
+    let mut desk =
+        Desk::new(Plan { queues: vec![queue], agents: vec![agent("1", &["sales"], &[])], ..Plan::default() });
+    let outgoing = |call| Input::Outgoing { call: CallId(call), agent: id("1") };
+    assert!(desk.0.handle(outgoing(9), s(0)).is_err(), "logged out");
+    desk.ready("1", 0);
+    let states: Vec<AgentState> = desk
+        .says(outgoing(10), 1)
+        .into_iter()
+        .filter_map(|output| if let Output::AgentChanged { state, .. } = output { Some(state) } else { None })
+        .collect();
+    let away = AgentState::NotReady { reason: acd::OUTGOING.into() };
+    assert_eq!(states, [away.clone(), AgentState::Talking { call: CallId(10), since: s(1) }]);
+    assert_eq!(offers(&desk.call(1, "sales", 2)), []);
+    assert!(desk.0.handle(outgoing(10), s(2)).is_err(), "the call is known");
+    desk.says(Input::Gone(CallId(10)), 3);
+    assert_eq!(desk.state("1"), away, "no wrap-up, and not ready");
+    // Not ready for another reason before: so afterwards. Ready asked for meanwhile: that.
+    desk.says(Input::NotReady { agent: id("1"), reason: "lunch".into() }, 4);
+    desk.says(outgoing(11), 5);
+    desk.says(Input::Gone(CallId(11)), 6);
+    assert_eq!(desk.state("1"), AgentState::NotReady { reason: "lunch".into() });
+    desk.says(outgoing(12), 7);
+    desk.ready("1", 8);
+    assert_eq!(offers(&desk.says(Input::Gone(CallId(12)), 9)), [(1, "1")], "the caller who waited");
+    // Ringing for a caller: no call of one's own. Talking to one: the other call takes over, and its end is the end.
+    assert!(desk.0.handle(outgoing(13), s(10)).is_err());
+    desk.says(Input::Answered(CallId(1)), 11);
+    desk.says(outgoing(14), 12);
+    desk.says(Input::Gone(CallId(1)), 13);
+    assert_eq!(desk.state("1"), AgentState::Talking { call: CallId(14), since: s(12) });
+    desk.says(Input::Gone(CallId(14)), 14);
+    assert!(matches!(desk.state("1"), AgentState::Ready { .. }));
+}
+
+#[test]
 fn a_caller_waits_for_the_agent_they_know_but_not_for_ever() {
     let queue = QueuePlan { last_agent: s(30), ..QueuePlan::new("sales") };
     let agents = vec![agent("1", &["sales"], &[]), agent("2", &["sales"], &[])];

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use roles::{AgentView, Control, DialogView, Verb};
+use roles::{AgentView, Control, DialogView, Outward, Verb};
 
 use crate::access::Reach;
 use crate::centre::Centre;
@@ -77,16 +77,18 @@ impl Action {
     }
 
     /// Whether the API has it in this state of the agent's part.
-    fn fits(self, part: Part) -> bool {
+    fn fits(self, part: Part, dialog: &DialogView) -> bool {
         match self {
             Action::Answer => part == Part::Alerting,
-            Action::Drop | Action::UpdateCallData | Action::ParticipantDrop => part != Part::Alerting,
+            Action::Drop | Action::UpdateCallData => part != Part::Alerting,
+            Action::ParticipantDrop => matches!(part, Part::Active | Part::Held),
             Action::Hold | Action::ConsultCall | Action::TransferSst | Action::SendDtmf | Action::StartRecording => {
                 part == Part::Active
             }
             Action::Retrieve => part == Part::Held,
-            // They want a second call beside a held one, and there is none here.
-            Action::Transfer | Action::Conference | Action::Campaign => false,
+            // A second call beside the held one, with somebody there.
+            Action::Transfer | Action::Conference => dialog.verbs.contains(&Verb::Complete),
+            Action::Campaign => false,
         }
     }
 
@@ -96,6 +98,8 @@ impl Action {
             Action::Answer => Some(Verb::Answer),
             Action::Hold => Some(Verb::Hold),
             Action::Retrieve => Some(Verb::Retrieve),
+            Action::ConsultCall => Some(Verb::Consult),
+            Action::Transfer => Some(Verb::Complete),
             _ => None,
         }
     }
@@ -104,6 +108,9 @@ impl Action {
 /// State of the agent's part in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
+    /// The agent's own phone is called, then the destination.
+    Initiating,
+    Initiated,
     Alerting,
     Active,
     Held,
@@ -111,15 +118,19 @@ enum Part {
 
 impl Part {
     fn of(dialog: &DialogView) -> Part {
-        match (dialog.connected, dialog.held) {
-            (false, _) => Part::Alerting,
-            (true, false) => Part::Active,
-            (true, true) => Part::Held,
+        match (dialog.outgoing, dialog.connected, dialog.held) {
+            (Some(Outward::Initiating), ..) => Part::Initiating,
+            (Some(Outward::Initiated), ..) => Part::Initiated,
+            (_, false, _) => Part::Alerting,
+            (_, true, false) => Part::Active,
+            (_, true, true) => Part::Held,
         }
     }
 
     fn word(self) -> &'static str {
         match self {
+            Part::Initiating => "INITIATING",
+            Part::Initiated => "INITIATED",
             Part::Alerting => "ALERTING",
             Part::Active => "ACTIVE",
             Part::Held => "HELD",
@@ -130,13 +141,25 @@ impl Part {
 /// What can be done now, in the API's words.
 fn actions(dialog: &DialogView) -> Vec<&'static str> {
     let here: &[(&'static str, Option<Verb>)] = match Part::of(dialog) {
+        Part::Initiating | Part::Initiated => &[("DROP", None), ("UPDATE_CALL_DATA", None)],
         Part::Alerting => &[("ANSWER", Some(Verb::Answer))],
-        Part::Active => {
-            &[("DROP", None), ("HOLD", Some(Verb::Hold)), ("TRANSFER_SST", None), ("UPDATE_CALL_DATA", None)]
-        }
-        Part::Held => &[("DROP", None), ("RETRIEVE", Some(Verb::Retrieve)), ("UPDATE_CALL_DATA", None)],
+        Part::Active => &[
+            ("CONSULT_CALL", Some(Verb::Consult)),
+            ("DROP", None),
+            ("HOLD", Some(Verb::Hold)),
+            ("TRANSFER_SST", None),
+            ("UPDATE_CALL_DATA", None),
+        ],
+        Part::Held => &[
+            ("DROP", None),
+            ("RETRIEVE", Some(Verb::Retrieve)),
+            ("TRANSFER", Some(Verb::Complete)),
+            ("UPDATE_CALL_DATA", None),
+        ],
     };
+    let sent_on = |word: &str| word != "TRANSFER_SST" || dialog.outgoing.is_none();
     let possible = here.iter().filter(|(_, verb)| verb.as_ref().is_none_or(|verb| dialog.verbs.contains(verb)));
+    let possible = possible.filter(|(word, _)| sent_on(word));
     possible.map(|(word, _)| *word).collect()
 }
 
@@ -150,7 +173,15 @@ pub(crate) fn list_uri(agent: &str) -> String {
 
 /// `Dialog` in bodies and lists, `dialog` in notifications of a change.
 pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
-    let state = if dialog.connected { "ACTIVE" } else { "ALERTING" };
+    let part = Part::of(dialog);
+    let state = if dialog.connected { "ACTIVE" } else { part.word() };
+    // Whom the agent called, or who called.
+    let other = if dialog.outgoing.is_some() { &dialog.dialled } else { &dialog.calling };
+    let kind = match (dialog.outgoing, dialog.beside) {
+        (Some(_), Some(_)) => "CONSULT",
+        (Some(_), None) => "OUT",
+        (None, _) => "ACD_IN",
+    };
     let party = |xml: &mut Xml, address: &str, kind: &str, actions: &[&str], state: &str| {
         xml.within("Participant", |xml| {
             xml.within("actions", |xml| actions.iter().for_each(|action| xml.leaf("action", action)));
@@ -163,13 +194,13 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
         });
     };
     xml.within(name, |xml| {
-        xml.leaf("associatedDialogUri", "");
+        xml.leaf("associatedDialogUri", &dialog.beside.map(uri).unwrap_or_default());
         xml.leaf("fromAddress", &dialog.calling);
         xml.number("id", dialog.call);
         xml.within("mediaProperties", |xml| {
             xml.leaf("mediaId", "1");
             xml.leaf("DNIS", &dialog.dialled);
-            xml.leaf("callType", "ACD_IN");
+            xml.leaf("callType", kind);
             xml.leaf("dialedNumber", &dialog.dialled);
             xml.leaf("queueName", dialog.queue.as_deref().unwrap_or_default());
             xml.within("callvariables", |xml| {
@@ -189,8 +220,8 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
         });
         xml.leaf("mediaType", "Voice");
         xml.within("participants", |xml| {
-            party(xml, &dialog.extension, "AGENT_DEVICE", &actions(dialog), Part::of(dialog).word());
-            party(xml, &dialog.calling, "", &[], state);
+            party(xml, &dialog.extension, "AGENT_DEVICE", &actions(dialog), part.word());
+            party(xml, other, "", &[], state);
         });
         xml.leaf("secondaryId", "");
         xml.leaf("state", state);
@@ -229,14 +260,15 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
             return Ok(failed(dialog, ErrorType::GenericError, WRONG_STATE));
         }
     }
-    if !action.fits(part) {
+    if !action.fits(part, dialog) {
         return Err(Problem::state(part.word(), word));
     }
     let ask = |control| {
         Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
     };
     if let Some(verb) = action.verb().filter(|verb| dialog.verbs.contains(verb)) {
-        return Ok(ask(Control::Work { call: dialog.call, verb }));
+        let with = if verb == Verb::Consult { fields.must("toAddress")?.to_owned() } else { String::new() };
+        return Ok(ask(Control::Work { call: dialog.call, verb, with }));
     }
     Ok(match action {
         Action::Drop => ask(Control::Drop { call: dialog.call }),
@@ -245,7 +277,7 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
             let plan = &centre.book.plan;
             let here =
                 plan.queues.iter().any(|queue| queue.name == to) || plan.scripts.iter().any(|script| script.name == to);
-            match here {
+            match here && dialog.outgoing.is_none() {
                 true => ask(Control::Transfer { call: dialog.call, to: to.to_owned() }),
                 // A number outside: the phone's own keys do that.
                 false => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
@@ -291,7 +323,7 @@ pub(crate) fn post(reach: Reach, agent: &AgentView, fields: &Fields) -> Result<A
     let word = fields.must("requestedAction")?;
     match word {
         "MAKE_CALL" => {
-            let (from, _) = (fields.must("fromAddress")?, fields.must("toAddress")?);
+            let (from, to) = (fields.must("fromAddress")?, fields.must("toAddress")?);
             if !reach.is_own() {
                 let words = "MAKE_CALL is for the agent whose phone it is";
                 return Err(Problem::new(ErrorType::AuthorizationFailure, agent.id.as_str(), words));
@@ -303,6 +335,9 @@ pub(crate) fn post(reach: Reach, agent: &AgentView, fields: &Fields) -> Result<A
             if !matches!(is, State::NotReady | State::Ready) {
                 return Err(Problem::state(is.word(), word));
             }
+            let (control, node) =
+                (Control::MakeCall { agent: agent.id.clone(), to: to.to_owned() }, list_uri(&agent.id));
+            return Ok(Answer::Accepted(vec![Deed::Ask { control, source: node.clone(), node }]));
         }
         "SILENT_MONITOR" | "BARGE_CALL" => {
             fields.must("fromAddress")?;

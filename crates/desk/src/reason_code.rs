@@ -14,6 +14,8 @@ pub(crate) const BY_SUPERVISOR: &str = "by a supervisor";
 const SUPERVISORS: u16 = 999;
 /// Of an agent whose phone rang out.
 const NOT_ANSWERED: u16 = 50_010;
+/// Of an agent who was ready and made a call.
+const OFF_HOOK: u16 = 50_006;
 
 pub(crate) struct Reason<'a> {
     pub(crate) code: u16,
@@ -37,6 +39,7 @@ pub(crate) fn of_words<'a>(centre: &'a Centre, words: &'a str) -> Option<Reason<
     match words {
         BY_SUPERVISOR => Some(system(SUPERVISORS)),
         acd::RING_NO_ANSWER => Some(system(NOT_ANSWERED)),
+        acd::OUTGOING => Some(system(OFF_HOOK)),
         _ => centre.book.plan.reasons.iter().find(|reason| reason.label == words).map(Reason::of_site),
     }
 }

@@ -241,6 +241,13 @@ pub enum Control {
     Work {
         call: u64,
         verb: Verb,
+        /// The number to consult, the keys to press; else empty.
+        with: String,
+    },
+    /// An agent's phone calls a number. Answered when somebody is there, or nobody will be.
+    MakeCall {
+        agent: String,
+        to: String,
     },
     /// What an agent notes about a call: values by name; an empty one takes a name away.
     Note {
@@ -279,6 +286,10 @@ pub enum Verb {
     Hold,
     /// Take them back.
     Retrieve,
+    /// Hold them, and call somebody else.
+    Consult,
+    /// Bring the held party together with whom the agent consulted.
+    Complete,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -359,6 +370,12 @@ pub struct DialogView {
     /// What the agent's phone can be asked to do with it now.
     #[serde(default)]
     pub verbs: Vec<Verb>,
+    /// The agent made it.
+    #[serde(default)]
+    pub outgoing: Option<Outward>,
+    /// The consultation over this call, or the call that this consultation is over.
+    #[serde(default)]
+    pub beside: Option<u64>,
     /// When the agent's phone began to ring, milliseconds since 1970; 0 if a process before this one knew it.
     pub began_ms: u64,
     /// When it got to be connected or ringing.
@@ -374,6 +391,17 @@ pub enum Watched {
     /// A node that is told nothing of it takes it so.
     #[default]
     All,
+}
+
+/// How far a call is that an agent made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outward {
+    /// The agent's own phone is called.
+    Initiating,
+    /// The destination is.
+    Initiated,
+    Connected,
 }
 
 /// What desks are told as it happens.

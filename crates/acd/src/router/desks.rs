@@ -171,6 +171,29 @@ impl Router {
         Ok(())
     }
 
+    /// In a call that no queue sent them.
+    pub(super) fn outgoing(&mut self, call: CallId, id: &AgentId, now: Duration) -> Result<(), String> {
+        let at = self.number_of(id)?;
+        let afterwards = match self.state(at) {
+            AgentState::Ready { .. } => {
+                let reason = crate::OUTGOING.to_owned();
+                self.change(at, AgentState::NotReady { reason: reason.clone() }, now);
+                Some(reason)
+            }
+            AgentState::NotReady { reason } => Some(reason),
+            AgentState::Talking { .. } => self.agents.get(at as usize).and_then(|agent| agent.afterwards.clone()),
+            other => return Err(format!("agent {} is {}", id.0, other.doing().word())),
+        };
+        if !self.take_up(call, id, "", now) {
+            return Err(format!("call {} is known already", call.0));
+        }
+        if let Some(agent) = self.agents.get_mut(at as usize) {
+            agent.afterwards = afterwards;
+        }
+        self.change(at, AgentState::Talking { call, since: now }, now);
+        Ok(())
+    }
+
     pub(super) fn wrapped_up(&mut self, id: &AgentId, now: Duration) {
         let Ok(at) = self.number_of(id) else { return };
         if matches!(self.state(at), AgentState::WrapUp { .. }) {

@@ -48,6 +48,9 @@ pub enum Input {
     Answered(CallId),
     /// The offer came to nothing: busy, unreachable, declined. The agent goes not ready for this reason.
     Refused { call: CallId, why: String },
+    /// The agent calls somebody, or is called past the queues: talking until this call is gone, then not ready as before,
+    /// or for [`crate::OUTGOING`] who was ready. Of who talks already: this call instead of that one.
+    Outgoing { call: CallId, agent: AgentId },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +164,7 @@ impl Router {
                 let agent = self.offered(call)?;
                 self.give_up(call, &agent, why, now);
             }
+            Input::Outgoing { call, agent } => self.outgoing(call, &agent, now)?,
         }
         self.distribute(now);
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use desk::{Answer, Book, Centre, Deed, ErrorType, Method, Problem, Request};
-use roles::{AgentView, Control, DialogView, QueueView, Verb};
+use roles::{AgentView, Control, DialogView, Outward, QueueView, Verb};
 use store::accounts::{Account, Role};
 
 const SITE: &str = r#"
@@ -93,7 +93,9 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
         notes: BTreeMap::from([("callVariable3".into(), "gold".into()), ("wrapUpReason".into(), "sold".into())]),
         connected,
         held: false,
-        verbs: vec![if connected { Verb::Hold } else { Verb::Answer }],
+        verbs: if connected { vec![Verb::Hold, Verb::Consult] } else { vec![Verb::Answer] },
+        outgoing: None,
+        beside: None,
         began_ms: 1_616_640_919_000,
         since_ms: 1_616_640_919_809,
     }
@@ -102,6 +104,19 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
 /// One that the agent holds, and can take back at the desk.
 pub(crate) fn held(agent: &str) -> DialogView {
     DialogView { held: true, verbs: vec![Verb::Retrieve], ..call(agent, true) }
+}
+
+/// The same with somebody whom the agent consults.
+pub(crate) fn consulting(agent: &str) -> DialogView {
+    DialogView { verbs: vec![Verb::Complete], beside: Some(78), ..held(agent) }
+}
+
+/// One that the agent makes.
+pub(crate) fn made(agent: &str, how_far: Outward) -> DialogView {
+    let connected = how_far == Outward::Connected;
+    let verbs = if connected { vec![Verb::Hold, Verb::Consult] } else { Vec::new() };
+    let (calling, dialled) = (agent.to_owned(), "1002".to_owned());
+    DialogView { outgoing: Some(how_far), calling, dialled, verbs, queue: None, ..call(agent, connected) }
 }
 
 pub(crate) fn account(role: Role, agent: &str) -> Account {

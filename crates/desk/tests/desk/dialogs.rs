@@ -1,8 +1,8 @@
 //! Every state × action pair of a call, and new calls.
 
-use crate::centre::{account, ask, body, call, centre_with, doings, held, in_state, refused};
+use crate::centre::{account, ask, body, call, centre_with, consulting, doings, held, in_state, made, refused};
 use desk::{Answer, Centre, Deed, ErrorType, Method, Problem};
-use roles::{Control, DialogView};
+use roles::{Control, DialogView, Outward, Verb};
 use store::accounts::Role;
 
 fn put(action: &str, centre: &Centre) -> Result<Answer, Problem> {
@@ -63,26 +63,34 @@ fn outcome(answer: Result<Answer, Problem>) -> Outcome {
 #[test]
 fn each_action_has_its_stated_outcome_in_each_state() {
     use Outcome::{Done, Failed, Generic, Missing, State};
-    // Ringing, talking, held.
-    let parts = [call("1001", false), call("1001", true), held("1001")];
+    let parts = [
+        made("1001", Outward::Initiating),
+        made("1001", Outward::Initiated),
+        call("1001", false),
+        call("1001", true),
+        held("1001"),
+        consulting("1001"),
+    ];
     for (action, outcomes) in [
-        ("ANSWER", [Done, State, State]),
-        ("HOLD", [State, Done, State]),
-        ("RETRIEVE", [State, State, Done]),
-        ("DROP", [State, Done, Done]),
-        ("UPDATE_CALL_DATA", [State, Missing, Missing]),
+        // The agent's phone is called, the destination rings; a caller rings; talking; held; held, and somebody consulted.
+        ("ANSWER", [State, State, Done, State, State, State]),
+        ("HOLD", [State, State, State, Done, State, State]),
+        // Held for a consultation: that is to end first.
+        ("RETRIEVE", [State, State, State, State, Done, Failed]),
+        ("DROP", [Done, Done, State, Done, Done, Done]),
+        ("UPDATE_CALL_DATA", [Missing, Missing, State, Missing, Missing, Missing]),
         // To a number outside.
-        ("TRANSFER_SST", [Generic, Failed, Generic]),
-        ("CONSULT_CALL", [Generic, Failed, Generic]),
-        ("SEND_DTMF", [State, Failed, State]),
-        ("START_RECORDING", [State, Failed, State]),
-        ("PARTICIPANT_DROP", [State, Failed, Failed]),
-        ("TRANSFER", [State; 3]),
-        ("CONFERENCE", [State; 3]),
-        ("ACCEPT", [State; 3]),
-        ("REJECT", [State; 3]),
-        ("CLOSE", [State; 3]),
-        ("RECLASSIFY", [State; 3]),
+        ("TRANSFER_SST", [Generic, Generic, Generic, Failed, Generic, Generic]),
+        ("CONSULT_CALL", [Generic, Generic, Generic, Done, Generic, Generic]),
+        ("TRANSFER", [State, State, State, State, State, Done]),
+        ("CONFERENCE", [State, State, State, State, State, Failed]),
+        ("SEND_DTMF", [State, State, State, Failed, State, State]),
+        ("START_RECORDING", [State, State, State, Failed, State, State]),
+        ("PARTICIPANT_DROP", [State, State, State, Failed, Failed, Failed]),
+        ("ACCEPT", [State; 6]),
+        ("REJECT", [State; 6]),
+        ("CLOSE", [State; 6]),
+        ("RECLASSIFY", [State; 6]),
     ] {
         for (part, expected) in parts.iter().zip(outcomes) {
             let centre = centre_with(&[], std::slice::from_ref(part));
@@ -99,7 +107,8 @@ fn what_a_phone_cannot_be_asked_is_accepted_and_told_as_a_failed_operation() {
     for (action, part) in [("ANSWER", call("1001", false)), ("HOLD", call("1001", true)), ("RETRIEVE", held("1001"))] {
         let can = centre_with(&[], std::slice::from_ref(&part));
         let verb = part.verbs[0].clone();
-        assert_eq!(doings(put(action, &can)), [Control::Work { call: 77, verb }]);
+        let asked = Control::Work { call: 77, verb, with: String::new() };
+        assert_eq!(doings(put(action, &can)), [asked]);
         let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
         assert_eq!(outcome(put(action, &cannot)), Outcome::Failed, "{action}");
     }
@@ -114,13 +123,18 @@ fn actions_that_are_listed_are_those_that_are_done() {
     };
     let more = |action: &str| match action {
         "TRANSFER_SST" => "<toAddress>tax &amp; duty</toAddress>",
+        "CONSULT_CALL" => "<toAddress>1002</toAddress>",
         "UPDATE_CALL_DATA" => "<mediaProperties><wrapUpReason>sold</wrapUpReason></mediaProperties>",
         _ => "",
     };
     for (part, expected) in [
         (call("1001", false), vec!["ANSWER"]),
-        (call("1001", true), vec!["DROP", "HOLD", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
+        (call("1001", true), vec!["CONSULT_CALL", "DROP", "HOLD", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
         (held("1001"), vec!["DROP", "RETRIEVE", "UPDATE_CALL_DATA"]),
+        (consulting("1001"), vec!["DROP", "TRANSFER", "UPDATE_CALL_DATA"]),
+        (made("1001", Outward::Initiating), vec!["DROP", "UPDATE_CALL_DATA"]),
+        (made("1001", Outward::Initiated), vec!["DROP", "UPDATE_CALL_DATA"]),
+        (made("1001", Outward::Connected), vec!["CONSULT_CALL", "DROP", "HOLD", "UPDATE_CALL_DATA"]),
     ] {
         let centre = centre_with(&[], std::slice::from_ref(&part));
         assert_eq!(listed(&centre), expected);
@@ -129,7 +143,7 @@ fn actions_that_are_listed_are_those_that_are_done() {
         }
         // What the phone does not do is not listed.
         let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
-        let without = |action: &&str| !["ANSWER", "HOLD", "RETRIEVE"].contains(action);
+        let without = |action: &&str| !["ANSWER", "CONSULT_CALL", "HOLD", "RETRIEVE", "TRANSFER"].contains(action);
         assert_eq!(listed(&cannot), expected.into_iter().filter(without).collect::<Vec<_>>());
     }
 }
@@ -141,6 +155,40 @@ fn a_held_call_is_active_and_the_agents_part_in_it_held() {
     let agents = xml.split("<mediaAddress>1001").nth(1).unwrap().split("</Participant>").next().unwrap();
     assert!(agents.contains("<state>HELD</state>"), "{xml}");
     assert!(xml.contains("<state>ACTIVE</state><toAddress>"), "{xml}");
+}
+
+#[test]
+fn a_call_that_an_agent_makes_says_to_whom_and_how_far_it_is() {
+    let xml = |dialog: DialogView| {
+        let centre = centre_with(&[], &[dialog]);
+        body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre))
+    };
+    for (how_far, agents, whole) in [
+        (Outward::Initiating, "INITIATING", "INITIATING"),
+        (Outward::Initiated, "INITIATED", "INITIATED"),
+        (Outward::Connected, "ACTIVE", "ACTIVE"),
+    ] {
+        let xml = xml(made("1001", how_far));
+        let part = xml.split("<mediaAddress>1001").nth(1).unwrap().split("</Participant>").next().unwrap();
+        assert!(part.contains(&format!("<state>{agents}</state>")), "{xml}");
+        for expected in [
+            "<callType>OUT</callType>",
+            "<fromAddress>1001</fromAddress>",
+            "<mediaAddress>1002</mediaAddress>",
+            &format!("<state>{whole}</state><toAddress>1002</toAddress>"),
+        ] {
+            assert!(xml.contains(expected), "{expected}: {xml}");
+        }
+    }
+    let consultation = xml(DialogView { beside: Some(76), ..made("1001", Outward::Connected) });
+    for expected in
+        ["<associatedDialogUri>/finesse/api/Dialog/76</associatedDialogUri>", "<callType>CONSULT</callType>"]
+    {
+        assert!(consultation.contains(expected), "{expected}: {consultation}");
+    }
+    let centre = centre_with(&[], &[call("1001", true)]);
+    let consult = Control::Work { call: 77, verb: Verb::Consult, with: "1002".into() };
+    assert_eq!(doings(put("CONSULT_CALL", &centre)), [consult]);
 }
 
 #[test]
@@ -205,7 +253,9 @@ fn a_new_call_is_for_who_is_in_none() {
     for state in ["LOGOUT", "NOT_READY", "READY", "RESERVED", "TALKING", "HOLD", "WORK", "WORK_READY"] {
         let answer = ask(Method::Post, "User/1001/Dialogs", make, &account(Role::Agent, "1001"), &in_state(state));
         match state {
-            "NOT_READY" | "READY" => assert_eq!(notified(answer), "Call Operation Failure"),
+            "NOT_READY" | "READY" => {
+                assert_eq!(doings(answer), [Control::MakeCall { agent: "1001".into(), to: "5".into() }]);
+            }
             _ => refused(answer, 400, ErrorType::InvalidState),
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sip::{ClientId, Method, Name, Request, ServerId, Status};
+use sip::{ClientId, Headers, Method, Name, Request, ServerId, Status};
 
 use super::CallManager;
 use crate::plan::Kind;
@@ -65,6 +65,18 @@ impl CallManager {
             Some(client) => drop(self.relayed.waiting.insert(client, (leg, server))),
             None => shell.answer(leg, server, Status(481), Vec::new(), None),
         }
+    }
+}
+
+/// What asks a phone to pick up by itself, from who may ask that.
+pub(super) fn at_once(shell: &Shell, leg: LegNo, request: &Request) -> Headers {
+    let asks = |name: Name, word: &str| {
+        let values = request.headers(&name).filter(|value| value.contains(word)).map(str::to_owned);
+        values.map(|value| (name.clone(), value)).collect::<Headers>()
+    };
+    match controls(shell, leg) {
+        true => [asks(Name::CallInfo, "answer-after="), asks(Name::AlertInfo, "info=alert-autoanswer")].concat(),
+        false => Headers::new(),
     }
 }
 

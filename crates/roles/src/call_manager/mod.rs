@@ -175,7 +175,7 @@ impl Role for CallManager {
             Identity::Trunk => {
                 let attached =
                     invited.request.headers(&Name::UserToUser).map(|data| (Name::UserToUser, data.to_owned()));
-                (invited.calling, attached.collect())
+                (invited.calling, attached.chain(control::at_once(shell, leg, &invited.request)).collect())
             }
             Identity::Line(line, headers) => (line, headers),
             Identity::Parted => {

@@ -126,7 +126,7 @@ impl CallServer {
             }
             Stage::Served { .. } => self.rehome(shell, no, peer.into_iter().collect(), Why::Lost(why)),
             Stage::Connecting { browser, .. } => *browser = None,
-            Stage::Talking { .. } | Stage::Over => {}
+            Stage::Talking { .. } | Stage::Dialling { .. } | Stage::Over => {}
         }
     }
 
@@ -144,13 +144,14 @@ impl CallServer {
         let leg = match alarm {
             Alarm::NotEvenRinging(leg) | Alarm::Unproved(leg) => leg,
             Alarm::Unheeded(no, control) => return self.unheeded(shell, no, control),
+            Alarm::Unanswered(no, leg) => return self.unanswered(shell, no, leg),
         };
         let Some(no) = shell.book().leg(leg).map(|entry| entry.call).filter(|_| shell.is_live(leg)) else { return };
         let silent = match alarm {
             Alarm::NotEvenRinging(_) => {
                 shell.leg(leg).is_some_and(|leg| leg.record.state == call::record::LegState::Calling)
             }
-            Alarm::Unheeded(..) => false,
+            Alarm::Unheeded(..) | Alarm::Unanswered(..) => false,
             Alarm::Unproved(_) => {
                 self.calls.get_mut(&no).and_then(|call| call.stage.probe_of(leg)).is_some_and(|probe| probe.is_some())
             }

@@ -34,13 +34,25 @@ pub(super) struct Call {
     pub(super) turned_ms: Option<u64>,
     /// What a desk waits for.
     pub(super) asked: Option<Asked>,
+    /// An agent made it.
+    pub(super) made: Option<Made>,
+}
+
+/// A call that an agent made. Its `caller` is whom they called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Made {
+    /// The call that is held meanwhile.
+    pub(super) consults: Option<CallNo>,
 }
 
 /// Something that the agent's phone was asked to do; answered when it has.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) control: ControlId,
-    pub(super) verb: Verb,
+    /// `None`: to call somebody.
+    pub(super) verb: Option<Verb>,
+    /// The number to consult.
+    pub(super) with: String,
     /// The request that asks the phone itself.
     pub(super) request: Option<sip::ClientId>,
 }
@@ -87,8 +99,15 @@ impl Call {
 
     /// Whoever waits for what the phone was asked to do is answered.
     pub(super) fn answer_desk(&mut self, shell: &mut Shell, verb: &Verb, outcome: Result<(), String>) {
-        if let Some(asked) = self.asked.take_if(|asked| asked.verb == *verb) {
+        if let Some(asked) = self.asked.take_if(|asked| asked.verb.as_ref() == Some(verb)) {
             shell.reply(asked.control, outcome.map_or_else(crate::Reply::Sorry, |()| crate::Reply::Done));
+        }
+    }
+
+    /// Whoever called is answered: somebody is there.
+    pub(super) fn answer_call(&mut self, shell: &mut Shell) {
+        if let Some(asked) = self.asked.take_if(|asked| asked.verb.is_none()) {
+            shell.reply(asked.control, crate::Reply::Done);
         }
     }
 }
@@ -124,6 +143,11 @@ pub(super) enum Stage {
         passage: Passage,
         hold: Option<Box<Hold>>,
     },
+    /// The agent's phone is called, then with its offer the destination.
+    Dialling {
+        agent: LegNo,
+        passage: Option<Passage>,
+    },
     /// Everybody was told that it is over.
     Over,
 }
@@ -154,6 +178,8 @@ pub(super) enum Alarm {
     Unproved(LegNo),
     /// A phone has not done what it was asked to.
     Unheeded(CallNo, ControlId),
+    /// Whom an agent calls, or the agent's own phone, has rung for long enough.
+    Unanswered(CallNo, LegNo),
 }
 
 impl Stage {
@@ -163,14 +189,16 @@ impl Stage {
                 Some(*browser)
             }
             Stage::Connecting { browser, .. } => *browser,
-            Stage::Talking { .. } | Stage::Over => None,
+            Stage::Talking { .. } | Stage::Dialling { .. } | Stage::Over => None,
         }
     }
 
     /// Whether the caller's call is with this leg, for good or on the way to it.
     pub(super) fn is_party(&self, leg: LegNo) -> bool {
         let agent = match self {
-            Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } => Some(*agent),
+            Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => {
+                Some(*agent)
+            }
             Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Over => None,
         };
         agent.or(self.browser()) == Some(leg)
@@ -222,6 +250,7 @@ impl Stage {
             | Stage::Moving { passage, .. }
             | Stage::Connecting { passage, .. }
             | Stage::Talking { passage, .. } => Some(passage),
+            Stage::Dialling { passage, .. } => passage.as_mut(),
             Stage::Over => None,
         }
     }

@@ -8,7 +8,7 @@ use super::browsers::Why;
 use super::call::{Call, Queued, Stage};
 use super::{CallServer, plan_of};
 use crate::shell::{CallNo, LegNo, Shell};
-use crate::{DeskEvent, DialogView, Journal};
+use crate::{DeskEvent, DialogView, Journal, Outward};
 
 /// What agents may note about one call.
 const MOST_NOTES: usize = 64;
@@ -27,7 +27,7 @@ impl CallServer {
         let (agent, leg) = call.agents_side()?;
         let leg = shell.leg(leg)?;
         let record = &leg.record;
-        let connected = call.ringing.is_none();
+        let connected = call.ringing.is_none() && !matches!(call.stage, Stage::Dialling { .. });
         Some(DialogView {
             call: no.0,
             agent,
@@ -40,14 +40,34 @@ impl CallServer {
             notes: call.notes.clone(),
             connected,
             held: call.is_held(),
-            verbs: call.verbs(shell),
+            verbs: self.verbs(shell, no),
+            outgoing: call.made.as_ref().map(|_| match &call.stage {
+                Stage::Dialling { passage: None, .. } => Outward::Initiating,
+                Stage::Dialling { .. } => Outward::Initiated,
+                _ => Outward::Connected,
+            }),
+            beside: self.beside(no).map(|call| call.0),
             began_ms: record.began_ms,
             since_ms: call.turned_ms.or(record.connected_ms).filter(|_| connected).unwrap_or(record.began_ms),
         })
     }
 
-    /// Desks that watch are told of it.
+    /// Desks that watch are told of it, and of the call that is held for it or that it is held for: what can be done with
+    /// the one depends on the other.
     pub(super) fn show_dialog(&self, shell: &mut Shell, no: CallNo) {
+        self.show(shell, no);
+        if let Some(beside) = self.beside(no) {
+            self.show(shell, beside);
+        }
+    }
+
+    /// The consultation over this call, or the call that this consultation is over.
+    fn beside(&self, no: CallNo) -> Option<CallNo> {
+        let made = self.calls.get(&no).and_then(|call| call.made.as_ref());
+        self.consultation_of(no).or(made.and_then(|made| made.consults))
+    }
+
+    fn show(&self, shell: &mut Shell, no: CallNo) {
         if let Some(view) = self.dialog_view(shell, no).filter(|_| shell.is_watched()) {
             shell.journal(Journal::Desk(Box::new(DeskEvent::Dialog(view))));
         }
@@ -63,7 +83,7 @@ impl CallServer {
     /// As if the agent had hung up; one that only rings is not the agent's to drop.
     pub(super) fn drop_dialog(&mut self, shell: &mut Shell, no: CallNo) -> Result<(), String> {
         let call = self.calls.get(&no).ok_or_else(|| format!("there is no call {}", no.0))?;
-        if !matches!(call.stage, Stage::Connecting { .. } | Stage::Talking { .. }) {
+        if !matches!(call.stage, Stage::Connecting { .. } | Stage::Talking { .. } | Stage::Dialling { .. }) {
             return Err(format!("no agent talks in call {}", no.0));
         }
         self.finish(shell, no, "the agent hung up at the desk");
@@ -84,6 +104,9 @@ impl CallServer {
             Stage::Talking { .. } => return Err("the caller is held: take them back first".into()),
             _ => return Err(format!("no agent talks in call {}", no.0)),
         };
+        if call.made.is_some() {
+            return Err("a call that the agent made is not sent to a queue".into());
+        }
         (call.served_by, call.turned_ms) = (None, None);
         call.forsake_desk(shell, "the agent sent the caller on");
         let attached = call.queue.take().and_then(|queue| queue.attached);
@@ -135,7 +158,7 @@ impl Call {
             return Some((ringing.agent.0.clone(), ringing.leg));
         }
         let leg = match &self.stage {
-            Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } => *agent,
+            Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => *agent,
             Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Over => return None,
         };
         Some((self.served_by.as_ref()?.0.clone(), leg))

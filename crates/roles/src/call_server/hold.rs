@@ -106,6 +106,7 @@ impl CallServer {
         }
         if verb == Verb::Hold {
             self.play_music(shell, no, Vec::new());
+            self.consult(shell, no);
         }
         if turn {
             self.show_dialog(shell, no);
@@ -133,6 +134,7 @@ impl CallServer {
             }
         };
         call.answer_desk(shell, &verb, Err(why.to_owned()));
+        call.answer_desk(shell, &Verb::Consult, Err(why.to_owned()));
         if held {
             self.play_music(shell, no, Vec::new());
         }

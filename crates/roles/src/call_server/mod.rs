@@ -6,6 +6,7 @@ mod browsers;
 mod call;
 mod dialogs;
 mod hold;
+mod outgoing;
 mod plan;
 mod routing;
 mod work;
@@ -70,11 +71,17 @@ impl CallServer {
     /// Everybody is told that it is over.
     fn finish(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         self.set_stage(no, Stage::Over);
+        let mut held = None;
         if let Some(call) = self.calls.get_mut(&no) {
             call.ringing = None;
             call.forsake_desk(shell, why);
+            held = call.made.take().and_then(|made| made.consults);
         }
         self.show_no_dialog(shell, no);
+        self.consult_alone(shell, no);
+        if let Some(held) = held {
+            self.show_dialog(shell, held);
+        }
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         self.route(shell);
         shell.end_call(no, why);
@@ -92,6 +99,10 @@ impl CallServer {
             connecting @ Stage::Connecting { .. } => {
                 call.stage = connecting;
                 self.connected(shell, no);
+            }
+            dialling @ Stage::Dialling { .. } => {
+                call.stage = dialling;
+                self.reached(shell, no);
             }
             talking @ Stage::Talking { .. } => {
                 call.stage = talking;
@@ -175,6 +186,7 @@ impl Role for CallServer {
             stale: 0,
             turned_ms: None,
             asked: None,
+            made: None,
         };
         self.calls.insert(no, call);
         self.arrive(shell, no, Vec::new(), (Status(503), "the group has no member".into()));
@@ -199,6 +211,10 @@ impl Role for CallServer {
         if self.is_agents(no, leg) {
             return self.agent_answered(shell, no, leg, sdp);
         }
+        let picks_up = |call: &Call| matches!(call.stage, Stage::Dialling { agent, passage: None } if agent == leg);
+        if self.calls.get(&no).is_some_and(picks_up) {
+            return self.phone_picked_up(shell, no, leg, sdp);
+        }
         if !self.step(shell, no, leg, |passage, shell| passage.accepted(shell, leg, sdp)) {
             shell.ack(leg, None);
             shell.end(leg, "not wanted any more");
@@ -212,6 +228,10 @@ impl Role for CallServer {
         }
         if self.is_music(no, leg) {
             return self.music_lost(shell, no, &refused.why);
+        }
+        if let Some(Call { stage: Stage::Dialling { agent, .. }, .. }) = self.calls.get(&no) {
+            let who = if *agent == leg { "the agent's phone" } else { "the destination" };
+            return self.finish(shell, no, &format!("{who}: {}", refused.why));
         }
         if !self.is_browser(no, leg) {
             return;
@@ -361,14 +381,15 @@ impl Role for CallServer {
         (role.ringing, role.stale, role.asked) = (None, 0, None);
         let waits =
             role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
-        let talks = role.served_by.clone().zip(role.queue.as_ref().map(|queue| queue.name.clone()));
-        let talks = talks.filter(|_| matches!(role.stage, Stage::Talking { .. }));
+        // A call that no queue sent is in none.
+        let queue = role.queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
+        let talks = role.served_by.clone().filter(|_| matches!(role.stage, Stage::Talking { .. }));
         self.calls.insert(no, role);
         let now = shell.now().mono;
         if let Some(queue) = waits {
             self.tell_router(shell, self.arrival(no, &queue));
         }
-        if let Some((agent, queue)) = talks {
+        if let Some(agent) = talks {
             self.router.resume_conversation(CallId(no.0), &agent, queue, now);
         }
         self.route(shell);
@@ -396,10 +417,14 @@ impl Role for CallServer {
             Control::Transfer { call, to } => done(self.transfer_dialog(shell, CallNo(call), &to)),
             Control::Note { call, values } => done(self.note_dialog(shell, CallNo(call), values)),
             Control::Drop { call } => done(self.drop_dialog(shell, CallNo(call))),
-            Control::Work { call, verb } => {
-                self.work(shell, control, CallNo(call), verb);
+            Control::Work { call, verb, with } => {
+                self.work(shell, control, CallNo(call), verb, with);
                 return self.route(shell);
             }
+            Control::MakeCall { agent, to } => match self.make_call(shell, control, &agent, &to, None) {
+                Ok(()) => return self.route(shell),
+                Err(why) => Reply::Sorry(why),
+            },
             Control::Routing => Reply::Routing(Box::new(self.routing_view())),
             Control::AgentReady { agent } => done(self.told(shell, acd::Input::Ready(AgentId(agent)))),
             Control::AgentNotReady { agent, reason } => {

@@ -15,6 +15,8 @@ pub struct Plan {
     pub dialled: Vec<Dialled>,
     pub agent_group: String,
     pub ingress_group: String,
+    /// Group of browsers, and application, for whom an agent holds who came to no dialled number: the first one's.
+    pub music: Option<(String, String)>,
     pub acd: acd::Plan,
 }
 
@@ -84,6 +86,9 @@ impl Plan {
             dialled,
             agent_group: role.agent_group.clone(),
             ingress_group: role.ingress_group.clone(),
+            music: role.dialled_numbers.first().map(|number| {
+                (number.group.clone(), number.application.clone().unwrap_or_else(|| number.pattern.clone()))
+            }),
             acd: routing.plan,
         })
     }
@@ -144,7 +149,7 @@ mod tests {
             call_type: None,
         };
         let dialled = vec![dialled("6...", "all"), dialled("6016", "one")];
-        Plan { groups, dialled, agent_group: "g".into(), ingress_group: "g".into(), acd }
+        Plan { groups, dialled, agent_group: "g".into(), ingress_group: "g".into(), music: None, acd }
     }
 
     #[test]

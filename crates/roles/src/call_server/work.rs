@@ -1,4 +1,4 @@
-//! What a desk asks of an agent's phone: to answer, to hold, to take back.
+//! What a desk asks of an agent's phone: to answer, to hold, to take back, to consult and to bring together.
 //!
 //! A phone that has a door for it (`Allow-Events: talk, hold`) is told by NOTIFY within its dialog and does it itself; the
 //! desk is answered when the phone has done it, or after five seconds that it has not.
@@ -17,17 +17,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl CallServer {
     /// Answered at once, or when the phone has done it.
-    pub(super) fn work(&mut self, shell: &mut Shell, control: ControlId, no: CallNo, verb: Verb) {
+    pub(super) fn work(&mut self, shell: &mut Shell, control: ControlId, no: CallNo, verb: Verb, with: String) {
         let ready = match self.calls.get(&no) {
             None => Err(format!("there is no call {}", no.0)),
             Some(call) if call.asked.is_some() => Err("the phone is still doing what it was asked to before".into()),
-            Some(call) => call.can(shell, &verb),
+            Some(call) => self.can(shell, no, call, &verb),
         };
         if let Err(why) = ready {
             return shell.reply(control, Reply::Sorry(why));
         }
         if let Some(call) = self.calls.get_mut(&no) {
-            call.asked = Some(Asked { control, verb: verb.clone(), request: None });
+            call.asked = Some(Asked { control, verb: Some(verb.clone()), with, request: None });
             self.timers.set(shell.now().mono + PATIENCE, Alarm::Unheeded(no, control));
         }
         if let Err(why) = self.begin(shell, no, &verb) {
@@ -42,8 +42,9 @@ impl CallServer {
         let by = call.stage.hold().map(|hold| hold.by);
         let told = match verb {
             Verb::Answer => Some("talk"),
-            Verb::Hold => Some("hold").filter(|_| doors.hold),
+            Verb::Hold | Verb::Consult => Some("hold").filter(|_| doors.hold),
             Verb::Retrieve => Some("talk").filter(|_| by == Some(Holder::Phone)),
+            Verb::Complete => None,
         };
         match (told, verb) {
             (Some(event), _) => {
@@ -53,8 +54,13 @@ impl CallServer {
                 }
                 Ok(())
             }
-            (None, Verb::Hold) => self.hold_for_phone(shell, no),
+            (None, Verb::Hold | Verb::Consult) => self.hold_for_phone(shell, no),
             (None, Verb::Retrieve | Verb::Answer) => self.retrieve_for_phone(shell, no),
+            (None, Verb::Complete) => {
+                self.complete(shell, no)?;
+                self.answer_desk(shell, no, verb, Ok(()));
+                Ok(())
+            }
         }
     }
 
@@ -65,12 +71,12 @@ impl CallServer {
         asked.request = None;
         let status = outcome.status();
         if !status.is_success() {
-            let verb = asked.verb.clone();
+            let Some(verb) = asked.verb.clone() else { return true };
             let why = format!("the phone: {} {}", status.0, status.reason());
             // It said that it would and does not: what needs nothing of it is left.
             let done = match verb {
-                Verb::Hold => self.hold_for_phone(shell, no),
-                Verb::Answer | Verb::Retrieve => Err(why),
+                Verb::Hold | Verb::Consult => self.hold_for_phone(shell, no),
+                Verb::Answer | Verb::Retrieve | Verb::Complete => Err(why),
             };
             if let Err(why) = done {
                 self.answer_desk(shell, no, &verb, Err(why));
@@ -93,38 +99,64 @@ impl CallServer {
     }
 }
 
-impl Call {
+impl CallServer {
+    /// The caller is held: whom the agent wants to consult is called.
+    pub(super) fn consult(&mut self, shell: &mut Shell, no: CallNo) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        let Some(asked) = call.asked.take_if(|asked| asked.verb == Some(Verb::Consult)) else { return };
+        let agent = call.served_by.clone().map(|agent| agent.0).unwrap_or_default();
+        if let Err(why) = self.make_call(shell, asked.control, &agent, &asked.with, Some(no)) {
+            shell.reply(asked.control, Reply::Sorry(why));
+        }
+    }
+
     /// Whether the agent's phone can be asked for this now; why not, in words.
-    fn can(&self, shell: &Shell, verb: &Verb) -> Result<(), String> {
-        let leg = self.phones_leg().ok_or("no agent has the call")?;
+    fn can(&self, shell: &Shell, no: CallNo, call: &Call, verb: &Verb) -> Result<(), String> {
+        let leg = call.phones_leg().ok_or("no agent has the call")?;
         let doors = doors_of(shell, leg);
-        let talking = matches!(self.stage, Stage::Talking { .. });
-        match (verb, self.stage.hold()) {
-            (Verb::Answer, _) if self.ringing.is_none() => Err("the agent's phone does not ring".into()),
+        let talking = matches!(call.stage, Stage::Talking { .. });
+        let consultation = self.consultation_of(no).and_then(|other| self.calls.get(&other));
+        match (verb, call.stage.hold()) {
+            (Verb::Answer, _) if call.ringing.is_none() => Err("the agent's phone does not ring".into()),
             (Verb::Answer, _) if !doors.talk => {
                 Err("the phone cannot be told to answer: it takes no Event: talk".into())
             }
             (Verb::Answer, _) => Ok(()),
             (_, _) if !talking => Err("the agent's call is not connected".into()),
             (Verb::Hold, None) => Ok(()),
-            (Verb::Hold, Some(_)) => Err("the caller is held already".into()),
-            (Verb::Retrieve, None) => Err("the caller is not held".into()),
-            (Verb::Retrieve, Some(hold)) if hold.step != HoldStep::Held => {
-                Err("media is being agreed; try again".into())
+            (Verb::Consult, None) if call.made.as_ref().is_some_and(|made| made.consults.is_some()) => {
+                Err("this is a consultation already".into())
+            }
+            (Verb::Consult, None) if consultation.is_some() => Err("there is a consultation of this call".into()),
+            (Verb::Consult, None) => Ok(()),
+            (Verb::Hold | Verb::Consult, Some(_)) => Err("the caller is held already".into()),
+            (Verb::Retrieve | Verb::Complete, None) => Err("the caller is not held".into()),
+            (_, Some(hold)) if hold.step != HoldStep::Held => Err("media is being agreed; try again".into()),
+            (Verb::Retrieve, Some(_)) if consultation.is_some_and(|other| !other.is_held()) => {
+                Err("the agent consults somebody: hold or end that first".into())
             }
             (Verb::Retrieve, Some(hold)) if hold.by == Holder::Phone && !doors.talk => {
                 Err("the phone holds the call by its own key and takes no Event: talk: take it back there".into())
             }
             (Verb::Retrieve, Some(_)) => Ok(()),
+            (Verb::Complete, Some(_)) => match consultation.map(|other| &other.stage) {
+                None => Err("there is no consultation of this call".into()),
+                Some(Stage::Talking { hold: None, .. }) => Ok(()),
+                Some(Stage::Talking { .. }) => Err("the consultation is held: take it back first".into()),
+                Some(_) => Err("the consultation is not connected yet".into()),
+            },
         }
     }
 
     /// What the agent's phone can be asked to do with it now.
-    pub(super) fn verbs(&self, shell: &Shell) -> Vec<Verb> {
-        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve];
-        all.into_iter().filter(|verb| self.can(shell, verb).is_ok()).collect()
+    pub(super) fn verbs(&self, shell: &Shell, no: CallNo) -> Vec<Verb> {
+        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve, Verb::Consult, Verb::Complete];
+        let Some(call) = self.calls.get(&no) else { return Vec::new() };
+        all.into_iter().filter(|verb| self.can(shell, no, call, verb).is_ok()).collect()
     }
+}
 
+impl Call {
     /// Nobody will do any more what the phone was asked to.
     pub(super) fn forsake_desk(&mut self, shell: &mut Shell, why: &str) {
         if let Some(asked) = self.asked.take() {

@@ -193,6 +193,13 @@ impl Shell {
         no
     }
 
+    /// The leg goes on as a part of another call, as its record says.
+    pub fn move_leg(&mut self, no: LegNo, to: CallNo) {
+        let from = self.book.leg(no).map(|entry| entry.call.0);
+        self.book.move_leg(no, to);
+        self.note(no, format!("goes on in call {}; was in call {}", to.0, from.unwrap_or_default()));
+    }
+
     /// From now on the far parties of these two legs are each other's: their UUIDs cross over.
     pub fn join(&mut self, a: LegNo, b: LegNo) {
         for (one, other) in [(a, b), (b, a)] {

@@ -141,6 +141,19 @@ impl Book {
         true
     }
 
+    /// The leg is a part of another call from now on.
+    pub(super) fn move_leg(&mut self, no: LegNo, to: CallNo) {
+        let Some(entry) = self.legs.get_mut(&no).filter(|_| self.calls.contains_key(&to)) else { return };
+        let from = std::mem::replace(&mut entry.call, to);
+        entry.leg.record.call = to.0;
+        if let Some(call) = self.calls.get_mut(&from) {
+            call.legs.retain(|leg| *leg != no);
+        }
+        if let Some(call) = self.calls.get_mut(&to) {
+            call.legs.push(no);
+        }
+    }
+
     pub(super) fn lend(&mut self, leg: LegNo, lease: Lease) {
         if let Some(entry) = self.legs.get_mut(&leg) {
             entry.lease = Some(lease);

@@ -132,6 +132,11 @@ impl Passage {
         sdp::directed(&sdp, direction).map_or(sdp, Bytes::from)
     }
 
+    /// `to` is INVITEd with what `from` offers in a 2xx that is not acknowledged yet.
+    pub fn offering(from: LegNo, to: LegNo, protection: Protection) -> Passage {
+        Passage::new(from, to, protection, Step::Offering { from })
+    }
+
     pub fn is_idle(&self) -> bool {
         self.step == Step::Idle
     }

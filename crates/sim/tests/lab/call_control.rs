@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use call::record::LegState;
-use roles::{AgentView, Control, DialogView, Kind, Reply, Verb};
+use roles::{AgentView, Control, DialogView, Kind, Outward, Reply, Verb};
 use sim::rig::{Papers, Sound, World, lab};
 
 const S: Duration = Duration::from_secs(1);
@@ -69,12 +69,33 @@ fn state(world: &mut World, agent: &str) -> String {
     }
 }
 
-/// Asks for it, and gives what came of it within six seconds.
+/// Asks for it, and gives what came of it.
 fn work(world: &mut World, verb: Verb) -> Reply {
     let call = dialog(world).call;
-    let asked = world.control("cvp1", Control::Work { call, verb });
-    world.until(6 * S, |world| world.replies.contains_key(&asked));
+    outcome(world, Control::Work { call, verb, with: String::new() })
+}
+
+/// The same of one of several calls.
+fn work_on(world: &mut World, call: u64, verb: Verb, with: &str) -> Reply {
+    outcome(world, Control::Work { call, verb, with: with.into() })
+}
+
+fn make_call(world: &mut World, to: &str) -> Reply {
+    outcome(world, Control::MakeCall { agent: "1001".into(), to: to.into() })
+}
+
+fn outcome(world: &mut World, control: Control) -> Reply {
+    let asked = world.control("cvp1", control);
+    world.until(40 * S, |world| world.replies.contains_key(&asked));
     world.replies.remove(&asked).expect("it is there")
+}
+
+#[track_caller]
+fn refused(reply: &Reply, words: &str) {
+    match reply {
+        Reply::Sorry(said) => assert!(said.contains(words), "`{words}` is not in `{said}`"),
+        other => panic!("not {other:?}"),
+    }
 }
 
 /// With whom the caller's media is.
@@ -113,7 +134,7 @@ fn is_held(world: &mut World) {
 fn is_talking(world: &mut World) {
     let dialog = dialog(world);
     assert!(dialog.connected && !dialog.held, "{dialog:?}\n{}", world.ladder());
-    assert_eq!(dialog.verbs, [Verb::Hold]);
+    assert_eq!(dialog.verbs, [Verb::Hold, Verb::Consult]);
     assert_eq!(state(world, "1001"), "TALKING");
     assert_eq!(hears(world), PHONE, "{}", world.ladder());
 }
@@ -353,6 +374,17 @@ fn a_trunk_without_the_right_is_not_told_that_a_phone_could_be_controlled() {
     assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
     world.hang_up("carrier");
     nothing_is_left(&mut world);
+    // Nor does a phone pick up by itself for it.
+    let asked = world.control("cvp1", Control::MakeCall { agent: "1001".into(), to: "1002".into() });
+    world.run(3 * S);
+    assert_eq!(dialog(&mut world).outgoing, Some(Outward::Initiating));
+    world.control("phone1001", Control::Answer);
+    world.run(S);
+    world.control("phone1002", Control::Answer);
+    world.run(S);
+    assert_eq!(world.replies.get(&asked), Some(&Reply::Done), "{}", world.ladder());
+    world.hang_up("phone1002");
+    nothing_is_left(&mut world);
 }
 
 #[test]
@@ -393,6 +425,217 @@ fn hold_and_back_in_quick_succession_end_in_what_was_asked_last() {
         assert_eq!(held, !last.starts_with("media is sendrecv"), "{pause_ms} ms: {says:?}\n{}", world.ladder());
         assert_eq!(hears(&mut world), if held { MUSIC } else { PHONE }, "{pause_ms} ms: {}", world.ladder());
         world.hang_up("carrier");
+        nothing_is_left(&mut world);
+    }
+}
+
+/// How a consultation stands: the held call, then the other one.
+#[track_caller]
+fn consulting(world: &mut World) -> (DialogView, DialogView) {
+    let dialogs = dialogs(world);
+    let [held, other] = dialogs.as_slice() else { panic!("two dialogs, not {dialogs:?}\n{}", world.ladder()) };
+    assert_eq!((held.beside, other.beside), (Some(other.call), Some(held.call)));
+    (held.clone(), other.clone())
+}
+
+#[test]
+fn an_agent_calls_somebody_from_the_desk() {
+    let mut world = lab(20, Sound::real(20, World::prompts()), true, None);
+    world.ready("1001");
+    let asked = world.control("cvp1", Control::MakeCall { agent: "1001".into(), to: "1002".into() });
+    world.run(S);
+    // The agent's own phone picked up by itself; the other rings.
+    assert!(world.saw("cucm1", "phone1002", "INVITE"), "{}", world.ladder());
+    let ringing = dialog(&mut world);
+    assert_eq!((ringing.outgoing, ringing.connected), (Some(Outward::Initiated), false));
+    assert_eq!((ringing.calling.as_str(), ringing.dialled.as_str()), ("1001", "1002"));
+    assert_eq!(state(&mut world, "1001"), "TALKING");
+    assert!(!world.replies.contains_key(&asked));
+    world.control("phone1002", Control::Answer);
+    world.run(2 * S);
+    assert_eq!(world.replies.get(&asked), Some(&Reply::Done), "{}", world.ladder());
+    assert_eq!(dialog(&mut world).outgoing, Some(Outward::Connected));
+    let heard = |world: &mut World, phone: &str| {
+        let media = world.calls(phone)[0].media.clone().expect("a phone ends media");
+        (media.rx_protected, media.rx_clear, media.auth_failed)
+    };
+    for phone in ["phone1001", "phone1002"] {
+        let (protected, clear, failed) = heard(&mut world, phone);
+        assert!(protected > 50 && clear == 0 && failed == 0, "{phone}");
+    }
+    // What an agent does with a caller is done with whom they called too.
+    assert_eq!(work(&mut world, Verb::Hold), Reply::Done);
+    world.run(S);
+    assert_eq!(state(&mut world, "1001"), "HOLD");
+    let before = heard(&mut world, "phone1002").0;
+    world.run(2 * S);
+    assert!(heard(&mut world, "phone1002").0 > before + 50, "music");
+    assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
+    world.run(S);
+    let call = dialog(&mut world).call;
+    assert_eq!(world.ask("cvp1", Control::Drop { call }), Reply::Done);
+    world.run(S);
+    let Reply::Agents(agents) = world.ask("cvp1", Control::Agents) else { panic!("agents") };
+    let agent = agents.iter().find(|agent| agent.id == "1001").expect("the agent");
+    assert_eq!((agent.state.as_str(), agent.reason.as_str()), ("NOT_READY", acd::OUTGOING));
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn a_call_that_reaches_nobody_says_why() {
+    let mut world = lab(21, Sound::still(), true, None);
+    refused(&make_call(&mut world, "1002"), "logged out");
+    world.ready("1001");
+    refused(&make_call(&mut world, "1099"), "no line has the number called");
+    refused(&make_call(&mut world, "1001"), "own phone");
+    refused(&make_call(&mut world, "a b"), "digits");
+    refused(&make_call(&mut world, "1002"), "the destination did not answer in time");
+    assert_eq!(state(&mut world, "1001"), "NOT_READY");
+    assert_eq!(dialogs(&mut world), []);
+    // The other hangs up before it is answered; who is in a call makes no second one.
+    let asked = world.control("cvp1", Control::MakeCall { agent: "1001".into(), to: "1002".into() });
+    world.run(S);
+    refused(&make_call(&mut world, "1002"), "talking");
+    world.hang_up("phone1002");
+    world.run(S);
+    refused(&world.replies[&asked].clone(), "603");
+    nothing_is_left(&mut world);
+    // A phone that does not pick up by itself, nor by hand.
+    let mut world = lab(22, Sound::still(), false, None);
+    world.ready("1001");
+    refused(&make_call(&mut world, "1002"), "the agent's own phone did not answer in time");
+    assert!(!world.saw("cucm1", "phone1002", "INVITE"));
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn an_agent_consults_and_brings_both_together() {
+    let mut world = lab(23, Sound::real(23, World::prompts()), true, Some(S));
+    to_the_agent(&mut world);
+    let call = dialog(&mut world).call;
+    assert_eq!(work_on(&mut world, call, Verb::Consult, "1002"), Reply::Done, "{}", world.ladder());
+    world.run(S);
+    let (held, other) = consulting(&mut world);
+    assert!(held.held && held.verbs == [Verb::Complete], "{held:?}");
+    assert_eq!((other.outgoing, other.verbs.as_slice()), (Some(Outward::Connected), [Verb::Hold].as_slice()));
+    assert_eq!(hears(&mut world), MUSIC);
+    refused(&work_on(&mut world, call, Verb::Retrieve, ""), "consults");
+    assert_eq!(work_on(&mut world, call, Verb::Complete, ""), Reply::Done);
+    world.run(2 * S);
+    assert_eq!(hears(&mut world), "127.18.133.74", "{}", world.ladder());
+    assert_eq!(state(&mut world, "1001"), "READY", "the agent is out of it");
+    assert_eq!(world.calls("phone1001").len(), 0);
+    // Whom the agent consulted is an agent too, and has the call now: a desk's verbs work on it.
+    let dialog = dialog(&mut world);
+    assert_eq!((dialog.agent.as_str(), dialog.call, dialog.connected), ("1002", call, true));
+    let media = |world: &mut World| world.calls("phone1002")[0].media.clone().expect("a phone ends media");
+    let before = media(&mut world);
+    world.run(2 * S);
+    let after = media(&mut world);
+    assert!(after.rx_protected > before.rx_protected + 50 && after.auth_failed == before.auth_failed, "they talk");
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}
+
+#[test]
+fn a_consultation_ends_in_every_other_way() {
+    for way in ["drop", "callee", "caller", "nobody"] {
+        let mut world = lab(24, Sound::still(), way != "callee", (way != "nobody").then_some(S));
+        if way == "nobody" {
+            // The agent picks up by hand; whom they consult does not.
+            to_the_queue(&mut world);
+            world.ready("1001");
+            world.run(S);
+            world.control("phone1001", Control::Answer);
+            world.run(2 * S);
+        } else {
+            to_the_agent(&mut world);
+        }
+        let call = dialog(&mut world).call;
+        let reply = work_on(&mut world, call, Verb::Consult, "1002");
+        world.run(S);
+        match way {
+            "nobody" => refused(&reply, "the destination did not answer in time"),
+            _ => {
+                assert_eq!(reply, Reply::Done, "{way}: {}", world.ladder());
+                let (_, other) = consulting(&mut world);
+                match way {
+                    "drop" => drop(world.ask("cvp1", Control::Drop { call: other.call })),
+                    "callee" => world.hang_up("phone1002"),
+                    _ => world.hang_up("carrier"),
+                }
+                world.run(S);
+            }
+        }
+        if way == "caller" {
+            // The agent goes on with whom they consulted, and is given nobody else.
+            let other = dialog(&mut world);
+            assert_eq!((other.beside, other.outgoing), (None, Some(Outward::Connected)));
+            assert_eq!(state(&mut world, "1001"), "TALKING");
+            drop(world.ask("cvp1", Control::Drop { call: other.call }));
+            world.run(S);
+            assert_eq!(state(&mut world, "1001"), "READY");
+        } else {
+            assert!(dialog(&mut world).held, "{way}");
+            assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done, "{way}: {}", world.ladder());
+            world.run(S);
+            is_talking(&mut world);
+            world.hang_up("carrier");
+        }
+        nothing_is_left(&mut world);
+    }
+}
+
+#[test]
+fn a_ready_that_is_said_in_a_call_of_ones_own_holds_after_it() {
+    let mut world = lab(25, Sound::still(), true, Some(S));
+    world.ready("1001");
+    assert_eq!(make_call(&mut world, "1002"), Reply::Done);
+    world.ready("1001");
+    to_the_queue(&mut world);
+    world.run(2 * S);
+    assert_eq!(dialogs(&mut world).len(), 1, "nobody is offered to who talks");
+    // The call outlives its call server.
+    world.kill("cvp1");
+    world.run(S);
+    world.restart(roles::Plan::compile(&lab::site(), "cvp1", 1).unwrap(), Papers::node("cvp1.lab.example"));
+    world.run(S);
+    assert_eq!(state(&mut world, "1001"), "TALKING");
+    world.hang_up("phone1002");
+    world.run(3 * S);
+    assert_eq!(dialogs(&mut world).first().map(|dialog| dialog.queue.is_some()), Some(true), "the waiting caller");
+    world.hang_up("carrier");
+    world.run(40 * S);
+}
+
+#[test]
+fn consultations_with_nodes_written_out_and_read_back_at_random_steps() {
+    for seed in 0..12 {
+        let mut world = lab(300 + seed, Sound::still(), true, Some(S));
+        world.shake();
+        to_the_agent(&mut world);
+        let call = dialog(&mut world).call;
+        assert_eq!(work_on(&mut world, call, Verb::Consult, "1002"), Reply::Done, "seed {seed}: {}", world.ladder());
+        world.run(S);
+        match seed % 3 {
+            0 => {
+                assert_eq!(work_on(&mut world, call, Verb::Complete, ""), Reply::Done, "{}", world.ladder());
+                world.run(2 * S);
+                assert_eq!(hears(&mut world), "127.18.133.74", "seed {seed}: {}", world.ladder());
+                world.hang_up("phone1002");
+            }
+            1 => {
+                world.hang_up("phone1002");
+                world.run(S);
+                assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done, "seed {seed}: {}", world.ladder());
+                world.hang_up("phone1001");
+            }
+            _ => {
+                world.hang_up("carrier");
+                world.run(S);
+                world.hang_up("phone1002");
+            }
+        }
         nothing_is_left(&mut world);
     }
 }
