@@ -182,10 +182,10 @@ pub enum Cert {
         #[arg(long)]
         dangerous_at_once: bool,
     },
-    /// Take a certificate back, for good: nobody lets its holder in any more, and its connections are closed at once. Says
+    /// Take certificates back, for good: nobody lets their holder in any more, and its connections are closed at once. Says
     /// first which those are, and asks.
     Revoke {
-        /// An identity's name, a certificate's name or serial, or a file with the certificate.
+        /// An identity's name (all of its certificates), a certificate's name or serial, or a file with the certificate.
         what: String,
         /// `unspecified`, `key-compromise`, `affiliation-changed`, `superseded`, `cessation-of-operation` or
         /// `privilege-withdrawn`

@@ -4,7 +4,7 @@
 //! lets processes of one data directory (`run --only …`) write and read side by side.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Params, Row};
 
@@ -12,6 +12,8 @@ use crate::{Error, files};
 
 /// How long one process waits for another's commit.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+const RETRY: Duration = Duration::from_millis(5);
 
 /// Pages (of 4 KiB) of the log that are gathered before they are moved into the file: what many calls change again and
 /// again is moved once.
@@ -53,7 +55,15 @@ impl Sqlite {
         let mut sqlite = Sqlite { connection };
         let opening = || failed("open");
         sqlite.connection.busy_timeout(PATIENCE).map_err(opening())?;
-        sqlite.connection.pragma_update(None, "journal_mode", "WAL").map_err(opening())?;
+        // Of two that open a new file at once, the one that is late to this change of mode is told "busy" without a wait.
+        let until = Instant::now() + PATIENCE;
+        while let Err(error) = sqlite.connection.pragma_update(None, "journal_mode", "WAL") {
+            let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+            if !busy || Instant::now() >= until {
+                return Err(opening()(error));
+            }
+            std::thread::sleep(RETRY);
+        }
         sqlite.connection.pragma_update(None, "synchronous", "FULL").map_err(opening())?;
         sqlite.connection.pragma_update(None, "wal_autocheckpoint", LOG).map_err(opening())?;
         sqlite.connection.pragma_update(None, "foreign_keys", true).map_err(opening())?;

@@ -108,6 +108,18 @@ impl Ca {
         self.forge(subject, vec![KeyUsagePurpose::KeyCertSign]);
     }
 
+    /// An authority below this one.
+    #[cfg(test)]
+    pub(crate) fn issue_authority_for_test(&self, name: &str) -> Ca {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = distinguished_name(&self.organisation, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = generate(KeyKind::P256).expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Ca::from_pem(&certificate.pem(), &key.serialize_pem()).expect("an authority")
+    }
+
     #[cfg(test)]
     fn forge(&mut self, subject: &str, usages: Vec<KeyUsagePurpose>) {
         let common_name = subject.trim_start_matches("CN=").split(',').next().unwrap_or_default();

@@ -121,7 +121,7 @@ fn a_revoked_peer_loses_its_connections_at_once_and_is_refused_from_then_on() {
     let chain = agent.identity().unwrap().0.chain_pem();
     std::fs::write(&file, chain).unwrap();
     let done = data(&lab).revoke(&file.display().to_string(), Reason::KeyCompromise, SystemTime::now()).unwrap();
-    assert_eq!(done.issued.serial, gone);
+    assert_eq!(done.issued[0].serial, gone);
     lab.process.refresh().unwrap();
 
     let closed = wait(&at_manager, "the refusal", |line| match line {

@@ -204,7 +204,8 @@ fn reload(process: &mut Process, data: &DataDir, desks: &[(String, Desk)]) -> an
             desk.replace(book);
         }
     }
-    let said = "site and certificates read again: new calls and connections follow them, those that are up keep theirs";
+    let said =
+        "site reloaded, certificates read again: new calls and connections follow them, those that are up keep theirs";
     match &outcome {
         Ok(_) => tracing::info!("{said}"),
         Err(error) => tracing::warn!(error = %format!("{error:#}"), "site not reloaded; the one in force stays"),

@@ -19,53 +19,66 @@ pub(super) const LIST_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// What came of a revocation.
 #[derive(Clone, Debug)]
 pub struct Withdrawn {
-    pub issued: Issued,
+    pub issued: Vec<Issued>,
     pub list: RevocationList,
 }
 
 impl DataDir {
-    /// Takes back a certificate of the site's own CA: `what` is an identity's name (its certificate in force), a serial
-    /// number, or a file with the certificate. When this returns, the list in the directory has it.
+    /// Takes back certificates of the site's own CA: `what` is an identity's name (all of its that have not ended: whoever
+    /// has the box has the keys of before, too), the name or serial number of one, or a file with it. When this returns, the
+    /// list in the directory has them.
     ///
     /// # Errors
-    /// Nothing or several certificates are meant, it is revoked already, or the CA's key is not here.
+    /// Nothing is meant, or several strangers' are; all of it is revoked already; or the CA's key is not here.
     pub fn revoke(&self, what: &str, reason: Reason, now: SystemTime) -> anyhow::Result<Withdrawn> {
         let _lock = self.lock()?;
         self.ca()?;
         self.adopt(&self.identities()?, now)?;
         let issued = self.issued(what, now)?;
-        if let Some(taken) = &issued.revoked {
-            bail!("{} with serial {} is revoked already ({})", issued.subject, issued.serial, taken.reason);
-        }
         let taken = Taken { at_ms: millis(now), reason: reason.to_string() };
         let list = self.make_list_with(now, |register| {
-            register.revoke_certificate(&issued.serial, &taken)?;
-            let what = format!("certificate {} of {} revoked", issued.serial, issued.subject);
-            let (who, source) = ("local".into(), "command line".into());
-            register.add_change(&Change {
-                at_ms: taken.at_ms,
-                who,
-                source,
-                what,
-                detail: format!("{{\"reason\":\"{reason}\"}}"),
-            })
+            for issued in &issued {
+                register.revoke_certificate(&issued.serial, &taken)?;
+                let what = format!("certificate {} of {} revoked", issued.serial, issued.subject);
+                let (who, source) = ("local".into(), "command line".into());
+                let detail = format!("{{\"reason\":\"{reason}\"}}");
+                register.add_change(&Change { at_ms: taken.at_ms, who, source, what, detail })?;
+            }
+            Ok(())
         })?;
-        Ok(Withdrawn { issued: Issued { revoked: Some(taken), ..issued }, list })
+        let issued = issued.into_iter().map(|issued| Issued { revoked: Some(taken.clone()), ..issued }).collect();
+        Ok(Withdrawn { issued, list })
     }
 
-    /// Which certificate is meant: see [`DataDir::revoke`].
+    /// Which certificates are meant, those that are revoked already left out: see [`DataDir::revoke`].
     ///
     /// # Errors
-    /// Nothing or several are.
-    pub fn issued(&self, what: &str, now: SystemTime) -> anyhow::Result<Issued> {
+    /// None is, or several strangers' are.
+    pub fn issued(&self, what: &str, now: SystemTime) -> anyhow::Result<Vec<Issued>> {
+        let meant = self.meant(what, now)?;
+        let left: Vec<Issued> = meant.iter().filter(|issued| issued.revoked.is_none()).cloned().collect();
+        if let ([], Some(issued)) = (left.as_slice(), meant.last()) {
+            let reason = issued.revoked.as_ref().map_or("", |taken| &taken.reason);
+            bail!("{} with serial {} is revoked already ({reason})", issued.subject, issued.serial);
+        }
+        Ok(left)
+    }
+
+    fn meant(&self, what: &str, now: SystemTime) -> anyhow::Result<Vec<Issued>> {
         let register = self.store()?.certificates()?;
         let of_serial = |serial: &str| register.iter().find(|issued| issued.serial == serial).cloned();
         if self.identity_folder(what).join("chain.pem").exists() {
             let facts = self.named(what)?;
-            let meant = of_serial(&facts.serial);
-            return meant.with_context(|| {
-                format!("the certificate of {what} was issued by `{}`: only that authority can revoke it", facts.issuer)
-            });
+            self.adopt(&[(what.to_owned(), facts.clone())], now)?;
+            let all = self.store()?.certificates()?.into_iter();
+            let held: Vec<Issued> =
+                all.filter(|issued| issued.identity == what && issued.until_ms > millis(now)).collect();
+            ensure!(
+                !held.is_empty(),
+                "the certificate of {what} was issued by `{}`: only that authority can revoke it",
+                facts.issuer
+            );
+            return Ok(held);
         }
         if Path::new(what).is_file() {
             let text = std::fs::read_to_string(what).with_context(|| format!("cannot read {what}"))?;
@@ -74,13 +87,13 @@ impl DataDir {
                 CertificateFacts::from_der(&der.with_context(|| format!("{what} holds no certificate in PEM"))?)?;
             self.adopt(&[(String::new(), facts.clone())], now)?;
             let meant = self.store()?.certificates()?.into_iter().find(|issued| issued.serial == facts.serial);
-            return meant.with_context(|| {
+            return meant.map(|one| vec![one]).with_context(|| {
                 format!("{what} was issued by `{}`, not by this CA: only that authority can revoke it", facts.issuer)
             });
         }
         let named: Vec<&Issued> = register.iter().filter(|issued| common_name(&issued.subject) == Some(what)).collect();
         match named.as_slice() {
-            [one] => return Ok((*one).clone()),
+            [one] => return Ok(vec![(*one).clone()]),
             [] => {}
             several => {
                 let serials: Vec<&str> = several.iter().map(|issued| issued.serial.as_str()).collect();
@@ -88,7 +101,7 @@ impl DataDir {
             }
         }
         let found = trust::serial_of(what).ok().and_then(|serial| of_serial(&serial));
-        found.with_context(|| {
+        found.map(|one| vec![one]).with_context(|| {
             format!(
                 "`{what}` is no identity here, no name or serial of a certificate that this CA has issued, and no file: `ringfence cert list --all` lists them"
             )

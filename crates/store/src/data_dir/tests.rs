@@ -7,6 +7,7 @@ use super::*;
 use crate::test_folder::Folder;
 
 mod certificates;
+mod killed;
 
 const LAB: &str = include_str!("../../../../examples/lab.toml");
 

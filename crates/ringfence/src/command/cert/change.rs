@@ -15,10 +15,14 @@ use trust::Reason;
 use super::super::wait_for;
 
 pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result<()> {
+    let held = if name == "admin" { data.admin() } else { data.identity(name) };
     println!("{name}: connections and calls that are up stay up; the certificate before stays good until its own end.");
     match data.renew(name, SystemTime::now(), at_once)? {
         Renewed::Taken(facts) => {
             println!("{name}: serial {}, until {}", facts.serial, date(facts.not_after));
+            if let Ok(held) = held {
+                println!("If the key of before is not to be trusted: ringfence cert revoke {}", held.facts().serial);
+            }
             if at_once {
                 println!(
                     "Phones that hold lists without it cannot register anew until they have fetched the lists again."
@@ -38,26 +42,27 @@ pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result
 
 pub(super) fn revoke(data: &DataDir, what: &str, reason: &str, yes: bool) -> anyhow::Result<()> {
     let reason = Reason::parse(reason).map_err(anyhow::Error::msg)?;
-    let issued = data.issued(what, SystemTime::now())?;
-    if data.admin().is_ok_and(|admin| admin.facts().serial == issued.serial) {
+    let meant = data.issued(what, SystemTime::now())?;
+    let is_meant = |facts: &trust::CertificateFacts| meant.iter().any(|issued| issued.serial == facts.serial);
+    if let Ok(admin) = data.admin()
+        && is_meant(admin.facts())
+    {
         bail!(
             "this is the certificate that the command line shows to the nodes: run `ringfence cert renew admin`, then revoke serial {}",
-            issued.serial
+            admin.facts().serial
         );
     }
-    println!("{}, serial {}, is taken back for good.", issued.subject, issued.serial);
+    for issued in &meant {
+        println!("{}, serial {}, is taken back for good.", issued.subject, issued.serial);
+    }
     let estate = Estate::open(data)?;
-    let used = wait_for(uses(&estate, &issued.serial))?;
+    let used = wait_for(uses(&estate, is_meant))?;
     match used.as_slice() {
         [] => println!("No node that runs has a connection with it."),
         all => println!("Closed at once: {}.", all.join(", ")),
     }
-    if let Ok(mut names) = data.identities()
-        && let Some((name, _)) = names.drain(..).find(|(_, facts)| facts.serial == issued.serial)
-    {
-        println!(
-            "It is the one in force of {name}: without `ringfence cert renew {name}` first, no peer takes its connections."
-        );
+    if let Some((name, _)) = data.identities()?.into_iter().find(|(_, facts)| is_meant(facts)) {
+        println!("{name} is out of service with it, until `ringfence cert renew {name}` gives it another.");
     }
     ensure!(yes || confirmed()?, "nothing was revoked");
     let done = data.revoke(what, reason, SystemTime::now())?;
@@ -83,13 +88,13 @@ pub(super) fn import(data: &DataDir, name: &str, chain: &Path) -> anyhow::Result
     say_distrust(data)
 }
 
-/// Who has connections with a certificate, a phrase each.
-async fn uses(estate: &Estate, serial: &str) -> anyhow::Result<Vec<String>> {
+/// Who has connections with these certificates, a phrase each.
+async fn uses(estate: &Estate, meant: impl Fn(&trust::CertificateFacts) -> bool) -> anyhow::Result<Vec<String>> {
     let mut all = Vec::new();
     for client in estate.nodes(None, |_| true)? {
         // One that does not run has none.
         let Ok(connections) = client.get::<Connections>("/api/v1/connections").await else { continue };
-        let with = |open: &&net::Connection| open.peer.as_ref().is_some_and(|peer| peer.serial == serial);
+        let with = |open: &&net::Connection| open.peer.as_ref().is_some_and(&meant);
         match connections.open.iter().filter(with).count() {
             0 => {}
             1 => all.push(format!("a connection of {}", client.node())),

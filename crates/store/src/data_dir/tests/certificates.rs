@@ -52,7 +52,7 @@ fn a_revocation_is_in_register_list_and_audit_and_happens_once() {
     assert_eq!((first.facts().number, first.facts().revoked), (1, 0));
     let gone = dir.identity("cube1").unwrap();
     let done = dir.revoke("cube1", Reason::KeyCompromise, now()).unwrap();
-    assert_eq!(done.issued.serial, gone.facts().serial);
+    assert_eq!(done.issued[0].serial, gone.facts().serial);
     let list = dir.revocation_list().unwrap().unwrap();
     assert_eq!((list.facts().number, list.facts().revoked), (2, 1));
     assert!(list.says_of(gone.facts()).unwrap().contains("key-compromise"));
@@ -68,6 +68,22 @@ fn a_revocation_is_in_register_list_and_audit_and_happens_once() {
     assert_eq!(dir.revocation_list().unwrap().unwrap().facts().number, 2, "what failed made no list");
     let error = dir.revoke("cube9", Reason::Superseded, now()).unwrap_err().to_string();
     assert!(error.contains("ringfence cert list --all"), "{error}");
+}
+
+#[test]
+fn who_has_a_box_has_its_keys_of_before_too() {
+    let folder = Folder::new();
+    let dir = lab(&folder);
+    let before = dir.identity("cube1").unwrap();
+    dir.renew("cube1", now(), false).unwrap();
+    let list = dir.revoke("cube1", Reason::KeyCompromise, now()).unwrap().list;
+    let both = [before, dir.identity("cube1").unwrap()];
+    assert!(both.iter().all(|identity| list.says_of(identity.facts()).is_some()));
+    // By its serial it is one: the box stays in service with the other.
+    let before = dir.identity("cvp1").unwrap();
+    dir.renew("cvp1", now(), false).unwrap();
+    let list = dir.revoke(&before.facts().serial, Reason::KeyCompromise, now()).unwrap().list;
+    assert!(list.says_of(before.facts()).is_some() && list.says_of(dir.identity("cvp1").unwrap().facts()).is_none());
 }
 
 #[test]

@@ -101,6 +101,30 @@ fn server_of(identity: &Identity, roots: &[String]) -> Result<Arc<ServerConfig>,
     super::server(identity, roots, TLS13, ClientCertificate::Required)
 }
 
+/// An authority below the root: its certificate comes with the peer's chain, its list stands beside the root.
+#[test]
+fn a_chain_by_way_of_an_intermediate_needs_the_root_alone_at_the_other_end() {
+    let root = ca("lab");
+    let below = root.issue_authority_for_test("issuing");
+    let issue = |node: &str| {
+        let leaf = below.issue(&request_with(node, KeyKind::P256)).unwrap();
+        Identity::from_pem(&format!("{}{}", leaf.chain_pem(), below.certificate_pem()), &leaf.key_pem()).unwrap()
+    };
+    let (cube1, cvp1) = (issue("cube1"), issue("cvp1"));
+    let alone = [root.certificate_pem().to_owned()];
+    for on in [TLS12, TLS13] {
+        let Pair { client, server } = pair(&cube1, &alone, &cvp1, &alone, on);
+        assert_eq!(handshake(&client, &server, &[]).server_says, Ok(()), "{on:?}");
+        for (signer, gone) in [(&below, cube1.facts()), (&root, below.facts())] {
+            let gone = Revoked { serial: gone.serial.clone(), at: now(), reason: Reason::Superseded };
+            let list = signer.revocation_list(1, now() - DAY, now() + DAY, &[gone]).unwrap();
+            let Pair { client, server } = pair(&cube1, &alone, &cvp1, &with(&root, &list), on);
+            let failed = handshake(&client, &server, &[]);
+            assert_eq!(failed.refused.map(|refused| refused.cause).as_deref(), Some("revoked"), "{on:?}");
+        }
+    }
+}
+
 /// Of two lists of one issuer the newer counts, wherever it stands.
 #[test]
 fn the_newer_of_two_lists_counts() {
