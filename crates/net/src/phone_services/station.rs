@@ -106,8 +106,8 @@ impl Station {
             let identity = dir.identity(&node.name).ok()?;
             Some((identity.chain_der().into_iter().next()?, also_shown(dir, node).ok()?))
         };
-        let as_made =
-            || shown().is_some_and(|(der, also)| der == self.services.tls.der() && also == self.services.also);
+        // What cannot be read now is no reason to stop what serves.
+        let as_made = || shown().is_none_or(|(der, also)| der == self.services.tls.der() && also == self.services.also);
         matches!(&node.role, Role::CallManager(manager) if *manager == self.manager) && as_made()
     }
 

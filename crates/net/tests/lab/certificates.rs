@@ -153,6 +153,59 @@ fn a_revoked_peer_loses_its_connections_at_once_and_is_refused_from_then_on() {
     lab.end();
 }
 
+/// Phones know a call manager's certificate by their lists: the next one stands there first, and their HTTPS shows it later.
+#[test]
+fn phones_read_of_a_call_managers_next_certificate_before_it_is_shown() {
+    let network = "127.41.25.";
+    let text = format!(
+        "{}\n[node.role.call_manager.phone_services]\ntftp_port = 10069\n",
+        LAB.replace("127.18.133.", network)
+    );
+    let mut lab = Lab::with(network, &text, |_| {});
+    let listed = |lab: &Lab| {
+        let list = lab.process.phone_services()[0].station().list(phones::Kind::Itl).unwrap();
+        list.verify_itself().unwrap();
+        let of_it = list.of(phones::Function::CallManagerAndTftp).filter_map(|record| record.certificate());
+        of_it.map(|found| trust::CertificateFacts::from_der(found.der()).unwrap().fingerprint).collect::<Vec<_>>()
+    };
+    let https = |lab: &Lab| {
+        let services = &lab.process.phone_services()[0];
+        let addr = services.local().iter().find(|(service, _)| *service == "HTTPS").unwrap().1;
+        let config = trust::tls::client_without_certificate(
+            &data(lab).roots_pem().unwrap(),
+            trust::tls::Versions { tls12: true, tls13: true },
+            &["cucm1.lab.example".to_owned()],
+        );
+        let name = rustls_pki_types::ServerName::IpAddress(addr.ip().into());
+        let mut tls = rustls::ClientConnection::new(config.unwrap(), name).unwrap();
+        let mut tcp = std::net::TcpStream::connect(addr).unwrap();
+        while tls.is_handshaking() {
+            tls.complete_io(&mut tcp).unwrap();
+        }
+        trust::VerifiedPeer::of(&tls).unwrap().certificate().fingerprint.clone()
+    };
+    let first = fingerprint(&lab, "cucm1");
+    assert_eq!(https(&lab), first);
+    let store::Renewed::Announced(next, _) = data(&lab).renew("cucm1", SystemTime::now(), false).unwrap() else {
+        panic!("taken at once")
+    };
+    lab.process.refresh().unwrap();
+    assert_eq!(https(&lab), first, "not yet");
+    let both = listed(&lab);
+    assert!(both.contains(&first) && both.contains(&next.fingerprint), "{both:?}");
+
+    let fortnight = Duration::from_secs(15 * 24 * 3600);
+    assert_eq!(data(&lab).tend(SystemTime::now() + fortnight).unwrap().done.len(), 1);
+    lab.process.refresh().unwrap();
+    assert_eq!((https(&lab), fingerprint(&lab, "cucm1")), (next.fingerprint.clone(), next.fingerprint.clone()));
+    let both = listed(&lab);
+    assert!(
+        both.contains(&first) && both.contains(&next.fingerprint),
+        "who holds the old one finds it still: {both:?}"
+    );
+    lab.end();
+}
+
 /// A partner's root and list that are put into `roots/` act without a restart.
 #[test]
 fn an_uploaded_root_is_trusted_and_its_list_asked_at_once() {

@@ -36,6 +36,9 @@ pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result
             date(from)
         ),
     }
+    println!(
+        "(A node that runs from another data directory has it after `ringfence data export`, or by csr, sign and import.)"
+    );
     tell(data, None)?;
     say_distrust(data)
 }
