@@ -100,6 +100,7 @@ impl Action {
             Action::Retrieve => Some(Verb::Retrieve),
             Action::ConsultCall => Some(Verb::Consult),
             Action::Transfer => Some(Verb::Complete),
+            Action::SendDtmf => Some(Verb::Press),
             _ => None,
         }
     }
@@ -147,6 +148,7 @@ fn actions(dialog: &DialogView) -> Vec<&'static str> {
             ("CONSULT_CALL", Some(Verb::Consult)),
             ("DROP", None),
             ("HOLD", Some(Verb::Hold)),
+            ("SEND_DTMF", Some(Verb::Press)),
             ("TRANSFER_SST", None),
             ("UPDATE_CALL_DATA", None),
         ],
@@ -267,7 +269,12 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
         Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
     };
     if let Some(verb) = action.verb().filter(|verb| dialog.verbs.contains(verb)) {
-        let with = if verb == Verb::Consult { fields.must("toAddress")?.to_owned() } else { String::new() };
+        let keys = || fields.pairs().into_iter().find(|(name, _)| *name == "dtmfString").map(|(_, keys)| keys);
+        let with = match verb {
+            Verb::Consult => fields.must("toAddress")?.to_owned(),
+            Verb::Press => keys().ok_or_else(|| Problem::missing("dtmfString"))?.to_owned(),
+            _ => String::new(),
+        };
         return Ok(ask(Control::Work { call: dialog.call, verb, with }));
     }
     Ok(match action {

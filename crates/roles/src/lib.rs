@@ -290,6 +290,8 @@ pub enum Verb {
     Consult,
     /// Bring the held party together with whom the agent consulted.
     Complete,
+    /// Press keys for the other party to hear.
+    Press,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -93,7 +93,7 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
         notes: BTreeMap::from([("callVariable3".into(), "gold".into()), ("wrapUpReason".into(), "sold".into())]),
         connected,
         held: false,
-        verbs: if connected { vec![Verb::Hold, Verb::Consult] } else { vec![Verb::Answer] },
+        verbs: if connected { vec![Verb::Hold, Verb::Consult, Verb::Press] } else { vec![Verb::Answer] },
         outgoing: None,
         beside: None,
         began_ms: 1_616_640_919_000,

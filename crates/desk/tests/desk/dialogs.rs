@@ -30,6 +30,8 @@ fn notified(answer: Result<Answer, Problem>) -> String {
     kind.split_once("</errorType>").unwrap().0.to_owned()
 }
 
+const KEYS: &str = "<actionParams><ActionParam><name>dtmfString</name><value>12#</value></ActionParam></actionParams>";
+
 /// What a request comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -84,7 +86,7 @@ fn each_action_has_its_stated_outcome_in_each_state() {
         ("CONSULT_CALL", [Generic, Generic, Generic, Done, Generic, Generic]),
         ("TRANSFER", [State, State, State, State, State, Done]),
         ("CONFERENCE", [State, State, State, State, State, Failed]),
-        ("SEND_DTMF", [State, State, State, Failed, State, State]),
+        ("SEND_DTMF", [State, State, State, Missing, State, State]),
         ("START_RECORDING", [State, State, State, Failed, State, State]),
         ("PARTICIPANT_DROP", [State, State, State, Failed, Failed, Failed]),
         ("ACCEPT", [State; 6]),
@@ -124,12 +126,13 @@ fn actions_that_are_listed_are_those_that_are_done() {
     let more = |action: &str| match action {
         "TRANSFER_SST" => "<toAddress>tax &amp; duty</toAddress>",
         "CONSULT_CALL" => "<toAddress>1002</toAddress>",
+        "SEND_DTMF" => KEYS,
         "UPDATE_CALL_DATA" => "<mediaProperties><wrapUpReason>sold</wrapUpReason></mediaProperties>",
         _ => "",
     };
     for (part, expected) in [
         (call("1001", false), vec!["ANSWER"]),
-        (call("1001", true), vec!["CONSULT_CALL", "DROP", "HOLD", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
+        (call("1001", true), vec!["CONSULT_CALL", "DROP", "HOLD", "SEND_DTMF", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
         (held("1001"), vec!["DROP", "RETRIEVE", "UPDATE_CALL_DATA"]),
         (consulting("1001"), vec!["DROP", "TRANSFER", "UPDATE_CALL_DATA"]),
         (made("1001", Outward::Initiating), vec!["DROP", "UPDATE_CALL_DATA"]),
@@ -143,7 +146,8 @@ fn actions_that_are_listed_are_those_that_are_done() {
         }
         // What the phone does not do is not listed.
         let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
-        let without = |action: &&str| !["ANSWER", "CONSULT_CALL", "HOLD", "RETRIEVE", "TRANSFER"].contains(action);
+        let without =
+            |action: &&str| !["ANSWER", "CONSULT_CALL", "HOLD", "RETRIEVE", "SEND_DTMF", "TRANSFER"].contains(action);
         assert_eq!(listed(&cannot), expected.into_iter().filter(without).collect::<Vec<_>>());
     }
 }
@@ -189,6 +193,8 @@ fn a_call_that_an_agent_makes_says_to_whom_and_how_far_it_is() {
     let centre = centre_with(&[], &[call("1001", true)]);
     let consult = Control::Work { call: 77, verb: Verb::Consult, with: "1002".into() };
     assert_eq!(doings(put("CONSULT_CALL", &centre)), [consult]);
+    let press = Control::Work { call: 77, verb: Verb::Press, with: "12#".into() };
+    assert_eq!(doings(put_with("SEND_DTMF", KEYS, &centre)), [press]);
 }
 
 #[test]

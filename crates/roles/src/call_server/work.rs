@@ -1,4 +1,4 @@
-//! What a desk asks of an agent's phone: to answer, to hold, to take back, to consult and to bring together.
+//! What a desk asks of an agent's phone: to answer, to hold, to take back, to consult and to bring together, to press keys.
 //!
 //! A phone that has a door for it (`Allow-Events: talk, hold`) is told by NOTIFY within its dialog and does it itself; the
 //! desk is answered when the phone has done it, or after five seconds that it has not.
@@ -9,7 +9,7 @@ use sip::{ClientId, Method, Name};
 
 use super::CallServer;
 use super::call::{Alarm, Asked, Call, HoldStep, Holder, Stage};
-use crate::shell::{CallNo, Doors, LegNo, Outcome, Shell};
+use crate::shell::{CallNo, Doors, LegNo, Outcome, Shell, keys};
 use crate::{ControlId, Reply, Verb};
 
 /// How long a phone may take to do what it was told to.
@@ -22,6 +22,11 @@ impl CallServer {
             None => Err(format!("there is no call {}", no.0)),
             Some(call) if call.asked.is_some() => Err("the phone is still doing what it was asked to before".into()),
             Some(call) => self.can(shell, no, call, &verb),
+        };
+        let keys = !with.is_empty() && with.len() <= keys::MOST_KEYS && with.chars().all(keys::is_key);
+        let ready = match verb == Verb::Press && !keys {
+            true => Err(format!("expected 1 to {} keys out of 0-9, *, # and A-D", keys::MOST_KEYS)),
+            false => ready,
         };
         if let Err(why) = ready {
             return shell.reply(control, Reply::Sorry(why));
@@ -44,7 +49,7 @@ impl CallServer {
             Verb::Answer => Some("talk"),
             Verb::Hold | Verb::Consult => Some("hold").filter(|_| doors.hold),
             Verb::Retrieve => Some("talk").filter(|_| by == Some(Holder::Phone)),
-            Verb::Complete => None,
+            Verb::Complete | Verb::Press => None,
         };
         match (told, verb) {
             (Some(event), _) => {
@@ -56,6 +61,14 @@ impl CallServer {
             }
             (None, Verb::Hold | Verb::Consult) => self.hold_for_phone(shell, no),
             (None, Verb::Retrieve | Verb::Answer) => self.retrieve_for_phone(shell, no),
+            (None, Verb::Press) => {
+                // Whoever ends media on the caller's side presses them; the last answer is the desk's.
+                let Some(asked) = &mut call.asked else { return Ok(()) };
+                for key in asked.with.chars() {
+                    asked.request = shell.request(call.caller, Method::Info, Vec::new(), Some(keys::pressed(key)));
+                }
+                Ok(())
+            }
             (None, Verb::Complete) => {
                 self.complete(shell, no)?;
                 self.answer_desk(shell, no, verb, Ok(()));
@@ -70,13 +83,18 @@ impl CallServer {
         let Some(asked) = call.asked.as_mut().filter(|asked| asked.request == Some(client)) else { return false };
         asked.request = None;
         let status = outcome.status();
-        if !status.is_success() {
-            let Some(verb) = asked.verb.clone() else { return true };
-            let why = format!("the phone: {} {}", status.0, status.reason());
+        let Some(verb) = asked.verb.clone() else { return true };
+        if status.is_success() {
+            if verb == Verb::Press {
+                call.answer_desk(shell, &verb, Ok(()));
+            }
+        } else {
+            let who = if verb == Verb::Press { "the other side" } else { "the phone" };
+            let why = format!("{who}: {} {}", status.0, status.reason());
             // It said that it would and does not: what needs nothing of it is left.
             let done = match verb {
                 Verb::Hold | Verb::Consult => self.hold_for_phone(shell, no),
-                Verb::Answer | Verb::Retrieve | Verb::Complete => Err(why),
+                Verb::Answer | Verb::Retrieve | Verb::Complete | Verb::Press => Err(why),
             };
             if let Err(why) = done {
                 self.answer_desk(shell, no, &verb, Err(why));
@@ -124,12 +142,16 @@ impl CallServer {
             (Verb::Answer, _) => Ok(()),
             (_, _) if !talking => Err("the agent's call is not connected".into()),
             (Verb::Hold, None) => Ok(()),
+            (Verb::Press, _) if call.made.is_some() => {
+                Err("phones are not pressed keys for: the other party is one, not a border with media".into())
+            }
+            (Verb::Press, None) => Ok(()),
             (Verb::Consult, None) if call.made.as_ref().is_some_and(|made| made.consults.is_some()) => {
                 Err("this is a consultation already".into())
             }
             (Verb::Consult, None) if consultation.is_some() => Err("there is a consultation of this call".into()),
             (Verb::Consult, None) => Ok(()),
-            (Verb::Hold | Verb::Consult, Some(_)) => Err("the caller is held already".into()),
+            (Verb::Hold | Verb::Consult | Verb::Press, Some(_)) => Err("the caller is held".into()),
             (Verb::Retrieve | Verb::Complete, None) => Err("the caller is not held".into()),
             (_, Some(hold)) if hold.step != HoldStep::Held => Err("media is being agreed; try again".into()),
             (Verb::Retrieve, Some(_)) if consultation.is_some_and(|other| !other.is_held()) => {
@@ -150,7 +172,7 @@ impl CallServer {
 
     /// What the agent's phone can be asked to do with it now.
     pub(super) fn verbs(&self, shell: &Shell, no: CallNo) -> Vec<Verb> {
-        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve, Verb::Consult, Verb::Complete];
+        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve, Verb::Consult, Verb::Complete, Verb::Press];
         let Some(call) = self.calls.get(&no) else { return Vec::new() };
         all.into_iter().filter(|verb| self.can(shell, no, call, verb).is_ok()).collect()
     }

@@ -15,14 +15,14 @@ use bytes::Bytes;
 use media::Command;
 use sdp::{Codec, Direction, Reject};
 use serde::{Deserialize, Serialize};
-use sip::{Hop, Status};
+use sip::{Hop, Method, Name, Request, ServerId, Status};
 
 pub use plan::{DialPeer, Plan};
 
 use self::recode::Recoding;
 use self::side::{Side, spoken};
 use crate::plan::Kind;
-use crate::shell::{CallNo, Invited, LegNo, Outgoing, Refused, Role, Shell, from_side, warning};
+use crate::shell::{CallNo, Invited, LegNo, Outgoing, Refused, Role, Shell, from_side, keys, warning};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Sbc {
@@ -376,6 +376,28 @@ impl Role for Sbc {
         let rule = "no codec that both sides speak, and nothing is transcoded".to_owned();
         call.recoded(leg, Err(Reject { status: 488, rule, offered: why, required: "a common codec".into() }), shell);
         Sbc::catch_up(call, leg, shell);
+    }
+
+    /// Keys by INFO go on in the other side's media: as telephone-event, or as tones where it has none.
+    fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
+        let key = request.body().and_then(|body| keys::key_in(&body));
+        let other = self.call(shell, leg).and_then(|call| {
+            let up = matches!(call.stage, Stage::Up);
+            let other = call.other(leg).and_then(|other| call.side(other)).filter(|_| up)?;
+            Some(other.lease.id)
+        });
+        match (request.method(), key, other) {
+            (Method::Info, Some(key), Some(lease)) => {
+                shell.media(Command::Dial { lease, digits: key.to_string() });
+                shell.answer(leg, server, Status(200), Vec::new(), None);
+            }
+            (Method::Info, Some(_), None) => shell.answer(leg, server, Status(480), Vec::new(), None),
+            (Method::Info, None, _) => {
+                let headers = vec![(Name::Accept, "application/dtmf-relay".into())];
+                shell.answer(leg, server, Status(415), headers, None);
+            }
+            _ => shell.answer_not_allowed(leg, server),
+        }
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {

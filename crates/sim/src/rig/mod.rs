@@ -123,6 +123,8 @@ pub struct World {
     pub panics: u32,
     pub crossed: Vec<Crossed>,
     pub replies: BTreeMap<ControlId, Reply>,
+    /// Keys that nodes heard in their media.
+    pub heard_keys: Vec<(String, char)>,
     /// What each node signed, in order.
     pub statements: Vec<(String, Uuid, Signed)>,
     /// Pages of web servers by their addresses; others are 404.
@@ -166,6 +168,7 @@ impl World {
             panics: 0,
             crossed: Vec::new(),
             replies: BTreeMap::new(),
+            heard_keys: Vec::new(),
             statements: Vec::new(),
             web: BTreeMap::new(),
             dns: BTreeMap::new(),
@@ -550,6 +553,9 @@ impl World {
     /// Events of the media engine go to whose lease they are about.
     fn hear(&mut self) {
         for (name, event) in self.sound.events() {
+            if let media::Event::Digit { digit, .. } = &event {
+                self.heard_keys.push((name.clone(), *digit));
+            }
             self.later(Duration::from_micros(100), Event::Input(name, Box::new(Input::Media(event))));
         }
     }

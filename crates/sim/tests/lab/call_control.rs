@@ -134,7 +134,7 @@ fn is_held(world: &mut World) {
 fn is_talking(world: &mut World) {
     let dialog = dialog(world);
     assert!(dialog.connected && !dialog.held, "{dialog:?}\n{}", world.ladder());
-    assert_eq!(dialog.verbs, [Verb::Hold, Verb::Consult]);
+    assert_eq!(dialog.verbs, [Verb::Hold, Verb::Consult, Verb::Press]);
     assert_eq!(state(world, "1001"), "TALKING");
     assert_eq!(hears(world), PHONE, "{}", world.ladder());
 }
@@ -638,4 +638,28 @@ fn consultations_with_nodes_written_out_and_read_back_at_random_steps() {
         }
         nothing_is_left(&mut world);
     }
+}
+
+#[test]
+fn keys_pressed_at_the_desk_reach_the_carrier_as_events() {
+    let mut world = lab(26, Sound::real(26, World::prompts()), true, Some(S));
+    to_the_agent(&mut world);
+    let call = dialog(&mut world).call;
+    for wrong in ["", "12x", &"1".repeat(33)] {
+        refused(&work_on(&mut world, call, Verb::Press, wrong), "keys out of");
+    }
+    world.heard_keys.clear();
+    assert_eq!(work_on(&mut world, call, Verb::Press, "12#"), Reply::Done, "{}", world.ladder());
+    world.run(2 * S);
+    let heard: String = world.heard_keys.iter().filter(|(node, _)| node == "carrier").map(|(_, key)| *key).collect();
+    assert_eq!(heard, "12#", "{:?}", world.heard_keys);
+    // Talk goes on after them; a phone is not sent any.
+    is_talking(&mut world);
+    world.hang_up("carrier");
+    world.run(S);
+    assert_eq!(make_call(&mut world, "1002"), Reply::Done);
+    let call = dialog(&mut world).call;
+    refused(&work_on(&mut world, call, Verb::Press, "1"), "phones");
+    world.hang_up("phone1001");
+    nothing_is_left(&mut world);
 }
