@@ -264,6 +264,7 @@ impl Role for CallManager {
     }
 
     fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        shell.file_under(leg);
         if let Some((_, passage)) = self.passage(shell, leg) {
             passage.reinvited(shell, leg, sdp);
         }

@@ -54,7 +54,7 @@ impl CallServer {
             uri,
             calling: call.calling.clone(),
             called: call.dialled.clone(),
-            mate: Some(call.caller),
+            mate: Some(call.caller).filter(|_| !call.is_ours),
             dial_peer: None,
             max_forwards: call.max_forwards,
             headers: Vec::new(),

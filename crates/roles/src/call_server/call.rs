@@ -36,6 +36,8 @@ pub(super) struct Call {
     pub(super) asked: Option<Asked>,
     /// An agent made it.
     pub(super) made: Option<Made>,
+    /// By Session-ID each side talks with us: nobody called in, so we are the caller under whom all nodes file it.
+    pub(super) is_ours: bool,
 }
 
 /// A call that an agent made. Its `caller` is whom they called.
@@ -95,6 +97,13 @@ impl Call {
     /// The agent keeps the other party waiting.
     pub(super) fn is_held(&self) -> bool {
         self.stage.hold().is_some_and(|hold| hold.step != HoldStep::Beginning)
+    }
+
+    /// From now on these two are each other's far parties.
+    pub(super) fn join(&self, shell: &mut Shell, a: LegNo, b: LegNo) {
+        if !self.is_ours {
+            shell.join(a, b);
+        }
     }
 
     /// Whoever waits for what the phone was asked to do is answered.

@@ -93,11 +93,13 @@ impl CallServer {
             }
             (Some(_), false) => {
                 *hold = None;
-                shell.join(caller, agent);
                 (true, Verb::Retrieve, "the agent is back with the caller")
             }
         };
         if turn {
+            if verb == Verb::Retrieve {
+                call.join(shell, caller, agent);
+            }
             call.turned_ms = Some(now_ms);
             for leg in [caller, agent] {
                 shell.note(leg, what);
@@ -183,7 +185,7 @@ impl CallServer {
             Progress::Going => {}
             Progress::Agreed => {
                 if idle {
-                    shell.join(call.caller, browser);
+                    call.join(shell, call.caller, browser);
                     self.keep(shell, no);
                 }
             }

@@ -187,6 +187,7 @@ impl Role for CallServer {
             turned_ms: None,
             asked: None,
             made: None,
+            is_ours: false,
         };
         self.calls.insert(no, call);
         self.arrive(shell, no, Vec::new(), (Status(503), "the group has no member".into()));

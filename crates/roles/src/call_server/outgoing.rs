@@ -85,6 +85,7 @@ impl CallServer {
             turned_ms: None,
             asked: Some(Asked { control, verb: None, with: String::new(), request: None }),
             made: Some(Made { consults }),
+            is_ours: true,
         };
         self.calls.insert(no, call);
         if consults.is_none() {
@@ -128,7 +129,7 @@ impl CallServer {
             uri: peer.uri(Some(&call.dialled)),
             calling: call.calling.clone(),
             called: call.dialled.clone(),
-            mate: Some(leg),
+            mate: None,
             dial_peer: None,
             max_forwards: call.max_forwards,
             headers: Vec::new(),
@@ -150,7 +151,6 @@ impl CallServer {
             other => return call.stage = other,
         };
         call.stage = Stage::Talking { agent, passage, hold: None };
-        shell.join(call.caller, agent);
         for leg in [call.caller, agent] {
             shell.note(leg, "the agent called, and was answered");
         }
@@ -207,7 +207,10 @@ impl CallServer {
         let now_with = self.router.agents().into_iter().find(|row| row.extension == to).map(|row| row.id);
         let Some(call) = self.calls.get_mut(&no) else { return Err("the call is over".into()) };
         (call.served_by, call.turned_ms, call.made) = (now_with.clone(), None, None);
-        shell.join(call.caller, callee);
+        match (call.is_ours, shell.book().call(no).map(|entry| entry.caller.clone())) {
+            (true, Some(ours)) => shell.is_party(callee, ours),
+            _ => shell.join(call.caller, callee),
+        }
         let passage = Passage::fetching(callee, call.caller, Protection::Secure);
         call.stage = Stage::Connecting { agent: callee, passage, browser: None };
         shell.reinvite(callee, None);

@@ -193,6 +193,17 @@ impl Shell {
         no
     }
 
+    /// The call is filed from now on under the party beyond this leg, by which it came: another one since the element there
+    /// has brought them together.
+    pub fn file_under(&mut self, no: LegNo) {
+        let came = |leg: &&Leg| leg.record.direction == Direction::Answer && !leg.session_id().remote.is_nil();
+        let caller = self.leg(no).filter(came).map(|leg| leg.session_id().remote.clone());
+        let call = self.book.leg(no).map(|entry| entry.call);
+        if let (Some(caller), Some(entry)) = (caller, call.and_then(|call| self.book.call_mut(call))) {
+            entry.caller = caller;
+        }
+    }
+
     /// The leg goes on as a part of another call, as its record says.
     pub fn move_leg(&mut self, no: LegNo, to: CallNo) {
         let from = self.book.leg(no).map(|entry| entry.call.0);

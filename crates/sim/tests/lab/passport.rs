@@ -182,3 +182,76 @@ fn what_a_long_life_does_to_a_call_does_not_spoil_its_passport() {
         assert!(verdict.hops.len() >= 5, "life {n}:\n{verdict}");
     }
 }
+
+/// Statements are filed by caller: those of this caller's calls, of the site's nodes.
+fn passport_of(world: &World, caller: &call::session_id::Uuid) -> Passport {
+    let of_caller = world.statements.iter().filter(|(node, of, _)| !node.starts_with("phone") && of == caller);
+    Passport::bundle(
+        "lab",
+        caller.clone(),
+        &[Pki::of_the_lab().root_der()],
+        of_caller.map(|(.., signed)| signed.clone()).collect(),
+    )
+}
+
+fn done(world: &mut World, control: roles::Control) {
+    let asked = world.control("cvp1", control);
+    world.until(10 * S, |world| world.replies.contains_key(&asked));
+    assert_eq!(world.replies.remove(&asked), Some(roles::Reply::Done), "{}", world.ladder());
+    world.run(3 * S);
+}
+
+#[test]
+fn calls_that_were_held_made_and_brought_together_are_proved_by_their_passports() {
+    use roles::{Control, Kind as Role, Reply, Verb};
+    let mut world = World::new(70, Sound::real(70, World::prompts()));
+    world.start_site(&sim::rig::lab::site());
+    world.start(sim::rig::lab::carrier(), sim::rig::Papers::None);
+    for line in ["1001", "1002"] {
+        let mut plan = sim::rig::lab::agent(line, Some(S));
+        if let Role::Phone(phone) = &mut plan.kind {
+            phone.calls = 2;
+        }
+        world.start(plan, sim::rig::Papers::phone(&format!("phone{line}.lab.example")));
+    }
+    world.run(S);
+    to_the_queue(&mut world);
+    to_the_agent(&mut world, "1001");
+    let calls = |world: &mut World| match world.ask("cvp1", Control::Dialogs) {
+        Reply::Dialogs(dialogs) => dialogs.into_iter().map(|dialog| dialog.call).collect::<Vec<_>>(),
+        other => panic!("dialogs, not {other:?}"),
+    };
+    let call = calls(&mut world)[0];
+    let work = |verb, with: &str| Control::Work { call, verb, with: with.into() };
+    for verb in [Verb::Hold, Verb::Retrieve] {
+        done(&mut world, work(verb, ""));
+    }
+    done(&mut world, work(Verb::Consult, "1002"));
+    let other = calls(&mut world)[1];
+    // The consultation is held and taken back as well.
+    for verb in [Verb::Hold, Verb::Retrieve] {
+        done(&mut world, Control::Work { call: other, verb, with: String::new() });
+    }
+    done(&mut world, work(Verb::Complete, ""));
+    for verb in [Verb::Hold, Verb::Retrieve] {
+        done(&mut world, work(verb, ""));
+    }
+    world.hang_up("carrier");
+    world.run(40 * S);
+    let callers: std::collections::BTreeSet<_> = world
+        .statements
+        .iter()
+        .filter(|(node, ..)| !node.starts_with("phone"))
+        .map(|(_, caller, _)| caller.clone())
+        .collect();
+    assert_eq!(callers.len(), 2, "the caller's, and the agent's own to whom they consulted");
+    let mut hops = Vec::new();
+    for caller in callers {
+        let verdict = judge(&world, &passport_of(&world, &caller));
+        assert_eq!(verdict.wrong, None, "{verdict}\n{}", world.ladder());
+        hops.push(verdict.hops.len());
+    }
+    hops.sort_unstable();
+    // The agent's phone, and music; the border, four times a browser, the phones of both agents.
+    assert_eq!(hops, [3, 10]);
+}
