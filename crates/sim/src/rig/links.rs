@@ -111,7 +111,12 @@ impl Links {
 }
 
 impl World {
-    pub(super) fn send(&mut self, name: &str, hop: Hop, bytes: Bytes) {
+    pub(super) fn send(&mut self, name: &str, hop: Hop, mut bytes: Bytes) {
+        if let Some((_, bend)) = self.bend.as_ref().filter(|(bent, _)| bent == name) {
+            let text = bend(&String::from_utf8_lossy(&bytes));
+            assert_eq!(text.len(), bytes.len(), "a bent message keeps its length");
+            bytes = text.into();
+        }
         let flow = match hop {
             Hop::Flow(flow) => flow,
             Hop::Target(target) => match self.connect(name, &target) {

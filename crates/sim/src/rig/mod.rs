@@ -123,6 +123,9 @@ pub struct World {
     pub panics: u32,
     pub crossed: Vec<Crossed>,
     pub replies: BTreeMap<ControlId, Reply>,
+    /// What a node's messages are made into on their way, for what no node of ours would say: its name, and how. The
+    /// length stays what it is.
+    pub bend: Option<(String, fn(&str) -> String)>,
     /// Keys that nodes heard in their media.
     pub heard_keys: Vec<(String, char)>,
     /// What each node signed, in order.
@@ -168,6 +171,7 @@ impl World {
             panics: 0,
             crossed: Vec::new(),
             replies: BTreeMap::new(),
+            bend: None,
             heard_keys: Vec::new(),
             statements: Vec::new(),
             web: BTreeMap::new(),

@@ -187,6 +187,34 @@ fn a_phone_that_holds_by_its_own_key_is_held_at_the_desk_and_its_caller_hears_mu
     }
 }
 
+/// As phones of the old kind do it (RFC 2543): no address, and nothing said of a direction.
+#[test]
+fn a_phone_that_holds_by_no_address_is_held_as_well() {
+    for seed in 0..8 {
+        let mut world = lab(40 + seed, Sound::still(), true, Some(S));
+        to_the_agent(&mut world);
+        let old = |text: &str| match text.contains("a=sendonly") {
+            true => text
+                .replace("a=sendonly", "a=sendrecv")
+                .replace("c=IN IP4 127.18.133.75", &format!("c=IN IP4 {:<13}", "0.0.0.0")),
+            false => text.to_owned(),
+        };
+        world.bend = Some(("phone1001".into(), old));
+        assert_eq!(world.ask("phone1001", Control::Hold { on: true }), Reply::Done);
+        world.run(2 * S);
+        is_held(&mut world);
+        // The border cannot be spared it, and tells the carrier; but music is heard there in the end.
+        let legs = world.calls("cube1");
+        let last = legs[0].events.iter().rfind(|event| event.what.starts_with("media is now"));
+        assert_eq!(last.map_or("media is now sendrecv", |event| event.what.as_str()), "media is now sendrecv");
+        assert_eq!(world.ask("phone1001", Control::Hold { on: false }), Reply::Done);
+        world.run(2 * S);
+        is_talking(&mut world);
+        world.hang_up("carrier");
+        nothing_is_left(&mut world);
+    }
+}
+
 #[test]
 fn a_desk_has_the_phone_hold_and_take_back_by_telling_it() {
     let mut world = lab(2, Sound::still(), true, Some(S));
