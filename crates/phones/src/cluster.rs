@@ -21,6 +21,8 @@ pub struct Services {
     pub also: Vec<Certificate>,
     pub capf: Certificate,
     pub tvs: Certificate,
+    /// What of the services was renewed, with what it was for: phones that know it still find it.
+    pub before: Vec<(Certificate, Function)>,
     /// SHA-512 unless phones of the oldest kind are to be served.
     pub digest: Digest,
 }
@@ -32,14 +34,22 @@ impl Services {
 
     /// Every certificate with what it is good for.
     fn certificates(&self) -> Vec<(&Certificate, Function)> {
+        let before = |wanted: Function| {
+            let of_it = self.before.iter().filter(move |(_, function)| *function == wanted);
+            of_it.map(|(certificate, function)| (certificate, *function))
+        };
         let mut all = vec![
             (self.recovery.certificate(), Function::Sast),
             (self.call_manager.certificate(), Function::CallManagerAndTftp),
         ];
+        all.extend(before(Function::CallManagerAndTftp));
         for tls in std::iter::once(&self.tls).chain(&self.also) {
             all.extend([(tls, Function::CallManagerAndTftp), (tls, Function::Tftp)]);
         }
-        all.extend([(&self.capf, Function::Capf), (&self.tvs, Function::Tvs)]);
+        all.push((&self.capf, Function::Capf));
+        all.extend(before(Function::Capf));
+        all.push((&self.tvs, Function::Tvs));
+        all.extend(before(Function::Tvs));
         all
     }
 
@@ -104,6 +114,7 @@ mod tests {
             also: Vec::new(),
             capf: certificate(keys::CAPF),
             tvs: certificate(keys::TVS),
+            before: Vec::new(),
             digest: Digest::Sha512,
         }
     }
@@ -133,6 +144,23 @@ mod tests {
         assert!(known.contains(&&certificate(keys::TFTP_EC)) && known.contains(&&certificate(keys::STRANGER)));
         let ctl = services.list(Kind::Ctl, Mode::NonSecure, NOW).unwrap();
         assert_eq!(ctl.of(Function::CallManagerAndTftp).count(), 1, "one stub for all");
+    }
+
+    /// A phone that was off while a service was renewed takes the list that tells of it, and the service's word counts.
+    #[test]
+    fn a_renewed_service_is_learned_from_a_list_that_the_phone_can_verify() {
+        let mut phone = Holding::default();
+        let services = services();
+        phone.offer(services.list(Kind::Itl, Mode::Mixed, NOW).unwrap().octets()).unwrap();
+        let renewed = Services {
+            tvs: certificate(keys::STRANGER),
+            before: vec![(certificate(keys::TVS), Function::Tvs)],
+            ..services
+        };
+        let list = renewed.list(Kind::Itl, Mode::Mixed, NOW + 1).unwrap();
+        assert_eq!(phone.offer(list.octets()), Ok(Outcome::Updated));
+        let known = phone.certificates(Function::Tvs);
+        assert_eq!(known.len(), 2, "the one of before, too");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use data_dir::{DataDir, Renewed, Tended, Withdrawn};
 pub use decisions::Decision;
 pub use figures::Figures;
 pub use files::write_private;
-pub use phone_services::PhoneKeys;
+pub use phone_services::{Before, PhoneKeys};
 pub use recordings::{Recorded, Recording, Recordings};
 pub use refusals::Refused;
 pub use registrations::Registration;

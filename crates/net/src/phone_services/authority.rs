@@ -43,7 +43,8 @@ struct Authority {
 
 pub(super) fn start(shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> anyhow::Result<Sender> {
     // Its own authority vouches for LSCs; roots that phones' makers issue MICs by are not known yet.
-    let settings = Settings { roots: Roots { mic: Vec::new(), lsc: shared.keys.capf.chain_der() } };
+    let lsc = trust::certificates_der(&shared.keys.authorities_pem())?;
+    let settings = Settings { roots: Roots { mic: Vec::new(), lsc } };
     let mut server = Server::new(settings, [], 1);
     for row in shared.station.rows()? {
         server.put(row);

@@ -115,7 +115,7 @@ impl PhoneServices {
         let settings = shared.station.settings().clone();
         let (stop, stopped) = watch::channel(false);
         let mut local = Vec::new();
-        let authority = shared.keys.capf.chain_pem();
+        let authority = shared.keys.authorities_pem();
         let anonymous = |identity: &trust::Identity| {
             anyhow::Ok(TlsAcceptor::from(trust::tls::server_anonymous(identity, versions)?))
         };

@@ -8,7 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, ensure};
 use phones::capf::{AuthMode, Curve, Enrolment, KeyOrder, Operation, Order, Secret};
 use phones::config::{self, Asked, Form};
-use phones::{Certificate, Cluster, Digest, Effect, Kind, Mode, Names, Services, Signer, TrustList, sign_file};
+use phones::{
+    Certificate, Cluster, Digest, Effect, Function, Kind, Mode, Names, Services, Signer, TrustList, sign_file,
+};
 use serde::{Deserialize, Serialize};
 use site::{CallManager, Node, PhoneDevice, PhoneServices, Role, SecurityMode, Site, TransportType};
 use store::{DataDir, PhoneKeys};
@@ -36,6 +38,23 @@ fn also_shown(dir: &DataDir, node: &Node) -> anyhow::Result<Vec<Certificate>> {
         ders.extend(next.chain_der().into_iter().next());
     }
     ders.iter().map(|der| Ok(Certificate::from_der(der)?)).collect()
+}
+
+/// What of the services was renewed, and what it was for.
+fn services_before(keys: &PhoneKeys) -> anyhow::Result<Vec<(Certificate, Function)>> {
+    let before = &keys.before;
+    let rows = [
+        (&before.call_manager, Function::CallManagerAndTftp),
+        (&before.capf, Function::Capf),
+        (&before.tvs, Function::Tvs),
+    ];
+    let mut all = Vec::new();
+    for (pem, function) in rows {
+        for der in pem.iter().map(|pem| trust::certificates_der(pem)).collect::<Result<Vec<_>, _>>()?.concat() {
+            all.push((Certificate::from_der(&der)?, function));
+        }
+    }
+    Ok(all)
 }
 
 /// Who asks for a file.
@@ -74,7 +93,9 @@ impl Station {
     pub fn open(dir: &DataDir, site: &Site, node: &Node) -> anyhow::Result<Option<Station>> {
         let Role::CallManager(manager) = &node.role else { return Ok(None) };
         let Some(settings) = &manager.phone_services else { return Ok(None) };
-        let PhoneKeys { recovery, call_manager, capf, tvs } = dir.phone_keys(&node.name)?;
+        let keys = dir.phone_keys(&node.name)?;
+        let before = services_before(&keys)?;
+        let PhoneKeys { recovery, call_manager, capf, tvs, before: _ } = keys;
         let leaf = |identity: &trust::Identity| {
             anyhow::Ok(Certificate::from_der(&identity.chain_der().into_iter().next().unwrap_or_default())?)
         };
@@ -88,6 +109,7 @@ impl Station {
             also: also_shown(dir, node)?,
             capf: leaf(&capf)?,
             tvs: leaf(&tvs)?,
+            before,
             digest,
         };
         Ok(Some(Station {
@@ -104,10 +126,19 @@ impl Station {
     pub(crate) fn is_of(&self, dir: &DataDir, node: &Node) -> bool {
         let shown = || {
             let identity = dir.identity(&node.name).ok()?;
-            Some((identity.chain_der().into_iter().next()?, also_shown(dir, node).ok()?))
+            let keys = dir.phone_keys(&node.name).ok()?;
+            let leaf = |identity: &trust::Identity| identity.chain_der().into_iter().next();
+            let shown = [leaf(&identity)?, leaf(&keys.call_manager)?, leaf(&keys.capf)?, leaf(&keys.tvs)?];
+            Some((shown, also_shown(dir, node).ok()?))
         };
+        let services = &self.services;
+        let made = [&services.tls, services.call_manager.certificate(), &services.capf, &services.tvs];
         // What cannot be read now is no reason to stop what serves.
-        let as_made = || shown().is_none_or(|(der, also)| der == self.services.tls.der() && also == self.services.also);
+        let as_made = || {
+            shown().is_none_or(|(ders, also)| {
+                ders.iter().zip(made).all(|(der, certificate)| der == certificate.der()) && also == services.also
+            })
+        };
         matches!(&node.role, Role::CallManager(manager) if *manager == self.manager) && as_made()
     }
 

@@ -178,7 +178,7 @@ fn roots_of(
     if let Role::CallManager(manager) = &node.role
         && manager.phone_services.is_some()
     {
-        roots.push((Authority::Phones, dir.phone_keys(&node.name)?.capf.chain_pem()));
+        roots.push((Authority::Phones, dir.phone_keys(&node.name)?.authorities_pem()));
     }
     Ok(roots)
 }

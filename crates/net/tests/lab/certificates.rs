@@ -203,6 +203,16 @@ fn phones_read_of_a_call_managers_next_certificate_before_it_is_shown() {
         both.contains(&first) && both.contains(&next.fingerprint),
         "who holds the old one finds it still: {both:?}"
     );
+
+    // A service of the phones': both stand in a list that the same key signs.
+    let list = |lab: &Lab| lab.process.phone_services()[0].station().list(phones::Kind::Itl).unwrap();
+    let (held, known) = (list(&lab), list(&lab).of(phones::Function::Tvs).count());
+    let mut phone = phones::Holding::default();
+    phone.offer(held.octets()).unwrap();
+    data(&lab).renew_phone_key("cucm1", "tvs", SystemTime::now()).unwrap();
+    lab.process.refresh().unwrap();
+    assert_eq!(list(&lab).of(phones::Function::Tvs).count(), known + 1);
+    assert_eq!(phone.offer(list(&lab).octets()), Ok(phones::Outcome::Updated), "the phone knows who signed it");
     lab.end();
 }
 

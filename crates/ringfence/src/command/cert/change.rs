@@ -15,6 +15,18 @@ use trust::Reason;
 use super::super::wait_for;
 
 pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result<()> {
+    if let Some((node, which)) = name.split_once('/') {
+        println!(
+            "{node}: calls and registrations stay up; phones learn of it from a list that the same recovery key signs."
+        );
+        let facts = data.renew_phone_key(node, which, SystemTime::now())?;
+        println!(
+            "{name}: serial {}, until {}; what was before stays in the lists.",
+            facts.serial,
+            date(facts.not_after)
+        );
+        return tell(data, None);
+    }
     let held = if name == "admin" { data.admin() } else { data.identity(name) };
     println!("{name}: connections and calls that are up stay up; the certificate before stays good until its own end.");
     match data.renew(name, SystemTime::now(), at_once)? {
