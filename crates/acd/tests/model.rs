@@ -27,6 +27,8 @@ enum Step {
     Ready(usize),
     NotReady(usize),
     Logout(usize),
+    /// The agent calls somebody.
+    Outgoing(usize),
     Enqueue {
         queue: usize,
         customer: u8,
@@ -52,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0..AGENTS).prop_map(Step::Ready),
         1 => (0..AGENTS).prop_map(Step::NotReady),
         1 => (0..AGENTS).prop_map(Step::Logout),
+        1 => (0..AGENTS).prop_map(Step::Outgoing),
         6 => (0..QUEUES, 0..3u8, 0..3u8).prop_map(|(queue, customer, priority)| Step::Enqueue { queue, customer, priority }),
         2 => (0..3u8).prop_map(|customer| Step::Script { customer }),
         3 => any::<usize>().prop_map(Step::Gone),
@@ -170,6 +173,12 @@ impl Day {
             Step::Logout(a) => {
                 let done = self.router.handle(Input::Logout { agent: id(*a), reason: "home".into() }, self.at());
                 assert_eq!(done.is_ok(), self.model.logout(*a, self.now));
+            }
+            Step::Outgoing(a) => {
+                let call = self.next;
+                self.next += 1;
+                let done = self.router.handle(Input::Outgoing { call: CallId(call), agent: id(*a) }, self.at());
+                assert_eq!(done.is_ok(), self.model.outgoing(call, *a, self.now));
             }
             Step::Enqueue { queue, customer, priority } => {
                 self.come(&format!("q{queue}"), Some(*queue), *customer, *priority);

@@ -1,5 +1,6 @@
 //! An agent works a call through the desk's interface with curl, written by the API's published guide: log-in, states,
-//! the call as it rings and connects, hold and back, its wrap-up reason, hanging up; all of it told as events.
+//! the call as it rings and connects, hold and back, its wrap-up reason, hanging up, a call of
+//! the agent's own; what happens is told as events.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const USER: &str = "/finesse/api/User/1001";
 
 #[test]
 fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
-    let mut estate = scene::estate(|site| {
+    let mut estate = scene::estate_with(&[("agent2", 77)], |site| {
         let group = "[[node.role.call_server.sip_server_group]]\nname = \"cube1\"";
         let desk = "[node.role.call_server.desk]\n\n[[node.role.call_server.wrap_up_reason]]\nlabel = \"sold\"\n\n";
         site.replacen(group, &format!("{desk}{group}"), 1)
@@ -82,7 +83,28 @@ fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
     carrier.ended(SOON)?;
     estate.legs_until("cvp1", "no leg left", SOON, <[_]>::is_empty)?;
     estate.agent_is("1001", "READY", SOON)?;
-    put(USER, "<User><state>NOT_READY</state></User>")?;
+
+    // A call of the agent's own, to another phone.
+    let other = scene::agent_phone(&estate, "1002", "agent2", true, &[])?;
+    let (own, called) = (phone.mark(), other.mark());
+    let make = "<Dialog><requestedAction>MAKE_CALL</requestedAction><toAddress>1002</toAddress><fromAddress>1001</fromAddress></Dialog>";
+    let (status, answer) = ask(&estate, &["-u", &login(), "-X", "POST", "-H", XML, "-d", make], list)?;
+    ensure!(status == 202, "{status} {answer}");
+    phone.in_call(own, SOON)?;
+    other.in_call(called, SOON)?;
+    let dialogs = eventually("the call to be active", SOON, || {
+        let (_, dialogs) = get(&estate, list)?;
+        let made = dialogs.contains("<callType>OUT</callType>") && dialogs.contains("<state>ACTIVE</state>");
+        Ok(if made { Ok(dialogs) } else { Err(dialogs) })
+    })?;
+    let uri = dialogs.rsplit_once("<uri>").and_then(|(_, rest)| rest.split_once("</uri>")).context("no uri")?.0;
+    let drop = "<Dialog><targetMediaAddress>1001</targetMediaAddress><requestedAction>DROP</requestedAction></Dialog>";
+    put(uri, drop)?;
+    other.hung_up(called, SOON)?;
+    other.stop()?;
+    estate.legs_until("cvp1", "no leg left", SOON, <[_]>::is_empty)?;
+    // Off the hook, so not ready afterwards.
+    estate.agent_is("1001", "NOT_READY", SOON)?;
     put(USER, "<User><state>LOGOUT</state></User>")?;
     told(&events, USER, "<state>LOGOUT</state>")?;
     phone.stop()?;

@@ -15,9 +15,19 @@ pub(crate) enum Desk {
     Out,
     Away,
     Ready(u64),
-    Rings { call: u64, until: u64, idle: u64 },
-    Talks { call: u64, queue: usize },
-    Wraps { until: u64 },
+    Rings {
+        call: u64,
+        until: u64,
+        idle: u64,
+    },
+    /// Without a queue: a call of the agent's own.
+    Talks {
+        call: u64,
+        queue: Option<usize>,
+    },
+    Wraps {
+        until: u64,
+    },
 }
 
 pub(crate) struct Agent {
@@ -220,7 +230,7 @@ impl Model {
         if caller.customer > 0 {
             self.last[usize::from(caller.customer)] = Some(agent);
         }
-        self.set(agent, Desk::Talks { call, queue }, now);
+        self.set(agent, Desk::Talks { call, queue: Some(queue) }, now);
     }
 
     pub(crate) fn gone(&mut self, call: u64, now: u64) {
@@ -232,13 +242,47 @@ impl Model {
                 self.set(agent, Desk::Ready(idle), now);
             }
             Stage::Talks { agent } => {
-                let Desk::Talks { queue, .. } = self.desks[agent].is else { panic!("agent {agent} does not talk") };
-                match WRAP_UP[queue] {
+                // Not, where a call of the agent's own has taken over.
+                let Desk::Talks { call: held, queue } = self.desks[agent].is else { return };
+                if held != call {
+                    return;
+                }
+                match queue.map_or(0, |queue| WRAP_UP[queue]) {
                     0 => self.free(agent, now),
                     time => self.set(agent, Desk::Wraps { until: now + time }, now),
                 }
             }
         }
+    }
+
+    /// The agent calls somebody: false where they cannot.
+    pub(crate) fn outgoing(&mut self, call: u64, agent: usize, now: u64) -> bool {
+        match self.desks[agent].is {
+            Desk::Ready(_) => {
+                self.set(agent, Desk::Away, now);
+                self.desks[agent].leave = true;
+            }
+            Desk::Away => self.desks[agent].leave = true,
+            Desk::Talks { .. } => {}
+            Desk::Out | Desk::Rings { .. } | Desk::Wraps { .. } => return false,
+        }
+        self.callers.push(Caller {
+            call,
+            since: now,
+            place: self.places,
+            customer: 0,
+            priority: 0,
+            joined: vec![],
+            stage: Stage::Talks { agent },
+            only: None,
+            widen: None,
+            script: None,
+            overdue: false,
+            callback: false,
+        });
+        self.places += 1;
+        self.set(agent, Desk::Talks { call, queue: None }, now);
+        true
     }
 
     pub(crate) fn give_up(&mut self, call: u64, now: u64) {
