@@ -112,8 +112,8 @@ impl Links {
 
 impl World {
     pub(super) fn send(&mut self, name: &str, hop: Hop, mut bytes: Bytes) {
-        if let Some((_, bend)) = self.bend.as_ref().filter(|(bent, _)| bent == name) {
-            let text = bend(&String::from_utf8_lossy(&bytes));
+        if let Some(bend) = self.bend.as_ref().filter(|bend| bend.node == name) {
+            let text = (bend.how)(&String::from_utf8_lossy(&bytes));
             assert_eq!(text.len(), bytes.len(), "a bent message keeps its length");
             bytes = text.into();
         }

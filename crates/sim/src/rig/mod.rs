@@ -103,6 +103,13 @@ struct Seat {
     due: Option<Duration>,
 }
 
+/// What a node's messages are made into on their way, for what no node of ours would say. Their length stays what it is.
+#[derive(Clone, Debug)]
+pub struct Bend {
+    pub node: String,
+    pub how: fn(&str) -> String,
+}
+
 /// An estate.
 pub struct World {
     now: Duration,
@@ -123,9 +130,7 @@ pub struct World {
     pub panics: u32,
     pub crossed: Vec<Crossed>,
     pub replies: BTreeMap<ControlId, Reply>,
-    /// What a node's messages are made into on their way, for what no node of ours would say: its name, and how. The
-    /// length stays what it is.
-    pub bend: Option<(String, fn(&str) -> String)>,
+    pub bend: Option<Bend>,
     /// Keys that nodes heard in their media.
     pub heard_keys: Vec<(String, char)>,
     /// What each node signed, in order.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use call::record::LegState;
 use roles::{AgentView, Control, DialogView, Kind, Outward, Reply, Verb};
-use sim::rig::{Papers, Sound, World, lab};
+use sim::rig::{Bend, Papers, Sound, World, lab};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -199,7 +199,7 @@ fn a_phone_that_holds_by_no_address_is_held_as_well() {
                 .replace("c=IN IP4 127.18.133.75", &format!("c=IN IP4 {:<13}", "0.0.0.0")),
             false => text.to_owned(),
         };
-        world.bend = Some(("phone1001".into(), old));
+        world.bend = Some(Bend { node: "phone1001".into(), how: old });
         assert_eq!(world.ask("phone1001", Control::Hold { on: true }), Reply::Done);
         world.run(2 * S);
         is_held(&mut world);
