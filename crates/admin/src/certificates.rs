@@ -179,7 +179,7 @@ fn services(node: &Node) -> Vec<String> {
                 )
             })
             .collect(),
-        Role::Sbc(_) | Role::VoiceBrowser(_) => Vec::new(),
+        Role::Sbc(_) | Role::VoiceBrowser(_) | Role::MediaResource(_) => Vec::new(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use site::{Node, Role, Site};
 
-/// The nodes of a site in the order of bring-up: border controllers, call servers, voice browsers, call managers; those
-/// of one kind as the site has them.
+/// The nodes of a site in the order of bring-up: border controllers, call servers, voice browsers, call managers, media
+/// resources; those of one kind as the site has them.
 pub fn order(site: &Site) -> Vec<&Node> {
     let mut nodes: Vec<&Node> = site.nodes.iter().collect();
     nodes.sort_by_key(|node| match node.role {
@@ -14,6 +14,7 @@ pub fn order(site: &Site) -> Vec<&Node> {
         Role::CallServer(_) => 1,
         Role::VoiceBrowser(_) => 2,
         Role::CallManager(_) => 3,
+        Role::MediaResource(_) => 4,
     });
     nodes
 }
@@ -84,6 +85,7 @@ fn words(role: &Role) -> &'static str {
         Role::CallServer(_) => "call server",
         Role::VoiceBrowser(_) => "voice browser",
         Role::CallManager(_) => "call manager",
+        Role::MediaResource(_) => "media resource",
     }
 }
 

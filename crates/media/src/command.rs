@@ -6,6 +6,7 @@ use std::time::Duration;
 use sdp::Negotiated;
 use serde::{Deserialize, Serialize};
 
+use crate::conference::Part;
 use crate::facts::Facts;
 
 /// An open port pair lent to a node: which media thread, which of its slots, and how many times that slot was lent
@@ -101,6 +102,15 @@ pub enum Command {
     },
     Unbridge {
         lease: LeaseId,
+    },
+    /// Sits down in a conference of this thread, which begins with its first party and ends with its last; or takes
+    /// another part in it. Ends a bridge. What is played goes ahead of the conference. Beyond
+    /// [`crate::conference::MOST_PARTIES`] it is ignored.
+    Confer {
+        lease: LeaseId,
+        /// Unlike any other of the process: random.
+        conference: u64,
+        part: Part<LeaseId>,
     },
     /// Replaces what is being played.
     Play {

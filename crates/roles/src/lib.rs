@@ -27,6 +27,7 @@ pub use plan::{Kind, Plan};
 
 pub mod call_manager;
 pub mod call_server;
+pub mod media_resource;
 mod node;
 pub mod phone;
 pub mod plan;

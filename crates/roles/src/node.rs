@@ -11,7 +11,9 @@ use trust::Peer;
 
 use crate::plan::Kind;
 use crate::shell::{Admitted, CallNo, Invited, LegNo, Outcome, Refused, Role, Shell};
-use crate::{AskId, Input, Output, Plan, Told, Watched, call_manager, call_server, phone, sbc, voice_browser};
+use crate::{
+    AskId, Input, Output, Plan, Told, Watched, call_manager, call_server, media_resource, phone, sbc, voice_browser,
+};
 
 /// One SIP-speaking box. Pure: `handle`, `poll`, `deadline`, `tick`; its state is data.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +30,7 @@ enum Duty {
     CallServer(Box<call_server::CallServer>),
     VoiceBrowser(voice_browser::VoiceBrowser),
     CallManager(call_manager::CallManager),
+    MediaResource(media_resource::MediaResource),
     Phone(phone::Phone),
 }
 
@@ -38,6 +41,7 @@ impl Duty {
             Duty::CallServer(role) => &mut **role,
             Duty::VoiceBrowser(role) => role,
             Duty::CallManager(role) => role,
+            Duty::MediaResource(role) => role,
             Duty::Phone(role) => role,
         }
     }
@@ -48,6 +52,7 @@ impl Duty {
             Duty::CallServer(role) => &**role,
             Duty::VoiceBrowser(role) => role,
             Duty::CallManager(role) => role,
+            Duty::MediaResource(role) => role,
             Duty::Phone(role) => role,
         }
     }
@@ -56,13 +61,15 @@ impl Duty {
 impl Node {
     /// `seed` is the operating system's in production, the simulator's in tests.
     pub fn new(seed: [u8; 32], plan: Arc<Plan>, now: Now) -> Node {
-        let ends_media = matches!(plan.kind, Kind::Sbc(_) | Kind::VoiceBrowser(_) | Kind::Phone(_));
+        let ends_media =
+            matches!(plan.kind, Kind::Sbc(_) | Kind::VoiceBrowser(_) | Kind::MediaResource(_) | Kind::Phone(_));
         let mut shell = Shell::new(seed, plan.clone(), ends_media, now);
         let duty = match &plan.kind {
             Kind::Sbc(_) => Duty::Sbc(sbc::Sbc::default()),
             Kind::CallServer(kind) => Duty::CallServer(Box::new(call_server::CallServer::new(kind, now.mono))),
             Kind::VoiceBrowser(_) => Duty::VoiceBrowser(voice_browser::VoiceBrowser::new(&mut shell)),
             Kind::CallManager(_) => Duty::CallManager(call_manager::CallManager::new(&mut shell)),
+            Kind::MediaResource(_) => Duty::MediaResource(media_resource::MediaResource::default()),
             Kind::Phone(_) => Duty::Phone(phone::Phone::new(&mut shell)),
         };
         let mut node = Node { shell, duty, bait: None };

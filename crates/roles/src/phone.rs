@@ -280,14 +280,7 @@ impl Role for Phone {
             let words = warning(&shell.plan().node, "this call rings; there is nothing to change yet");
             return shell.refuse(leg, Status(491), vec![words], "nothing to change yet");
         };
-        let described = match &sdp {
-            Some(offer) => terminal.answer(shell, leg, offer),
-            None => Ok(terminal.offer(shell, Direction::SendRecv)),
-        };
-        match described {
-            Ok(described) => shell.respond(leg, Status(200), Headers::new(), Some(described)),
-            Err(reject) => shell.reject(leg, &reject),
-        }
+        terminal.reinvited(shell, leg, sdp.as_deref());
     }
 
     fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
@@ -298,10 +291,9 @@ impl Role for Phone {
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        let terminal = self.calls.get_mut(&leg).and_then(|call| call.terminal.as_mut());
-        let Some(terminal) = terminal.filter(|terminal| !terminal.is_offering()) else { return };
-        let offer = terminal.offer(shell, terminal.direction());
-        shell.reinvite(leg, Some(offer));
+        if let Some(terminal) = self.calls.get_mut(&leg).and_then(|call| call.terminal.as_mut()) {
+            terminal.refresh(shell, leg);
+        }
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sip::Transport;
 use trust::Authority;
 
-use crate::{Domain, PeerPlan, call_manager, call_server, phone, sbc, voice_browser};
+use crate::{Domain, PeerPlan, call_manager, call_server, media_resource, phone, sbc, voice_browser};
 
 /// What a node routes by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,7 @@ pub enum Kind {
     CallServer(call_server::Plan),
     VoiceBrowser(voice_browser::Plan),
     CallManager(call_manager::Plan),
+    MediaResource(media_resource::Plan),
     Phone(phone::Plan),
 }
 
@@ -59,6 +60,7 @@ impl Plan {
             site::Role::CallManager(role) => {
                 Kind::CallManager(call_manager::Plan::compile(role, &site.domain, &mut peers)?)
             }
+            site::Role::MediaResource(role) => Kind::MediaResource(media_resource::Plan::compile(role, &mut peers)),
         };
         Ok(Plan {
             generation,

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use media::{Command, Latch, Lease, Play};
 use sdp::{Direction, Local, Negotiated, Offered, Policy, Reject};
 use serde::{Deserialize, Serialize};
+use sip::{Headers, Status};
 
 use crate::shell::{LegNo, Shell};
 
@@ -24,8 +25,12 @@ impl Terminal {
     /// Takes an open port. `None`: the media threads have none to lend at this moment.
     pub(crate) fn open(shell: &mut Shell, policy: Policy) -> Option<Terminal> {
         let lease = shell.lend()?;
+        Some(Terminal::on(lease, shell, policy))
+    }
+
+    pub(crate) fn on(lease: Lease, shell: &mut Shell, policy: Policy) -> Terminal {
         let local = Local { addr: lease.addr, session_id: shell.random(), version: 0 };
-        Some(Terminal { lease, local, policy, offered: None, direction: None })
+        Terminal { lease, local, policy, offered: None, direction: None }
     }
 
     /// The leg has the port until it is over.
@@ -76,6 +81,35 @@ impl Terminal {
         }
         self.set(shell, leg, negotiated);
         Ok(())
+    }
+
+    /// A re-INVITE of the peer: their offer is answered, or ours made where they have none.
+    pub(crate) fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<&[u8]>) {
+        let described = match sdp {
+            Some(offer) => self.answer(shell, leg, offer),
+            None => Ok(self.offer(shell, Direction::SendRecv)),
+        };
+        match described {
+            Ok(described) => shell.respond(leg, Status(200), Headers::new(), Some(described)),
+            Err(reject) => shell.reject(leg, &reject),
+        }
+    }
+
+    /// The session is to be refreshed by a re-INVITE of ours: the same again, under fresh keys.
+    pub(crate) fn refresh(&mut self, shell: &mut Shell, leg: LegNo) {
+        if !self.is_offering() {
+            let offer = self.offer(shell, self.direction());
+            shell.reinvite(leg, Some(offer));
+        }
+    }
+
+    /// ACK for our 2xx: with the answer, where that offered. The error says what was wrong with it.
+    pub(crate) fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<&[u8]>) -> Result<(), String> {
+        match (self.is_offering(), sdp) {
+            (false, _) => Ok(()),
+            (true, Some(answer)) => self.accept(shell, leg, answer, false).map_err(|reject| reject.to_string()),
+            (true, None) => Err("our offer was acknowledged without an answer".into()),
+        }
     }
 
     /// Our offer came to nothing.

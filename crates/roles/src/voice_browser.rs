@@ -261,15 +261,9 @@ impl Role for VoiceBrowser {
 
     fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         let Some(visit) = self.visits.get_mut(&leg) else { return };
-        if visit.terminal.is_offering() {
-            let agreed = match &sdp {
-                Some(answer) => visit.terminal.accept(shell, leg, answer, false).map_err(|reject| reject.to_string()),
-                None => Err("our offer was acknowledged without an answer".to_owned()),
-            };
-            if let Err(why) = agreed {
-                self.forget(leg);
-                return shell.end(leg, why);
-            }
+        if let Err(why) = visit.terminal.acked(shell, leg, sdp.as_deref()) {
+            self.forget(leg);
+            return shell.end(leg, why);
         }
         if let Some(visit) = self.visits.get_mut(&leg)
             && !std::mem::replace(&mut visit.started, true)
@@ -279,21 +273,15 @@ impl Role for VoiceBrowser {
     }
 
     fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
-        let Some(visit) = self.visits.get_mut(&leg) else { return };
-        let described = match &sdp {
-            Some(offer) => visit.terminal.answer(shell, leg, offer),
-            None => Ok(visit.terminal.offer(shell, Direction::SendRecv)),
-        };
-        match described {
-            Ok(described) => shell.respond(leg, Status(200), Vec::new(), Some(described)),
-            Err(reject) => shell.reject(leg, &reject),
+        if let Some(visit) = self.visits.get_mut(&leg) {
+            visit.terminal.reinvited(shell, leg, sdp.as_deref());
         }
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        let Some(visit) = self.visits.get_mut(&leg).filter(|visit| !visit.terminal.is_offering()) else { return };
-        let offer = visit.terminal.offer(shell, visit.terminal.direction());
-        shell.reinvite(leg, Some(offer));
+        if let Some(visit) = self.visits.get_mut(&leg) {
+            visit.terminal.refresh(shell, leg);
+        }
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {

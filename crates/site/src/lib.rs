@@ -8,6 +8,7 @@ mod call_manager;
 mod call_server;
 mod check;
 mod copy;
+mod media_resource;
 mod node;
 mod number;
 mod phone_services;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
 pub use copy::copy_profile;
+pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Node, Role};
 pub use number::Pattern;
 pub use phone_services::{PhoneDevice, PhoneServices};
@@ -162,6 +164,9 @@ impl Site {
                         let whose = format!("application {} of {}", application.number, node.name);
                         all.push((whose, application.page_authority.as_deref()));
                     }
+                }
+                Role::MediaResource(resource) => {
+                    all.push((format!("media resource {}", node.name), resource.authority.as_deref()));
                 }
                 Role::CallManager(manager) => {
                     for profile in &manager.sip_trunk_security_profiles {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallManager, CallServer, CryptoSignaling, RemoteAddr, Sbc, Trustpoint, VoiceBrowser};
+use crate::{CallManager, CallServer, CryptoSignaling, MediaResource, RemoteAddr, Sbc, Trustpoint, VoiceBrowser};
 
 /// One SIP-speaking box.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,7 @@ pub enum Role {
     CallServer(CallServer),
     VoiceBrowser(VoiceBrowser),
     CallManager(CallManager),
+    MediaResource(MediaResource),
 }
 
 impl Role {
@@ -101,6 +102,7 @@ impl Role {
             Role::CallServer(_) => "call_server",
             Role::VoiceBrowser(_) => "voice_browser",
             Role::CallManager(_) => "call_manager",
+            Role::MediaResource(_) => "media_resource",
         }
     }
 }

@@ -92,7 +92,20 @@ static ROLE: &[Field] = &[
     may("call_server", Shape::Table(CALL_SERVER)),
     may("voice_browser", Shape::Table(VOICE_BROWSER)),
     may("call_manager", Shape::Table(CALL_MANAGER)),
+    may("media_resource", Shape::Table(MEDIA_RESOURCE)),
 ];
+
+static MEDIA_RESOURCE: &[Field] = &[
+    may("conference", Shape::Tables(CONFERENCE)),
+    may("announcement", Shape::Tables(ANNOUNCEMENT)),
+    must("secure_certificate_subject", Shape::TextList),
+    may("authority", Shape::Text),
+];
+
+static CONFERENCE: &[Field] =
+    &[must("number", Shape::Text), may("parties", Shape::Number(1, 1000)), may("music", Shape::Text)];
+
+static ANNOUNCEMENT: &[Field] = &[must("number", Shape::Text), must("prompt", Shape::Text), may("repeat", Shape::Flag)];
 
 static SBC: &[Field] = &[may("dial_peer", Shape::Tables(DIAL_PEER))];
 
@@ -533,5 +546,14 @@ phone_security_profile = [{ name = "p", description = "d", product_type = "t", d
 application_user = [{ name = "u", digest_secret = "s", accept_presence_subscription = false, accept_out_of_dialog_refer = false, accept_unsolicited_notification = false, accept_replaces_header = false }]
 sip_trunk = [{ name = "t", destination_address = "127.0.0.1", destination_port = 5061, sip_trunk_security_profile = "p", srtp_allowed = true, dangerous_plain_rtp = false, options_ping_s = 1 }]
 phone = [{ name = "p", line = "1", digest_secret = "s", device_security_mode = "encrypted", device_security_profile = "p", product_type = "t", secure_certificate_subject = "x" }]
+
+[[node]]
+name = "e"
+address = "127.0.0.5"
+[node.role.media_resource]
+secure_certificate_subject = ["x"]
+authority = "y"
+conference = [{ number = "1", parties = 3, music = "m" }]
+announcement = [{ number = "2", prompt = "p", repeat = true }]
 "#;
 }

@@ -18,7 +18,7 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Folders of `crates/roles/src` that are roles.
-const ROLES: [&str; 5] = ["sbc", "call_server", "voice_browser", "call_manager", "phone"];
+const ROLES: [&str; 6] = ["sbc", "call_server", "voice_browser", "call_manager", "media_resource", "phone"];
 
 pub(crate) fn check(sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();

@@ -11,6 +11,7 @@ mod jitter;
 use std::time::Duration;
 
 use sdp::Codec;
+use serde::{Deserialize, Serialize};
 
 pub use self::jitter::{Counts, FRAME, JitterBuffer};
 use crate::g711;
@@ -25,18 +26,18 @@ const FAINT: f32 = 70.0 * 70.0;
 const HANG: u8 = 20;
 
 /// A party's place in its conference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Seat(u8);
 
-/// What a party does there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+/// What a party does there; others are named by their seats, or, from outside, by their leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part<Who = Seat> {
     /// Hears all who speak to all, and is heard by all. Who barges in takes this part.
     Talks,
     /// Hears all who speak to all; nobody hears it.
     Listens,
     /// As one who listens, and this one party hears it: a supervisor's word to an agent.
-    Whispers { to: Seat },
+    Whispers { to: Who },
 }
 
 /// One conference.
@@ -107,6 +108,13 @@ impl Conference {
     pub fn take_part(&mut self, seat: Seat, part: Part) {
         if let Some(party) = self.party(seat) {
             party.part = part;
+        }
+    }
+
+    /// Another law for a party, both ways: its stream was agreed anew.
+    pub fn set_codec(&mut self, seat: Seat, codec: Codec) {
+        if let Some(party) = self.party(seat) {
+            party.codec = codec;
         }
     }
 
@@ -208,7 +216,9 @@ impl Conference {
                 }
             }
         }
-        let codes = sum.map(|sum| g711::encode(codec, limited(sum)));
+        // Who speaks alone fits as it is.
+        let alone = voices.count_ones() <= 1;
+        let codes = sum.map(|sum| g711::encode(codec, if alone { sum as i16 } else { limited(sum) }));
         self.counts.mixed += 1;
         self.counts.encoded += 1;
         self.mixes.push(Mix { voices, codec, codes });

@@ -7,7 +7,9 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 
 use super::keep::{Ended, Keeping};
+use super::outgoing;
 use super::record::Recorder;
+use super::rooms::Place;
 use super::stream::{Heard, Kind, Stream};
 use super::voice::{Frame, Voice};
 use crate::command::{Event, Keep, KeptEnd, LeaseId, Transmit};
@@ -28,6 +30,8 @@ pub(super) struct Leg {
     local: SocketAddr,
     pub(super) stream: Option<Stream>,
     pub(super) bridge: Option<LeaseId>,
+    /// Where it sits in a conference.
+    pub(super) place: Option<Place>,
     pub(super) voice: Voice,
     /// When the next frame of the voice is due.
     pace: Option<Duration>,
@@ -51,6 +55,7 @@ impl Leg {
             local,
             stream: None,
             bridge: None,
+            place: None,
             voice: Voice::default(),
             pace: None,
             event_timestamp: 0,
@@ -123,6 +128,11 @@ impl Leg {
         Some(heard)
     }
 
+    /// Both ways: who holds us is not heard in a conference, or else their music would be.
+    pub(super) fn is_open(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::may_speak)
+    }
+
     /// Whether the peer sends and takes telephone-event.
     pub(super) fn has_events(&self) -> Option<bool> {
         self.stream.as_ref().map(|stream| stream.terms.telephone_event.is_some())
@@ -183,7 +193,7 @@ impl Leg {
         }
         while let Some(due) = self.pace.filter(|due| *due <= now) {
             let due = if due + CATCH_UP < now { on_grid_before(now) } else { due };
-            self.pace = self.speak(slot, due, scratch, events, send).map(|step| due + step);
+            self.pace = self.speak(due, scratch, events, send).map(|step| due + step);
             self.settle(now);
         }
         let lease = self.id;
@@ -219,7 +229,6 @@ impl Leg {
     /// One frame of ours; how long it lasts, or none when there was nothing to say.
     fn speak(
         &mut self,
-        slot: u16,
         due: Duration,
         scratch: &mut [u8],
         events: &mut VecDeque<Event>,
@@ -245,24 +254,56 @@ impl Leg {
                 Frame::Audio(len) => (Kind::Audio, false, len),
                 Frame::Pause => return None,
             };
-            let len = rtp::HEADER + len;
-            if let (Kind::Audio, Some(recorder)) = (kind, &mut self.recorder) {
-                let payload = scratch.get(rtp::HEADER..len)?;
-                recorder.said.take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
-            }
-            let said = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut());
-            if let (Kind::Audio, Some(said)) = (kind, said) {
-                let payload = scratch.get(rtp::HEADER..len)?;
-                said.take(codec, stream.outgoing.ssrc, place.timestamp, payload, due);
-            }
-            if let Some(transmit) = stream.say(slot, kind, place, marker, scratch, len)
-                && let Some(packet) = scratch.get(..transmit.len)
-            {
-                send(transmit, packet);
-            }
+            self.send_own((kind, marker), place, rtp::HEADER + len, due, scratch, send);
         }
         events.extend(said.finished.map(|id| Event::Played { lease: self.id, id }));
         Some(Duration::from_micros(said.samples as u64 * 125))
+    }
+
+    /// A frame of the conference, unless we speak ourselves or are held.
+    pub(super) fn say_mixed(
+        &mut self,
+        codes: &[u8],
+        due: Duration,
+        scratch: &mut [u8],
+        send: &mut dyn FnMut(Transmit, &[u8]),
+    ) {
+        let Some(stream) = self.stream.as_mut().filter(|stream| stream.may_speak()) else { return };
+        let len = rtp::HEADER + codes.len();
+        if self.voice.speaks() {
+            return;
+        }
+        let Some(payload) = scratch.get_mut(rtp::HEADER..len) else { return };
+        payload.copy_from_slice(codes);
+        let place = stream.outgoing.own(due);
+        self.send_own((Kind::Audio, false), place, len, due, scratch, send);
+    }
+
+    /// Sends, and records as said, the `len` octets of a packet of ours whose payload is in `scratch`.
+    fn send_own(
+        &mut self,
+        (kind, marker): (Kind, bool),
+        place: outgoing::Place,
+        len: usize,
+        due: Duration,
+        scratch: &mut [u8],
+        send: &mut dyn FnMut(Transmit, &[u8]),
+    ) {
+        let Some(stream) = &mut self.stream else { return };
+        let (codec, ssrc) = (stream.terms.codec, stream.outgoing.ssrc);
+        if let (Kind::Audio, Some(payload)) = (kind, scratch.get(rtp::HEADER..len)) {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.said.take(codec, ssrc, place.timestamp, payload, due);
+            }
+            if let Some(said) = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut()) {
+                said.take(codec, ssrc, place.timestamp, payload, due);
+            }
+        }
+        if let Some(transmit) = stream.say(self.id.slot, kind, place, marker, scratch, len)
+            && let Some(packet) = scratch.get(..transmit.len)
+        {
+            send(transmit, packet);
+        }
     }
 
     fn finish_recording(&mut self, now: Duration, events: &mut VecDeque<Event>) {
@@ -279,11 +320,11 @@ pub(super) fn digit(lease: LeaseId, press: dtmf::Press) -> Event {
     Event::Digit { lease, digit: press.digit, duration_ms: press.duration_ms }
 }
 
-fn on_grid(now: Duration) -> Duration {
+pub(super) fn on_grid(now: Duration) -> Duration {
     Duration::from_millis((now.as_nanos().div_ceil(GRID_MS * 1_000_000) * GRID_MS) as u64)
 }
 
 /// The last moment of the grid that is not after `now`.
-fn on_grid_before(now: Duration) -> Duration {
+pub(super) fn on_grid_before(now: Duration) -> Duration {
     Duration::from_millis((now.as_millis() / GRID_MS * GRID_MS) as u64)
 }

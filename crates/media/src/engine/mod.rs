@@ -10,6 +10,7 @@ mod leg;
 mod outgoing;
 mod quality;
 mod record;
+mod rooms;
 mod rtcp;
 mod stream;
 mod voice;
@@ -22,11 +23,13 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
-use sdp::Negotiated;
+use sdp::{Codec, Negotiated};
 
 use self::leg::Leg;
+use self::rooms::Rooms;
 use self::stream::Stream;
 use crate::command::{Command, Event, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
+use crate::conference::Part;
 use crate::prompt::Prompts;
 use crate::rtp;
 
@@ -47,6 +50,7 @@ pub struct Engine {
     /// By slot number.
     slots: Vec<Option<Slot>>,
     due: BTreeSet<(Duration, u16)>,
+    rooms: Rooms,
     events: VecDeque<Event>,
     /// BYEs of closed streams, for the next tick.
     farewells: VecDeque<(Duration, Transmit, Vec<u8>)>,
@@ -78,6 +82,7 @@ impl Engine {
             prompts,
             slots: Vec::new(),
             due: BTreeSet::new(),
+            rooms: Rooms::default(),
             events: VecDeque::new(),
             farewells: VecDeque::new(),
             scratch: Box::new([0; SCRATCH]),
@@ -152,6 +157,10 @@ impl Engine {
                 self.unbridge(lease);
                 lease
             }
+            Command::Confer { lease, conference, part } => {
+                self.confer(lease, conference, part, now);
+                lease
+            }
             Command::Play { lease, play } => {
                 self.play(lease, play);
                 lease
@@ -222,6 +231,11 @@ impl Engine {
                 leg_of(&mut self.slots, other)?.pass(other.slot, &heard, buffer, now)
             }
             None => {
+                if let (Some(place), stream::Kind::Audio, Some(payload)) =
+                    (leg.place.filter(|_| leg.is_open()), heard.kind, buffer.get(rtp::HEADER..heard.len))
+                {
+                    self.rooms.take(place, heard.header.ssrc, heard.header.timestamp, payload, now);
+                }
                 let lease = leg.id;
                 leg.keys(&heard, buffer, now, |press| self.events.push_back(leg::digit(lease, press)));
                 if heard.kind == stream::Kind::Event {
@@ -243,13 +257,19 @@ impl Engine {
             }
             self.schedule(number);
         }
+        let (slots, scratch) = (&mut self.slots, &mut *self.scratch);
+        self.rooms.tick(now, |lease, due, codes| {
+            if let Some(leg) = leg_of(slots, lease) {
+                leg.say_mixed(codes, due, scratch, send);
+            }
+        });
     }
 
     /// When [`Engine::tick`] has something to do next.
     pub fn deadline(&self) -> Option<Duration> {
         let farewell = self.farewells.front().map(|(since, _, _)| *since);
         let due = self.due.first().map(|(due, _)| *due);
-        farewell.into_iter().chain(due).min()
+        farewell.into_iter().chain(due).chain(self.rooms.deadline()).min()
     }
 
     /// Events for nodes.
@@ -277,6 +297,21 @@ impl Engine {
             // Or never begins.
             None => leg.stream = Stream::start(agreed, latch, now, &mut self.random).ok(),
         }
+        if let (Some(place), Some(stream)) = (leg.place, &leg.stream) {
+            self.rooms.set_codec(place, stream.terms.codec);
+        }
+    }
+
+    fn confer(&mut self, lease: LeaseId, conference: u64, part: Part<LeaseId>, now: Duration) {
+        self.unbridge(lease);
+        let Some(leg) = leg_of(&mut self.slots, lease) else { return };
+        match leg.place {
+            Some(place) if place.conference == conference => return self.rooms.take_part(place, part),
+            Some(place) => self.rooms.leave(place),
+            None => {}
+        }
+        let codec = leg.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.terms.codec);
+        leg.place = self.rooms.sit(conference, lease, part, codec, now);
     }
 
     fn bridge(&mut self, a: LeaseId, b: LeaseId) {
@@ -284,6 +319,9 @@ impl Engine {
             return;
         }
         for (this, other) in [(a, b), (b, a)] {
+            if let Some(place) = leg_of(&mut self.slots, this).and_then(|leg| leg.place.take()) {
+                self.rooms.leave(place);
+            }
             if leg_of(&mut self.slots, this).is_some_and(|leg| leg.bridge.is_some_and(|before| before != other)) {
                 self.unbridge(this);
             }
@@ -351,6 +389,9 @@ impl Engine {
         let State::Leased(mut leg) = state else {
             return;
         };
+        if let Some(place) = leg.place.take() {
+            self.rooms.leave(place);
+        }
         if let Some(stream) = &mut leg.stream
             && let Some(transmit) = stream.farewell(lease.slot, &mut *self.scratch, now)
             && let Some(packet) = self.scratch.get(..transmit.len)

@@ -10,3 +10,4 @@ mod long;
 mod play;
 mod relay;
 mod rig;
+mod rooms;

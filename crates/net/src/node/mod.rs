@@ -294,7 +294,9 @@ impl<M: Machine> Node<M> {
     }
 
     fn thread_of(&mut self, command: &media::Command) -> usize {
-        use media::Command::{Bridge, Close, Dial, EndKeep, Keep, Lend, Play, Record, Report, Set, Silence, Unbridge};
+        use media::Command::{
+            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Play, Record, Report, Set, Silence, Unbridge,
+        };
         match command {
             Lend { .. } => {
                 self.lender = (self.lender + 1) % self.media.len().max(1);
@@ -303,6 +305,7 @@ impl<M: Machine> Node<M> {
             Bridge { a: lease, .. }
             | Set { lease, .. }
             | Unbridge { lease }
+            | Confer { lease, .. }
             | Play { lease, .. }
             | Silence { lease }
             | Dial { lease, .. }

@@ -158,7 +158,7 @@ fn client_certificates(role: &Role) -> ClientCertificate {
         Role::CallManager(manager) if manager.phones.iter().any(|phone| admits_by_digest(manager, phone)) => {
             ClientCertificate::Optional
         }
-        Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => {
+        Role::Sbc(_) | Role::CallServer(_) | Role::VoiceBrowser(_) | Role::CallManager(_) | Role::MediaResource(_) => {
             ClientCertificate::Required
         }
     }

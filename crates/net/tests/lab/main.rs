@@ -12,10 +12,12 @@ use sdp::Protection;
 use sip::Transport;
 
 mod certificates;
+mod conference;
 mod https;
 mod ipv6;
 mod record;
 mod reload;
+mod sound;
 mod torture;
 mod trustpoints;
 mod vxml;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::https::serve_https;
+use super::sound::{pitch, tone};
 use super::*;
 
 /// The example site on this network, where 6016 is the application whose first document this is.
@@ -132,20 +133,12 @@ fn a_reload_takes_new_pages_for_new_calls_and_refuses_pages_that_are_not_there()
     lab.end();
 }
 
-/// Turns from negative to not, of the loudest second: how high it sounds, in Hz.
-fn pitch(samples: &[i16]) -> usize {
-    let loudest =
-        samples.chunks(8000).max_by_key(|second| second.iter().map(|it| u64::from(it.unsigned_abs())).sum::<u64>());
-    loudest.map_or(0, |second| second.windows(2).filter(|two| two[0] < 0 && two[1] >= 0).count())
-}
-
 #[test]
 fn a_caller_hears_the_applications_own_recordings() {
     let network = "127.41.24.";
     let folder = std::env::temp_dir().join(format!("ringfence-net-recordings-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("sounds")).unwrap();
-    let tone = (0..24_000).map(|at| ((f64::from(at) * std::f64::consts::TAU * 620.0 / 8000.0).sin() * 12_000.0) as i16);
-    std::fs::write(folder.join("sounds/tone.wav"), media::wav::write(tone)).unwrap();
+    std::fs::write(folder.join("sounds/tone.wav"), tone(620.0)).unwrap();
     std::fs::write(folder.join("sounds/not.wav"), "not audio").unwrap();
     let page =
         "<vxml version='2.1'><form><block><audio src='sounds/not.wav'/><audio src='sounds/tone.wav'/><disconnect/>
@@ -162,8 +155,8 @@ fn a_caller_hears_the_applications_own_recordings() {
     let at_carrier = carrier.watch();
     dial(&carrier);
     wait(&at_carrier, "the recording of the call", |line| matches!(line, Journal::Recorded { .. }).then_some(()));
-    let samples = media::wav::read(&std::fs::read(&heard).unwrap()).unwrap();
-    assert!((615..=625).contains(&pitch(&samples)), "{} Hz", pitch(&samples));
+    let hertz = pitch(&heard);
+    assert!((615..=625).contains(&hertz), "{hertz} Hz");
     std::fs::remove_dir_all(folder).unwrap();
     lab.end();
 }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// More are asked for when fewer than this many are free.
 const LOW_WATER: usize = 32;
 const HIGH_WATER: usize = 64;
+/// The same where one thread has fewer than so many, up to so many in all.
+const THIN: usize = 8;
+const MOST: usize = 4 * HIGH_WATER;
 /// After an empty-handed answer, and for an answer that never comes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -35,15 +38,22 @@ impl Pool {
     pub(super) fn wish(&mut self, now: Duration) -> Option<Command> {
         let local = self.local?;
         let free = self.free();
-        if free >= LOW_WATER || self.asked_again_at.is_some_and(|at| now < at) {
+        if self.has_enough(free) || self.asked_again_at.is_some_and(|at| now < at) {
             return None;
         }
         self.asked_again_at = Some(now + PATIENCE);
-        Some(Command::Lend { local, count: u16::try_from(HIGH_WATER - free).unwrap_or(1) })
+        let count = HIGH_WATER.saturating_sub(free).max(LOW_WATER);
+        Some(Command::Lend { local, count: u16::try_from(count).unwrap_or(1) })
+    }
+
+    /// A thread with few left may have a conference that grows; the threads lend in turn.
+    fn has_enough(&self, free: usize) -> bool {
+        let thin = self.free.values().any(|leases| leases.len() < THIN);
+        free >= if thin { MOST } else { LOW_WATER }
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.asked_again_at.filter(|_| self.free() < LOW_WATER)
+        self.asked_again_at.filter(|_| !self.has_enough(self.free()))
     }
 
     pub(super) fn leased(&mut self, leases: Vec<Lease>) {

@@ -3,6 +3,7 @@
 mod call_manager;
 mod far_end;
 mod manager;
+mod media_resource;
 mod phone;
 mod security_profiles;
 mod voice_browser;

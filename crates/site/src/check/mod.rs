@@ -5,6 +5,7 @@
 
 mod call_manager;
 mod call_server;
+mod media_resource;
 mod nodes;
 mod phone_services;
 mod sbc;
@@ -38,6 +39,7 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
             Role::CallServer(role) => call_server::check(&mut check, node, role, &path),
             Role::VoiceBrowser(role) => voice_browser::check(&mut check, role, &path),
             Role::CallManager(role) => call_manager::check(&mut check, node, role, &path),
+            Role::MediaResource(role) => media_resource::check(&mut check, role, &path),
         }
     }
 }
@@ -51,6 +53,17 @@ pub(super) struct Check<'s, 'p, 't> {
 impl<'s> Check<'s, '_, '_> {
     pub(super) fn error(&mut self, path: impl Display, what: impl Into<String>, fix: impl Into<String>) {
         self.places.report(Severity::Error, &path.to_string(), what.into(), fix.into());
+    }
+
+    /// A name of the prompt catalogue.
+    pub(super) fn prompt(&mut self, path: impl Display, prompt: &str) {
+        if prompt.is_empty() || prompt.contains(['/', '\\']) || prompt.starts_with('.') {
+            self.error(
+                path,
+                format!("`{prompt}` is not a prompt's name"),
+                "write the name only, without folder or ending, e.g. `welcome`",
+            );
+        }
     }
 
     pub(super) fn warning(&mut self, path: impl Display, what: impl Into<String>, fix: impl Into<String>) {

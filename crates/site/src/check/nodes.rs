@@ -195,7 +195,7 @@ fn overlap(a: &Node, b: &Node) -> bool {
 
 /// Call server and call manager carry signalling only.
 fn has_media(node: &Node) -> bool {
-    matches!(node.role, Role::Sbc(_) | Role::VoiceBrowser(_))
+    matches!(node.role, Role::Sbc(_) | Role::VoiceBrowser(_) | Role::MediaResource(_))
 }
 
 fn ports(node: &Node) -> Vec<(&'static str, u16)> {

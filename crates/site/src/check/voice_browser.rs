@@ -25,7 +25,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
         .iter()
         .filter_map(|node| match &node.role {
             Role::CallServer(server) => Some(server),
-            Role::Sbc(_) | Role::VoiceBrowser(_) | Role::CallManager(_) => None,
+            Role::Sbc(_) | Role::VoiceBrowser(_) | Role::CallManager(_) | Role::MediaResource(_) => None,
         })
         .flat_map(|server| {
             let queues = server.queues.iter().map(|queue| queue.name.as_str());
@@ -68,13 +68,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path:
             ("invalid_prompt", &application.invalid_prompt),
             ("queue_music", &application.queue_music),
         ] {
-            if prompt.is_empty() || prompt.contains(['/', '\\']) || prompt.starts_with('.') {
-                check.error(
-                    format!("{row}.{field}"),
-                    format!("`{prompt}` is not a prompt's name"),
-                    "write the name only, without folder or ending, e.g. `welcome`",
-                );
-            }
+            check.prompt(format!("{row}.{field}"), prompt);
         }
         check.unique(&format!("{row}.choice"), "digit", application.choices.iter().map(|choice| choice.digit));
         if application.choices.is_empty() {
