@@ -9,12 +9,26 @@ use std::process::ExitCode;
 use admin::cli::{Cli, Command};
 use clap::Parser;
 
+/// Whoever reads what we print may have read enough (`ringfence cert show | head`): that is worth no backtrace.
+fn end_with_who_reads() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload_as_str().unwrap_or_default();
+        if words.starts_with("failed printing to stdout: Broken pipe") {
+            // As a shell says of who was ended by SIGPIPE.
+            std::process::exit(141);
+        }
+        before(panic);
+    }));
+}
+
 /// A call is some hundreds of small things, made by one thread and dropped by another: the system's allocator took a
 /// tenth of a node's time for them (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    end_with_who_reads();
     let cli = Cli::parse();
     let data = cli.data;
     let outcome = match cli.command {

@@ -92,8 +92,8 @@ impl Phone {
         if self.calls.len() >= plan.calls {
             return Err("busy with another call".into());
         }
-        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-_.".contains(&b)) {
-            return Err("a number is of digits, letters and * # + - _ .".into());
+        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-_.=".contains(&b)) {
+            return Err("a number is of digits, letters and * # + - _ . =".into());
         }
         let server = shell.plan().peers.iter().find(|peer| peer.name == plan.server).cloned();
         let server = server.ok_or_else(|| format!("the plan has no peer {}", plan.server))?;
