@@ -203,14 +203,20 @@ fn an_agent_in_a_call_of_their_own_gets_no_caller_and_is_afterwards_what_they_as
     desk.says(outgoing(12), 7);
     desk.ready("1", 8);
     assert_eq!(offers(&desk.says(Input::Gone(CallId(12)), 9)), [(1, "1")], "the caller who waited");
-    // Ringing for a caller: no call of one's own. Talking to one: the other call takes over, and its end is the end.
+    // Ringing for a caller: no call of one's own. Talking to one: the other call takes over, and the caller's work follows it.
     assert!(desk.0.handle(outgoing(13), s(10)).is_err());
     desk.says(Input::Answered(CallId(1)), 11);
     desk.says(outgoing(14), 12);
     desk.says(Input::Gone(CallId(1)), 13);
     assert_eq!(desk.state("1"), AgentState::Talking { call: CallId(14), since: s(12) });
     desk.says(Input::Gone(CallId(14)), 14);
-    assert!(matches!(desk.state("1"), AgentState::Ready { .. }));
+    let work = AgentState::WrapUp { call: CallId(14), since: s(14), until: s(24) };
+    assert_eq!(desk.state("1"), work, "the work after the caller");
+    // Called in the middle of it: that counts, and nobody is offered to who talks.
+    desk.says(outgoing(15), 15);
+    assert_eq!(offers(&desk.call(2, "sales", 16)), []);
+    assert_eq!(offers(&desk.tick(30)), []);
+    assert_eq!(offers(&desk.says(Input::Gone(CallId(15)), 31)), [(2, "1")]);
 }
 
 #[test]

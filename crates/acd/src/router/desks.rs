@@ -181,11 +181,22 @@ impl Router {
                 Some(reason)
             }
             AgentState::NotReady { reason } => Some(reason),
-            AgentState::Talking { .. } => self.agents.get(at as usize).and_then(|agent| agent.afterwards.clone()),
+            AgentState::Talking { .. } | AgentState::WrapUp { .. } => {
+                self.agents.get(at as usize).and_then(|agent| agent.afterwards.clone())
+            }
             other => return Err(format!("agent {} is {}", id.0, other.doing().word())),
+        };
+        // Of who talks to a caller of a queue: the work after that conversation is done after this one.
+        let before = match self.state(at) {
+            AgentState::Talking { call, .. } => Some(call),
+            _ => None,
         };
         if !self.take_up(call, id, "", now) {
             return Err(format!("call {} is known already", call.0));
+        }
+        self.timers.clear(&Timer::WrapUp(id.clone()));
+        if let Some(before) = before {
+            self.hand_over(before, call);
         }
         if let Some(agent) = self.agents.get_mut(at as usize) {
             agent.afterwards = afterwards;

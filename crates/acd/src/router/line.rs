@@ -70,6 +70,19 @@ impl Router {
         true
     }
 
+    /// The conversation goes on as another call, and is told of when that one ends.
+    pub(super) fn hand_over(&mut self, from: CallId, to: CallId) {
+        let talks = |caller: &mut Caller| match &mut caller.stage {
+            Stage::Talking { queue, since, .. } => Some((std::mem::replace(queue, u32::MAX), *since)),
+            _ => None,
+        };
+        let talked = self.callers.get_mut(&from).and_then(talks);
+        let goes_on = self.callers.get_mut(&to).map(|caller| &mut caller.stage);
+        if let (Some(talked), Some(Stage::Talking { queue, since, .. })) = (talked, goes_on) {
+            (*queue, *since) = talked;
+        }
+    }
+
     /// The caller joins a queue, beside those joined before.
     pub(super) fn join(&mut self, call: CallId, queue: u32, priority: u8, now: Duration) {
         let Some(caller) = self.callers.get(&call) else { return };

@@ -49,7 +49,8 @@ pub enum Input {
     /// The offer came to nothing: busy, unreachable, declined. The agent goes not ready for this reason.
     Refused { call: CallId, why: String },
     /// The agent calls somebody, or is called past the queues: talking until this call is gone, then not ready as before,
-    /// or for [`crate::OUTGOING`] who was ready. Of who talks already: this call instead of that one.
+    /// or for [`crate::OUTGOING`] who was ready. Of who talks already: this call instead of that one,
+    /// whose work is done after this one. Of who wraps up: no more of that.
     Outgoing { call: CallId, agent: AgentId },
 }
 

@@ -257,14 +257,18 @@ impl Model {
 
     /// The agent calls somebody: false where they cannot.
     pub(crate) fn outgoing(&mut self, call: u64, agent: usize, now: u64) -> bool {
+        let mut work = None;
         match self.desks[agent].is {
             Desk::Ready(_) => {
                 self.set(agent, Desk::Away, now);
                 self.desks[agent].leave = true;
             }
             Desk::Away => self.desks[agent].leave = true,
-            Desk::Talks { .. } => {}
-            Desk::Out | Desk::Rings { .. } | Desk::Wraps { .. } => return false,
+            // The work after that conversation is done after this one.
+            Desk::Talks { queue, .. } => work = queue,
+            // Work that was under way is not gone back to.
+            Desk::Wraps { .. } => {}
+            Desk::Out | Desk::Rings { .. } => return false,
         }
         self.callers.push(Caller {
             call,
@@ -281,7 +285,7 @@ impl Model {
             callback: false,
         });
         self.places += 1;
-        self.set(agent, Desk::Talks { call, queue: None }, now);
+        self.set(agent, Desk::Talks { call, queue: work }, now);
         true
     }
 

@@ -212,11 +212,13 @@ impl CallServer {
             Progress::Broken(why) => self.finish(shell, no, &why),
             Progress::Declined { status, why, waiting } => {
                 let why = format!("{} {why}", status.0);
-                let Some(leg) = waiting else { return self.not_turned(shell, no, &why) };
-                shell.ack(leg, None);
-                match self.calls.get(&no).map(|call| &call.stage) {
-                    Some(Stage::Connecting { .. }) => self.not_connected(shell, no, &why),
-                    _ => self.finish(shell, no, &why),
+                if let Some(leg) = waiting {
+                    shell.ack(leg, None);
+                }
+                match (self.calls.get(&no).map(|call| &call.stage), waiting) {
+                    (Some(Stage::Connecting { .. }), _) => self.not_connected(shell, no, &why),
+                    (_, None) => self.not_turned(shell, no, &why),
+                    (_, Some(_)) => self.finish(shell, no, &why),
                 }
             }
         }

@@ -115,6 +115,8 @@ impl CallServer {
         self.show_no_dialog(shell, no);
         self.rehome(shell, no, Vec::new(), Why::Transferred);
         shell.end(agent, "the agent sent the caller on");
+        // Else the next agent's TRANSFER would be with whom this one consulted.
+        self.consult_alone(shell, no);
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         // With no browser left to play music the call is over.
         if self.calls.get(&no).is_some_and(|call| !matches!(call.stage, Stage::Over)) {

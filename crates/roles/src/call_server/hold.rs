@@ -82,6 +82,9 @@ impl CallServer {
         let agent = *agent;
         let (turn, verb, what) = match (hold.as_deref_mut(), passage.is_quiet()) {
             (None, _) => return,
+            (Some(Hold { step: HoldStep::Beginning, .. }), false) => {
+                return self.not_turned(shell, no, "the phone will not be held");
+            }
             (Some(hold), true) => {
                 hold.heard = shell.leg(agent).and_then(|leg| leg.heard.clone());
                 let new = std::mem::replace(&mut hold.step, HoldStep::Held) == HoldStep::Beginning;
@@ -139,6 +142,23 @@ impl CallServer {
         call.answer_desk(shell, &Verb::Consult, Err(why.to_owned()));
         if held {
             self.play_music(shell, no, Vec::new());
+        }
+    }
+
+    /// What caller and agent were agreeing on when an earlier process ended is begun anew where they have agreed on nothing
+    /// yet, and else given up: nobody's answer will come any more.
+    pub(super) fn resume_exchange(&mut self, shell: &mut Shell, no: CallNo) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        match &mut call.stage {
+            Stage::Connecting { agent, passage, .. } if !passage.is_idle() => {
+                passage.forsake();
+                passage.fetch(shell, *agent);
+            }
+            Stage::Talking { passage, .. } if !passage.is_idle() => {
+                passage.forsake();
+                self.not_turned(shell, no, "the call server was started again");
+            }
+            _ => {}
         }
     }
 

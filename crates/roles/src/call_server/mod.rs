@@ -384,8 +384,13 @@ impl Role for CallServer {
             role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
         // A call that no queue sent is in none.
         let queue = role.queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
-        let talks = role.served_by.clone().filter(|_| matches!(role.stage, Stage::Talking { .. }));
+        // Whoever consults is the held caller's, whose call has the lower number and is here already if it lives.
+        let held = role.made.as_ref().and_then(|made| made.consults).filter(|held| self.calls.contains_key(held));
+        role.made.iter_mut().for_each(|made| made.consults = held);
+        let is_there = matches!(role.stage, Stage::Talking { .. } | Stage::Connecting { .. });
+        let talks = role.served_by.clone().filter(|_| is_there && held.is_none());
         self.calls.insert(no, role);
+        self.resume_exchange(shell, no);
         let now = shell.now().mono;
         if let Some(queue) = waits {
             self.tell_router(shell, self.arrival(no, &queue));

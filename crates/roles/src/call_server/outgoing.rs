@@ -13,12 +13,14 @@ use super::call::{Alarm, Asked, Call, HoldStep, Made, Stage};
 use super::{CallServer, plan_of};
 use crate::plan::Kind;
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Shell};
-use crate::{ControlId, PeerPlan};
+use crate::{ControlId, PeerPlan, Persist};
 
 /// How long the agent's own phone may ring.
 const PICK_UP: Duration = Duration::from_secs(20);
 /// How long the destination may.
 const RINGS: Duration = Duration::from_secs(25);
+/// Digits and letters: it stands in four places of a message.
+const LONGEST_NUMBER: usize = 64;
 /// Phones that can are to pick up by themselves: two spellings of the field.
 const AT_ONCE: [(Name, &str); 2] = [
     (Name::CallInfo, "<sip:call-server.invalid>;answer-after=0"),
@@ -35,8 +37,9 @@ impl CallServer {
         to: &str,
         consults: Option<CallNo>,
     ) -> Result<(), String> {
-        if to.is_empty() || !to.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-_.".contains(&b)) {
-            return Err("a number is of digits, letters and * # + - _ .".into());
+        let fits = (1..=LONGEST_NUMBER).contains(&to.len());
+        if !fits || !to.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-_.".contains(&b)) {
+            return Err(format!("a number is of 1 to {LONGEST_NUMBER} digits, letters and * # + - _ ."));
         }
         let id = AgentId(agent.to_owned());
         let row = self.router.agent_row(&id).ok_or_else(|| format!("there is no agent {agent}"))?;
@@ -220,6 +223,8 @@ impl CallServer {
             shell.end(leg, "the agent has sent the caller on");
         }
         self.show_no_dialog(shell, other);
+        // The leg is written down once: a call server that starts again now takes it on in one call.
+        shell.persist(Persist::Call { call: other.0, state: None });
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         if let Some(agent) = now_with {
             self.tell_router(shell, acd::Input::Outgoing { call: CallId(no.0), agent });

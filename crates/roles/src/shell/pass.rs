@@ -121,6 +121,11 @@ impl Passage {
         idle
     }
 
+    /// Nothing comes any more of the exchange under way.
+    pub fn forsake(&mut self) {
+        self.step = Step::Idle;
+    }
+
     /// What `from` says, as the other side is told.
     fn carried(&self, from: LegNo, sdp: Bytes) -> Bytes {
         let direction = match self.quiet {
@@ -268,9 +273,17 @@ impl Passage {
     }
 
     /// Our re-INVITE on `leg` came to nothing.
+    ///
+    /// A leg that will not be quiet is offered the same once more to talk: the other has offered already, and waits.
     pub fn declined(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) -> Progress {
         let step = std::mem::replace(&mut self.step, Step::Idle);
         let waiting = match step {
+            Step::Offering { from } if from != leg && self.quiet == Some(leg) => {
+                (self.quiet, self.step) = (None, step);
+                let offer = shell.leg(from).and_then(|leg| leg.heard.clone());
+                shell.reinvite(leg, offer);
+                return Progress::Going;
+            }
             Step::Asked { from, .. } if from != leg => {
                 shell.refuse(from, status, Vec::new(), why.clone());
                 None
