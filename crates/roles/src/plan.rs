@@ -26,6 +26,10 @@ pub struct Plan {
     pub heartbeats: Vec<(Arc<str>, Duration)>,
     pub session_expires: Duration,
     pub min_se: Duration,
+    /// New requests that one address may send.
+    pub source_rate: Option<sip::Rate>,
+    /// RFC 7339.
+    pub overload_control: bool,
     pub kind: Kind,
 }
 
@@ -72,6 +76,10 @@ impl Plan {
             heartbeats: peers.heartbeats,
             session_expires: Duration::from_secs(found.session_expires().into()),
             min_se: Duration::from_secs(found.min_se().into()),
+            source_rate: found
+                .source_rate
+                .map(|site::SourceRate { per_second, burst }| sip::Rate { per_second, burst }),
+            overload_control: found.overload_control,
             kind,
         })
     }

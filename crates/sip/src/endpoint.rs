@@ -266,6 +266,11 @@ impl Endpoint {
         &self.config
     }
 
+    /// Other bounds on what comes and goes from now on: see [`Config::rate`] and [`Config::overload_control`].
+    pub fn shape(&mut self, rate: Option<Rate>, overload_control: bool) {
+        (self.config.rate, self.config.overload_control) = (rate, overload_control);
+    }
+
     /// Names an extension that the user of the endpoint implements: a `Require` of it is no longer refused by 420
     /// (RFC 3261 §8.2.2.3). `timer` is always understood. Announcing it in `Supported` is the user's.
     pub fn understand(&mut self, option: &str) {

@@ -36,6 +36,13 @@ pub struct Node {
     /// Smallest Session-Expires that this node accepts, in seconds (RFC 4028 §5: at least 90); absent = 90.
     #[serde(default)]
     pub min_se_s: Option<u32>,
+    /// New requests (calls, registrations, heartbeats) that one address may send; more is answered 503. Absent: as many as
+    /// there is room for.
+    #[serde(default)]
+    pub source_rate: Option<SourceRate>,
+    /// Asks neighbours that speak RFC 7339 to send less before there is no room left, and does what they ask.
+    #[serde(default)]
+    pub overload_control: bool,
     /// Identities that it shows to some peers instead of its own.
     #[serde(rename = "trustpoint", default)]
     pub trustpoints: Vec<Trustpoint>,
@@ -47,6 +54,14 @@ pub struct Node {
     #[serde(default)]
     pub dangerous_panic_on_number: Option<String>,
     pub role: Role,
+}
+
+/// So many new requests a second, and so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRate {
+    pub per_second: u32,
+    pub burst: u32,
 }
 
 impl Node {

@@ -77,11 +77,16 @@ static NODE: &[Field] = &[
     may("media_ports", Shape::Ports),
     may("session_expires_s", SECONDS),
     may("min_se_s", SECONDS),
+    may("source_rate", Shape::Table(SOURCE_RATE)),
+    may("overload_control", Shape::Flag),
     may("trustpoint", Shape::Tables(TRUSTPOINT)),
     may("crypto_signaling", Shape::Tables(CRYPTO_SIGNALING)),
     may("dangerous_panic_on_number", Shape::Text),
     must("role", Shape::Choice(ROLE)),
 ];
+
+static SOURCE_RATE: &[Field] =
+    &[must("per_second", Shape::Number(1, 1_000_000)), must("burst", Shape::Number(1, 1_000_000))];
 
 static TRUSTPOINT: &[Field] = &[must("name", Shape::Text), may("authority", Shape::Text)];
 
@@ -490,6 +495,8 @@ control_port = 3
 media_ports = [4, 5]
 session_expires_s = 90
 min_se_s = 90
+source_rate = { per_second = 1, burst = 2 }
+overload_control = true
 dangerous_panic_on_number = "1"
 trustpoint = [{ name = "t", authority = "y" }]
 crypto_signaling = [{ remote_addr = "127.0.0.1 255.255.255.255", trustpoint = "t" }]

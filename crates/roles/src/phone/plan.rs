@@ -112,6 +112,8 @@ impl Plan {
             heartbeats: Vec::new(),
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
+            source_rate: None,
+            overload_control: false,
             kind: Kind::Phone(self),
         }
     }

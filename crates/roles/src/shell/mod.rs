@@ -107,6 +107,8 @@ impl Shell {
             session_expires: plan.session_expires,
             min_se: plan.min_se,
             max_transactions: MOST_TRANSACTIONS,
+            rate: plan.source_rate,
+            overload_control: plan.overload_control,
             reliable: true,
             ..sip::Config::default()
         };
@@ -168,6 +170,7 @@ impl Shell {
             self.health.forget(peer);
         }
         self.health.set_plan(&self.plan.heartbeats, self.now.mono);
+        self.sip.shape(self.plan.source_rate, self.plan.overload_control);
         self.look_up();
         // Everybody is looked at again with the new plan's eyes.
         self.sights.clear();

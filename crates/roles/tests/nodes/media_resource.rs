@@ -165,3 +165,22 @@ fn what_there_is_not_is_refused_in_words() {
         assert_eq!(rig.legs().len(), 0);
     }
 }
+
+#[test]
+fn a_source_may_send_so_much_and_a_reload_may_say_otherwise() {
+    let plan = |rate: &str, generation| {
+        let site = SITE.replace("address = \"127.18.133.150\"\n", &format!("address = \"127.18.133.150\"\n{rate}"));
+        Plan::compile(&site::Site::parse(&site).expect("a good site"), "mr1", generation).expect("a media resource")
+    };
+    let slow = plan("source_rate = { per_second = 1, burst = 2 }\n", 1);
+    let mut rig = Rig::new(slow, "127.18.133.13:40000".parse().expect("an address"), Some("cvp1.lab.example"));
+    let calls = |rig: &mut Rig| (0..4).map(|_| dial(rig, at("8700")).map_err(|(status, _)| status).is_ok()).collect();
+    let four: Vec<bool> = calls(&mut rig);
+    assert_eq!(four, [true, true, false, false]);
+    rig.wait(Duration::from_secs(1));
+    assert!(dial(&mut rig, at("8700")).is_ok(), "a second brings one more");
+    assert_eq!(dial(&mut rig, at("8700")).expect_err("too much").0, 503);
+    rig.input(Input::Plan(plan("", 2).into()));
+    let four: Vec<bool> = calls(&mut rig);
+    assert_eq!(four, [true; 4]);
+}
