@@ -183,10 +183,17 @@ impl DataDir {
     /// The same with what our CA has revoked, as one text: what peers are judged by.
     ///
     /// # Errors
-    /// Root or list cannot be read.
+    /// Root or list cannot be read, or the list is another authority's: then nobody would be revoked, unseen.
     pub fn own_trust_pem(&self) -> anyhow::Result<String> {
-        let list = self.revocation_list()?.map_or_else(String::new, |list| list.pem());
-        Ok(format!("{}{list}", self.own_root_pem()?))
+        let root = self.own_root_pem()?;
+        let Some(list) = self.revocation_list()? else { return Ok(root) };
+        ensure!(
+            trust::certificates_der(&root)?.iter().any(|root| list.is_signed_by(root)),
+            "{} is a list of `{}` and not signed by this site's own CA: run `ringfence cert crl` where the CA's key is",
+            self.list_file().display(),
+            list.facts().issuer
+        );
+        Ok(format!("{root}{}", list.pem()))
     }
 
     /// The roots that SIP peers are verified by: our own first, then those in `roots/`. Each of them can give any name to

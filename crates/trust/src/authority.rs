@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use rustls::{CertificateError, Connection};
+use rustls::{CertificateError, Connection, HandshakeKind};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -61,16 +61,38 @@ impl Authorities {
     /// old: what was let in stays until it is withdrawn.
     pub fn withdrawn(&self, connection: &Connection, at: UnixTime) -> Option<Refusal> {
         let chain = connection.peer_certificates()?;
-        let usage = match connection {
-            Connection::Client(_) => Usage::Listens,
-            Connection::Server(_) => Usage::Dials,
-        };
-        self.judge(chain, at, usage)
+        self.judge(chain, at, usage_of(connection))
     }
 
     /// The same for a caller's chain.
     pub fn withdrawn_from_caller(&self, chain: &[CertificateDer<'_>], at: UnixTime) -> Option<Refusal> {
         self.judge(chain, at, Usage::Dials)
+    }
+
+    /// What is wrong now with the peer of a session that was taken up again: its certificates came with an earlier
+    /// connection, and TLS asks no verifier about them a second time (RFC 8446 §4.6.1). Whoever resumes is judged as
+    /// whoever comes anew, dates and lists included; a full handshake was judged when it was made.
+    pub fn overdue(&self, connection: &Connection, at: UnixTime) -> Option<Refusal> {
+        if connection.handshake_kind() != Some(HandshakeKind::Resumed) {
+            return None;
+        }
+        let (leaf, intermediates) = connection.peer_certificates()?.split_first()?;
+        let facts = CertificateFacts::from_der(leaf).ok();
+        let mut worst = None;
+        for (_, roots) in &self.0 {
+            let Err(error) = roots.verify(leaf, intermediates, at, usage_of(connection)) else { return None };
+            // Who knows it says more than who does not.
+            let known = !matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
+            if known || worst.is_none() {
+                worst = Some((error, facts.as_ref().and_then(|facts| roots.revoked(facts))));
+            }
+        }
+        let (error, revoked) = worst?;
+        if error == rustls::Error::InvalidCertificate(CertificateError::Revoked) {
+            return Some(words::revoked(facts.as_ref(), revoked.as_deref()));
+        }
+        let names: Vec<String> = self.0.iter().flat_map(|(_, roots)| roots.names()).collect();
+        Some(words::of_certificate(&error, &[], facts.as_ref(), &names))
     }
 
     fn judge(&self, chain: &[CertificateDer<'_>], at: UnixTime, usage: Usage) -> Option<Refusal> {
@@ -107,5 +129,13 @@ impl Authorities {
                 all.iter().filter(vouches).map(|(authority, _)| authority.clone()).collect()
             }
         }
+    }
+}
+
+/// What the peer of a connection does with its certificate.
+pub(crate) fn usage_of(connection: &Connection) -> Usage {
+    match connection {
+        Connection::Client(_) => Usage::Listens,
+        Connection::Server(_) => Usage::Dials,
     }
 }

@@ -27,6 +27,7 @@ pub use peer::{Peer, TlsFacts, VerifiedPeer};
 pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};
 pub use revocation::{ListFacts, Reason, RevocationList, Revoked, serial_of};
 pub use sign::{verify_chain, verify_signature};
+pub use tls::chain::roots_without_list;
 pub use utc::Utc;
 pub use words::Refusal;
 

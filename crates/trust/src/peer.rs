@@ -6,8 +6,8 @@ use rustls::{CommonState, Connection, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::authority::usage_of;
 use crate::facts::{CertificateFacts, remembered};
-use crate::tls::chain::Usage;
 use crate::{Authorities, Authority, Identity};
 
 /// What was negotiated on a TLS connection.
@@ -83,11 +83,8 @@ impl VerifiedPeer {
     /// Whose word the certificate stands on, where more than the site's own authority is trusted. `at`: a session that
     /// is resumed is looked at with today's eyes.
     pub fn under(mut self, authorities: &Authorities, connection: &Connection, at: UnixTime) -> VerifiedPeer {
-        let usage = match connection {
-            Connection::Client(_) => Usage::Listens,
-            Connection::Server(_) => Usage::Dials,
-        };
-        self.authorities = authorities.of(connection.peer_certificates().unwrap_or_default(), at, usage);
+        let chain = connection.peer_certificates().unwrap_or_default();
+        self.authorities = authorities.of(chain, at, usage_of(connection));
         self
     }
 

@@ -42,7 +42,7 @@ pub async fn serve(node: NodeHandle) -> anyhow::Result<SocketAddr> {
         .with_context(|| format!("control link of {}: cannot listen on {address}", node.name()))?;
     let make = |identity: &Identity, roots: &[String]| {
         let versions = Versions { tls12: false, tls13: true };
-        trust::tls::server(identity, roots, versions, ClientCertificate::Required)
+        trust::tls::server_unresumed(identity, roots, versions, ClientCertificate::Required)
     };
     let tls = LiveTls::new(&node, make).context("a node without an identity has no control link")?;
     let bound = listener.local_addr()?;
@@ -88,6 +88,10 @@ async fn connection(
     drop(place);
     let _permit = room.try_acquire().context("as many administrators' connections are open as one node takes")?;
     let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    // The settings that let it in may have changed before this task began to watch them.
+    if let Some(refusal) = node.withdrawn(&chain) {
+        anyhow::bail!("{refusal}");
+    }
     tokio::select! {
         served = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)) => served.context("HTTP"),

@@ -119,8 +119,12 @@ impl PhoneServices {
         let anonymous = |identity: &trust::Identity| {
             anyhow::Ok(TlsAcceptor::from(trust::tls::server_anonymous(identity, versions)?))
         };
-        let with_client =
-            TlsAcceptor::from(trust::tls::server(&identity, &[authority], versions, ClientCertificate::Optional)?);
+        let with_client = TlsAcceptor::from(trust::tls::server_unresumed(
+            &identity,
+            &[authority],
+            versions,
+            ClientCertificate::Optional,
+        )?);
         let plan = [
             ("CAPF", settings.capf_port, Some(anonymous(&shared.keys.capf)?)),
             ("TVS", settings.tvs_port, Some(anonymous(&shared.keys.tvs)?)),

@@ -7,7 +7,7 @@ use anyhow::Context;
 use site::{RemoteAddr, Role, Site};
 use store::DataDir;
 use trust::tls::{ClientCertificate, Versions};
-use trust::{Authority, Identity};
+use trust::{Authority, Identity, RevocationList};
 
 use super::Process;
 use crate::NodeHandle;
@@ -50,6 +50,7 @@ impl Process {
             if credentials.now().settings.is(&settings) {
                 continue;
             }
+            no_way_back(&credentials.now().settings.roots, &settings.roots)?;
             let tls = Box::new(Tls::new(settings.clone()).with_context(|| format!("node {}", node.name))?);
             swaps.push(Swap { handle, settings, tls });
         }
@@ -110,9 +111,39 @@ pub(super) fn settings(
     })
 }
 
+/// A list that is older than the one in force would let in again who was revoked since; so would none, where ours was. A
+/// partner's may be removed: that is the operator's word, and each start says it.
+fn no_way_back(before: &[(Authority, String)], now: &[(Authority, String)]) -> anyhow::Result<()> {
+    let lists = |pem: &str| match pem.contains("BEGIN X509 CRL") {
+        true => RevocationList::read_all(pem.as_bytes()),
+        false => Ok(Vec::new()),
+    };
+    for (authority, pem) in before {
+        let Some((_, text)) = now.iter().find(|(other, _)| other == authority) else { continue };
+        let new = lists(text)?;
+        for old in lists(pem)? {
+            let of_it = new.iter().map(RevocationList::facts).filter(|new| new.issuer == old.facts().issuer);
+            let newest = of_it.max_by_key(|new| (new.number, new.made));
+            let (number, made) = (old.facts().number, old.facts().made);
+            anyhow::ensure!(
+                newest.is_some() || *authority != Authority::Own,
+                "ca/crl.pem is gone, and list {number} stays in force: run `ringfence cert crl` where the CA's key is"
+            );
+            anyhow::ensure!(
+                newest.is_none_or(|new| (new.number, new.made) >= (number, made)),
+                "{authority}: the revocation list of `{}` has number {} and is older than {number}, which stays in force: fetch the newest one",
+                old.facts().issuer,
+                newest.map_or(0, |new| new.number)
+            );
+        }
+    }
+    Ok(())
+}
+
 /// An authority without a list is believed about all that it ever issued: nobody shall think otherwise.
 pub(super) fn say_what_is_not_asked(roots: &[(Authority, String)]) {
-    for (authority, _) in roots.iter().filter(|(_, pem)| !pem.contains("BEGIN X509 CRL")) {
+    let about_all = |pem: &str| trust::roots_without_list(pem).is_ok_and(|without| without.is_empty());
+    for (authority, _) in roots.iter().filter(|(_, pem)| !about_all(pem)) {
         let file = match authority {
             Authority::Named(name) => format!("roots/{name}.crl"),
             Authority::Own | Authority::Phones => "ca/crl.pem".to_owned(),

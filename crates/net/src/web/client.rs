@@ -13,6 +13,7 @@ use hyper::header::{
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use roles::Fetch;
+use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -242,7 +243,10 @@ impl Client {
             return Err(unreachable(format!("{authority} is not in roots/, so {host} cannot be verified")));
         }
         let config = trust::tls::client_without_certificate(&roots, trust.versions, &[host.to_owned()]);
-        let connector = TlsConnector::from(config.map_err(|error| unreachable(error.to_string()))?);
+        let mut config = Arc::unwrap_or_clone(config.map_err(|error| unreachable(error.to_string()))?);
+        // A session that is taken up again would be past its certificate's end, or its list's, and nobody would look.
+        config.resumption = Resumption::disabled();
+        let connector = TlsConnector::from(Arc::new(config));
         if all.len() >= MOST_SERVERS {
             all.clear();
         }

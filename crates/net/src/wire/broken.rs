@@ -31,7 +31,7 @@ pub(crate) enum Broken {
     Idle(Duration),
     /// We close it.
     Ours,
-    /// Its peer was let in and is so no longer: revoked, or of an authority that was taken away.
+    /// Its peer was let in and is so no longer: revoked, of an authority that was taken away, or too late to resume.
     Withdrawn(Box<Refusal>),
 }
 

@@ -184,6 +184,13 @@ impl Wire {
         refusal.map_or(Ok(()), |refusal| Err(Broken::Withdrawn(Box::new(refusal))))
     }
 
+    /// One that has just come to be open may have taken up a session whose certificates are good no longer.
+    fn not_overdue(&self, conn: &Conn) -> Result<(), Broken> {
+        let opened = self.tls.as_ref().zip(conn.tls()).filter(|_| conn.peer().is_some());
+        let refusal = opened.and_then(|(tls, connection)| tls.overdue(connection));
+        refusal.map_or(Ok(()), |refusal| Err(Broken::Withdrawn(Box::new(refusal))))
+    }
+
     /// One event of the poll.
     pub(crate) fn ready(&mut self, token: Token, writable: bool) {
         if let Some(at) = listeners::index(token) {
@@ -332,6 +339,7 @@ impl Wire {
             wire.scratch = scratch;
             if !was_open {
                 wire.still_good(conn)?;
+                wire.not_overdue(conn)?;
             }
             for frame in frames {
                 wire.take_frame(conn, frame);

@@ -102,6 +102,13 @@ impl Tls {
         if by_octets { None } else { self.authorities.withdrawn(connection, UnixTime::now()) }
     }
 
+    /// What is wrong with a connection's peer whose session of before was taken up again without looking at its chain;
+    /// dates may have passed meanwhile, and a list may be due.
+    pub(crate) fn overdue(&self, connection: &rustls::Connection) -> Option<Refusal> {
+        let by_octets = matches!(connection, rustls::Connection::Client(_)) && !self.settings.pinned.is_empty();
+        if by_octets { None } else { self.authorities.overdue(connection, UnixTime::now()) }
+    }
+
     /// Which of the trustpoints is for this address; `None`: the node's own identity is.
     fn trustpoint(&self, remote: IpAddr) -> Option<usize> {
         self.settings.trustpoints.iter().position(|(addresses, _)| addresses.contains(remote))

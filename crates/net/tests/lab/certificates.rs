@@ -266,5 +266,66 @@ fn an_uploaded_root_is_trusted_and_its_list_asked_at_once() {
     assert_eq!(refusal("a refusal for an old list"), "crl_expired");
     put("carrier.crl", "nonsense");
     assert!(format!("{:#}", lab.process.refresh().unwrap_err()).contains("roots/carrier.crl"));
+    // Nor is one that came earlier, whoever put it there again: who was revoked since would be let in.
+    put("carrier.crl", &list.pem());
+    assert!(format!("{:#}", lab.process.refresh().unwrap_err()).contains("number 1 and is older than 2"));
+    put("carrier.crl", &old.pem());
+    std::fs::remove_file(lab.dir.join("ca/crl.pem")).unwrap();
+    assert!(format!("{:#}", lab.process.refresh().unwrap_err()).contains("ca/crl.pem is gone"));
+    lab.end();
+}
+
+/// Whether a peer was let in and heard an answer, and then whether it resumed; `None`: the connection was closed.
+fn knocked(server: &PeerPlan, config: &std::sync::Arc<rustls::ClientConfig>) -> Option<bool> {
+    use std::io::{ErrorKind, Read, Write};
+    let name = rustls_pki_types::ServerName::IpAddress(server.addr.ip().into());
+    let mut tls = rustls::ClientConnection::new(config.clone(), name).unwrap();
+    let mut tcp = std::net::TcpStream::connect(server.addr).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut tcp).ok()?;
+    }
+    tls.writer().write_all(b"\r\n\r\n").unwrap();
+    loop {
+        match tls.reader().read(&mut [0; 64]) {
+            Ok(got) if got > 0 => return Some(tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => tls.complete_io(&mut tcp).ok()?,
+            _ => return None,
+        };
+    }
+}
+
+/// TLS takes up a session without asking anybody about the certificate that it began with: whoever is let in by that is
+/// judged nevertheless.
+#[test]
+fn a_session_is_not_resumed_past_the_list_that_its_peer_was_let_in_by() {
+    let network = "127.41.26.";
+    let text = LAB.replace("127.18.133.", network);
+    let mut lab = Lab::with(network, &text, |_| {});
+    let carrier = trust::Ca::create("carrier", SystemTime::now()).unwrap();
+    let papers = identity(&carrier, "cvp1.lab.example");
+    let (server, browser) = (lab.secure("vvb1"), lab.process.node("vvb1").unwrap());
+    let at_browser = browser.watch();
+    let put = |name: &str, text: &str| std::fs::write(lab.dir.join("roots").join(name), text).unwrap();
+    put("carrier.pem", carrier.certificate_pem());
+    for (number, tls13) in [(1, false), (2, true)] {
+        let now = SystemTime::now();
+        let list = carrier.revocation_list(number, now - Duration::from_secs(3600), now + Duration::from_secs(3), &[]);
+        put("carrier.crl", &list.unwrap().pem());
+        lab.process.refresh().unwrap();
+        let on = trust::tls::Versions { tls12: !tls13, tls13 };
+        let config = trust::tls::client(&papers, &data(&lab).roots_pem().unwrap(), on, &server.names).unwrap();
+        let (mut resumed, until) = (0, Instant::now() + PATIENCE);
+        while let Some(again) = knocked(&server, &config) {
+            resumed += usize::from(again);
+            assert!(Instant::now() < until, "the list is due, and {resumed} sessions were resumed: {on:?}");
+            let _ = at_browser.recv_timeout(Duration::from_millis(50));
+        }
+        assert!(resumed > 0, "{on:?}");
+        let cause = wait(&at_browser, "the refusal", |line| match line {
+            Journal::Refused(record) => Some((record.refusal.cause.clone(), record.answered.clone())),
+            _ => None,
+        });
+        assert_eq!(cause, ("crl_expired".into(), "connection closed".into()), "{on:?}");
+    }
     lab.end();
 }

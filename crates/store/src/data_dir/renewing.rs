@@ -58,6 +58,7 @@ impl DataDir {
         for name in self.identity_names()? {
             let folder = self.identity_folder(&name);
             complete(&folder)?;
+            self.drop_revoked_next(&name)?;
             let facts = read_identity(&folder)?.facts().clone();
             if let Some((next, from)) = self.next_identity(&name)?
                 && (seconds(now) >= from || seconds(now) + DAY >= facts.not_after)
@@ -177,6 +178,7 @@ impl DataDir {
             self.path().display()
         );
         complete(&folder)?;
+        self.drop_revoked_next(identity)?;
         let announced = self.next_identity(identity)?;
         let waits = !hurry && serves_phones(site, identity);
         if let (Some((next, from)), true) = (&announced, waits) {
@@ -219,7 +221,30 @@ impl DataDir {
     fn take_next(&self, identity: &str, next: &Identity) -> anyhow::Result<()> {
         let folder = self.identity_folder(identity);
         replace_identity(&folder, next)?;
-        fs::remove_dir_all(folder.join("next")).context("the announced identity was taken and cannot be removed")
+        self.drop_next(identity).context("the announced identity was taken and cannot be removed")
+    }
+
+    /// Away under its name at once: one that was removed in part could not be read, and nothing would renew any more.
+    fn drop_next(&self, identity: &str) -> anyhow::Result<()> {
+        let folder = self.identity_folder(identity);
+        let gone = folder.join(".next.gone");
+        if gone.exists() {
+            fs::remove_dir_all(&gone)?;
+        }
+        fs::rename(folder.join("next"), &gone)?;
+        Ok(fs::remove_dir_all(gone)?)
+    }
+
+    /// An identity that was announced and then revoked, as with the box that holds it, is never taken.
+    pub(super) fn drop_revoked_next(&self, identity: &str) -> anyhow::Result<()> {
+        let Some((next, _)) = self.next_identity(identity)? else { return Ok(()) };
+        let register = if self.has_ca_key() { self.store()?.certificates()? } else { Vec::new() };
+        let taken = register.iter().any(|issued| issued.serial == next.facts().serial && issued.revoked.is_some());
+        let listed = self.revocation_list()?.is_some_and(|list| list.says_of(next.facts()).is_some());
+        if taken || listed {
+            self.drop_next(identity).context("the announced identity is revoked and cannot be removed")?;
+        }
+        Ok(())
     }
 
     pub fn has_ca_key(&self) -> bool {

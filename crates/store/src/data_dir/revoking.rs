@@ -46,6 +46,11 @@ impl DataDir {
             }
             Ok(())
         })?;
+        // What was announced to phones may be on it, and shall not come into force. The list must go out whatever becomes
+        // of that: what cannot be removed now, renewal removes or says.
+        for name in self.identity_names().unwrap_or_default() {
+            let _ = self.drop_revoked_next(&name);
+        }
         let issued = issued.into_iter().map(|issued| Issued { revoked: Some(taken.clone()), ..issued }).collect();
         Ok(Withdrawn { issued, list })
     }

@@ -192,6 +192,22 @@ fn lists_of(pem: &str, roots: &[CertificateDer<'static>]) -> Result<Vec<Revocati
     Ok(newest)
 }
 
+/// The subjects of the roots in this text about which no list beside them says anything: whom these have revoked is let in.
+///
+/// # Errors
+/// A root or a list cannot be read.
+pub fn roots_without_list(pem: &str) -> Result<Vec<String>, Error> {
+    let lists = RevocationList::in_pem(pem.as_bytes())?;
+    let mut without = Vec::new();
+    for root in certificates(pem)? {
+        let subject = CertificateFacts::from_der(&root)?.subject;
+        if !lists.iter().any(|list| list.facts().issuer == subject) {
+            without.push(subject);
+        }
+    }
+    Ok(without)
+}
+
 /// RFC 5280 §4.2.1.1 and §4.2.1.2.
 #[derive(Default)]
 pub(crate) struct KeyIds {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{Witness, client, client_without_certificate, client_witnessed};
 pub use pinned::{client_pinned, client_pinned_witnessed};
-pub use server::{server, server_anonymous};
+pub use server::{server, server_anonymous, server_unresumed};
 
 use crate::facts::CertificateFacts;
 use crate::{Error, Refusal, words};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rustls::server::ServerSessionMemoryCache;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::sign::SingleCertAndKey;
 use rustls::{DistinguishedName, ServerConfig};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -17,7 +17,9 @@ const SESSIONS: usize = 4096;
 /// A peer keeps one connection, and needs one ticket to come back (TLS 1.3, RFC 8446 §4.6.1).
 const TICKETS: usize = 1;
 
-/// For listeners. `Required`: no certificate, no connection. A chain that fails is a TLS alert of the right kind.
+/// For listeners. `Required`: no certificate, no connection. A chain that fails is a TLS alert of the right kind. Callers
+/// may take up sessions of before, and no verifier is asked about them then: look at each with
+/// [`crate::Authorities::overdue`], or listen with [`server_unresumed`].
 pub fn server(
     identity: &Identity,
     roots_pem: &[String],
@@ -33,6 +35,19 @@ pub fn server(
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     config.send_tls13_tickets = TICKETS;
+    Ok(Arc::new(config))
+}
+
+/// As [`server`], for listeners that few come to: each connection is a full handshake, so each caller is judged.
+pub fn server_unresumed(
+    identity: &Identity,
+    roots_pem: &[String],
+    on: Versions,
+    client: ClientCertificate,
+) -> Result<Arc<ServerConfig>, Error> {
+    let mut config = Arc::unwrap_or_clone(server(identity, roots_pem, on, client)?);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 

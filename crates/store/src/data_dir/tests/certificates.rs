@@ -238,6 +238,42 @@ fn a_call_managers_phones_are_told_before_its_identity_changes() {
     assert_eq!(hurried.serial, serial(&dir, "cucm1"));
 }
 
+/// Who has the box has the key that waits on it, too.
+#[test]
+fn an_announced_identity_that_was_revoked_is_never_taken() {
+    let folder = Folder::new();
+    let site = format!("{LAB}\n[node.role.call_manager.phone_services]\n");
+    let (dir, _) = DataDir::init(&folder.path("data"), &site, now()).unwrap();
+    let announce = || match dir.renew("cucm1", now(), false).unwrap() {
+        Renewed::Announced(facts, _) => facts,
+        Renewed::Taken(facts) => panic!("taken at once: {facts:?}"),
+    };
+    let first = announce();
+    let done = dir.revoke("cucm1", Reason::KeyCompromise, now()).unwrap();
+    assert!(done.list.says_of(&first).is_some());
+    assert!(dir.next_identity("cucm1").unwrap().is_none(), "phones are not told of it any more");
+    assert!(done.list.says_of(&announce()).is_none());
+    // One by its serial, and a list that says so before anybody looked.
+    let second = dir.next_identity("cucm1").unwrap().unwrap().0;
+    dir.revoke(&second.facts().serial, Reason::KeyCompromise, now()).unwrap();
+    let Renewed::Taken(hurried) = dir.renew("cucm1", now(), true).unwrap() else { panic!() };
+    assert!(dir.revocation_list().unwrap().unwrap().says_of(&hurried).is_none());
+    assert_eq!(serial(&dir, "cucm1"), hurried.serial);
+}
+
+#[test]
+fn a_list_of_another_authority_in_the_place_of_the_sites_own_is_an_error() {
+    let folder = Folder::new();
+    let dir = lab(&folder);
+    let other = Ca::create("other", now()).unwrap().revocation_list(9, now(), now() + DAY, &[]).unwrap();
+    std::fs::write(dir.list_file(), other.pem()).unwrap();
+    assert!(dir.own_trust_pem().unwrap_err().to_string().contains("not signed by this site's own CA"));
+    for broken in ["", &other.pem()[..200]] {
+        std::fs::write(dir.list_file(), broken).unwrap();
+        assert!(dir.own_trust_pem().is_err(), "{broken:?}");
+    }
+}
+
 #[test]
 fn a_chain_of_an_outside_authority_is_for_a_trustpoint_and_judged_first() {
     let folder = Folder::new();
