@@ -165,3 +165,50 @@ fn an_open_connection_is_withdrawn_by_a_new_list_or_a_root_taken_away_and_by_not
         assert_eq!(judge(&gone, Authority::Own, connection, 0).as_deref(), Some("unknown_ca"));
     }
 }
+
+/// At either end, by what may have changed or passed meanwhile; a full handshake was judged by its verifier.
+#[test]
+fn who_resumes_is_judged_by_dates_and_lists_of_today() {
+    let (root, carrier) = (ca("lab"), ca("carrier"));
+    let issue = |node: &str| root.issue(&request_with(node, KeyKind::P256)).unwrap();
+    let (cube1, cvp1) = (issue("cube1"), issue("cvp1"));
+    let fine = with(&root, &list(&root, 1, &[]));
+    let gone = with(&root, &list(&root, 2, &[&cube1, &cvp1]));
+    let (no_list, other) = ([root.certificate_pem().to_owned()], [carrier.certificate_pem().to_owned()]);
+    let at = |days: u32| UnixTime::since_unix_epoch(Duration::from_secs(NOW as u64) + DAY * days);
+    for on in [TLS12, TLS13] {
+        let Pair { client, server } = pair(&cube1, &fine, &cvp1, &fine, on);
+        let first = handshake(&client, &server, &[]);
+        let again = handshake(&client, &server, &[]);
+        for (resumed, connection) in [
+            (false, rustls::Connection::from(first.client)),
+            (false, rustls::Connection::from(first.server)),
+            (true, rustls::Connection::from(again.client)),
+            (true, rustls::Connection::from(again.server)),
+        ] {
+            for (roots, days, cause) in [
+                (&fine, 0, None),
+                (&fine, 8, Some("crl_expired")),
+                (&gone, 0, Some("revoked")),
+                (&no_list, 8, None),
+                (&no_list, 400, Some("expired")),
+                (&other, 0, Some("unknown_ca")),
+            ] {
+                // Whatever another authority says, it counts what the one says that knows it.
+                let all = [(Authority::Own, roots[0].clone()), (Authority::Named("x".into()), other[0].clone())];
+                let judged = Authorities::new(&all).unwrap().overdue(&connection, at(days));
+                let cause = cause.filter(|_| resumed);
+                assert_eq!(judged.as_ref().map(|refusal| refusal.cause.as_str()), cause, "{on:?} {days}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_root_that_no_list_speaks_of_is_named() {
+    let (root, carrier) = (ca("lab"), ca("carrier"));
+    let without = |text: &str| crate::roots_without_list(text).unwrap();
+    assert_eq!(without(&with(&root, &list(&root, 1, &[]))[0]), [""; 0]);
+    assert_eq!(without(&with(&root, &list(&carrier, 1, &[]))[0]), [root.facts().subject.as_str()], "another's list");
+    assert_eq!(without(root.certificate_pem()), [root.facts().subject.as_str()]);
+}
