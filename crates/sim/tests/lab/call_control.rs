@@ -5,8 +5,10 @@ mod mishaps;
 use std::time::Duration;
 
 use call::record::LegState;
-use roles::{AgentView, Control, DialogView, Kind, Outward, Reply, Verb};
+use roles::{Control, DialogView, Kind, Outward, Reply, Verb};
 use sim::rig::{Bend, Papers, Sound, World, lab};
+
+use crate::steps::{state, to_the_agent, to_the_queue};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -31,22 +33,6 @@ fn lab(seed: u64, sound: Sound, call_control: bool, answer_after: Option<Duratio
     world
 }
 
-fn to_the_queue(world: &mut World) {
-    world.dial("6016");
-    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
-    world.run(S);
-    world.press("1");
-    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
-    world.run(S);
-}
-
-fn to_the_agent(world: &mut World) {
-    to_the_queue(world);
-    world.ready("1001");
-    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
-    world.run(2 * S);
-}
-
 fn dialogs(world: &mut World) -> Vec<DialogView> {
     match world.ask("cvp1", Control::Dialogs) {
         Reply::Dialogs(dialogs) => dialogs,
@@ -59,16 +45,6 @@ fn dialog(world: &mut World) -> DialogView {
     let dialogs = dialogs(world);
     let [dialog] = dialogs.as_slice() else { panic!("one dialog, not {dialogs:?}\n{}", world.ladder()) };
     dialog.clone()
-}
-
-fn state(world: &mut World, agent: &str) -> String {
-    match world.ask("cvp1", Control::Agents) {
-        Reply::Agents(agents) => {
-            let found: Option<AgentView> = agents.into_iter().find(|view| view.id == agent);
-            found.expect("a known agent").state
-        }
-        other => panic!("agents, not {other:?}"),
-    }
 }
 
 /// Asks for it, and gives what came of it.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use acd::replay::{Fate, as_it_was, what_if};
-use roles::{AgentView, Control, Reply};
+use roles::{Control, Reply};
 use sim::rig::{Papers, Sound, World};
 use site::{Role, Site};
+
+use crate::steps::state;
 
 const S: Duration = Duration::from_secs(1);
 const LAB: &str = include_str!("../../../../examples/lab.toml");
@@ -65,16 +67,6 @@ fn to_the_queue(world: &mut World) {
     world.run(S);
     world.press("1");
     world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
-}
-
-fn state(world: &mut World, agent: &str) -> String {
-    match world.ask("cvp1", Control::Agents) {
-        Reply::Agents(agents) => {
-            let found: Option<AgentView> = agents.into_iter().find(|view| view.id == agent);
-            found.expect("a known agent").state
-        }
-        other => panic!("agents, not {other:?}"),
-    }
 }
 
 fn notifications(world: &World) -> Vec<String> {

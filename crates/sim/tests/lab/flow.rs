@@ -6,6 +6,8 @@ use call::record::LegState;
 use roles::{Control, Kind, Reply};
 use sim::rig::{Papers, Sound, World, lab};
 
+use crate::steps::{to_the_agent, to_the_ivr, to_the_queue};
+
 const S: Duration = Duration::from_secs(1);
 
 fn real(answer_after: Option<Duration>) -> World {
@@ -35,26 +37,6 @@ fn nothing_is_left(world: &mut World) {
     for (node, leg) in &world.legs {
         assert_eq!(leg.state, LegState::Ended, "{node}: {leg:?}");
     }
-}
-
-fn to_the_ivr(world: &mut World) {
-    world.dial("6016");
-    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
-    world.run(S);
-}
-
-fn to_the_queue(world: &mut World) {
-    to_the_ivr(world);
-    world.press("1");
-    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
-    world.run(S);
-}
-
-fn to_the_agent(world: &mut World) {
-    to_the_queue(world);
-    world.ready("1001");
-    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
-    world.run(2 * S);
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod contact_centre;
 mod domains;
 mod flow;
 mod passport;
+mod steps;
 mod storm;
 mod vxml;
