@@ -309,9 +309,9 @@ impl Endpoint {
     /// A stream ended; `opened_for` is the target that it was opened for, if we opened it. Requests that went over it
     /// and met no answer fail; dialogs stay (their next request may open a new connection).
     ///
-    /// A request within a dialog of which nothing was heard yet moves once to the dialog's own target (see
-    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. An INVITE goes once
-    /// more where it went before, over a new connection. A BYE that went to the target is sent again until timer F. A call that may be ringing there is cancelled over a new connection as
+    /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
+    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A BYE that went to
+    /// the target is sent again until timer F. A call that may be ringing there is cancelled over a new connection as
     /// soon as the peer says so. The connection layer calls this too when it is asked to send over a flow that it does
     /// not know.
     pub fn closed(&mut self, flow: FlowId, opened_for: Option<&Target>, now: Duration) {

@@ -135,7 +135,7 @@ impl Endpoint {
         let Some(invite) = dialog.invites.theirs else { return };
         let Some(server) = self.servers.get_mut(&invite).filter(|server| server.cseq == incoming.cseq) else { return };
         let Machine::Invite(machine) = &mut server.machine else { return };
-        if !machine.success_acked(server.flow.id == incoming.flow.id, now) {
+        if !machine.success_acked(now) {
             return;
         }
         dialog.invites.theirs = None;

@@ -93,7 +93,7 @@ impl Endpoint {
         let Some(incoming) = self.read(flow, &request) else { return };
         let known = self.by_key.get(incoming.key);
         match (&incoming.method, known) {
-            (Method::Ack, Some(id)) if self.ack_of_failure(id, flow, now) => {}
+            (Method::Ack, Some(id)) if self.ack_of_failure(id, now) => {}
             (Method::Ack, _) => self.ack_in(incoming, now),
             (Method::Cancel, known) => self.cancel_in(incoming, known, now),
             (_, Some(id)) => self.repeat(id, incoming),
@@ -190,14 +190,14 @@ impl Endpoint {
 
     /// True when the ACK belonged to a 300–699 of ours. Some peers reuse the INVITE's branch for the ACK of a 2xx: that
     /// is the dialog's.
-    fn ack_of_failure(&mut self, id: ServerId, from: Flow, now: Duration) -> bool {
+    fn ack_of_failure(&mut self, id: ServerId, now: Duration) -> bool {
         let timing = self.timing();
-        let Some(Server { machine: Machine::Invite(machine), last, flow, .. }) = self.servers.get_mut(&id) else {
+        let Some(Server { machine: Machine::Invite(machine), last, .. }) = self.servers.get_mut(&id) else {
             return true;
         };
         let failed = last.as_ref().is_some_and(|last| !is_success(last)) || machine.is_open();
         if failed {
-            machine.acked(flow.id == from.id, &timing, now);
+            machine.acked(&timing, now);
             self.settle(id, now);
         }
         failed

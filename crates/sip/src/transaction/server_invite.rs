@@ -79,24 +79,22 @@ impl ServerInvite {
         }
     }
 
-    /// ACK within the transaction, for 300–699. `behind`: it came behind the INVITE, over the same connection.
-    pub(crate) fn acked(&mut self, behind: bool, timing: &Timing, now: Duration) {
+    /// ACK within the transaction, for 300–699.
+    pub(crate) fn acked(&mut self, timing: &Timing, now: Duration) {
         if self.state == State::Completed {
             self.state = State::Confirmed;
-            let absorbed = self.reliable && behind;
-            self.schedule = Schedule::until(now, if absorbed { Duration::ZERO } else { timing.t4 });
+            self.schedule = Schedule::until(now, if self.reliable { Duration::ZERO } else { timing.t4 });
         }
     }
 
-    /// ACK of the dialog, for 2xx. True the first time. Behind the INVITE over a stream nothing is left to absorb: timer L
-    /// of RFC 6026 would only hold memory. Over another, the same INVITE may still be on its way over a third, from a peer
-    /// whose connection closed before it heard us.
-    pub(crate) fn success_acked(&mut self, behind: bool, now: Duration) -> bool {
+    /// ACK of the dialog, for 2xx. True the first time. Over a stream nothing is left to absorb, for no INVITE comes
+    /// twice: timer L of RFC 6026 would only hold memory.
+    pub(crate) fn success_acked(&mut self, now: Duration) -> bool {
         let first = self.state == State::Accepted;
         if first {
             self.state = State::Acked;
             self.schedule.retry = None;
-            if self.reliable && behind {
+            if self.reliable {
                 self.schedule.end = Some(now);
             }
         }
@@ -169,27 +167,13 @@ mod tests {
     fn ack_stops_the_repetition() {
         let mut machine = ServerInvite::new(false, &TIMING, Duration::ZERO);
         machine.answered(Status(200), &TIMING, Duration::ZERO);
-        assert!(machine.success_acked(true, Duration::ZERO));
-        assert!(!machine.success_acked(true, Duration::ZERO));
+        assert!(machine.success_acked(Duration::ZERO));
+        assert!(!machine.success_acked(Duration::ZERO));
         assert_eq!(sent(&mut machine), (vec![], Due::Gone, 32_000));
         let mut refused = ServerInvite::new(false, &TIMING, Duration::ZERO);
         refused.answered(Status(404), &TIMING, Duration::ZERO);
-        refused.acked(true, &TIMING, Duration::from_secs(1));
+        refused.acked(&TIMING, Duration::from_secs(1));
         assert_eq!(sent(&mut refused), (vec![], Due::Gone, 6_000));
-    }
-
-    #[test]
-    fn an_ack_over_another_stream_leaves_the_invite_to_be_absorbed() {
-        for (behind, success, refusal) in [(true, 0, 0), (false, 32_000, 5_000)] {
-            let mut machine = ServerInvite::new(true, &TIMING, Duration::ZERO);
-            machine.answered(Status(200), &TIMING, Duration::ZERO);
-            assert!(machine.success_acked(behind, Duration::ZERO));
-            assert_eq!(sent(&mut machine), (vec![], Due::Gone, success));
-            let mut refused = ServerInvite::new(true, &TIMING, Duration::ZERO);
-            refused.answered(Status(404), &TIMING, Duration::ZERO);
-            refused.acked(behind, &TIMING, Duration::ZERO);
-            assert_eq!(sent(&mut refused), (vec![], Due::Gone, refusal));
-        }
     }
 
     #[test]
