@@ -265,6 +265,7 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
     if !action.fits(part, dialog) {
         return Err(Problem::state(part.word(), word));
     }
+    let (call, agent) = (dialog.call, dialog.agent.clone());
     let ask = |control| {
         Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
     };
@@ -275,22 +276,22 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
             Verb::Press => keys().ok_or_else(|| Problem::missing("dtmfString"))?.to_owned(),
             _ => String::new(),
         };
-        return Ok(ask(Control::Work { call: dialog.call, verb, with }));
+        return Ok(ask(Control::Work { call, agent, verb, with }));
     }
     Ok(match action {
-        Action::Drop => ask(Control::Drop { call: dialog.call }),
+        Action::Drop => ask(Control::Drop { call, agent }),
         Action::TransferSst => {
             let to = fields.must("toAddress")?;
             let plan = &centre.book.plan;
             let here =
                 plan.queues.iter().any(|queue| queue.name == to) || plan.scripts.iter().any(|script| script.name == to);
             match here && dialog.outgoing.is_none() {
-                true => ask(Control::Transfer { call: dialog.call, to: to.to_owned() }),
+                true => ask(Control::Transfer { call, agent, to: to.to_owned() }),
                 // A number outside: the phone's own keys do that.
                 false => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
             }
         }
-        Action::UpdateCallData => ask(Control::Note { call: dialog.call, values: notes(centre, dialog, fields)? }),
+        Action::UpdateCallData => ask(Control::Note { call, agent, values: notes(centre, dialog, fields)? }),
         _ => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
     })
 }

@@ -229,18 +229,22 @@ pub enum Control {
     },
     /// Calls that agents have: ringing and connected.
     Dialogs,
-    /// An agent's call ends, as if the agent had hung up.
+    /// An agent's call ends, as if the agent had hung up. Here and below `agent` is whose call it was when this was asked:
+    /// where it is another's by now, nothing is done.
     Drop {
         call: u64,
+        agent: String,
     },
     /// An agent's caller goes to this queue or script instead, and hears music meanwhile; the agent is free.
     Transfer {
         call: u64,
+        agent: String,
         to: String,
     },
     /// What an agent's phone is to do with a call of the agent's. Answered when it has, or cannot.
     Work {
         call: u64,
+        agent: String,
         verb: Verb,
         /// The number to consult, the keys to press; else empty.
         with: String,
@@ -253,6 +257,7 @@ pub enum Control {
     /// What an agent notes about a call: values by name; an empty one takes a name away.
     Note {
         call: u64,
+        agent: String,
         values: BTreeMap<String, String>,
     },
     /// Figures of the contact centre by intervals.

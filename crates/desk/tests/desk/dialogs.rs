@@ -109,7 +109,7 @@ fn what_a_phone_cannot_be_asked_is_accepted_and_told_as_a_failed_operation() {
     for (action, part) in [("ANSWER", call("1001", false)), ("HOLD", call("1001", true)), ("RETRIEVE", held("1001"))] {
         let can = centre_with(&[], std::slice::from_ref(&part));
         let verb = part.verbs[0].clone();
-        let asked = Control::Work { call: 77, verb, with: String::new() };
+        let asked = Control::Work { call: 77, agent: "1001".into(), verb, with: String::new() };
         assert_eq!(doings(put(action, &can)), [asked]);
         let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
         assert_eq!(outcome(put(action, &cannot)), Outcome::Failed, "{action}");
@@ -191,16 +191,16 @@ fn a_call_that_an_agent_makes_says_to_whom_and_how_far_it_is() {
         assert!(consultation.contains(expected), "{expected}: {consultation}");
     }
     let centre = centre_with(&[], &[call("1001", true)]);
-    let consult = Control::Work { call: 77, verb: Verb::Consult, with: "1002".into() };
+    let consult = Control::Work { call: 77, agent: "1001".into(), verb: Verb::Consult, with: "1002".into() };
     assert_eq!(doings(put("CONSULT_CALL", &centre)), [consult]);
-    let press = Control::Work { call: 77, verb: Verb::Press, with: "12#".into() };
+    let press = Control::Work { call: 77, agent: "1001".into(), verb: Verb::Press, with: "12#".into() };
     assert_eq!(doings(put_with("SEND_DTMF", KEYS, &centre)), [press]);
 }
 
 #[test]
 fn a_caller_is_sent_on_and_notes_are_taken() {
     let centre = centre_with(&[], &[call("1001", true)]);
-    let to = Control::Transfer { call: 77, to: "tax & duty".into() };
+    let to = Control::Transfer { call: 77, agent: "1001".into(), to: "tax & duty".into() };
     assert_eq!(doings(put_with("TRANSFER_SST", "<toAddress>tax &amp; duty</toAddress>", &centre)), [to]);
     let note = |inside: &str| {
         let more = format!("<mediaProperties>{inside}</mediaProperties>");
@@ -215,7 +215,7 @@ fn a_caller_is_sent_on_and_notes_are_taken() {
     );
     let values = [("callVariable10", "a b"), ("user.colour", ""), ("wrapUpReason", "sold")];
     let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    assert_eq!(doings(note(&both)), [Control::Note { call: 77, values }]);
+    assert_eq!(doings(note(&both)), [Control::Note { call: 77, agent: "1001".into(), values }]);
     for wrong in [
         // Of another team.
         "<wrapUpReason>no interest/later</wrapUpReason>".to_owned(),
@@ -242,7 +242,10 @@ fn a_call_is_its_agents_alone() {
     );
     refused(ask(Method::Put, "Dialog/77", drop, &supervisor, &centre), 401, ErrorType::AuthorizationFailure);
     let own = account(Role::Agent, "1002");
-    assert_eq!(doings(ask(Method::Put, "Dialog/77", drop, &own, &centre)), [Control::Drop { call: 77 }]);
+    assert_eq!(
+        doings(ask(Method::Put, "Dialog/77", drop, &own, &centre)),
+        [Control::Drop { call: 77, agent: "1002".into() }]
+    );
     for (body, kind) in [
         (drop.replace("1002", "1001"), ErrorType::InvalidInput),
         (drop.replace("<targetMediaAddress>1002</targetMediaAddress>", ""), ErrorType::ParameterMissing),

@@ -80,6 +80,17 @@ impl CallServer {
         }
     }
 
+    /// The call that this agent has. What a desk asks may come when the call is another's by now, whose it is to work on.
+    pub(super) fn of_agent(&self, call: u64, agent: &str) -> Result<CallNo, String> {
+        let no = CallNo(call);
+        let has = self.calls.get(&no).ok_or_else(|| format!("there is no call {call}"))?.agents_side();
+        match has {
+            Some((has, _)) if has == agent => Ok(no),
+            Some((has, _)) => Err(format!("call {call} is agent {has}'s by now, not agent {agent}'s")),
+            None => Err(format!("no agent has call {call}")),
+        }
+    }
+
     /// As if the agent had hung up; one that only rings is not the agent's to drop.
     pub(super) fn drop_dialog(&mut self, shell: &mut Shell, no: CallNo) -> Result<(), String> {
         let call = self.calls.get(&no).ok_or_else(|| format!("there is no call {}", no.0))?;

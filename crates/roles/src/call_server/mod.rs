@@ -420,13 +420,22 @@ impl Role for CallServer {
             Control::Agents => Reply::Agents(self.agent_views(shell)),
             Control::Queues => Reply::Queues(self.queue_views(shell)),
             Control::Dialogs => Reply::Dialogs(self.dialog_views(shell)),
-            Control::Transfer { call, to } => done(self.transfer_dialog(shell, CallNo(call), &to)),
-            Control::Note { call, values } => done(self.note_dialog(shell, CallNo(call), values)),
-            Control::Drop { call } => done(self.drop_dialog(shell, CallNo(call))),
-            Control::Work { call, verb, with } => {
-                self.work(shell, control, CallNo(call), verb, with);
-                return self.route(shell);
+            Control::Transfer { call, agent, to } => {
+                done(self.of_agent(call, &agent).and_then(|no| self.transfer_dialog(shell, no, &to)))
             }
+            Control::Note { call, agent, values } => {
+                done(self.of_agent(call, &agent).and_then(|no| self.note_dialog(shell, no, values)))
+            }
+            Control::Drop { call, agent } => {
+                done(self.of_agent(call, &agent).and_then(|no| self.drop_dialog(shell, no)))
+            }
+            Control::Work { call, agent, verb, with } => match self.of_agent(call, &agent) {
+                Ok(no) => {
+                    self.work(shell, control, no, verb, with);
+                    return self.route(shell);
+                }
+                Err(why) => Reply::Sorry(why),
+            },
             Control::MakeCall { agent, to } => match self.make_call(shell, control, &agent, &to, None) {
                 Ok(()) => return self.route(shell),
                 Err(why) => Reply::Sorry(why),

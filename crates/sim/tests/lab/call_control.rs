@@ -49,13 +49,13 @@ fn dialog(world: &mut World) -> DialogView {
 
 /// Asks for it, and gives what came of it.
 fn work(world: &mut World, verb: Verb) -> Reply {
-    let call = dialog(world).call;
-    outcome(world, Control::Work { call, verb, with: String::new() })
+    let DialogView { call, agent, .. } = dialog(world);
+    outcome(world, Control::Work { call, agent, verb, with: String::new() })
 }
 
-/// The same of one of several calls.
+/// The same of one of several calls of agent 1001's.
 fn work_on(world: &mut World, call: u64, verb: Verb, with: &str) -> Reply {
-    outcome(world, Control::Work { call, verb, with: with.into() })
+    outcome(world, Control::Work { call, agent: "1001".into(), verb, with: with.into() })
 }
 
 fn make_call(world: &mut World, to: &str) -> Reply {
@@ -204,7 +204,10 @@ fn a_desk_has_the_phone_hold_and_take_back_by_telling_it() {
     is_held(&mut world);
     assert!(matches!(work(&mut world, Verb::Hold), Reply::Sorry(_)), "held already");
     let call = dialog(&mut world).call;
-    assert!(matches!(world.ask("cvp1", Control::Transfer { call, to: "sales".into() }), Reply::Sorry(_)));
+    assert!(matches!(
+        world.ask("cvp1", Control::Transfer { call, agent: "1001".into(), to: "sales".into() }),
+        Reply::Sorry(_)
+    ));
     assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
     world.run(S);
     is_talking(&mut world);
@@ -266,7 +269,7 @@ fn hanging_up_while_held_ends_everything() {
             match who {
                 "desk" => {
                     let call = dialog(&mut world).call;
-                    assert_eq!(world.ask("cvp1", Control::Drop { call }), Reply::Done);
+                    assert_eq!(world.ask("cvp1", Control::Drop { call, agent: "1001".into() }), Reply::Done);
                 }
                 node => world.hang_up(node),
             }
@@ -479,7 +482,7 @@ fn an_agent_calls_somebody_from_the_desk() {
     assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
     world.run(S);
     let call = dialog(&mut world).call;
-    assert_eq!(world.ask("cvp1", Control::Drop { call }), Reply::Done);
+    assert_eq!(world.ask("cvp1", Control::Drop { call, agent: "1001".into() }), Reply::Done);
     world.run(S);
     let Reply::Agents(agents) = world.ask("cvp1", Control::Agents) else { panic!("agents") };
     let agent = agents.iter().find(|agent| agent.id == "1001").expect("the agent");
@@ -570,7 +573,7 @@ fn a_consultation_ends_in_every_other_way() {
                 assert_eq!(reply, Reply::Done, "{way}: {}", world.ladder());
                 let (_, other) = consulting(&mut world);
                 match way {
-                    "drop" => drop(world.ask("cvp1", Control::Drop { call: other.call })),
+                    "drop" => drop(world.ask("cvp1", Control::Drop { call: other.call, agent: "1001".into() })),
                     "callee" => world.hang_up("phone1002"),
                     _ => world.hang_up("carrier"),
                 }
@@ -582,7 +585,7 @@ fn a_consultation_ends_in_every_other_way() {
             let other = dialog(&mut world);
             assert_eq!((other.beside, other.outgoing), (None, Some(Outward::Connected)));
             assert_eq!(state(&mut world, "1001"), "TALKING");
-            drop(world.ask("cvp1", Control::Drop { call: other.call }));
+            drop(world.ask("cvp1", Control::Drop { call: other.call, agent: "1001".into() }));
             world.run(S);
             assert_eq!(state(&mut world, "1001"), "READY");
         } else {

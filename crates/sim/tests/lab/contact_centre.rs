@@ -177,16 +177,22 @@ fn a_desk_sees_its_call_ring_and_connect_and_hangs_it_up() {
     assert_eq!((dialog.agent.as_str(), dialog.extension.as_str(), dialog.connected), ("1001", "1001", false));
     assert_eq!((dialog.dialled.as_str(), dialog.queue.as_deref()), ("6016", Some("sales")));
     // One that rings is not dropped: the phone is the agent's to answer or not.
-    assert!(matches!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Sorry(_)));
+    assert!(matches!(
+        world.ask("cvp1", Control::Drop { call: dialog.call, agent: dialog.agent.clone() }),
+        Reply::Sorry(_)
+    ));
     world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
     let talking = dialogs(&mut world);
     assert!(talking[0].connected && talking[0].call == dialog.call && talking[0].since_ms >= dialog.since_ms);
-    assert_eq!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Done);
+    assert_eq!(world.ask("cvp1", Control::Drop { call: dialog.call, agent: dialog.agent.clone() }), Reply::Done);
     world.run(2 * S);
     assert!(world.saw("cvp1", "cube1", "BYE") && world.saw("cvp1", "cucm1", "BYE"), "both sides are told");
     assert_eq!(dialogs(&mut world), []);
     assert_eq!(state(&mut world, "1001"), "READY");
-    assert!(matches!(world.ask("cvp1", Control::Drop { call: dialog.call }), Reply::Sorry(_)));
+    assert!(matches!(
+        world.ask("cvp1", Control::Drop { call: dialog.call, agent: dialog.agent.clone() }),
+        Reply::Sorry(_)
+    ));
 }
 
 #[test]
@@ -206,10 +212,14 @@ fn a_caller_whom_an_agent_sends_on_hears_music_and_reaches_the_next_one_with_the
     to_the_queue(&mut world);
     world.until(15 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
     let call = dialogs(&mut world)[0].call;
+    let agent = || "1001".to_owned();
     let values = [("wrapUpReason".to_owned(), "sold".to_owned())].into();
-    assert_eq!(world.ask("cvp1", Control::Note { call, values }), Reply::Done);
-    assert!(matches!(world.ask("cvp1", Control::Transfer { call, to: "none".into() }), Reply::Sorry(_)));
-    assert_eq!(world.ask("cvp1", Control::Transfer { call, to: "tax".into() }), Reply::Done);
+    assert_eq!(world.ask("cvp1", Control::Note { call, agent: agent(), values }), Reply::Done);
+    assert!(matches!(
+        world.ask("cvp1", Control::Transfer { call, agent: agent(), to: "none".into() }),
+        Reply::Sorry(_)
+    ));
+    assert_eq!(world.ask("cvp1", Control::Transfer { call, agent: agent(), to: "tax".into() }), Reply::Done);
     world.run(3 * S);
     // The first agent is free again, the caller waits: nobody serves the other queue yet.
     assert_eq!(state(&mut world, "1001"), "READY");

@@ -222,19 +222,19 @@ fn calls_that_were_held_made_and_brought_together_are_proved_by_their_passports(
         other => panic!("dialogs, not {other:?}"),
     };
     let call = calls(&mut world)[0];
-    let work = |verb, with: &str| Control::Work { call, verb, with: with.into() };
+    let work = |agent: &str, verb, with: &str| Control::Work { call, agent: agent.into(), verb, with: with.into() };
     for verb in [Verb::Hold, Verb::Retrieve] {
-        done(&mut world, work(verb, ""));
+        done(&mut world, work("1001", verb, ""));
     }
-    done(&mut world, work(Verb::Consult, "1002"));
+    done(&mut world, work("1001", Verb::Consult, "1002"));
     let other = calls(&mut world)[1];
     // The consultation is held and taken back as well.
     for verb in [Verb::Hold, Verb::Retrieve] {
-        done(&mut world, Control::Work { call: other, verb, with: String::new() });
+        done(&mut world, Control::Work { call: other, agent: "1001".into(), verb, with: String::new() });
     }
-    done(&mut world, work(Verb::Complete, ""));
+    done(&mut world, work("1001", Verb::Complete, ""));
     for verb in [Verb::Hold, Verb::Retrieve] {
-        done(&mut world, work(verb, ""));
+        done(&mut world, work("1002", verb, ""));
     }
     world.hang_up("carrier");
     world.run(40 * S);

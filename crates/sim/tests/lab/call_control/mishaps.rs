@@ -69,7 +69,7 @@ fn a_consultation_is_not_handed_on_with_the_caller() {
     world.run(S);
     assert_eq!(work_on(&mut world, call, Verb::Retrieve, ""), Reply::Done);
     world.run(S);
-    assert_eq!(world.ask("cvp1", Control::Transfer { call, to: "sales".into() }), Reply::Done);
+    assert_eq!(world.ask("cvp1", Control::Transfer { call, agent: "1001".into(), to: "sales".into() }), Reply::Done);
     world.run(5 * S);
     let left = dialog(&mut world);
     assert_eq!((left.call, left.beside, left.agent.as_str()), (other.call, None, "1001"), "{}", world.ladder());
@@ -77,6 +77,35 @@ fn a_consultation_is_not_handed_on_with_the_caller() {
     assert_eq!(work(&mut world, Verb::Retrieve), Reply::Done);
     world.hang_up("phone1002");
     world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}
+
+/// What a desk asked while it still had the call does nothing to the call of who has it now.
+#[test]
+fn what_an_agent_asked_of_a_call_is_not_done_to_the_next_agents() {
+    let mut world = lab(32, Sound::still(), true, Some(S));
+    to_the_agent(&mut world);
+    let call = dialog(&mut world).call;
+    assert_eq!(work_on(&mut world, call, Verb::Consult, "1002"), Reply::Done);
+    world.run(S);
+    assert_eq!(work_on(&mut world, call, Verb::Complete, ""), Reply::Done);
+    world.run(2 * S);
+    assert_eq!(dialog(&mut world).agent, "1002");
+    let agent = || "1001".to_owned();
+    for late in [
+        Control::Work { call, agent: agent(), verb: Verb::Hold, with: String::new() },
+        Control::Drop { call, agent: agent() },
+        Control::Transfer { call, agent: agent(), to: "sales".into() },
+        Control::Note { call, agent: agent(), values: [("callVariable1".to_owned(), "x".to_owned())].into() },
+    ] {
+        refused(&world.ask("cvp1", late), "agent 1002's by now");
+    }
+    world.run(2 * S);
+    let now = dialog(&mut world);
+    assert!(now.connected && !now.held && now.notes.is_empty(), "{now:?}");
+    assert_eq!(hears(&mut world), "127.18.133.74");
+    let agent = now.agent;
+    assert_eq!(world.ask("cvp1", Control::Drop { call, agent }), Reply::Done);
     nothing_is_left(&mut world);
 }
 
@@ -117,7 +146,7 @@ fn a_call_server_that_starts_again_while_two_are_brought_together_leaves_nobody_
         let call = dialog(&mut world).call;
         assert_eq!(work_on(&mut world, call, Verb::Consult, "1002"), Reply::Done);
         world.run(S);
-        world.control("cvp1", Control::Work { call, verb: Verb::Complete, with: String::new() });
+        world.control("cvp1", Control::Work { call, agent: "1001".into(), verb: Verb::Complete, with: String::new() });
         world.run(Duration::from_millis(after_ms));
         start_again(&mut world);
         // They agree anew; or the call is over, when what the other had answered was never acknowledged (RFC 3261 §13.3.1.4).
