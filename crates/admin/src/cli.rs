@@ -264,6 +264,18 @@ pub enum Trust {
         #[arg(long)]
         key: Option<PathBuf>,
     },
+    /// Before a change: which phones would lose trust by it, and why, from what each holds. Nothing is changed. Exit
+    /// status 1 if anyone would be lost.
+    Rehearse {
+        /// `renew callmanager|tvs|capf|tftp|itlrecovery|ca`, `mixed-mode on|off`, `remove-root ca|capf|capf.previous`.
+        #[arg(required = true, num_args = 1..)]
+        change: Vec<String>,
+        /// Which call manager, where a site has several.
+        #[arg(long)]
+        node: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -80,7 +80,12 @@ fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::E
             })
         }
         Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
-        Persist::Registration { line, state } => store.put_registration(node, line, state.as_deref()),
+        Persist::Registration { line, state } => {
+            if state.is_some() {
+                store.put_line_registered(node, line, now_ms())?;
+            }
+            store.put_registration(node, line, state.as_deref())
+        }
         Persist::Agent { id, state } => store.put_agent_state(node, id, state),
         Persist::Interval(figures) => {
             store.put_figures(node, &Figures { begins_ms: figures.begins_ms, figures: json(figures) })

@@ -21,7 +21,8 @@ pub struct Services {
     pub also: Vec<Certificate>,
     pub capf: Certificate,
     pub tvs: Certificate,
-    /// What of the services was renewed, with what it was for: phones that know it still find it.
+    /// What of the services was renewed, with what it was for: phones that know it still find it. And what is announced:
+    /// phones learn of it before it is shown.
     pub before: Vec<(Certificate, Function)>,
     /// SHA-512 unless phones of the oldest kind are to be served.
     pub digest: Digest,
@@ -38,10 +39,8 @@ impl Services {
             let of_it = self.before.iter().filter(move |(_, function)| *function == wanted);
             of_it.map(|(certificate, function)| (certificate, *function))
         };
-        let mut all = vec![
-            (self.recovery.certificate(), Function::Sast),
-            (self.call_manager.certificate(), Function::CallManagerAndTftp),
-        ];
+        let mut all = vec![(self.recovery.certificate(), Function::Sast)];
+        all.push((self.call_manager.certificate(), Function::CallManagerAndTftp));
         all.extend(before(Function::CallManagerAndTftp));
         for tls in std::iter::once(&self.tls).chain(&self.also) {
             all.extend([(tls, Function::CallManagerAndTftp), (tls, Function::Tftp)]);

@@ -27,6 +27,15 @@ pub enum Outcome {
 }
 
 impl Holding {
+    /// What a phone is known to hold. Nothing is verified: it was when it was taken.
+    pub fn of(lists: impl IntoIterator<Item = TrustList>) -> Holding {
+        let mut holding = Holding::default();
+        for list in lists {
+            holding.put(list);
+        }
+        holding
+    }
+
     pub fn list(&self, kind: Kind) -> Option<&TrustList> {
         match kind {
             Kind::Ctl => self.ctl.as_ref(),

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Command::Ladder { caller, output, names } => command::ladder::run(&data, &caller, &output, &names),
         Command::Reload { node } => command::cert::reload(&data, node.as_deref()),
         Command::Drain { node } => command::agent::drain(&data, &node),
-        Command::Trust(trust) => command::trust::run(trust),
+        Command::Trust(trust) => command::trust::run(&data, trust),
         Command::Capf(capf) => command::enrol::run(capf),
         Command::Tvs(tvs) => command::enrol::query(tvs),
         Command::Utils { words, node } => command::trust::utils(&data, &words, node.as_deref()),

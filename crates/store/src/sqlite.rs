@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_figures.sql"),
     include_str!("migrations/0004_accounts.sql"),
     include_str!("migrations/0005_certificates.sql"),
+    include_str!("migrations/0006_phones.sql"),
 ];
 
 pub struct Sqlite {

@@ -118,6 +118,7 @@ impl Authority {
                     self.server.issued(session, outcome, now());
                 }
                 Output::Event(Event::Done { device, operation }) => {
+                    self.shared.book.heard(&device, phones::Contact::Enrolment);
                     tracing::info!(device, %operation, "certificate operation done");
                 }
                 // The session that it is about is closed next.

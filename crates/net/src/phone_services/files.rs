@@ -53,7 +53,12 @@ fn answer(request: &Request<Incoming>, asker: &Asker, remote: SocketAddr, shared
         return plain(StatusCode::BAD_REQUEST, b"a path that is no UTF-8\n".to_vec());
     };
     match shared.station.file(&name, asker, SystemTime::now()) {
-        Ok(Ok(octets)) => plain(StatusCode::OK, octets),
+        Ok(Ok(octets)) => {
+            if *request.method() == Method::GET {
+                shared.book.given(&name, asker, &octets);
+            }
+            plain(StatusCode::OK, octets)
+        }
         Ok(Err(NoFile::NotFound(_))) => plain(StatusCode::NOT_FOUND, b"no such file\n".to_vec()),
         Ok(Err(no)) => {
             shared.refuse(remote, "HTTP", "403 Forbidden", "a file that is the asker's", &no.to_string());
@@ -129,6 +134,8 @@ async fn send(request: tftp::Request, local: SocketAddr, remote: SocketAddr, sha
     };
     let began = Instant::now();
     let now = || began.elapsed().as_millis() as u64;
+    // Firmware is large and no list.
+    let given = phones::config::Asked::of(request.file.trim_start_matches('/')).map(|_| file.clone());
     let mut transfer = Transfer::new(&request, file, now());
     let mut room = [0; 1024];
     while transfer.state() == State::Sending {
@@ -140,6 +147,9 @@ async fn send(request: tftp::Request, local: SocketAddr, remote: SocketAddr, sha
             Ok(received) => transfer.handle(room.get(..received?).unwrap_or_default(), now()),
             Err(_) => transfer.tick(now()),
         }
+    }
+    if let (State::Done, Some(file)) = (transfer.state(), given) {
+        shared.book.given(&request.file, &Asker::Anyone, &file);
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 mod authority;
 mod clients;
 mod files;
+mod ledger;
+mod rehearsal;
 mod station;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use trust::Refusal;
 use trust::tls::{ClientCertificate, Versions};
 
 pub use clients::{Enrolled, ask_tvs, enrol};
+pub use rehearsal::Rehearsed;
 pub use station::{Asker, NoFile, Station};
 
 /// A peer that has not finished its handshake by now is let go.
@@ -48,6 +51,7 @@ pub(crate) struct Shared {
     node: String,
     station: Station,
     keys: store::PhoneKeys,
+    book: ledger::Book,
     refusals: Refusals,
 }
 
@@ -108,7 +112,9 @@ impl PhoneServices {
     ) -> anyhow::Result<Option<PhoneServices>> {
         let Some(station) = Station::open(dir, site, node)? else { return Ok(None) };
         station.refresh(SystemTime::now())?;
-        let shared = Arc::new(Shared { node: node.name.clone(), station, keys: dir.phone_keys(&node.name)?, refusals });
+        let keys = dir.phone_keys(&node.name)?;
+        let book = ledger::Book::open(dir.store()?, &node.name, station.devices())?;
+        let shared = Arc::new(Shared { node: node.name.clone(), station, keys, book, refusals });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let identity = dir.identity(&node.name)?;
         let versions = Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") };
@@ -149,6 +155,7 @@ impl PhoneServices {
                 .with_context(|| format!("TFTP for phones: cannot listen on {address}"))?;
             local.push(("TFTP", socket.local_addr()?));
             tokio::spawn(files::tftp(socket, shared.clone(), stopped.clone()));
+            tokio::spawn(ledger::keep(shared.clone(), stopped.clone()));
             anyhow::Ok(())
         })?;
         for (service, address) in &local {
@@ -182,6 +189,7 @@ impl PhoneServices {
     pub fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.thread.join();
+        self.shared.book.keep(&self.shared.node);
     }
 }
 

@@ -151,8 +151,17 @@ impl Station {
         self.manager.phones.iter().map(with).collect()
     }
 
+    /// Names of the phones.
+    pub fn devices(&self) -> impl Iterator<Item = String> {
+        self.manager.phones.iter().map(|phone| phone.name.clone())
+    }
+
     pub fn settings(&self) -> &PhoneServices {
         &self.settings
+    }
+
+    pub(super) fn into_services(self) -> Services {
+        self.services
     }
 
     pub fn services(&self) -> &Services {

@@ -297,3 +297,35 @@ fn the_mode_changes_and_phones_take_the_list() {
         assert_eq!(bare, stubs);
     }
 }
+
+/// What phones were given outlasts the process, and is what a rehearsal judges by.
+#[test]
+fn what_a_phone_was_given_is_known_after_a_restart_and_rehearsed() {
+    use phones::{Change, Contact, How, Loss, Mode, Verdict, Which};
+    let mut lab = Lab::start(8);
+    let phone = lab.phone();
+    wait(enrol(lab.at(3804), &pinned(&phone, Function::Capf), plan(DEVICE, ""))).unwrap();
+    let ours = phone.certificates(Function::Sast)[0].clone();
+    wait(ask_tvs(lab.at(2445), &pinned(&phone, Function::Tvs), DEVICE, &ours)).unwrap();
+    // Neither a stranger's list nor half of one is anything that a phone of ours holds.
+    lab.tftp("ITLSEP999999999999.tlv").unwrap();
+    lab.dir.store().unwrap().put_line_registered("cucm1", "1001", 1_795_392_000_000).unwrap();
+    lab.restart();
+    let site = lab.dir.site().unwrap();
+    let rehearse = |change: Change| {
+        let all = Station::rehearse(&lab.dir, &site, &site.nodes[0], &change, SystemTime::now()).unwrap().unwrap();
+        assert_eq!(all.iter().map(|phone| phone.device.as_str()).collect::<Vec<_>>(), [DEVICE, OTHER]);
+        all
+    };
+    let all = rehearse(Change::Renew(Which::Tvs));
+    let held = &all[0].held;
+    assert_eq!(all[0].verdict, Verdict::Keeps(How::ByNewLists));
+    assert_eq!(held.itl.as_ref().unwrap().digest, phones::list_digest(phone.list(phones::Kind::Itl).unwrap().octets()));
+    let kinds: Vec<Contact> = held.contacts.keys().copied().collect();
+    assert_eq!(kinds, [Contact::File, Contact::TrustVerification, Contact::Enrolment, Contact::Registration]);
+    assert!(all[0].lsc.as_ref().is_some_and(|lsc| lsc.is_named(DEVICE)));
+    assert_eq!(all[1].verdict, Verdict::Unknown, "it never asked for a list of its own");
+    let all = rehearse(Change::SetMode(Mode::NonSecure));
+    assert_eq!(all[0].verdict, Verdict::Lost(vec![Loss::NoSecurity]));
+    assert_eq!(lab.station().mode(), Mode::Mixed, "a rehearsal changes nothing");
+}

@@ -20,7 +20,11 @@ pub(super) async fn serve(
     loop {
         while let Some(request) = framer.next_message() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            let answer = directory.answer(&request?, now as i64)?;
+            let request = request?;
+            if let Some(device) = request.device() {
+                shared.book.heard(device, phones::Contact::TrustVerification);
+            }
+            let answer = directory.answer(&request, now as i64)?;
             stream.write_all(&answer.octets()).await?;
             stream.flush().await?;
         }

@@ -69,6 +69,13 @@ impl Asked {
     }
 }
 
+/// Whose list a file's name asks for: `CTLSEP<MAC>.tlv` is one phone's; `CTLFile.tlv` is every phone's, and so nobody's.
+pub fn whose_list(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("ext_").unwrap_or(name);
+    let device = rest.strip_prefix("CTL").or_else(|| rest.strip_prefix("ITL"))?.strip_suffix(".tlv")?;
+    (device != "File" && is_device(device)).then_some(device)
+}
+
 /// Any name that a site gives a phone: a file's name must not be a path.
 fn is_device(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))

@@ -33,6 +33,14 @@ impl Directory {
         }
     }
 
+    /// Whether this very certificate is vouched for, for this, at `now` (seconds since 1970).
+    pub fn vouches(&self, certificate: &Certificate, function: Function, now: i64) -> bool {
+        let (from, until) = certificate.validity();
+        let known =
+            |(known, functions): &(Certificate, Vec<Function>)| known == certificate && functions.contains(&function);
+        (from..=until).contains(&now) && self.entries.iter().any(known)
+    }
+
     /// The answer to a request at `now` (seconds since 1970). An expired certificate is vouched for by nobody.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `ringfence trust inspect`, `show ctl`, `show itl`, `ringfence utils ctl …`
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,20 +9,27 @@ use admin::cli::Trust;
 use anyhow::{Context, bail};
 use net::Station;
 use phones::{Certificate, Dialogue, Kind, Mode, Step, inspect};
+use site::{Node, Role, Site};
 use store::DataDir;
 
 use super::Outcome;
 
-pub(crate) fn run(trust: Trust) -> Outcome {
-    let Trust::Inspect { file, certificates, key } = trust;
-    let octets = read(&file)?;
+pub(crate) fn run(data: &Path, trust: Trust) -> Outcome {
+    match trust {
+        Trust::Inspect { file, certificates, key } => inspect_file(&file, &certificates, key.as_deref()),
+        Trust::Rehearse { change, node, json } => super::rehearse::run(data, &change, node.as_deref(), json),
+    }
+}
+
+fn inspect_file(file: &Path, certificates: &[PathBuf], key: Option<&Path>) -> Outcome {
+    let octets = read(file)?;
     let mut all = Vec::new();
-    for path in &certificates {
+    for path in certificates {
         all.extend(Certificate::read_all(&read(path)?).with_context(|| format!("in {}", path.display()))?);
     }
-    let key = key.map(|path| read(&path)).transpose()?.map(|pem| String::from_utf8_lossy(&pem).into_owned());
+    let key = key.map(read).transpose()?.map(|pem| String::from_utf8_lossy(&pem).into_owned());
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64;
-    let found = inspect(&octets, &modified(&file)?, &all, key.as_deref(), now);
+    let found = inspect(&octets, &modified(file)?, &all, key.as_deref(), now);
     print!("{}", found.text);
     Ok(if found.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -105,11 +112,16 @@ pub(crate) fn utils(data: &Path, words: &[String], node: Option<&str>) -> Outcom
 fn station(data: &Path, node: Option<&str>) -> anyhow::Result<Station> {
     let dir = DataDir::open(data)?;
     let site = dir.site()?;
+    let row = server_of_phones(&site, node)?;
+    Station::open(&dir, &site, row)?.with_context(|| format!("{} serves no phones", row.name))
+}
+
+/// The call manager that serves phones, or the one of several that is named.
+pub(super) fn server_of_phones<'a>(site: &'a Site, node: Option<&str>) -> anyhow::Result<&'a Node> {
     let mut found = None;
-    for row in site.nodes.iter().filter(|row| node.is_none_or(|name| name == row.name)) {
-        if let Some(station) = Station::open(&dir, &site, row)?
-            && found.replace(station).is_some()
-        {
+    let serves = |row: &&Node| matches!(&row.role, Role::CallManager(manager) if manager.phone_services.is_some());
+    for row in site.nodes.iter().filter(|row| node.is_none_or(|name| name == row.name)).filter(serves) {
+        if found.replace(row).is_some() {
             bail!("several call managers serve phones: say which one with --node");
         }
     }
