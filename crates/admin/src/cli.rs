@@ -276,6 +276,30 @@ pub enum Trust {
         #[arg(long)]
         json: bool,
     },
+    /// Take a change out in rings of phones: lists that tell of it go to a few, then to more, then to all; it stops by
+    /// itself when phones do not come back in time, and is made for good when all are back.
+    Roll {
+        /// `renew callmanager|tvs|capf`, `mixed-mode on|off`; or of the one on its way `status`, `resume`, `abandon`.
+        #[arg(required = true, num_args = 1..)]
+        words: Vec<String>,
+        /// How many of a hundred phones are in each ring with those before it; the rest follows.
+        #[arg(long, default_value = "1,10")]
+        rings: String,
+        /// How long the phones of a ring have to come back.
+        #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+        within: u64,
+        /// `resume`: nobody waits any more for the phones that are missing.
+        #[arg(long)]
+        leave_behind: bool,
+        /// Begin, though the rehearsal says that phones would be lost.
+        #[arg(long)]
+        dangerous_lose_phones: bool,
+        /// Which call manager, where a site has several.
+        #[arg(long)]
+        node: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

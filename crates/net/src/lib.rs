@@ -29,7 +29,9 @@ pub use credentials::LiveTls;
 pub use errands::Errand;
 pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};
-pub use phone_services::{Asker, Enrolled, NoFile, PhoneServices, Rehearsed, Station, ask_tvs, enrol};
+pub use phone_services::{
+    Asker, Enrolled, NoFile, PhoneServices, Rehearsed, RollOrder, Rolls, Station, ask_tvs, enrol,
+};
 pub use process::{PhoneStart, Process};
 pub use secure_phone::{Provisioned, SecurePhone};
 pub use shown::{Connection, Connections, TraceEntry};

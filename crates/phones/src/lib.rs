@@ -19,6 +19,7 @@ mod list;
 mod mixed_mode;
 pub mod provisioning;
 mod rehearsal;
+mod roll;
 mod signed;
 #[cfg(test)]
 mod test_keys;
@@ -37,5 +38,6 @@ pub use inspect::{Inspected, inspect};
 pub use list::{Field, Function, Kind, Layout, ListSpec, Record, TrustList, show};
 pub use mixed_mode::{Cluster, Command, Dialogue, Effect, Mode, Step};
 pub use rehearsal::{Change, How, Known, Loss, Proof, Root, Standing, Verdict, Which, rehearse};
+pub use roll::{Roll, State as RollState, Terms};
 pub use signed::{SignedFile, sign_file};
 pub use trusting::{Holding, Outcome};

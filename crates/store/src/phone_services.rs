@@ -3,6 +3,8 @@
 //! Self-signed, because phones trust certificates and not chains; RSA, because phones verify nothing else. They are made
 //! once, all or none.
 
+mod announced;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -95,16 +97,28 @@ impl DataDir {
     /// misses both would know nobody who could tell it of either.
     pub fn renew_phone_key(&self, node: &str, which: &str, now: SystemTime) -> anyhow::Result<trust::CertificateFacts> {
         let site = self.site()?;
+        let row = site.node(node).with_context(|| format!("there is no node `{node}` in the site"))?;
+        let _lock = self.lock()?;
+        let (file, word, is_authority) = self.may_renew(node, which, now)?;
+        let made = self_signed(&site.name, &request(&site, row, word, now), is_authority)?;
+        self.put_phone_key(node, file, &made)?;
+        Ok(made.facts().clone())
+    }
+
+    /// Its row, if phones would come through its renewal.
+    fn may_renew(
+        &self,
+        node: &str,
+        which: &str,
+        now: SystemTime,
+    ) -> anyhow::Result<(&'static str, &'static str, bool)> {
         let found = KEYS.iter().find(|(file, word, _)| *file == which || word.eq_ignore_ascii_case(which));
-        let (file, word, is_authority) =
-            *found.with_context(|| format!("`{which}`: expected callmanager, tvs or capf"))?;
+        let row = *found.with_context(|| format!("`{which}`: expected callmanager, tvs or capf"))?;
         ensure!(
-            file != "recovery",
+            row.0 != "recovery",
             "ITLRecovery is what phones know every list by: renewed, it would orphan each phone that has not fetched a list in \
              between. It is good for ten years; renew callmanager, tvs and capf instead, one after the other"
         );
-        let row = site.node(node).with_context(|| format!("there is no node `{node}` in the site"))?;
-        let _lock = self.lock()?;
         let folder = self.phones_folder(node).join("keys");
         let keys = self.phone_keys(node)?;
         for (other, held) in [("callmanager", &keys.call_manager), ("tvs", &keys.tvs), ("capf", &keys.capf)] {
@@ -112,13 +126,18 @@ impl DataDir {
             let until = held.facts().not_before + (CLOCK_SKEW + CATCH_UP).as_secs() as i64;
             let at = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
             ensure!(
-                other == file || !renewed || at >= until,
+                other == row.0 || !renewed || at >= until,
                 "{other} of {node} was renewed less than 14 days ago, and phones that were off since know neither: a phone needs \
                  one that it knows to hear of the other. Renew {which} {} days from now",
                 (until - at) / 86_400 + 1
             );
         }
-        let made = self_signed(&site.name, &request(&site, row, word, now), is_authority)?;
+        Ok(row)
+    }
+
+    /// The lock is held by who calls.
+    fn put_phone_key(&self, node: &str, file: &str, made: &Identity) -> anyhow::Result<()> {
+        let folder = self.phones_folder(node).join("keys");
         let held = read_pair(&folder, file)?;
         let put =
             |ending: &str, text: &str| files::write_private(&folder.join(format!("{file}.{ending}")), text.as_bytes());
@@ -127,8 +146,7 @@ impl DataDir {
         put("new", &format!("{}{}", made.key_pem(), made.chain_pem()))?;
         put("key", &made.key_pem())?;
         put("pem", &made.chain_pem())?;
-        files::remove_durably(&folder.join(format!("{file}.new")))?;
-        Ok(made.facts().clone())
+        Ok(files::remove_durably(&folder.join(format!("{file}.new")))?)
     }
 
     pub(crate) fn init_phone_keys(
@@ -217,7 +235,7 @@ mod tests {
     use super::*;
     use crate::test_folder::Folder;
 
-    const SITE: &str = r#"
+    pub(super) const SITE: &str = r#"
 name = "lab"
 domain = "lab.example"
 [[node]]

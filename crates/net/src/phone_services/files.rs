@@ -52,7 +52,7 @@ fn answer(request: &Request<Incoming>, asker: &Asker, remote: SocketAddr, shared
     let Some(name) = unescape(request.uri().path()) else {
         return plain(StatusCode::BAD_REQUEST, b"a path that is no UTF-8\n".to_vec());
     };
-    match shared.station.file(&name, asker, SystemTime::now()) {
+    match shared.station.file(&name, asker, shared.edition(&name, asker), SystemTime::now()) {
         Ok(Ok(octets)) => {
             if *request.method() == Method::GET {
                 shared.book.given(&name, asker, &octets);
@@ -120,7 +120,8 @@ async fn send(request: tftp::Request, local: SocketAddr, remote: SocketAddr, sha
     // A transfer has a port of its own (RFC 1350 §4), from which alone the client takes packets.
     let socket = UdpSocket::bind(SocketAddr::new(local.ip(), 0)).await?;
     socket.connect(remote).await?;
-    let file = match shared.station.file(&request.file, &Asker::Anyone, SystemTime::now())? {
+    let edition = shared.edition(&request.file, &Asker::Anyone);
+    let file = match shared.station.file(&request.file, &Asker::Anyone, edition, SystemTime::now())? {
         Ok(file) => file,
         Err(NoFile::NotFound(_)) => {
             socket.send(&tftp::error(Refusal::NotFound, "no such file")).await?;

@@ -1,7 +1,8 @@
-//! What phones hold, written down as they are given it: in memory at once, in the store once a second.
+//! What phones hold, written down as they are given it: in memory at once, in the store once a second; and then a roll
+//! is looked at, which goes by it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use phones::config::{Asked, whose_list};
 use phones::{Contact, Held, Kind, Ledger, News};
@@ -105,6 +106,12 @@ pub(super) async fn keep(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>
         }
         let shared = shared.clone();
         // A write waits for the disk, and phones shall not.
-        let _ = tokio::task::spawn_blocking(move || shared.book.keep(&shared.node)).await;
+        let tended = tokio::task::spawn_blocking(move || {
+            shared.book.keep(&shared.node);
+            shared.tend_roll(SystemTime::now())
+        });
+        if let Ok(Err(error)) = tended.await {
+            tracing::error!(error = %format!("{error:#}"), "a roll could not go on; it is tried again");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod clients;
 mod files;
 mod ledger;
 mod rehearsal;
+mod rolling;
 mod station;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use trust::tls::{ClientCertificate, Versions};
 
 pub use clients::{Enrolled, ask_tvs, enrol};
 pub use rehearsal::Rehearsed;
+pub use rolling::{RollOrder, Rolls};
 pub use station::{Asker, NoFile, Station};
 
 /// A peer that has not finished its handshake by now is let go.
@@ -52,6 +54,7 @@ pub(crate) struct Shared {
     station: Station,
     keys: store::PhoneKeys,
     book: ledger::Book,
+    rolling: rolling::Rolling,
     refusals: Refusals,
 }
 
@@ -110,11 +113,13 @@ impl PhoneServices {
         node: &Node,
         refusals: Refusals,
     ) -> anyhow::Result<Option<PhoneServices>> {
+        Rolls::of(dir, site, node).settle()?;
         let Some(station) = Station::open(dir, site, node)? else { return Ok(None) };
         station.refresh(SystemTime::now())?;
         let keys = dir.phone_keys(&node.name)?;
         let book = ledger::Book::open(dir.store()?, &node.name, station.devices())?;
-        let shared = Arc::new(Shared { node: node.name.clone(), station, keys, book, refusals });
+        let rolling = rolling::Rolling::open(Rolls::of(dir, site, node), &station, SystemTime::now())?;
+        let shared = Arc::new(Shared { node: node.name.clone(), station, keys, book, rolling, refusals });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let identity = dir.identity(&node.name)?;
         let versions = Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") };

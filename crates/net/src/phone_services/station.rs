@@ -77,6 +77,14 @@ pub enum NoFile {
     Anothers { file: String, owner: String, asker: String },
 }
 
+/// Which of two states of trust a phone is served: the one in force, or the one that a roll takes it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    InForce,
+    /// With the mode that it brings.
+    Next(Mode),
+}
+
 /// A phone's row as it is kept, with what was ordered when it was.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -186,11 +194,71 @@ impl Station {
 
     /// The list in force, if there is one.
     pub fn list(&self, kind: Kind) -> Option<TrustList> {
-        TrustList::parse(&fs::read(self.list_file(kind)).ok()?).ok()
+        self.list_of(kind, Edition::InForce)
     }
 
     pub fn list_file(&self, kind: Kind) -> PathBuf {
         self.folder.join(kind.file_name())
+    }
+
+    fn file_of(&self, kind: Kind, edition: Edition) -> PathBuf {
+        match edition {
+            Edition::InForce => self.list_file(kind),
+            Edition::Next(_) => self.folder.join("next").join(kind.file_name()),
+        }
+    }
+
+    fn list_of(&self, kind: Kind, edition: Edition) -> Option<TrustList> {
+        TrustList::parse(&fs::read(self.file_of(kind, edition)).ok()?).ok()
+    }
+
+    /// The list that a roll takes phones to.
+    pub(super) fn next_list(&self, kind: Kind) -> Option<TrustList> {
+        self.list_of(kind, Edition::Next(Mode::Mixed))
+    }
+
+    /// Writes the lists that a roll takes phones to, from `services`, which tell of what is to come.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn write_next(&self, services: &Services, mode: Mode, now: SystemTime) -> anyhow::Result<()> {
+        fs::create_dir_all(self.folder.join("next"))?;
+        for kind in [Kind::Itl, Kind::Ctl] {
+            if kind == Kind::Ctl && mode == Mode::NonSecure && !self.list_file(kind).exists() {
+                continue;
+            }
+            let list = services.list(kind, mode, self.timestamp(kind, now))?;
+            let file = self.file_of(kind, Edition::Next(mode));
+            store::write_private(&file, list.octets()).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The roll is over. What is in force is newer than what it brought.
+    ///
+    /// # Errors
+    /// The folder cannot be removed.
+    pub(super) fn drop_next(&self) -> anyhow::Result<()> {
+        let folder = self.folder.join("next");
+        if folder.exists() { Ok(fs::remove_dir_all(folder)?) } else { Ok(()) }
+    }
+
+    /// Writes the lists in force anew, newer than any that a phone was given.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn supersede(&self, now: SystemTime) -> anyhow::Result<()> {
+        for kind in [Kind::Itl, Kind::Ctl].into_iter().filter(|kind| self.list_file(*kind).exists()) {
+            self.write(kind, self.mode(), now)?;
+        }
+        Ok(())
+    }
+
+    /// Never older than what phones hold, whatever became of this host's clock.
+    fn timestamp(&self, kind: Kind, now: SystemTime) -> u32 {
+        let held = [self.list(kind), self.next_list(kind)].into_iter().flatten();
+        let newest = held.map(|list| list.header().timestamp).max().unwrap_or(0);
+        seconds(now).max(newest.saturating_add(1))
     }
 
     /// Writes the lists that are missing or say something else than they should.
@@ -232,10 +300,7 @@ impl Station {
     }
 
     fn write(&self, kind: Kind, mode: Mode, now: SystemTime) -> anyhow::Result<()> {
-        // Never older than what phones hold, whatever became of this host's clock.
-        let held = self.list(kind).map_or(0, |list| list.header().timestamp);
-        let timestamp = seconds(now).max(held.saturating_add(1));
-        let list = self.services.list(kind, mode, timestamp)?;
+        let list = self.services.list(kind, mode, self.timestamp(kind, now))?;
         let file = self.list_file(kind);
         store::write_private(&file, list.octets()).with_context(|| format!("cannot write {}", file.display()))
     }
@@ -351,12 +416,22 @@ impl Station {
     ///
     /// # Errors
     /// There is none, or it is not for who asks.
-    pub fn file(&self, name: &str, asker: &Asker, now: SystemTime) -> anyhow::Result<Result<Vec<u8>, NoFile>> {
+    pub fn file(
+        &self,
+        name: &str,
+        asker: &Asker,
+        edition: Edition,
+        now: SystemTime,
+    ) -> anyhow::Result<Result<Vec<u8>, NoFile>> {
         let name = name.trim_start_matches('/');
         let missing = || Ok(Err(NoFile::NotFound(name.to_owned())));
         match Asked::of(name) {
-            Some(Asked::Ctl) => Ok(fs::read(self.list_file(Kind::Ctl)).map_err(|_| NoFile::NotFound(name.into()))),
-            Some(Asked::Itl) => Ok(fs::read(self.list_file(Kind::Itl)).map_err(|_| NoFile::NotFound(name.into()))),
+            Some(Asked::Ctl) => {
+                Ok(fs::read(self.file_of(Kind::Ctl, edition)).map_err(|_| NoFile::NotFound(name.into())))
+            }
+            Some(Asked::Itl) => {
+                Ok(fs::read(self.file_of(Kind::Itl, edition)).map_err(|_| NoFile::NotFound(name.into())))
+            }
             Some(Asked::Device { device, form }) => {
                 let Some(phone) = self.manager.phones.iter().find(|phone| phone.name == device) else {
                     return missing();
@@ -367,7 +442,11 @@ impl Station {
                     let (file, asker) = (name.to_owned(), asker.clone());
                     return Ok(Err(NoFile::Anothers { file, owner: device, asker }));
                 }
-                match self.configuration(phone, form, name, asker, now)? {
+                let mode = match edition {
+                    Edition::InForce => self.mode(),
+                    Edition::Next(mode) => mode,
+                };
+                match self.configuration(phone, form, mode, name, asker, now)? {
                     Some(octets) => Ok(Ok(octets)),
                     None => missing(),
                 }
@@ -380,6 +459,7 @@ impl Station {
         &self,
         phone: &site::Phone,
         form: Form,
+        mode: Mode,
         name: &str,
         asker: &Asker,
         now: SystemTime,
@@ -390,7 +470,7 @@ impl Station {
         let encrypted = rsa.filter(|_| self.terms(&phone.name).tftp_encrypted_config);
         // The digest secret leaves here to the phone that proved itself, or encrypted to it; to nobody else.
         let proved = *asker == Asker::Device(phone.name.clone());
-        let plain = |with_secret: bool| self.describe(phone, &row, with_secret);
+        let plain = |with_secret: bool| self.describe(phone, &row, mode, with_secret);
         Ok(match (form, encrypted) {
             (Form::Plain, _) => Some(plain(proved).full().into_bytes()),
             // HTTPS has proved who serves: there the text is given as it is.
@@ -417,10 +497,10 @@ impl Station {
         Ok(sign_file(name, text, signer, self.digest, seconds(now), Names::Equipment)?)
     }
 
-    fn describe(&self, phone: &site::Phone, row: &Enrolment, with_secret: bool) -> config::Device {
+    fn describe(&self, phone: &site::Phone, row: &Enrolment, mode: Mode, with_secret: bool) -> config::Device {
         let host = self.services.host.clone();
         let terms = self.terms(&phone.name);
-        let mixed = self.mode() == Mode::Mixed;
+        let mixed = mode == Mode::Mixed;
         let security_mode = match terms.device_security_mode {
             SecurityMode::Encrypted if mixed => config::SecurityMode::Encrypted,
             SecurityMode::Authenticated if mixed => config::SecurityMode::Authenticated,
@@ -479,7 +559,7 @@ impl Station {
                 .manager
                 .phones
                 .first()
-                .map(|phone| self.describe(phone, &Enrolment::new(&phone.name), false).call_managers);
+                .map(|phone| self.describe(phone, &Enrolment::new(&phone.name), self.mode(), false).call_managers);
             return Ok(Ok(config::default_device(&managers.unwrap_or_default()).into_bytes()));
         }
         let Some(folder) = &self.settings.files else { return Ok(Err(NoFile::NotFound(name.into()))) };

@@ -298,6 +298,32 @@ fn the_mode_changes_and_phones_take_the_list() {
     }
 }
 
+/// Port 6971: whoever serves proves itself, who asks does not, and gets what anybody gets.
+#[test]
+fn configuration_and_images_are_read_over_https_from_one_whose_certificate_the_lists_have() {
+    let lab = Lab::start(11);
+    let phone = lab.phone();
+    let image = vec![0x5a; 300_000];
+    std::fs::write(lab.folder.join("files/sip8845_65.14-2-1.loads"), &image).unwrap();
+    let versions = Versions { tls12: true, tls13: true };
+    let read = |port: u16, pinned: &[Vec<u8>], path: &str| {
+        let config = trust::tls::client_pinned(None, pinned, versions).unwrap();
+        wait(async {
+            let stream = TcpStream::connect(lab.at(port)).await.unwrap();
+            let name = rustls_pki_types::ServerName::IpAddress(lab.address.into());
+            let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.ok()?;
+            Some(get(stream, path).await)
+        })
+    };
+    let tftp = pinned(&phone, Function::Tftp);
+    assert_eq!(read(6971, &tftp, "sip8845_65.14-2-1.loads"), Some((200, image)));
+    let name = format!("{DEVICE}.cnf.xml.sgn");
+    let (status, octets) = read(6971, &tftp, &name).unwrap();
+    phone.believe(&SignedFile::parse(&octets).unwrap(), &name).unwrap();
+    assert!(status == 200 && !String::from_utf8_lossy(&octets).contains("hunter"));
+    assert_eq!(read(6971, &pinned(&phone, Function::Tvs), &name), None, "another than the lists have for it");
+}
+
 /// What phones were given outlasts the process, and is what a rehearsal judges by.
 #[test]
 fn what_a_phone_was_given_is_known_after_a_restart_and_rehearsed() {
@@ -328,4 +354,92 @@ fn what_a_phone_was_given_is_known_after_a_restart_and_rehearsed() {
     let all = rehearse(Change::SetMode(Mode::NonSecure));
     assert_eq!(all[0].verdict, Verdict::Lost(vec![Loss::NoSecurity]));
     assert_eq!(lab.station().mode(), Mode::Mixed, "a rehearsal changes nothing");
+}
+
+/// TVS gets another certificate: one phone learns of it, then the other; what is shown changes when both know.
+#[test]
+fn a_change_goes_through_the_phones_in_rings_and_stops_for_who_stays_away() {
+    use phones::{Change, Kind, RollState, Terms, Which};
+    let mut lab = Lab::start(9);
+    let (dir, now) = (lab.dir.clone(), SystemTime::now());
+    let site = dir.site().unwrap();
+    let rolls = Rolls::of(&dir, &site, &site.nodes[0]);
+    let tend = |lab: &Lab, after: u64| {
+        lab.services.as_ref().unwrap().shared.tend_roll(now + Duration::from_secs(after)).unwrap();
+        rolls.now().unwrap()
+    };
+    let tvs_in = |lab: &Lab, device: &str| {
+        let list = phones::TrustList::parse(&lab.tftp(&format!("ITL{device}.tlv")).unwrap()).unwrap();
+        list.of(Function::Tvs).count()
+    };
+    let comes_back = |lab: &Lab, device: &str| {
+        for kind in ["ITL", "CTL"] {
+            lab.tftp(&format!("{kind}{device}.tlv")).unwrap();
+        }
+        let line = if device == DEVICE { "1001" } else { "1002" };
+        let at = now.duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(60);
+        dir.store().unwrap().put_line_registered("cucm1", line, at.as_millis() as u64).unwrap();
+    };
+    let before = dir.phone_keys("cucm1").unwrap();
+    let mut phone = lab.phone();
+    for change in [Change::Renew(Which::Recovery), Change::Renew(Which::Tftp)] {
+        assert!(rolls.order(&RollOrder::Begin { change, terms: Terms::default() }).is_err());
+    }
+    let terms = Terms { rings: vec![500], within: 3600 };
+    rolls.order(&RollOrder::Begin { change: Change::Renew(Which::Tvs), terms }).unwrap();
+    let roll = tend(&lab, 0).unwrap();
+    let first = roll.awaited().next().unwrap().to_owned();
+    let second = if first == DEVICE { OTHER } else { DEVICE };
+    assert_eq!((tvs_in(&lab, &first), tvs_in(&lab, second), tvs_in(&lab, "File")), (2, 1, 1));
+    // It does not come back, and nobody else is given anything.
+    let roll = tend(&lab, 3600).unwrap();
+    let RollState::Stopped { missing, .. } = roll.state() else { panic!("{roll:?}") };
+    assert_eq!((missing, tvs_in(&lab, second)), (&vec![first.clone()], 1));
+    rolls.order(&RollOrder::Resume { leave: false }).unwrap();
+    assert_eq!(tend(&lab, 3601).unwrap().awaited().collect::<Vec<_>>(), [first.as_str()]);
+    comes_back(&lab, &first);
+    let roll = tend(&lab, 3602).unwrap();
+    assert_eq!(roll.awaited().collect::<Vec<_>>(), [second]);
+    // A restart takes it up where it was; nothing in force has changed yet.
+    lab.restart();
+    assert_eq!((tvs_in(&lab, &first), tvs_in(&lab, second)), (2, 2));
+    assert_eq!(dir.phone_keys("cucm1").unwrap().tvs.facts(), before.tvs.facts());
+    assert_eq!(phone.offer(&lab.tftp(&format!("ITL{first}.tlv")).unwrap()), Ok(Outcome::Updated));
+    comes_back(&lab, second);
+    assert!(matches!(tend(&lab, 3603).unwrap().state(), RollState::Through { .. }));
+    let after = dir.phone_keys("cucm1").unwrap();
+    assert_ne!(after.tvs.facts(), before.tvs.facts());
+    // The services start anew with it; a phone of the roll knows what TVS now shows, and takes the list in force.
+    lab.restart();
+    assert_eq!(rolls.now().unwrap(), None);
+    let ours = phone.certificates(Function::Sast)[0].clone();
+    let answer = wait(ask_tvs(lab.at(2445), &[after.tvs.chain_der()[0].clone()], DEVICE, &ours)).unwrap();
+    assert!(matches!(answer, Answer::Trusted { .. }));
+    assert!(pinned(&phone, Function::Tvs).contains(&after.tvs.chain_der()[0]));
+    assert_eq!(phone.offer(&lab.tftp("ITLFile.tlv").unwrap()), Ok(Outcome::Updated));
+    assert!(phone.list(Kind::Itl).unwrap().of(Function::Tvs).count() == 2);
+}
+
+/// Somebody thinks better of it: phones of the open ring are given what was before, under a newer date.
+#[test]
+fn a_roll_that_is_abandoned_leaves_nothing_behind() {
+    use phones::{Change, Mode, Terms};
+    let lab = Lab::start(10);
+    let (dir, now) = (lab.dir.clone(), SystemTime::now());
+    let site = dir.site().unwrap();
+    let rolls = Rolls::of(&dir, &site, &site.nodes[0]);
+    let mut phone = lab.phone();
+    let terms = Terms { rings: Vec::new(), within: 3600 };
+    rolls.order(&RollOrder::Begin { change: Change::SetMode(Mode::NonSecure), terms }).unwrap();
+    lab.services.as_ref().unwrap().shared.tend_roll(now).unwrap();
+    let told = lab.tftp(&format!("{DEVICE}.cnf.xml")).unwrap();
+    assert!(String::from_utf8_lossy(&told).contains("<deviceSecurityMode>1<"), "its ring is open");
+    assert_eq!(phone.offer(&lab.tftp(&format!("CTL{DEVICE}.tlv")).unwrap()), Ok(Outcome::Updated));
+    assert_eq!(lab.station().mode(), Mode::Mixed, "in force is what was");
+    rolls.order(&RollOrder::Abandon).unwrap();
+    lab.services.as_ref().unwrap().shared.tend_roll(now + Duration::from_secs(1)).unwrap();
+    assert_eq!(rolls.now().unwrap(), None);
+    assert_eq!(phone.offer(&lab.tftp(&format!("CTL{DEVICE}.tlv")).unwrap()), Ok(Outcome::Updated));
+    assert!(!pinned(&phone, Function::CallManagerAndTftp).is_empty());
+    assert!(rolls.order(&RollOrder::Abandon).is_err());
 }

@@ -15,6 +15,7 @@ pub(crate) mod profile;
 pub(crate) mod queue;
 pub(crate) mod recording;
 pub(crate) mod rehearse;
+pub(crate) mod roll;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod trust;

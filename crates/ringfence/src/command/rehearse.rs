@@ -38,7 +38,7 @@ pub(crate) fn run(data: &Path, words: &[String], node: Option<&str>, as_json: bo
 }
 
 /// Those who would be lost first, each with why and what to do; then those of whom nothing is known; of the rest, numbers.
-fn as_text(change: &Change, node: &str, all: &[Rehearsed]) -> String {
+pub(super) fn as_text(change: &Change, node: &str, all: &[Rehearsed]) -> String {
     let (mut lost, mut unknown, mut keeps) = (Vec::new(), Vec::new(), std::collections::BTreeMap::new());
     for phone in all {
         match &phone.verdict {
@@ -105,7 +105,7 @@ fn last(phone: &Rehearsed) -> String {
 }
 
 /// UTC, to the minute.
-fn time(at: u64) -> String {
+pub(super) fn time(at: u64) -> String {
     let utc = Utc::of(at);
     format!("{:04}-{:02}-{:02} {:02}:{:02}", utc.year, utc.month, utc.day, utc.hour, utc.minute)
 }

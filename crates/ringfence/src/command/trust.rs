@@ -18,6 +18,11 @@ pub(crate) fn run(data: &Path, trust: Trust) -> Outcome {
     match trust {
         Trust::Inspect { file, certificates, key } => inspect_file(&file, &certificates, key.as_deref()),
         Trust::Rehearse { change, node, json } => super::rehearse::run(data, &change, node.as_deref(), json),
+        Trust::Roll { words, rings, within, leave_behind, dangerous_lose_phones, node, json } => {
+            let terms = phones::Terms::parse(&rings, within.saturating_mul(60)).map_err(anyhow::Error::msg)?;
+            let asked = super::roll::Asked { words, terms, leave_behind, dangerous_lose_phones, json };
+            super::roll::run(data, node.as_deref(), asked)
+        }
     }
 }
 
