@@ -230,11 +230,27 @@ pub enum Cert {
 
 #[derive(Debug, Subcommand)]
 pub enum Profile {
-    /// Add a copy of a profile to a site file: only its name is another and, of a trunk's profile, its subject.
+    /// The profiles of a site file, and the templates that phones' profiles are copied from.
+    List {
+        site: PathBuf,
+        /// Only phones' profiles for this kind of phone, or one whose name has this in it.
+        #[arg(long = "type", value_name = "PRODUCT")]
+        product: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a copy of a profile to a site file: only its name is another and, of a trunk's profile, its subject. A template
+    /// can be copied, too.
     Copy {
         site: PathBuf,
         from: String,
         to: String,
+        /// Of a template: the copy is encrypted over TLS.
+        #[arg(long)]
+        secure: bool,
+        /// Of a template: which call manager gets it, where a site has several.
+        #[arg(long)]
+        node: Option<String>,
         /// Secure Certificate Subject or Subject Alternate Name of the copy; default: the original's.
         #[arg(long, value_name = "NAME")]
         subject: Vec<String>,

@@ -20,6 +20,7 @@ mod sbc;
 mod schema;
 mod security_profile;
 mod target;
+mod templates;
 mod voice_browser;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,7 @@ pub use security_profile::{
     ApplicationUser, PhoneSecurityProfile, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
 };
 pub use target::Target;
+pub use templates::{copy_template, templates};
 pub use voice_browser::{Application, Choice, VoiceBrowser};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
