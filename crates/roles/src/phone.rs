@@ -113,7 +113,7 @@ impl Phone {
             max_forwards: 70,
             headers: Headers::new(),
             sdp: Some(offer),
-            dangerous: plan.dangerous(),
+            dangerous: plan.protection.dangerous(),
         });
         terminal.belongs_to(shell, leg);
         self.calls.insert(leg, Call { stage: Stage::Calls, terminal: Some(terminal), offer: None, begun: false });
@@ -235,7 +235,7 @@ impl Role for Phone {
             return shell.reject(leg, &reject);
         }
         if let Some(leg) = shell.leg_mut(leg) {
-            leg.record.dangerous.extend(plan.dangerous());
+            leg.record.dangerous.extend(plan.protection.dangerous());
         }
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);

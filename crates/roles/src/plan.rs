@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sdp::Suite;
 use serde::{Deserialize, Serialize};
 use sip::Transport;
 use trust::Authority;
@@ -83,6 +84,12 @@ impl Plan {
             kind,
         })
     }
+}
+
+/// Suites by their names in `srtp_crypto`.
+pub(crate) fn suites(names: &[String]) -> Result<Vec<Suite>, String> {
+    let suite = |name: &String| Suite::parse(name).ok_or_else(|| format!("srtp_crypto `{name}`"));
+    names.iter().map(suite).collect()
 }
 
 /// The address of who has none of their own.

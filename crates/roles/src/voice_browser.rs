@@ -1,6 +1,6 @@
 //! The voice browser (CVVB): answers calls of the call server, plays prompts, hears digits, and transfers the caller to
 //! a queue by REFER in the dialog (RFC 5552 §6 blind transfer, RFC 3515), where it goes on playing until the call server
-//! takes the caller away. SRTP or nothing.
+//! takes the caller away. SRTP or nothing, unless an administrator says so loudly.
 
 pub mod dialogue;
 pub mod pages;
@@ -19,13 +19,15 @@ use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport
 use self::dialogue::{Ask, Progress, Session, Told};
 use self::pages::{Pages, Reading};
 use crate::AskId;
-use crate::plan::{Kind, Peers};
+use crate::plan::{Kind, Peers, suites};
 use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
 use crate::terminal::Terminal;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub browser: site::VoiceBrowser,
+    /// How callers' audio is protected.
+    policy: Policy,
     /// The pages of VoiceXML applications by their numbers: read beforehand, so that no call waits for a disk.
     pub pages: BTreeMap<String, Arc<Pages>>,
 }
@@ -35,7 +37,17 @@ impl Plan {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let (names, authority) = (&role.secure_certificate_subject, role.authority.as_deref());
         peers.add_under("callers", Transport::Tls, anywhere, names, authority);
-        Ok(Plan { browser: role.clone(), pages: BTreeMap::new() })
+        for caller in role.plain_callers() {
+            for transport in [Transport::Udp, Transport::Tcp] {
+                peers.add(&caller.to_string(), transport, SocketAddr::new(caller, 0), &[]);
+            }
+        }
+        let protection = match (role.srtp, role.dangerous_plain_rtp) {
+            (false, true) => Protection::DangerousPlainRtp,
+            _ => Protection::Secure,
+        };
+        let policy = Policy { suites: suites(&role.srtp_crypto)?, ..Policy::new(protection) };
+        Ok(Plan { browser: role.clone(), policy, pages: BTreeMap::new() })
     }
 
     /// The application of a dialled number, or of the name that the call server gave instead.
@@ -97,10 +109,6 @@ struct Alarm {
 const RETRY_AFTER: &str = "5";
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, NOTIFY";
 
-fn policy() -> Policy {
-    Policy { protection: Protection::Secure, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
-}
-
 impl VoiceBrowser {
     pub(crate) fn new(_shell: &mut Shell) -> VoiceBrowser {
         VoiceBrowser::default()
@@ -111,11 +119,15 @@ impl VoiceBrowser {
         &mut self,
         shell: &mut Shell,
         invited: Invited,
+        policy: Policy,
         application: site::Application,
         pages: Option<Arc<Pages>>,
     ) {
         let leg = invited.leg;
-        let Some(mut terminal) = Terminal::open(shell, policy()) else {
+        if let Some(leg) = shell.leg_mut(leg) {
+            leg.record.dangerous.extend(policy.protection.dangerous());
+        }
+        let Some(mut terminal) = Terminal::open(shell, policy) else {
             let headers =
                 vec![(Name::RetryAfter, RETRY_AFTER.into()), warning(&shell.plan().node, "no media port is free")];
             return shell.refuse(leg, Status(503), headers, "no media port is free");
@@ -240,18 +252,14 @@ impl VoiceBrowser {
 impl Role for VoiceBrowser {
     fn invited(&mut self, shell: &mut Shell, invited: Invited) {
         let plan = shell.plan_of(invited.call);
-        let found = match &plan.kind {
-            Kind::VoiceBrowser(plan) => {
-                plan.application(&invited.called).map(|found| (found.clone(), plan.pages.get(&found.number).cloned()))
-            }
-            _ => None,
-        };
-        match found {
+        let Kind::VoiceBrowser(browser) = &plan.kind else { return };
+        let found = browser.application(&invited.called);
+        match found.map(|found| (found.clone(), browser.pages.get(&found.number).cloned())) {
             Some((application, None)) if application.document.is_some() => {
                 let words = "the application's pages could not be read";
                 shell.refuse(invited.leg, Status(500), vec![warning(&plan.node, words)], words);
             }
-            Some((application, pages)) => self.answer(shell, invited, application, pages),
+            Some((application, pages)) => self.answer(shell, invited, browser.policy.clone(), application, pages),
             None => {
                 let headers = vec![warning(&plan.node, "no application has this number")];
                 shell.refuse(invited.leg, Status(404), headers, "no application has this number");

@@ -121,6 +121,17 @@ pub enum Protection {
     DangerousSrtpFallback,
 }
 
+impl Protection {
+    /// The administrator's loud words that it stands for, as the site file has them and as a leg's record lists them.
+    pub fn dangerous(self) -> Vec<String> {
+        match self {
+            Protection::Secure => Vec::new(),
+            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
+            Protection::DangerousSrtpFallback => vec!["dangerous_srtp_fallback".into()],
+        }
+    }
+}
+
 /// What one of our legs is willing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -134,6 +145,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// With the usual suites and codecs, and telephone-event.
+    pub fn new(protection: Protection) -> Policy {
+        Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
+    }
+
     /// What an offer of ours holds.
     pub(crate) fn offered_suites(&self) -> &[Suite] {
         if self.suites.is_empty() { &Suite::USUAL } else { &self.suites }

@@ -180,6 +180,14 @@ impl Site {
         all.into_iter().filter_map(|(whose, authority)| Some((whose, authority?))).collect()
     }
 
+    /// Whether this node speaks TLS `1.2` or `1.3`.
+    pub fn speaks(&self, node: &Node, version: &str) -> bool {
+        match node.tls_versions.as_slice() {
+            [] => self.tls.has(version),
+            versions => versions.iter().any(|have| have == version),
+        }
+    }
+
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
     }

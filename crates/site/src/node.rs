@@ -43,6 +43,9 @@ pub struct Node {
     /// Asks neighbours that speak RFC 7339 to send less before there is no room left, and does what they ask.
     #[serde(default)]
     pub overload_control: bool,
+    /// TLS versions that it speaks (IOS `transport tcp tls v1.2`); empty = those of the site.
+    #[serde(default)]
+    pub tls_versions: Vec<String>,
     /// Identities that it shows to some peers instead of its own.
     #[serde(rename = "trustpoint", default)]
     pub trustpoints: Vec<Trustpoint>,

@@ -36,6 +36,10 @@ pub struct DialPeer {
     /// SRTP where the peer has it, else RTP in clear: keys are offered under RTP/AVP (`X-cisco-srtp-fallback`).
     #[serde(default)]
     pub dangerous_srtp_fallback: bool,
+    /// SRTP suites that are offered and taken, in order of preference (IOS `voice class srtp-crypto`), by their names in
+    /// `a=crypto`; empty = the usual ones are offered, and all that are sound today taken.
+    #[serde(default)]
+    pub srtp_crypto: Vec<String>,
     /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`, but for `dns:` the domain is meant (RFC 5922).
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,

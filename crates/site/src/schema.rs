@@ -55,6 +55,18 @@ const KEY_ORDER: Shape = Shape::OneOf(&["rsa_only", "ec_only", "ec_preferred"]);
 const RSA_KEY_SIZE: Shape = Shape::Number(2048, 4096);
 const EC_KEY_SIZE: Shape = Shape::Number(256, 521);
 
+/// Names of `a=crypto` (RFC 4568 §6.2, RFC 6188, RFC 7714).
+const SRTP_CRYPTO: Shape = Shape::OneOfList(&[
+    "AEAD_AES_256_GCM",
+    "AEAD_AES_128_GCM",
+    "AES_256_CM_HMAC_SHA1_80",
+    "AES_192_CM_HMAC_SHA1_80",
+    "AES_CM_128_HMAC_SHA1_80",
+    "AES_256_CM_HMAC_SHA1_32",
+    "AES_192_CM_HMAC_SHA1_32",
+    "AES_CM_128_HMAC_SHA1_32",
+]);
+
 pub(crate) static SITE: &[Field] = &[
     must("name", Shape::Text),
     must("domain", Shape::Text),
@@ -64,7 +76,9 @@ pub(crate) static SITE: &[Field] = &[
     must("node", Shape::Tables(NODE)),
 ];
 
-static TLS: &[Field] = &[must("versions", Shape::OneOfList(&["1.2", "1.3"])), may("dangerous_tls_keylog", Shape::Flag)];
+const TLS_VERSIONS: Shape = Shape::OneOfList(&["1.2", "1.3"]);
+
+static TLS: &[Field] = &[must("versions", TLS_VERSIONS), may("dangerous_tls_keylog", Shape::Flag)];
 
 static NODE: &[Field] = &[
     must("name", Shape::Text),
@@ -79,6 +93,7 @@ static NODE: &[Field] = &[
     may("min_se_s", SECONDS),
     may("source_rate", Shape::Table(SOURCE_RATE)),
     may("overload_control", Shape::Flag),
+    may("tls_versions", TLS_VERSIONS),
     may("trustpoint", Shape::Tables(TRUSTPOINT)),
     may("crypto_signaling", Shape::Tables(CRYPTO_SIGNALING)),
     may("dangerous_panic_on_number", Shape::Text),
@@ -124,6 +139,7 @@ static DIAL_PEER: &[Field] = &[
     may("srtp", Shape::Flag),
     may("dangerous_plain_rtp", Shape::Flag),
     may("dangerous_srtp_fallback", Shape::Flag),
+    may("srtp_crypto", SRTP_CRYPTO),
     may("secure_certificate_subject", Shape::TextList),
     may("authority", Shape::Text),
     may("options_keepalive_s", SECONDS),
@@ -263,6 +279,10 @@ static WRAP_UP_REASON: &[Field] = &[must("label", Shape::Text), may("teams", Sha
 
 static VOICE_BROWSER: &[Field] = &[
     may("application", Shape::Tables(APPLICATION)),
+    may("srtp", Shape::Flag),
+    may("dangerous_plain_rtp", Shape::Flag),
+    may("srtp_crypto", SRTP_CRYPTO),
+    may("dangerous_plain_callers", Shape::TextList),
     must("secure_certificate_subject", Shape::TextList),
     may("authority", Shape::Text),
 ];

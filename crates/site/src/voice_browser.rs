@@ -1,5 +1,7 @@
 //! A voice browser (CVVB) and its applications.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// A voice browser (CVVB).
@@ -8,11 +10,30 @@ use serde::{Deserialize, Serialize};
 pub struct VoiceBrowser {
     #[serde(rename = "application", default)]
     pub applications: Vec<Application>,
+    /// SRTP required (default). `false` only with `dangerous_plain_rtp = true`.
+    #[serde(default = "crate::yes")]
+    pub srtp: bool,
+    #[serde(default)]
+    pub dangerous_plain_rtp: bool,
+    /// SRTP suites that are offered and taken, in order of preference, by their names in `a=crypto`; empty = the usual ones
+    /// are offered, and all that are sound today taken.
+    #[serde(default)]
+    pub srtp_crypto: Vec<String>,
+    /// Addresses that may call without TLS, at the node's plain `port`; only without SRTP, whose keys would travel in
+    /// clear. Read them with [`VoiceBrowser::plain_callers`].
+    #[serde(default)]
+    pub dangerous_plain_callers: Vec<String>,
     /// Subjects (CN or SAN) that may call.
     pub secure_certificate_subject: Vec<String>,
     /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
     #[serde(default)]
     pub authority: Option<String>,
+}
+
+impl VoiceBrowser {
+    pub fn plain_callers(&self) -> Vec<IpAddr> {
+        self.dangerous_plain_callers.iter().filter_map(|text| text.parse().ok()).collect()
+    }
 }
 
 /// A VoiceXML application, or a one-question IVR.

@@ -122,7 +122,7 @@ impl PhoneServices {
         let shared = Arc::new(Shared { node: node.name.clone(), station, keys, book, rolling, refusals });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let identity = dir.identity(&node.name)?;
-        let versions = Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") };
+        let versions = Versions { tls12: site.speaks(node, "1.2"), tls13: site.speaks(node, "1.3") };
         let settings = shared.station.settings().clone();
         let (stop, stopped) = watch::channel(false);
         let mut local = Vec::new();

@@ -105,7 +105,7 @@ pub(super) fn settings(
         trustpoints: trustpoints(dir, node)?,
         roots: roots_of(dir, node, roots)?,
         pinned: Vec::new(),
-        versions: Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") },
+        versions: Versions { tls12: site.speaks(node, "1.2"), tls13: site.speaks(node, "1.3") },
         clients: client_certificates(&node.role),
         dangerous_keylog: site.tls.dangerous_tls_keylog,
     })

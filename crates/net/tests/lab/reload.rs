@@ -71,3 +71,61 @@ fn a_right_name_on_the_wrong_authoritys_word_is_refused_and_both_are_named() {
     assert!(error.contains("voice browser vvb1") && error.contains("roots/nobody.pem"), "{error}");
     lab.end();
 }
+
+#[test]
+fn tls_version_srtp_and_its_suites_of_a_browser_hold_for_new_calls_as_soon_as_they_are_applied() {
+    let network = "127.41.43.";
+    let text = LAB.replace("127.18.133.", network);
+    let mut lab = Lab::with(network, &text, |_| {});
+    let server = lab.secure("vvb1");
+    let mut last = 90;
+    // A caller with a connection of its own who is answered, or refused.
+    let mut call = |lab: &mut Lab, protection: Protection| {
+        last += 1;
+        let mut plan = Plan::new("1234", &server);
+        plan.protection = protection;
+        plan.say = Some(Say { prompt: "caller".into(), repeat: true });
+        let (local, papers) = (SocketAddr::new(lab.address(last), 0), lab.papers("cvp1.lab.example"));
+        let caller = lab.phone(&format!("1{last}"), local, server.clone(), plan, papers);
+        let at_caller = caller.watch();
+        dial(&caller);
+        let leg = wait(&at_caller, "an answer or the end", |line| match line {
+            Journal::Leg(leg) => Some((**leg).clone()),
+            line => connected(line),
+        });
+        (caller, at_caller, leg)
+    };
+    // Version and suite of a call that ends now.
+    let ended = |(caller, at_caller, _): (NodeHandle, Receiver<Journal>, call::record::LegRecord)| {
+        caller.control_blocking(Control::HangUp);
+        let leg = wait(&at_caller, "the end", |line| match line {
+            Journal::Leg(leg) => Some((**leg).clone()),
+            _ => None,
+        });
+        (leg.signalling.tls.expect("TLS").version, leg.media.expect("media").suite)
+    };
+    let as_before = call(&mut lab, Protection::Secure);
+
+    let fields = "tls_versions = [\"1.2\"]\n\n[node.role.voice_browser]\nsrtp_crypto = [\"AES_CM_128_HMAC_SHA1_80\"]\n";
+    let narrower = text.replacen("[node.role.voice_browser]\n", fields, 1);
+    lab.process.reload(&site::Site::parse(&narrower).unwrap()).unwrap();
+    let narrowed = call(&mut lab, Protection::Secure);
+
+    let words = "[node.role.voice_browser]\nsrtp = false\ndangerous_plain_rtp = true\n";
+    let clear = text.replacen("[node.role.voice_browser]\n", words, 1);
+    lab.process.reload(&site::Site::parse(&clear).unwrap()).unwrap();
+    let (_, _, refused) = call(&mut lab, Protection::Secure);
+    assert!(refused.ended_because.as_ref().is_some_and(|why| why.contains("488")), "{refused:?}");
+    let in_clear = call(&mut lab, Protection::DangerousPlainRtp);
+    assert_eq!(lab.calls_at("vvb1"), 3, "calls that were up go on as they were");
+    assert_eq!(ended(as_before), ("TLSv1.3".into(), "AEAD_AES_256_GCM".into()));
+    assert_eq!(ended(narrowed), ("TLSv1.2".into(), "AES_CM_128_HMAC_SHA1_80".into()));
+    assert_eq!(ended(in_clear), ("TLSv1.3".into(), String::new()));
+
+    // A listener is not opened under way, and that is said.
+    let address = format!("\naddress = \"{network}143\"\n");
+    let opened = clear.replacen(&address, &format!("{address}port = 5060\ndangerous_plain_sip = true\n"), 1);
+    let error = lab.process.reload(&site::Site::parse(&opened).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("vvb1") && error.contains("restart"), "{error}");
+    lab.end();
+}

@@ -192,11 +192,7 @@ impl Role for CallManager {
             true => Protection::DangerousPlainRtp,
             false => Protection::Secure,
         };
-        let dangerous: Vec<String> = match protection {
-            Protection::Secure => Vec::new(),
-            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
-            Protection::DangerousSrtpFallback => vec!["dangerous_srtp_fallback".into()],
-        };
+        let dangerous = protection.dangerous();
         if let Some(leg) = shell.leg_mut(leg) {
             leg.record.dangerous.extend(dangerous.clone());
         }

@@ -119,15 +119,6 @@ impl Plan {
     }
 
     pub(super) fn policy(&self) -> Policy {
-        Policy { protection: self.protection, suites: self.suites.clone(), codecs: Vec::new(), telephone_event: true }
-    }
-
-    /// The administrator's loud words for media on this phone's legs.
-    pub(super) fn dangerous(&self) -> Vec<String> {
-        match self.protection {
-            Protection::Secure => Vec::new(),
-            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
-            Protection::DangerousSrtpFallback => vec!["dangerous_srtp_fallback".into()],
-        }
+        Policy { suites: self.suites.clone(), ..Policy::new(self.protection) }
     }
 }

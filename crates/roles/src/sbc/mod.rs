@@ -160,7 +160,7 @@ impl Sbc {
             max_forwards: call.max_forwards,
             headers: Vec::new(),
             sdp: Some(sdp),
-            dangerous: dial_peer.dangerous(),
+            dangerous: dial_peer.protection.dangerous(),
         });
         shell.give(side.leg, lease);
         shell.decided(no, format!("dial-peer {} leads to {}", dial_peer.tag, peer.name));
@@ -213,7 +213,7 @@ impl Role for Sbc {
         };
         if let Some(leg) = shell.leg_mut(leg) {
             leg.record.dial_peer = Some(inbound.tag);
-            leg.record.dangerous.extend(inbound.dangerous());
+            leg.record.dangerous.extend(inbound.protection.dangerous());
         }
         let rest = dial_peers.outbound(peer, &invited.called);
         if rest.is_empty() {

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use sdp::{Policy, Protection};
+use sdp::{Policy, Protection, Suite};
 use serde::{Deserialize, Serialize};
 use sip::Transport;
 use site::Pattern;
 
 use crate::Domain;
-use crate::plan::Peers;
+use crate::plan::{Peers, suites};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -24,6 +24,8 @@ pub struct DialPeer {
     pub incoming: Option<Pattern>,
     pub destination: Option<Pattern>,
     pub protection: Protection,
+    /// In order of preference; empty: the usual ones.
+    pub suites: Vec<Suite>,
     pub latch: bool,
 }
 
@@ -59,6 +61,7 @@ impl Plan {
                     (true, _, true) => Protection::DangerousSrtpFallback,
                     _ => Protection::Secure,
                 },
+                suites: suites(&from.srtp_crypto).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
                 latch: from.latch,
             });
         }
@@ -94,15 +97,7 @@ fn best<'a>(
 
 impl DialPeer {
     pub(super) fn policy(&self) -> Policy {
-        Policy { protection: self.protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
-    }
-
-    pub(super) fn dangerous(&self) -> Vec<String> {
-        match self.protection {
-            Protection::Secure => Vec::new(),
-            Protection::DangerousPlainRtp => vec!["dangerous_plain_rtp".into()],
-            Protection::DangerousSrtpFallback => vec!["dangerous_srtp_fallback".into()],
-        }
+        Policy { suites: self.suites.clone(), ..Policy::new(self.protection) }
     }
 }
 
@@ -113,7 +108,15 @@ mod tests {
     fn peer(tag: u32, name: &str, incoming: Option<&str>, destination: Option<&str>) -> DialPeer {
         let pattern = |text: Option<&str>| text.map(|text| Pattern::parse(text).unwrap());
         let (incoming, destination) = (pattern(incoming), pattern(destination));
-        DialPeer { tag, peer: name.into(), incoming, destination, protection: Protection::Secure, latch: false }
+        DialPeer {
+            tag,
+            peer: name.into(),
+            incoming,
+            destination,
+            protection: Protection::Secure,
+            suites: Vec::new(),
+            latch: false,
+        }
     }
 
     #[test]

@@ -84,8 +84,10 @@ pub(super) fn admit(plan: &Plan, dns: &Dns, flow: &Flow, peer: &Peer) -> Result<
                 rule: "plain SIP is taken from the addresses of loudly named peers only".into(),
                 expected: addresses(plan, flow.transport),
                 presented: format!("{} over {}", flow.remote.ip(), flow.transport.as_str()),
-                remedy: "use TLS; or name this address in a dial-peer with dangerous_plain_rtp and plain transport"
-                    .into(),
+                remedy:
+                    "use TLS; or name this address in a dial-peer with dangerous_plain_rtp and plain transport, or \
+                         in a voice browser's dangerous_plain_callers"
+                        .into(),
             }),
         },
     }

@@ -316,8 +316,7 @@ impl Shell {
     /// Looks at a description that `leg`'s peer sent and that we pass on: what it says goes into the record, and what is
     /// not protected as required is refused.
     pub fn inspect(&mut self, leg: LegNo, protection: Protection, sdp: &[u8]) -> Result<(), Reject> {
-        let policy = Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true };
-        let seen = sdp::inspect(&policy, sdp)?;
+        let seen = sdp::inspect(&Policy::new(protection), sdp)?;
         let now = self.now();
         if let Some(leg) = self.leg_mut(leg) {
             leg.passed(&seen, now);

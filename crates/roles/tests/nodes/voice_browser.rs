@@ -6,7 +6,7 @@ use crate::far_end::{Audio, Rig};
 use media::Command;
 use roles::voice_browser::pages::Pages;
 use roles::{Control, Input, Journal, Kind, Persist, Plan, Reply};
-use sdp::{Direction, Protection};
+use sdp::{Direction, Policy, Protection};
 use sip::endpoint::{Event, Invite};
 use sip::{Body, DialogId, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
 
@@ -58,6 +58,20 @@ fn in_dialog(rig: &mut Rig) -> (ServerId, Request) {
         Event::InDialog { server, request, .. } => Some((*server, request.clone())),
         _ => None,
     })
+}
+
+/// One with these fields, as somebody meets it who proved nothing (`None`) or this.
+fn browser_with(fields: &str, far_host: Option<&str>) -> Rig {
+    let text = include_str!("../../../../examples/lab.toml");
+    let text = text.replacen("[node.role.voice_browser]", &format!("[node.role.voice_browser]\n{fields}"), 1);
+    let address = "\naddress = \"127.18.133.143\"\n";
+    let text = text.replacen(address, &format!("{address}port = 5060\ndangerous_plain_sip = true\n"), 1);
+    let site = site::Site::parse(&text).expect("a good site");
+    Rig::new(
+        Plan::compile(&site, "vvb1", 1).expect("it has a voice browser"),
+        FAR.parse().expect("an address"),
+        far_host,
+    )
 }
 
 /// A voice browser whose 6016 is the application in `examples/vxml`.
@@ -192,6 +206,66 @@ fn a_caller_chooses_a_queue_hears_music_and_is_taken_away() {
     assert_eq!((media.suite.as_str(), media.tx_protected, media.clear()), ("AEAD_AES_256_GCM", 100, 0));
     assert!(matches!(rig.control(Control::Status), Reply::Status(status) if status.calls == 0 && status.dialogs == 0));
     assert!(rig.journal.iter().any(|entry| matches!(entry, Journal::Leg(_))));
+}
+
+#[test]
+fn tls_and_srtp_of_a_browser_are_switches_of_their_own() {
+    const CLEAR: &str = "srtp = false\ndangerous_plain_rtp = true\n";
+    let plain_callers = format!("{CLEAR}dangerous_plain_callers = [\"127.18.133.13\"]\n");
+    let cases = [
+        // (fields, TLS, SRTP is offered, how the leg is excused)
+        (CLEAR, true, false, Ok(vec!["dangerous_plain_rtp"])),
+        (CLEAR, true, true, Err(488)),
+        (&plain_callers, false, false, Ok(vec!["dangerous_plain_sip", "dangerous_plain_rtp"])),
+        (&plain_callers, true, false, Ok(vec!["dangerous_plain_rtp"])),
+        (CLEAR, false, false, Err(403)),
+        ("", true, false, Err(488)),
+        ("", false, false, Err(403)),
+    ];
+    for (fields, tls, srtp, expected) in cases {
+        let mut rig = browser_with(fields, tls.then_some("cvp1.lab.example"));
+        let protection = if srtp { Protection::Secure } else { Protection::DangerousPlainRtp };
+        let (offer, offered) = Audio::new(protection, "127.18.133.226:20000").offer(Direction::SendRecv);
+        let dialog = invite(&mut rig, "6016", Some(offer));
+        match expected {
+            Err(status) => assert_eq!(refused(&mut rig).0, Status(status), "{fields} {tls} {srtp}"),
+            Ok(words) => {
+                let answer = accepted(&mut rig).sdp().expect("an answer");
+                sdp::accept(&offered, &Policy::new(protection), &answer).expect("in clear, as offered");
+                rig.sip.ack(dialog, vec![], None, rig.now);
+                rig.settle();
+                let [leg] = &rig.legs()[..] else { panic!("one leg") };
+                assert_eq!(leg.dangerous, words, "{fields}");
+                assert_eq!(leg.signalling.tls.is_some(), tls);
+                assert!(leg.unlocked_because().is_some(), "nobody is shown a lock");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_browser_takes_the_suites_that_it_is_given_and_no_others() {
+    let mut rig = browser_with(
+        "srtp_crypto = [\"AES_256_CM_HMAC_SHA1_80\", \"AES_CM_128_HMAC_SHA1_80\"]",
+        Some("cvp1.lab.example"),
+    );
+    let suites = |suites: &[sdp::Suite]| {
+        let mut audio = Audio::new(Protection::Secure, "127.18.133.226:20000");
+        audio.policy.suites = suites.to_vec();
+        audio
+    };
+    let (offer, _) = suites(&[sdp::Suite::AeadAes256Gcm]).offer(Direction::SendRecv);
+    invite(&mut rig, "6016", Some(offer));
+    assert_eq!(refused(&mut rig).0, Status(488));
+
+    let mut audio = suites(&sdp::Suite::ALL);
+    let (offer, offered) = audio.offer(Direction::SendRecv);
+    let dialog = invite(&mut rig, "6016", Some(offer));
+    let answer = accepted(&mut rig).sdp().expect("an answer");
+    let agreed = sdp::accept(&offered, &audio.policy, &answer).expect("SRTP");
+    assert!(matches!(agreed.keying, sdp::Keying::Sdes { suite: sdp::Suite::Aes256CmHmacSha1_80, .. }), "{agreed:?}");
+    rig.sip.ack(dialog, vec![], None, rig.now);
+    rig.settle();
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
         match &node.role {
             Role::Sbc(role) => sbc::check(&mut check, node, role, &path),
             Role::CallServer(role) => call_server::check(&mut check, node, role, &path),
-            Role::VoiceBrowser(role) => voice_browser::check(&mut check, role, &path),
+            Role::VoiceBrowser(role) => voice_browser::check(&mut check, node, role, &path),
             Role::CallManager(role) => call_manager::check(&mut check, node, role, &path),
             Role::MediaResource(role) => media_resource::check(&mut check, role, &path),
         }

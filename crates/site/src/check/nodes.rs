@@ -37,6 +37,14 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     check.unique("node", "name", site.nodes.iter().map(|node| node.name.to_lowercase()));
     for (at, node) in site.nodes.iter().enumerate() {
         node_alone(check, node, &format!("node[{at}]"));
+        let alike = |other: &&Node| ["1.2", "1.3"].iter().any(|v| site.speaks(node, v) && site.speaks(other, v));
+        if let Some(other) = site.nodes.iter().take(at).find(|other| !alike(other)) {
+            check.warning(
+                format!("node[{at}].tls_versions"),
+                format!("`{}` and `{}` have no TLS version in common: they cannot talk", node.name, other.name),
+                "give both `1.2` or both `1.3`",
+            );
+        }
         for other in site.nodes.iter().take(at).filter(|other| overlap(other, node)) {
             between(check, other, node, &format!("node[{at}]"));
         }

@@ -140,4 +140,8 @@ fn media(check: &mut Check<'_, '_, '_>, peer: &DialPeer, path: &str) {
         }
         (true, true, false) | (false, _, true) => {}
     }
+    if !peer.srtp && !peer.srtp_crypto.is_empty() {
+        let what = format!("dial-peer {tag} has suites of SRTP, but its media is plain RTP");
+        check.warning(format!("{path}.srtp_crypto"), what, "remove them, or `srtp = false`");
+    }
 }

@@ -62,6 +62,16 @@ fn each_rule_says_what_and_how_to_mend() {
         ("secure_certificate_subject = [\"cvp1.lab.example\"]    # only", "authority = \"roots/carrier.pem\"\nsecure_certificate_subject = [\"cvp1.lab.example\"]    # only", E, "node.vvb1.role.voice_browser.authority", "cannot be the name of an authority", "`carrier` for roots/carrier.pem"),
         ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ncrypto_signaling = [{ remote_addr = \"127.18.133.3 255.0.255.0\", trustpoint = \"cm\" }]\ntrustpoint = [{ name = \"cm\" }]", E, "node.cvp1.crypto_signaling.1.remote_addr", "a mask with holes", "an address and its mask"),
         ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ncrypto_signaling = [{ remote_addr = \"127.18.133.3\", trustpoint = \"cn\" }]\ntrustpoint = [{ name = \"cm\" }]", E, "node.cvp1.crypto_signaling.1.trustpoint", "there is no trustpoint `cn`", "did you mean `cm`?"),
+        // what is in clear at a voice browser, TLS versions and suites
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\nsrtp = false\n", E, "node.vvb1.role.voice_browser.srtp", "can be listened to by anybody", "dangerous_plain_rtp = true"),
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\nsrtp_crypto = [\"AES_CM_128_HMAC_SHA1_8O\"]\n", E, "node.vvb1.role.voice_browser.srtp_crypto", "cannot hold `AES_CM_128_HMAC_SHA1_8O`", "did you mean `AES_CM_128_HMAC_SHA1_80`?"),
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\ndangerous_plain_rtp = true\n", W, "node.vvb1.role.voice_browser.dangerous_plain_rtp", "but its media is SRTP", "write `srtp = false`"),
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\nsrtp = false\ndangerous_plain_rtp = true\nsrtp_crypto = [\"AEAD_AES_256_GCM\"]\n", W, "node.vvb1.role.voice_browser.srtp_crypto", "but its media is plain RTP", "remove them"),
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\nsrtp = false\ndangerous_plain_rtp = true\ndangerous_plain_callers = [\"127.18.133.13\"]\n", E, "node.vvb1.role.voice_browser.dangerous_plain_callers", "is plain SIP", "dangerous_plain_sip = true"),
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\ndangerous_plain_callers = [\"cvp1\"]\n", E, "node.vvb1.role.voice_browser.dangerous_plain_callers", "`cvp1` is not an address", "IPv4 or IPv6"),
+        ("[node.role.voice_browser]\n", "[node.role.voice_browser]\ndangerous_plain_callers = [\"127.18.133.13\"]\n", E, "node.vvb1.role.voice_browser.dangerous_plain_callers", "to enable secure RTP, secure SIP must be enabled", "srtp = false"),
+        ("address = \"127.18.133.13\"", "address = \"127.18.133.13\"\ntls_versions = [\"1.1\"]", E, "node.cvp1.tls_versions", "cannot hold `1.1`", "it may be `1.2`, `1.3`"),
+        ("versions = [\"1.2\", \"1.3\"]", "versions = [\"1.3\"]\n\n[[node]]\nname = \"old\"\naddress = \"127.18.133.99\"\ntls_versions = [\"1.2\"]\n[node.role.sbc]", W, "node.cube1.tls_versions", "`cube1` and `old` have no TLS version in common", "give both"),
         // names
         ("name = \"vvb2\"", "name = \"vvb1\"", E, "node.vvb1.name", "name `vvb1` is there twice", "another name"),
         ("name = \"vvb2\"", "name = \"vvb_2\"", E, "node.vvb_2.name", "cannot be a node's name", "letters, digits"),

@@ -1,15 +1,70 @@
 //! Applications, their choices, and who may call the browser.
 
-use crate::check::Check;
-use crate::{Application, Role, VoiceBrowser};
+use std::net::IpAddr;
 
-pub(super) fn check(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &str) {
+use crate::check::{Check, SECURE_SIP_FIRST};
+use crate::{Application, Node, Role, VoiceBrowser};
+
+pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, browser: &VoiceBrowser, path: &str) {
+    callers(check, node, browser, path);
+    media(check, node, browser, path);
+    applications(check, browser, path);
+}
+
+/// Who may call: by certificate, and by address alone where an administrator says so.
+fn callers(check: &mut Check<'_, '_, '_>, node: &Node, browser: &VoiceBrowser, path: &str) {
     check.subjects(
         format!("{path}.secure_certificate_subject"),
         &browser.secure_certificate_subject,
         "this voice browser",
     );
     check.authority(format!("{path}.authority"), browser.authority.as_deref(), true);
+    let path = format!("{path}.dangerous_plain_callers");
+    for (at, caller) in browser.dangerous_plain_callers.iter().enumerate() {
+        if caller.parse::<IpAddr>().is_err() {
+            let what = format!("`{caller}` is not an address");
+            check.error(format!("{path}[{at}]"), what, "write an IPv4 or IPv6 address, e.g. `\"198.18.133.13\"`");
+        }
+    }
+    let Some(first) = browser.dangerous_plain_callers.first() else { return };
+    check.plain_sip_needs_word(&path, node, &format!("what {first} calls with"));
+    if node.port.is_none() {
+        let what = format!("{first} may call in clear, but node `{}` opens no plain port for it", node.name);
+        check.error(&path, what, "write `port = 5060` at the node, or remove `dangerous_plain_callers`");
+    }
+}
+
+/// Whether callers' audio is protected, and how.
+fn media(check: &mut Check<'_, '_, '_>, node: &Node, browser: &VoiceBrowser, path: &str) {
+    let name = &node.name;
+    match (browser.srtp, browser.dangerous_plain_rtp) {
+        (true, _) if !browser.dangerous_plain_callers.is_empty() => {
+            let what = format!(
+                "voice browser `{name}` asks for SRTP and lets callers in without TLS: {SECURE_SIP_FIRST} (the keys \
+                 would travel in clear)"
+            );
+            let fix = "remove `dangerous_plain_callers`; or write `srtp = false` and `dangerous_plain_rtp = true`";
+            check.error(format!("{path}.dangerous_plain_callers"), what, fix);
+        }
+        (false, false) => check.error(
+            format!("{path}.srtp"),
+            format!("voice browser `{name}` has `srtp = false`: its calls can be listened to by anybody on the way"),
+            "remove it, or write `dangerous_plain_rtp = true` beside it and answer for it",
+        ),
+        (true, true) => check.warning(
+            format!("{path}.dangerous_plain_rtp"),
+            format!("voice browser `{name}` has `dangerous_plain_rtp = true`, but its media is SRTP"),
+            "remove it, or write `srtp = false` if plain RTP is meant",
+        ),
+        (true, false) | (false, true) => {}
+    }
+    if !browser.srtp && !browser.srtp_crypto.is_empty() {
+        let what = format!("voice browser `{name}` has suites of SRTP, but its media is plain RTP");
+        check.warning(format!("{path}.srtp_crypto"), what, "remove them, or `srtp = false`");
+    }
+}
+
+fn applications(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &str) {
     let rows = format!("{path}.application");
     check.unique(&rows, "number", browser.applications.iter().map(|application| application.number.as_str()));
     if browser.applications.is_empty() {
