@@ -28,6 +28,13 @@ pub struct AgentState {
     pub reason: String,
 }
 
+/// `POST /api/v1/agents/{id}/supervision`: answered when the supervisor is in the call, or why they are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Supervision {
+    pub supervisor: String,
+    pub how: roles::Oversight,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Availability {

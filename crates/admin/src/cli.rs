@@ -402,6 +402,23 @@ pub enum Agent {
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// A supervisor's phone rings, and hears the agent's call; heard by nobody. In the audit log, as are the next three.
+    Listen(Supervise),
+    /// The same, heard by the agent alone.
+    Whisper(Supervise),
+    /// All hear each other.
+    Barge(Supervise),
+    /// The supervisor has the call, and the agent is out of it.
+    TakeOver(Supervise),
+}
+
+#[derive(Debug, Args)]
+pub struct Supervise {
+    /// Whose call.
+    pub agent: String,
+    /// The supervisor of the agent's team whose phone is to ring.
+    #[arg(long = "as", value_name = "SUPERVISOR")]
+    pub supervisor: String,
 }
 
 #[derive(Debug, Subcommand)]

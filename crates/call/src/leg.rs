@@ -76,6 +76,7 @@ impl Leg {
             dangerous: Vec::new(),
             media: None,
             passed: None,
+            parts: Vec::new(),
             events: Vec::new(),
         };
         Leg { dialog: birth.dialog, server: birth.server, exchange: Exchange::None, said: None, heard: None, record }

@@ -37,6 +37,9 @@ pub struct LegRecord {
     pub media: Option<media_facts::MediaRecord>,
     /// For a node that only passes SDP on: what was offered and agreed, and that this node saw the SDES keys.
     pub passed: Option<Passed>,
+    /// What its party was in the call where that is more than one who talks: a supervisor who listens, say. In words, in order.
+    #[serde(default)]
+    pub parts: Vec<String>,
     /// Every re-keying, change of party, downgrade, in order.
     pub events: Vec<LegEvent>,
 }

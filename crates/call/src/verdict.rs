@@ -44,6 +44,9 @@ pub struct Hop {
     pub media: String,
     /// `connected, ended: …`, `never connected: …`, `still up`
     pub state: String,
+    /// Who took part otherwise than as one of two who talk: supervisors, who may have listened unheard.
+    #[serde(default)]
+    pub parts: Vec<String>,
     /// What an administrator's loud words allow, said loudly.
     pub exceptions: Vec<String>,
     /// Nodes that saw the SDES keys of this hop because they pass descriptions on.
@@ -169,6 +172,9 @@ impl fmt::Display for Verdict {
             writeln!(f, "        {seen}; {}", hop.state)?;
             if !hop.keys_seen_by.is_empty() {
                 writeln!(f, "        media keys passed through {}", hop.keys_seen_by.join(", "))?;
+            }
+            for part in &hop.parts {
+                writeln!(f, "  !!    {part}")?;
             }
             for exception in &hop.exceptions {
                 writeln!(f, "  !!    EXCEPTION {exception}")?;

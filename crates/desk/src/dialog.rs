@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use roles::{AgentView, Control, DialogView, Outward, Verb};
+use roles::{AgentView, Control, DialogView, Outward, Oversight, Verb};
+use store::accounts::{Account, Role};
 
-use crate::access::Reach;
+use crate::access::{self, Reach};
 use crate::centre::Centre;
 use crate::error::{ErrorType, Problem};
 use crate::notification::Notification;
@@ -100,6 +101,7 @@ impl Action {
             Action::Retrieve => Some(Verb::Retrieve),
             Action::ConsultCall => Some(Verb::Consult),
             Action::Transfer => Some(Verb::Complete),
+            Action::Conference => Some(Verb::Confer),
             Action::SendDtmf => Some(Verb::Press),
             _ => None,
         }
@@ -141,6 +143,9 @@ impl Part {
 
 /// What can be done now, in the API's words.
 fn actions(dialog: &DialogView) -> Vec<&'static str> {
+    if dialog.supervises.is_some() {
+        return vec!["DROP"];
+    }
     let here: &[(&'static str, Option<Verb>)] = match Part::of(dialog) {
         Part::Initiating | Part::Initiated => &[("DROP", None), ("UPDATE_CALL_DATA", None)],
         Part::Alerting => &[("ANSWER", Some(Verb::Answer))],
@@ -153,13 +158,14 @@ fn actions(dialog: &DialogView) -> Vec<&'static str> {
             ("UPDATE_CALL_DATA", None),
         ],
         Part::Held => &[
+            ("CONFERENCE", Some(Verb::Confer)),
             ("DROP", None),
             ("RETRIEVE", Some(Verb::Retrieve)),
             ("TRANSFER", Some(Verb::Complete)),
             ("UPDATE_CALL_DATA", None),
         ],
     };
-    let sent_on = |word: &str| word != "TRANSFER_SST" || dialog.outgoing.is_none();
+    let sent_on = |word: &str| word != "TRANSFER_SST" || (dialog.outgoing.is_none() && !dialog.mixed);
     let possible = here.iter().filter(|(_, verb)| verb.as_ref().is_none_or(|verb| dialog.verbs.contains(verb)));
     let possible = possible.filter(|(word, _)| sent_on(word));
     possible.map(|(word, _)| *word).collect()
@@ -179,10 +185,13 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
     let state = if dialog.connected { "ACTIVE" } else { part.word() };
     // Whom the agent called, or who called.
     let other = if dialog.outgoing.is_some() { &dialog.dialled } else { &dialog.calling };
-    let kind = match (dialog.outgoing, dialog.beside) {
-        (Some(_), Some(_)) => "CONSULT",
-        (Some(_), None) => "OUT",
-        (None, _) => "ACD_IN",
+    let kind = match (dialog.supervises, dialog.outgoing, dialog.beside) {
+        (Some(Oversight::Listen | Oversight::Whisper), ..) => "SUPERVISOR_MONITOR",
+        (Some(Oversight::Barge | Oversight::TakeOver), ..) => "CONFERENCE",
+        (None, ..) if !dialog.parties.is_empty() => "CONFERENCE",
+        (None, Some(_), Some(_)) => "CONSULT",
+        (None, Some(_), None) => "OUT",
+        (None, None, _) => "ACD_IN",
     };
     let party = |xml: &mut Xml, address: &str, kind: &str, actions: &[&str], state: &str| {
         xml.within("Participant", |xml| {
@@ -224,6 +233,7 @@ pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
         xml.within("participants", |xml| {
             party(xml, &dialog.extension, "AGENT_DEVICE", &actions(dialog), part.word());
             party(xml, other, "", &[], state);
+            dialog.parties.iter().for_each(|address| party(xml, address, "AGENT_DEVICE", &[], state));
         });
         xml.leaf("secondaryId", "");
         xml.leaf("state", state);
@@ -243,7 +253,12 @@ fn words_of(attached: &str) -> String {
 }
 
 /// PUT: an action on a call.
-pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &Fields) -> Result<Answer, Problem> {
+pub(crate) fn put(
+    centre: &Centre,
+    (account, reach): (&Account, Reach),
+    dialog: &DialogView,
+    fields: &Fields,
+) -> Result<Answer, Problem> {
     let word = fields.must("requestedAction")?;
     let action = Action::read(word)?;
     let target = fields.must("targetMediaAddress")?;
@@ -262,6 +277,9 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
             return Ok(failed(dialog, ErrorType::GenericError, WRONG_STATE));
         }
     }
+    if dialog.supervises.is_some() && action != Action::Drop {
+        return Err(Problem::state("supervising", word));
+    }
     if !action.fits(part, dialog) {
         return Err(Problem::state(part.word(), word));
     }
@@ -269,7 +287,8 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
     let ask = |control| {
         Answer::Accepted(vec![Deed::Ask { control, node: list_uri(&dialog.agent), source: uri(dialog.call) }])
     };
-    if let Some(verb) = action.verb().filter(|verb| dialog.verbs.contains(verb)) {
+    // Why there is no conference, the call server says.
+    if let Some(verb) = action.verb().filter(|verb| dialog.verbs.contains(verb) || *verb == Verb::Confer) {
         let keys = || fields.pairs().into_iter().find(|(name, _)| *name == "dtmfString").map(|(_, keys)| keys);
         let with = match verb {
             Verb::Consult => fields.must("toAddress")?.to_owned(),
@@ -280,12 +299,16 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
     }
     Ok(match action {
         Action::Drop => ask(Control::Drop { call, agent }),
+        Action::ParticipantDrop if has_barged(centre, account, dialog) && target == dialog.extension => {
+            let supervisor = account.agent.clone().unwrap_or_default();
+            supervise(&supervisor, &dialog.agent, Oversight::TakeOver, uri(dialog.call))
+        }
         Action::TransferSst => {
             let to = fields.must("toAddress")?;
             let plan = &centre.book.plan;
             let here =
                 plan.queues.iter().any(|queue| queue.name == to) || plan.scripts.iter().any(|script| script.name == to);
-            match here && dialog.outgoing.is_none() {
+            match here && dialog.outgoing.is_none() && !dialog.mixed {
                 true => ask(Control::Transfer { call, agent, to: to.to_owned() }),
                 // A number outside: the phone's own keys do that.
                 false => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
@@ -294,6 +317,28 @@ pub(crate) fn put(centre: &Centre, reach: Reach, dialog: &DialogView, fields: &F
         Action::UpdateCallData => ask(Control::Note { call, agent, values: notes(centre, dialog, fields)? }),
         _ => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
     })
+}
+
+/// The supervisor talks with agent and caller, and so may take the agent out of it.
+fn has_barged(centre: &Centre, account: &Account, dialog: &DialogView) -> bool {
+    let own = account.agent.as_deref().unwrap_or_default();
+    let barged = |other: &DialogView| other.supervises == Some(Oversight::Barge) && other.beside == Some(dialog.call);
+    centre.dialogs_of(own).any(barged)
+}
+
+/// Asked of the call server; who asked and at which desk is in the audit log besides what the call server writes there.
+fn supervise(supervisor: &str, agent: &str, how: Oversight, source: String) -> Answer {
+    let wants = match how {
+        Oversight::Listen => "listen to",
+        Oversight::Whisper => "whisper to",
+        Oversight::Barge => "barge in on",
+        Oversight::TakeOver => "take over from",
+    };
+    let control = Control::Supervise { supervisor: supervisor.to_owned(), agent: agent.to_owned(), how };
+    Answer::Accepted(vec![
+        Deed::WriteDown(format!("wants to {wants} agent {agent}, as supervisor {supervisor}")),
+        Deed::Ask { control, node: list_uri(supervisor), source },
+    ])
 }
 
 /// What an agent notes: a wrap-up reason of the team's, call variables.
@@ -327,7 +372,12 @@ fn notes(centre: &Centre, dialog: &DialogView, fields: &Fields) -> Result<BTreeM
 }
 
 /// POST to an agent's dialogs: a new call.
-pub(crate) fn post(reach: Reach, agent: &AgentView, fields: &Fields) -> Result<Answer, Problem> {
+pub(crate) fn post(
+    centre: &Centre,
+    (account, reach): (&Account, Reach),
+    agent: &AgentView,
+    fields: &Fields,
+) -> Result<Answer, Problem> {
     let word = fields.must("requestedAction")?;
     match word {
         "MAKE_CALL" => {
@@ -345,20 +395,43 @@ pub(crate) fn post(reach: Reach, agent: &AgentView, fields: &Fields) -> Result<A
             }
             let (control, node) =
                 (Control::MakeCall { agent: agent.id.clone(), to: to.to_owned() }, list_uri(&agent.id));
-            return Ok(Answer::Accepted(vec![Deed::Ask { control, source: node.clone(), node }]));
+            Ok(Answer::Accepted(vec![Deed::Ask { control, source: node.clone(), node }]))
         }
-        "SILENT_MONITOR" | "BARGE_CALL" => {
-            fields.must("fromAddress")?;
-            fields.must("toAddress")?;
-            if word == "BARGE_CALL" {
-                fields.must("associatedDialogUri")?;
-            }
-        }
-        _ => return Err(Problem::input(word, "expected MAKE_CALL, SILENT_MONITOR or BARGE_CALL")),
+        "SILENT_MONITOR" | "BARGE_CALL" => monitor(centre, (account, reach), agent, word, fields),
+        _ => Err(Problem::input(word, "expected MAKE_CALL, SILENT_MONITOR or BARGE_CALL")),
     }
-    let (node, (data, message)) = (list_uri(&agent.id), OUT_OF_SERVICE);
-    let problem = Problem::new(ErrorType::CallOperationFailure, data, message);
-    Ok(Answer::Accepted(vec![Deed::Notify(Notification::error(&node, &node, &problem))]))
+}
+
+/// A supervisor comes into the call of an agent of theirs.
+fn monitor(
+    centre: &Centre,
+    (account, reach): (&Account, Reach),
+    own: &AgentView,
+    word: &str,
+    fields: &Fields,
+) -> Result<Answer, Problem> {
+    let (from, to) = (fields.must("fromAddress")?, fields.must("toAddress")?);
+    let beside = if word == "BARGE_CALL" { Some(fields.must("associatedDialogUri")?) } else { None };
+    if account.role == Role::Agent || !reach.is_own() {
+        let words = format!("{word} is for supervisors, at their own phone");
+        return Err(Problem::new(ErrorType::AuthorizationFailure, own.id.as_str(), words));
+    }
+    if from != own.extension {
+        return Err(Problem::input(from, "expected <fromAddress> to be the supervisor's own extension"));
+    }
+    let found = centre.agents.values().find(|agent| agent.extension == to);
+    let agent = found.ok_or_else(|| Problem::input(to, "expected <toAddress> to be an agent's extension"))?;
+    if access::agent(centre, account, &agent.id)?.0.is_own() {
+        return Err(Problem::input(to, "expected <toAddress> to be another's extension"));
+    }
+    if let Some(beside) = beside {
+        let of_theirs = |dialog: &&DialogView| dialog.agent == agent.id || dialog.agent == own.id;
+        if !centre.dialogs.values().filter(of_theirs).any(|dialog| uri(dialog.call) == beside) {
+            return Err(Problem::input(beside, "expected <associatedDialogUri> to be that of a call of the agent's"));
+        }
+    }
+    let how = if word == "BARGE_CALL" { Oversight::Barge } else { Oversight::Listen };
+    Ok(supervise(&own.id, &agent.id, how, list_uri(&own.id)))
 }
 
 fn failed(dialog: &DialogView, kind: ErrorType, (data, message): (&str, &str)) -> Answer {

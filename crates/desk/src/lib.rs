@@ -69,11 +69,11 @@ pub fn answer(request: &Request<'_>, account: Option<&Account>, centre: &Centre)
         }
         (Method::Post, Resource::Dialogs(id)) => {
             let (reach, agent) = access::agent(centre, account, id)?;
-            dialog::post(reach, agent, &Fields::read("Dialog", request.body)?)
+            dialog::post(centre, (account, reach), agent, &Fields::read("Dialog", request.body)?)
         }
         (Method::Put, Resource::Dialog(id)) => {
             let (reach, dialog) = access::dialog(centre, account, id)?;
-            dialog::put(centre, reach, dialog, &Fields::read("Dialog", request.body)?)
+            dialog::put(centre, (account, reach), dialog, &Fields::read("Dialog", request.body)?)
         }
         (Method::Get, _) => look(request, &resource, account, centre).map(Answer::Here),
         (_, resource) if resource.is_configuration() => {

@@ -131,6 +131,13 @@ fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::E
         Journal::Routing(input) => {
             store.add_routing_input(&RoutingInput { node: node.into(), at_ms: now_ms(), input: json(input) })
         }
+        Journal::Audit { who, what } => store.add_change(&store::Change {
+            at_ms: now_ms(),
+            who: who.clone(),
+            source: node.into(),
+            what: what.clone(),
+            detail: "{}".into(),
+        }),
         Journal::Changed(_) | Journal::Desk(_) | Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
     }
 }

@@ -174,6 +174,11 @@ pub enum Journal {
     },
     /// An agent's state or call changed: for those who watch.
     Desk(Box<DeskEvent>),
+    /// Somebody did what is to be accounted for: for the audit log.
+    Audit {
+        who: String,
+        what: String,
+    },
     /// What the call server's router was told: a day of these can be run again with other scripts.
     Routing(Box<acd::Input>),
 }
@@ -249,6 +254,12 @@ pub enum Control {
         /// The number to consult, the keys to press; else empty.
         with: String,
     },
+    /// A supervisor of the agent's team comes into the agent's call, or does something else there. Answered when it is so.
+    Supervise {
+        supervisor: String,
+        agent: String,
+        how: Oversight,
+    },
     /// An agent's phone calls a number. Answered when somebody is there, or nobody will be.
     MakeCall {
         agent: String,
@@ -298,6 +309,22 @@ pub enum Verb {
     Complete,
     /// Press keys for the other party to hear.
     Press,
+    /// Hear each other, the held party, whom the agent consulted, and the agent.
+    Confer,
+}
+
+/// What a supervisor does in an agent's call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Oversight {
+    /// Hears both, heard by neither.
+    Listen,
+    /// Hears both, heard by the agent alone.
+    Whisper,
+    /// All hear each other.
+    Barge,
+    /// Has the call; the agent is out of it.
+    TakeOver,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -384,6 +411,15 @@ pub struct DialogView {
     /// The consultation over this call, or the call that this consultation is over.
     #[serde(default)]
     pub beside: Option<u64>,
+    /// Three hear each other through the media resource, or a supervisor listens there.
+    #[serde(default)]
+    pub mixed: bool,
+    /// Others whom the agent hears and who hear the agent, besides the caller.
+    #[serde(default)]
+    pub parties: Vec<String>,
+    /// This is a supervisor's part in the call that is `beside`.
+    #[serde(default)]
+    pub supervises: Option<Oversight>,
     /// When the agent's phone began to ring, milliseconds since 1970; 0 if a process before this one knew it.
     pub began_ms: u64,
     /// When it got to be connected or ringing.

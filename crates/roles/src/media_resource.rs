@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::conference::{MOST_PARTIES, Part};
-use media::{Command, Lease, Play};
+use media::{Command, Lease, LeaseId, Play};
 use sdp::{Direction, Policy, Protection};
 use serde::{Deserialize, Serialize};
-use sip::{Headers, Name, Request, Status, Transport, Uri};
+use sip::{Headers, Method, Name, Request, ServerId, Status, Transport, Uri};
 use site::ConferenceBridge;
 
 use crate::plan::{Kind, Peers};
+use crate::shell::seats::{self, Seat};
 use crate::shell::{CallNo, Invited, LegNo, Refused, Role, Shell, warning};
 use crate::terminal::Terminal;
 
@@ -27,25 +28,48 @@ impl Plan {
     pub(crate) fn compile(role: &site::MediaResource, peers: &mut Peers) -> Plan {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let (names, authority) = (&role.secure_certificate_subject, role.authority.as_deref());
-        peers.add_under("callers", Transport::Tls, anywhere, names, authority);
+        // Before the others: one who is both is a call server.
+        let servers = &role.call_server_subject;
+        if !servers.is_empty() {
+            peers.add_under(CALL_SERVERS, Transport::Tls, anywhere, servers, authority);
+        }
+        if !names.is_empty() {
+            peers.add_under("callers", Transport::Tls, anywhere, names, authority);
+        }
         Plan { resource: role.clone() }
     }
 
     /// What a caller of this address wants; the error is for the caller.
-    fn service(&self, called: &str, request: &Request) -> Result<Service, &'static str> {
+    fn service(&self, invited: &Invited) -> Result<Service, (Status, &'static str)> {
+        let none = |why| (Status(404), why);
+        let uri = invited.request.request_uri().and_then(Result::ok).ok_or(none(NO_SERVICE))?;
+        match Seat::of(&uri) {
+            None => self.dialled(&invited.called, &uri).map_err(none),
+            Some(_) if **invited.admitted.peer() != *CALL_SERVERS => Err((Status(403), NOT_A_CALL_SERVER)),
+            Some(Err(why)) => Err((Status(400), why)),
+            Some(Ok(seat)) => match room(&invited.called) {
+                Some(name) => {
+                    let (most, music) = (ConferenceBridge::PARTIES as usize, String::new());
+                    Ok(Service::Conference { name, most, music, seat: Some(seat) })
+                }
+                None => Err(none("a call server seats parties in conferences of its own: sip:conf=ID@…")),
+            },
+        }
+    }
+
+    fn dialled(&self, called: &str, uri: &Uri) -> Result<Service, &'static str> {
         let site::MediaResource { conferences, announcements, .. } = &self.resource;
         if let Some(conference) = conferences.iter().find(|conference| conference.number == called) {
             let (most, music) = (conference.parties as usize, conference.music.clone());
-            return Ok(Service::Conference { name: called.to_owned(), most, music });
+            return Ok(Service::Conference { name: called.to_owned(), most, music, seat: None });
         }
         if let Some(announcement) = announcements.iter().find(|announcement| announcement.number == called) {
             return Ok(Service::Announcement { prompt: announcement.prompt.clone(), repeat: announcement.repeat });
         }
-        if let Some(id) = called.strip_prefix("conf=").filter(|id| !id.is_empty()) {
+        if let Some(name) = room(called) {
             let (most, music) = (ConferenceBridge::PARTIES as usize, ConferenceBridge::music());
-            return Ok(Service::Conference { name: format!("conf={id}"), most, music });
+            return Ok(Service::Conference { name, most, music, seat: None });
         }
-        let Some(Ok(uri)) = request.request_uri() else { return Err(NO_SERVICE) };
         match (called, uri.param("play").flatten(), uri.param("repeat").flatten()) {
             ("annc", Some(_), Some(times)) if times != "forever" && times != "1" => {
                 Err("an announcement is played once, or with repeat=forever until the caller hangs up")
@@ -57,6 +81,17 @@ impl Plan {
             _ => Err(NO_SERVICE),
         }
     }
+}
+
+/// Name of the peer that call servers are.
+const CALL_SERVERS: &str = "call servers";
+const NOT_A_CALL_SERVER: &str = "only a call server says who sits where: expected a certificate that call_server_subject of this media resource names";
+const CLOSED: &str =
+    "this conference is of another kind: a call server's is closed to who dials it, and the other way round";
+
+/// A conference by its address (RFC 4240 §5).
+fn room(called: &str) -> Option<String> {
+    called.strip_prefix("conf=").filter(|id| !id.is_empty()).map(|id| format!("conf={id}"))
 }
 
 const NO_SERVICE: &str = "there is no conference and no announcement of this name";
@@ -83,8 +118,17 @@ struct Guest {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Service {
-    Announcement { prompt: String, repeat: bool },
-    Conference { name: String, most: usize, music: String },
+    Announcement {
+        prompt: String,
+        repeat: bool,
+    },
+    Conference {
+        name: String,
+        most: usize,
+        music: String,
+        /// In a conference of a call server's: where, and in which part.
+        seat: Option<Seat>,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,6 +137,8 @@ struct Conference {
     id: u64,
     /// A port of the thread that mixes it: everybody else's is of the same.
     near: Lease,
+    /// A call server's: it alone says who comes in.
+    closed: bool,
     parties: Vec<LegNo>,
 }
 
@@ -108,8 +154,9 @@ impl MediaResource {
     /// A port for this service; the error says with which status there is none.
     fn port(&self, shell: &mut Shell, service: &Service) -> Result<Lease, (Status, &'static str)> {
         const NO_PORT: (Status, &str) = (Status(503), "no media port is free");
-        let Service::Conference { name, most, .. } = service else { return shell.lend().ok_or(NO_PORT) };
+        let Service::Conference { name, most, seat, .. } = service else { return shell.lend().ok_or(NO_PORT) };
         match self.conferences.get(name) {
+            Some(conference) if conference.closed != seat.is_some() => Err((Status(403), CLOSED)),
             Some(conference) if conference.parties.len() >= (*most).min(MOST_PARTIES) => {
                 Err((Status(486), "the conference is full"))
             }
@@ -139,12 +186,16 @@ impl MediaResource {
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
         let mut headers = Headers::new();
-        if let Service::Conference { name, .. } = &service {
+        if let Service::Conference { name, seat, .. } = &service {
+            let closed = seat.is_some();
             let id = shell.random();
             let conference = self.conferences.entry(name.clone());
-            conference.or_insert(Conference { id, near: lease, parties: Vec::new() }).parties.push(leg);
+            conference.or_insert(Conference { id, near: lease, closed, parties: Vec::new() }).parties.push(leg);
             headers.extend(focus(shell, &invited.called));
             shell.note(leg, format!("in conference {name}"));
+            if let Some(seat) = seat {
+                record(shell, leg, seat);
+            }
         }
         self.guests.insert(leg, Guest { terminal, service, started: false });
         shell.respond(leg, Status(200), headers, Some(described));
@@ -161,12 +212,44 @@ impl MediaResource {
                 guest.terminal.play(shell, Play { id: ANNOUNCEMENT, prompt, repeat });
             }
             Service::Conference { name, .. } => {
-                let Some(conference) = self.conferences.get(&name) else { return };
-                let lease = guest.terminal.lease().id;
-                shell.media(Command::Confer { lease, conference: conference.id, part: Part::Talks });
+                self.sit(shell, leg);
                 self.entertain(shell, &name);
             }
         }
+    }
+
+    /// Takes the seat, or another part there. Whoever whispers to somebody who comes later is heard by them from then on.
+    fn sit(&self, shell: &mut Shell, leg: LegNo) {
+        let Some(Guest { service: Service::Conference { name, seat, .. }, .. }) = self.guests.get(&leg) else { return };
+        let Some(conference) = self.conferences.get(name) else { return };
+        let comes = seat.as_ref().map(|seat| seat.name.as_str());
+        let others = conference.parties.iter().filter(|party| **party != leg);
+        // Oneself first: the media thread takes a whisper to nobody for none.
+        for party in std::iter::once(&leg).chain(others) {
+            let Some(guest) = self.guests.get(party).filter(|guest| guest.started) else { continue };
+            let Service::Conference { seat, .. } = &guest.service else { continue };
+            let part = seat.as_ref().map_or(&Part::Talks, |seat| &seat.part);
+            let to_who_comes = matches!(part, Part::Whispers { to } if Some(to.as_str()) == comes);
+            if *party == leg || to_who_comes {
+                let part = self.part(conference, part);
+                shell.media(Command::Confer { lease: guest.terminal.lease().id, conference: conference.id, part });
+            }
+        }
+    }
+
+    /// As the media thread knows it. Nobody hears who whispers to somebody who is not there.
+    fn part(&self, conference: &Conference, part: &Part<String>) -> Part<LeaseId> {
+        let to = match part {
+            Part::Talks => return Part::Talks,
+            Part::Listens => return Part::Listens,
+            Part::Whispers { to } => to,
+        };
+        let named = |guest: &&Guest| match &guest.service {
+            Service::Conference { seat: Some(seat), .. } => guest.started && seat.name == *to,
+            _ => false,
+        };
+        let found = conference.parties.iter().filter_map(|party| self.guests.get(party)).find(named);
+        found.map_or(Part::Listens, |guest| Part::Whispers { to: guest.terminal.lease().id })
     }
 
     /// Who is alone hears music; who has company hears that.
@@ -174,6 +257,9 @@ impl MediaResource {
         let Some(conference) = self.conferences.get(name) else { return };
         let there: Vec<&Guest> = conference.parties.iter().filter_map(|leg| self.guests.get(leg)).collect();
         let there: Vec<&Guest> = there.into_iter().filter(|guest| guest.started).collect();
+        if conference.closed {
+            return;
+        }
         match there.as_slice() {
             [Guest { terminal, service: Service::Conference { music, .. }, .. }] => {
                 terminal.play(shell, Play { id: MUSIC, prompt: music.clone(), repeat: true });
@@ -193,6 +279,15 @@ impl MediaResource {
     }
 }
 
+/// Who listens unheard, or is heard by one alone, leaves a trace here too.
+fn record(shell: &mut Shell, leg: LegNo, seat: &Seat) {
+    let words = format!("the {} {}", seat.name, seats::words(&seat.part));
+    match seat.part {
+        Part::Talks => shell.note(leg, words),
+        Part::Listens | Part::Whispers { .. } => shell.took_part(leg, &words),
+    }
+}
+
 /// Contact of a conference's focus (RFC 4579 §5.1).
 fn focus(shell: &Shell, called: &str) -> Option<(Name, String)> {
     let at = shell.local(Transport::Tls)?;
@@ -204,9 +299,29 @@ impl Role for MediaResource {
     fn invited(&mut self, shell: &mut Shell, invited: Invited) {
         let plan = shell.plan_of(invited.call);
         let Kind::MediaResource(resource) = &plan.kind else { return };
-        match resource.service(&invited.called, &invited.request) {
+        match resource.service(&invited) {
             Ok(service) => self.answer(shell, invited, service),
-            Err(why) => shell.refuse(invited.leg, Status(404), vec![warning(&plan.node, why)], why),
+            Err((status, why)) => shell.refuse(invited.leg, status, vec![warning(&plan.node, why)], why),
+        }
+    }
+
+    /// Another part for who sits in a call server's conference: the shell has made sure that it is this call server who asks.
+    fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
+        let seat = match self.guests.get_mut(&leg) {
+            Some(Guest { service: Service::Conference { seat: Some(seat), .. }, .. }) => seat,
+            _ => return shell.answer_not_allowed(leg, server),
+        };
+        let part = request.body().and_then(|body| seats::part_in(&body));
+        match (request.method(), part) {
+            (Method::Info, Some(part)) => {
+                seat.part = part;
+                let seat = seat.clone();
+                record(shell, leg, &seat);
+                self.sit(shell, leg);
+                shell.answer(leg, server, Status(200), Headers::new(), None);
+            }
+            (Method::Info, None) => shell.answer(leg, server, Status(415), Headers::new(), None),
+            _ => shell.answer_not_allowed(leg, server),
         }
     }
 

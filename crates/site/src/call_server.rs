@@ -17,6 +17,9 @@ pub struct CallServer {
     pub dialled_numbers: Vec<DialledNumber>,
     /// Group through which agents' extensions are reached (the call manager).
     pub agent_group: String,
+    /// Group of media resources where agents' conferences and supervisors are; absent = there are none.
+    #[serde(default)]
+    pub conference_group: Option<String>,
     /// Group whose members may send calls in (the border controllers).
     pub ingress_group: String,
     #[serde(rename = "queue", default)]

@@ -10,7 +10,11 @@ pub struct MediaResource {
     #[serde(rename = "announcement", default)]
     pub announcements: Vec<Announcement>,
     /// Subjects (CN or SAN) that may call.
+    #[serde(default)]
     pub secure_certificate_subject: Vec<String>,
+    /// Subjects (CN or SAN) of call servers: they may seat parties who listen unheard or whisper, in conferences of theirs.
+    #[serde(default)]
+    pub call_server_subject: Vec<String>,
     /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
     #[serde(default)]
     pub authority: Option<String>,

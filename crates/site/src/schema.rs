@@ -118,7 +118,8 @@ static ROLE: &[Field] = &[
 static MEDIA_RESOURCE: &[Field] = &[
     may("conference", Shape::Tables(CONFERENCE)),
     may("announcement", Shape::Tables(ANNOUNCEMENT)),
-    must("secure_certificate_subject", Shape::TextList),
+    may("secure_certificate_subject", Shape::TextList),
+    may("call_server_subject", Shape::TextList),
     may("authority", Shape::Text),
 ];
 
@@ -151,6 +152,7 @@ static CALL_SERVER: &[Field] = &[
     may("dialled_number", Shape::Tables(DIALLED_NUMBER)),
     must("agent_group", Shape::Text),
     must("ingress_group", Shape::Text),
+    may("conference_group", Shape::Text),
     may("queue", Shape::Tables(QUEUE)),
     may("agent", Shape::Tables(AGENT)),
     may("team", Shape::Tables(TEAM)),
@@ -541,6 +543,7 @@ address = "127.0.0.2"
 [node.role.call_server]
 agent_group = "g"
 ingress_group = "g"
+conference_group = "g"
 desk = { port = 8445, address = "::1" }
 sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", authority = "y", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
 dialled_number = [{ pattern = "1", group = "g", application = "a", call_type = "t" }]
@@ -579,6 +582,7 @@ name = "e"
 address = "127.0.0.5"
 [node.role.media_resource]
 secure_certificate_subject = ["x"]
+call_server_subject = ["x"]
 authority = "y"
 conference = [{ number = "1", parties = 3, music = "m" }]
 announcement = [{ number = "2", prompt = "p", repeat = true }]

@@ -24,7 +24,7 @@ use trust::tls::{ClientCertificate, Versions};
 use trust::{Identity, VerifiedPeer};
 
 use super::strangers::{Place, Strangers};
-use crate::api::{AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded};
+use crate::api::{AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded, Supervision};
 
 /// A peer that has not finished its handshake by now is let go.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -126,6 +126,7 @@ fn routes(node: NodeHandle) -> Router {
         .route("/api/v1/registrations", get(registrations))
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/agents/{id}/state", post(agent_state))
+        .route("/api/v1/agents/{id}/supervision", post(supervision))
         .route("/api/v1/queues", get(queues))
         .route("/api/v1/figures", get(figures))
         .route("/api/v1/statements", get(statements))
@@ -230,6 +231,22 @@ async fn agent_state(
         Availability::Logout => Control::AgentLogout { agent, reason: wanted.reason },
     };
     sorry(node.control(control).await)
+}
+
+async fn supervision(
+    State(node): State<NodeHandle>,
+    Path(agent): Path<String>,
+    body: Result<Json<Supervision>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match body {
+        Ok(Json(Supervision { supervisor, how })) => {
+            sorry(node.control(Control::Supervise { supervisor, agent, how }).await)
+        }
+        Err(rejection) => problem(
+            StatusCode::BAD_REQUEST,
+            format!("expected {{\"supervisor\":\"ID\",\"how\":\"listen|whisper|barge|take_over\"}}: {rejection}"),
+        ),
+    }
 }
 
 async fn statements(State(node): State<NodeHandle>) -> Response {

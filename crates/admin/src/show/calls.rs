@@ -170,6 +170,7 @@ mod tests {
                 peer: None,
                 admitted_by: "certificate".into(),
             },
+            parts: Vec::new(),
             dangerous: Vec::new(),
             media: Some(MediaRecord {
                 remote: Some("198.18.133.143:25346".parse().unwrap()),

@@ -90,6 +90,7 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
         signalling: signalling_words(a.leg),
         media: media_words(a.leg.media.as_ref().map_or(b.leg, |_| a.leg)),
         state: state_words(a.leg),
+        parts: parts_of(&[a, b]),
         exceptions: Vec::new(),
         keys_seen_by: Vec::new(),
         wrong: Vec::new(),
@@ -112,6 +113,20 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
     hop
 }
 
+/// As either end has them, once.
+fn parts_of(ends: &[End<'_>]) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for end in ends {
+        for part in &end.leg.parts {
+            let words = format!("{}: {part}", end.node);
+            if !parts.contains(&words) {
+                parts.push(words);
+            }
+        }
+    }
+    parts
+}
+
 /// One end's word: the other is a stranger, or its statement is missing.
 fn alone(end: End<'_>, statements: &[Statement]) -> Hop {
     let peer_node = end.leg.signalling.peer.as_ref().and_then(|certificate| certificate.node());
@@ -125,6 +140,7 @@ fn alone(end: End<'_>, statements: &[Statement]) -> Hop {
         signalling: signalling_words(end.leg),
         media: media_words(end.leg),
         state: state_words(end.leg),
+        parts: parts_of(&[end]),
         exceptions: Vec::new(),
         keys_seen_by: Vec::new(),
         wrong: Vec::new(),

@@ -90,6 +90,7 @@ fn leg(node: (&str, &str), peer: (&str, &str), direction: Direction, call_id: &s
             peer: Some(facts(peer.0).into()),
             admitted_by: "certificate".into(),
         },
+        parts: Vec::new(),
         dangerous: vec![],
         media: None,
         passed: None,

@@ -112,7 +112,7 @@ async fn perform(shared: &Arc<Shared>, deed: Deed, request_id: &str, account: Op
             }
             let (shared, id) = (shared.clone(), request_id.to_owned());
             // What a phone is asked to do takes as long as it takes.
-            match matches!(control, Control::Work { .. } | Control::MakeCall { .. }) {
+            match matches!(control, Control::Work { .. } | Control::MakeCall { .. } | Control::Supervise { .. }) {
                 true => drop(tokio::spawn(async move { ask(&shared, control, &node, &source, &id).await })),
                 false => ask(&shared, control, &node, &source, &id).await,
             }
@@ -122,7 +122,9 @@ async fn perform(shared: &Arc<Shared>, deed: Deed, request_id: &str, account: Op
 
 async fn ask(shared: &Shared, control: Control, node: &str, source: &str, request_id: &str) {
     let (kind, number) = match control {
-        Control::Work { .. } | Control::MakeCall { .. } => (ErrorType::CallOperationFailure, "34"),
+        Control::Work { .. } | Control::MakeCall { .. } | Control::Supervise { .. } => {
+            (ErrorType::CallOperationFailure, "34")
+        }
         _ => (ErrorType::InvalidState, "22"),
     };
     if let Reply::Sorry(words) = shared.node.control(control).await {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use desk::{Answer, Book, Centre, Deed, ErrorType, Method, Problem, Request};
-use roles::{AgentView, Control, DialogView, Outward, QueueView, Verb};
+use roles::{AgentView, Control, DialogView, Outward, Oversight, QueueView, Verb};
 use store::accounts::{Account, Role};
 
 const SITE: &str = r#"
@@ -96,6 +96,9 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
         verbs: if connected { vec![Verb::Hold, Verb::Consult, Verb::Press] } else { vec![Verb::Answer] },
         outgoing: None,
         beside: None,
+        mixed: false,
+        parties: Vec::new(),
+        supervises: None,
         began_ms: 1_616_640_919_000,
         since_ms: 1_616_640_919_809,
     }
@@ -108,7 +111,17 @@ pub(crate) fn held(agent: &str) -> DialogView {
 
 /// The same with somebody whom the agent consults.
 pub(crate) fn consulting(agent: &str) -> DialogView {
-    DialogView { verbs: vec![Verb::Complete], beside: Some(78), ..held(agent) }
+    DialogView { verbs: vec![Verb::Complete, Verb::Confer], beside: Some(78), ..held(agent) }
+}
+
+/// Agent 1001's call that supervisor 1009 is in, and the supervisor's part.
+pub(crate) fn supervised(how: Oversight) -> [DialogView; 2] {
+    let parties = Vec::from_iter((how == Oversight::Barge).then(|| "1009".to_owned()));
+    let part = DialogView { call: 90, supervises: Some(how), beside: Some(77), ..made("1009", Outward::Connected) };
+    [
+        DialogView { mixed: true, verbs: Vec::new(), parties, ..call("1001", true) },
+        DialogView { dialled: "1001".into(), verbs: Vec::new(), ..part },
+    ]
 }
 
 /// One that the agent makes.

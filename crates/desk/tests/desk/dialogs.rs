@@ -1,8 +1,10 @@
 //! Every state × action pair of a call, and new calls.
 
-use crate::centre::{account, ask, body, call, centre_with, consulting, doings, held, in_state, made, refused};
+use crate::centre::{
+    account, ask, body, call, centre_with, consulting, doings, held, in_state, made, refused, supervised,
+};
 use desk::{Answer, Centre, Deed, ErrorType, Method, Problem};
-use roles::{Control, DialogView, Outward, Verb};
+use roles::{Control, DialogView, Outward, Oversight, Verb};
 use store::accounts::Role;
 
 fn put(action: &str, centre: &Centre) -> Result<Answer, Problem> {
@@ -85,7 +87,7 @@ fn each_action_has_its_stated_outcome_in_each_state() {
         ("TRANSFER_SST", [Generic, Generic, Generic, Failed, Generic, Generic]),
         ("CONSULT_CALL", [Generic, Generic, Generic, Done, Generic, Generic]),
         ("TRANSFER", [State, State, State, State, State, Done]),
-        ("CONFERENCE", [State, State, State, State, State, Failed]),
+        ("CONFERENCE", [State, State, State, State, State, Done]),
         ("SEND_DTMF", [State, State, State, Missing, State, State]),
         ("START_RECORDING", [State, State, State, Failed, State, State]),
         ("PARTICIPANT_DROP", [State, State, State, Failed, Failed, Failed]),
@@ -134,7 +136,7 @@ fn actions_that_are_listed_are_those_that_are_done() {
         (call("1001", false), vec!["ANSWER"]),
         (call("1001", true), vec!["CONSULT_CALL", "DROP", "HOLD", "SEND_DTMF", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
         (held("1001"), vec!["DROP", "RETRIEVE", "UPDATE_CALL_DATA"]),
-        (consulting("1001"), vec!["DROP", "TRANSFER", "UPDATE_CALL_DATA"]),
+        (consulting("1001"), vec!["CONFERENCE", "DROP", "TRANSFER", "UPDATE_CALL_DATA"]),
         (made("1001", Outward::Initiating), vec!["DROP", "UPDATE_CALL_DATA"]),
         (made("1001", Outward::Initiated), vec!["DROP", "UPDATE_CALL_DATA"]),
         (made("1001", Outward::Connected), vec!["CONSULT_CALL", "DROP", "HOLD", "UPDATE_CALL_DATA"]),
@@ -146,8 +148,9 @@ fn actions_that_are_listed_are_those_that_are_done() {
         }
         // What the phone does not do is not listed.
         let cannot = centre_with(&[], &[DialogView { verbs: Vec::new(), ..part }]);
-        let without =
-            |action: &&str| !["ANSWER", "CONSULT_CALL", "HOLD", "RETRIEVE", "SEND_DTMF", "TRANSFER"].contains(action);
+        let without = |action: &&str| {
+            !["ANSWER", "CONSULT_CALL", "HOLD", "RETRIEVE", "SEND_DTMF", "TRANSFER", "CONFERENCE"].contains(action)
+        };
         assert_eq!(listed(&cannot), expected.into_iter().filter(without).collect::<Vec<_>>());
     }
 }
@@ -275,6 +278,103 @@ fn a_new_call_is_for_who_is_in_none() {
     ] {
         let answer = ask(Method::Post, "User/1001/Dialogs", &body, &account(Role::Agent, "1001"), &in_state("READY"));
         refused(answer, 400, kind);
+    }
+}
+
+/// Why there is none in this site, the call server says, and that is notified.
+#[test]
+fn a_conference_is_listed_where_there_is_one_and_asked_for_where_there_is_none() {
+    let asked = Control::Work { call: 77, agent: "1001".into(), verb: Verb::Confer, with: String::new() };
+    for verbs in [vec![Verb::Complete], vec![Verb::Complete, Verb::Confer]] {
+        let there = verbs.contains(&Verb::Confer);
+        let centre = centre_with(&[], &[DialogView { verbs, ..consulting("1001") }]);
+        let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
+        assert_eq!(xml.contains("<action>CONFERENCE</action>"), there, "{xml}");
+        assert_eq!(doings(put("CONFERENCE", &centre)), std::slice::from_ref(&asked));
+    }
+    let three = DialogView { mixed: true, parties: vec!["1002".into()], verbs: Vec::new(), ..call("1001", true) };
+    let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre_with(&[], &[three])));
+    assert_eq!(xml.matches("<Participant>").count(), 3, "{xml}");
+    assert!(xml.contains("<callType>CONFERENCE</callType>") && xml.contains("<mediaAddress>1002<"), "{xml}");
+    assert!(xml.contains("<actions><action>DROP</action><action>UPDATE_CALL_DATA</action></actions>"), "{xml}");
+}
+
+const MONITOR: &str = "<Dialog><requestedAction>SILENT_MONITOR</requestedAction><fromAddress>1009</fromAddress><toAddress>1001</toAddress></Dialog>";
+
+#[test]
+fn supervisors_listen_and_barge_in_on_agents_of_theirs_and_nobody_else_does() {
+    let centre = centre_with(&[("1009", "NOT_READY")], &[call("1001", true)]);
+    let supervisor = account(Role::Supervisor, "1009");
+    let post = |body: &str, who, centre: &Centre| ask(Method::Post, "User/1009/Dialogs", body, who, centre);
+    let asked = |how| Control::Supervise { supervisor: "1009".into(), agent: "1001".into(), how };
+    assert_eq!(doings(post(MONITOR, &supervisor, &centre)), [asked(Oversight::Listen)]);
+    let Ok(Answer::Accepted(deeds)) = post(MONITOR, &supervisor, &centre) else { panic!("not accepted") };
+    assert!(matches!(&deeds[0], Deed::WriteDown(what) if what.contains("listen to agent 1001")), "{deeds:?}");
+    let barge = |uri: &str| {
+        let more = format!("<associatedDialogUri>{uri}</associatedDialogUri></Dialog>");
+        MONITOR.replace("SILENT_MONITOR", "BARGE_CALL").replace("</Dialog>", &more)
+    };
+    assert_eq!(doings(post(&barge("/finesse/api/Dialog/77"), &supervisor, &centre)), [asked(Oversight::Barge)]);
+    for (body, kind) in [
+        (MONITOR.replace("SILENT_MONITOR", "BARGE_CALL"), ErrorType::ParameterMissing),
+        (barge("/finesse/api/Dialog/78"), ErrorType::InvalidInput),
+        (MONITOR.replace("<fromAddress>1009", "<fromAddress>1002"), ErrorType::InvalidInput),
+        (MONITOR.replace("<toAddress>1001", "<toAddress>99"), ErrorType::InvalidInput),
+        (MONITOR.replace("<toAddress>1001", "<toAddress>1009"), ErrorType::InvalidInput),
+        (MONITOR.replace("<toAddress>1001</toAddress>", ""), ErrorType::ParameterMissing),
+    ] {
+        refused(post(&body, &supervisor, &centre), 400, kind);
+    }
+    // Of a team of somebody else's; agents; another's phone.
+    let others = MONITOR.replace("<toAddress>1001", "<toAddress>1003");
+    refused(post(&others, &supervisor, &centre), 401, ErrorType::InvalidSupervisor);
+    refused(post(MONITOR, &account(Role::Agent, "1009"), &centre), 401, ErrorType::AuthorizationFailure);
+    let answer = ask(Method::Post, "User/1001/Dialogs", MONITOR, &supervisor, &centre);
+    refused(answer, 401, ErrorType::AuthorizationFailure);
+}
+
+#[test]
+fn a_supervisor_sees_their_part_hangs_up_and_takes_over_by_taking_the_agent_out() {
+    let supervisor = account(Role::Supervisor, "1009");
+    let act = |dialog: &str, target: &str, action: &str, centre: &Centre| {
+        let body = format!(
+            "<Dialog><targetMediaAddress>{target}</targetMediaAddress><requestedAction>{action}</requestedAction></Dialog>"
+        );
+        ask(Method::Put, dialog, &body, &supervisor, centre)
+    };
+    for (how, kind) in [
+        (Oversight::Listen, "SUPERVISOR_MONITOR"),
+        (Oversight::Whisper, "SUPERVISOR_MONITOR"),
+        (Oversight::Barge, "CONFERENCE"),
+    ] {
+        let centre = centre_with(&[], &supervised(how));
+        let xml = body(ask(Method::Get, "User/1009/Dialogs", "", &supervisor, &centre));
+        for part in [
+            &format!("<callType>{kind}</callType>"),
+            "<associatedDialogUri>/finesse/api/Dialog/77</associatedDialogUri>",
+            "<actions><action>DROP</action></actions>",
+            "<fromAddress>1009</fromAddress>",
+            "<toAddress>1001</toAddress>",
+        ] {
+            assert!(xml.contains(part), "{part}: {xml}");
+        }
+        // The agent's dialog shows who is heard, and no more.
+        let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
+        assert_eq!(xml.contains("<mediaAddress>1009<"), how == Oversight::Barge, "{xml}");
+        assert_eq!(
+            doings(act("Dialog/90", "1009", "DROP", &centre)),
+            [Control::Drop { call: 90, agent: "1009".into() }]
+        );
+        refused(act("Dialog/90", "1009", "HOLD", &centre), 400, ErrorType::InvalidState);
+        let out = act("Dialog/77", "1001", "PARTICIPANT_DROP", &centre);
+        match how {
+            Oversight::Barge => {
+                let how = Oversight::TakeOver;
+                let asked = Control::Supervise { supervisor: "1009".into(), agent: "1001".into(), how };
+                assert_eq!(doings(out), [asked]);
+            }
+            _ => assert!(matches!(out, Ok(Answer::Accepted(deeds)) if matches!(deeds.as_slice(), [Deed::Notify(_)]))),
+        }
     }
 }
 

@@ -348,7 +348,7 @@ impl<M: Machine> Node<M> {
             !wanted || !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_)))
         });
         let lasts = match journal {
-            Journal::Leg(_) | Journal::Refused(_) => true,
+            Journal::Leg(_) | Journal::Refused(_) | Journal::Audit { .. } => true,
             Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) => true,
             Journal::Changed(_) | Journal::Desk(_) | Journal::Registered { .. } | Journal::Recorded { .. } => false,
         };

@@ -18,6 +18,7 @@ mod ipv6;
 mod record;
 mod reload;
 mod sound;
+mod supervision;
 mod torture;
 mod trustpoints;
 mod vxml;

@@ -10,7 +10,7 @@ use store::DataDir;
 
 use super::Outcome;
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "NODE",
     "CALLER",
     "CALL",
@@ -24,6 +24,7 @@ const HEADER: [&str; 13] = [
     "SIGNALLING",
     "MEDIA",
     "INSECURE BECAUSE",
+    "PART",
 ];
 
 pub(crate) fn run(data: &Path, json: bool, most: u32) -> Outcome {
@@ -76,5 +77,6 @@ fn row(node: &str, caller: &str, leg: &LegRecord) -> Vec<String> {
         signalling,
         media,
         leg.unlocked_because().unwrap_or_default(),
+        leg.parts.join("; "),
     ]
 }

@@ -216,7 +216,11 @@ fn words(phone: &NodeHandle, entry: &Journal) -> Option<String> {
         Journal::Leg(leg) => format!("ended: {}", leg.ended_because.as_deref().unwrap_or("no reason given")),
         Journal::Refused(refused) => format!("refused: {}", refused.refusal),
         Journal::Recorded { heard, said } => format!("recorded {heard} {said}"),
-        Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) | Journal::Desk(_) => return None,
+        Journal::Decision { .. }
+        | Journal::Routed { .. }
+        | Journal::Routing(_)
+        | Journal::Desk(_)
+        | Journal::Audit { .. } => return None,
     })
 }
 

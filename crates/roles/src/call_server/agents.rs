@@ -194,6 +194,9 @@ impl CallServer {
         for leg in [call.caller, agent] {
             shell.note(leg, "the caller is with an agent");
         }
+        for leg in self.calls.get_mut(&no).map(|call| std::mem::take(&mut call.leaving)).unwrap_or_default() {
+            shell.end(leg, "the others talk directly");
+        }
         self.show_dialog(shell, no);
         self.keep(shell, no);
     }

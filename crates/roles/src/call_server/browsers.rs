@@ -126,7 +126,7 @@ impl CallServer {
             }
             Stage::Served { .. } => self.rehome(shell, no, peer.into_iter().collect(), Why::Lost(why)),
             Stage::Connecting { browser, .. } => *browser = None,
-            Stage::Talking { .. } | Stage::Dialling { .. } | Stage::Over => {}
+            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Over => {}
         }
     }
 
@@ -165,6 +165,8 @@ impl CallServer {
         match () {
             () if self.is_agents(no, leg) => self.agent_unreachable(shell, no, why),
             () if self.is_music(no, leg) => self.music_lost(shell, no, why),
+            () if self.is_place(no, leg) => self.room_lost(shell, no, why),
+            () if self.joiner_refused(shell, no, leg, why) => {}
             () => self.browser_lost(shell, no, leg, why),
         }
     }
@@ -178,7 +180,7 @@ impl Call {
         }
         let caller = self.caller;
         if self.stage.passage().is_some_and(|passage| passage.awaits(caller)) {
-            self.stale += 1;
+            self.stale.push(caller);
         }
     }
 }

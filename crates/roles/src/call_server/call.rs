@@ -6,6 +6,7 @@ use std::sync::Arc;
 use acd::AgentId;
 use serde::{Deserialize, Serialize};
 
+use super::room::{Joining, Room, Supervision};
 use crate::shell::{CallNo, LegNo, Passage, Shell};
 use crate::{ControlId, Verb};
 
@@ -28,8 +29,8 @@ pub(super) struct Call {
     pub(super) notes: BTreeMap<String, String>,
     /// The agent who answered.
     pub(super) served_by: Option<AgentId>,
-    /// Answers of the caller to offers that are of no interest any more: acknowledged, and no more.
-    pub(super) stale: u8,
+    /// Whose answers to offers are of no interest any more, one entry an offer: acknowledged, and no more.
+    pub(super) stale: Vec<LegNo>,
     /// When the agent last held the caller or took them back, milliseconds since 1970.
     pub(super) turned_ms: Option<u64>,
     /// What a desk waits for.
@@ -38,6 +39,11 @@ pub(super) struct Call {
     pub(super) made: Option<Made>,
     /// By Session-ID each side talks with us: nobody called in, so we are the caller under whom all nodes file it.
     pub(super) is_ours: bool,
+    /// Somebody is to come into it.
+    pub(super) joining: Option<Box<Joining>>,
+    pub(super) supervision: Option<Supervision>,
+    /// Legs that end when those who remain have agreed.
+    pub(super) leaving: Vec<LegNo>,
 }
 
 /// A call that an agent made. Its `caller` is whom they called.
@@ -152,6 +158,8 @@ pub(super) enum Stage {
         passage: Passage,
         hold: Option<Box<Hold>>,
     },
+    /// Three and more hear each other through the media resource.
+    Mixed(Box<Room>),
     /// The agent's phone is called, then with its offer the destination.
     Dialling {
         agent: LegNo,
@@ -198,7 +206,7 @@ impl Stage {
                 Some(*browser)
             }
             Stage::Connecting { browser, .. } => *browser,
-            Stage::Talking { .. } | Stage::Dialling { .. } | Stage::Over => None,
+            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Over => None,
         }
     }
 
@@ -208,7 +216,9 @@ impl Stage {
             Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => {
                 Some(*agent)
             }
-            Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Over => None,
+            Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } => None,
+            // Who leaves a conference is looked at apart.
+            Stage::Mixed(_) | Stage::Over => None,
         };
         agent.or(self.browser()) == Some(leg)
     }
@@ -236,6 +246,7 @@ impl Stage {
     pub(super) fn probe_of(&mut self, leg: LegNo) -> Option<&mut Option<sip::ClientId>> {
         match self {
             Stage::Served { browser, probe, .. } => Some(probe).filter(|_| *browser == leg),
+            Stage::Mixed(room) => room.seats.iter_mut().find(|seat| seat.place == leg).map(|seat| &mut seat.probe),
             _ => {
                 let music = self.hold_mut()?.music.as_mut()?;
                 Some(&mut music.probe).filter(|_| music.browser == leg)
@@ -245,6 +256,9 @@ impl Stage {
 
     /// Where what this leg says goes on: a held caller is with the music, the agent is not.
     pub(super) fn passage_of(&mut self, leg: LegNo) -> Option<&mut Passage> {
+        if let Stage::Mixed(room) = self {
+            return room.seat_of(leg).map(|seat| &mut seat.passage);
+        }
         match self.music().is_some_and(|music| music.passage.has(leg)) {
             true => self.hold_mut()?.music.as_mut().map(|music| &mut music.passage),
             false => self.passage().filter(|passage| passage.has(leg)),
@@ -260,7 +274,7 @@ impl Stage {
             | Stage::Connecting { passage, .. }
             | Stage::Talking { passage, .. } => Some(passage),
             Stage::Dialling { passage, .. } => passage.as_mut(),
-            Stage::Over => None,
+            Stage::Mixed(_) | Stage::Over => None,
         }
     }
 }

@@ -6,9 +6,10 @@ use acd::CallId;
 
 use super::browsers::Why;
 use super::call::{Call, Queued, Stage};
+use super::room::Who;
 use super::{CallServer, plan_of};
 use crate::shell::{CallNo, LegNo, Shell};
-use crate::{DeskEvent, DialogView, Journal, Outward};
+use crate::{DeskEvent, DialogView, Journal, Outward, Oversight};
 
 /// What agents may note about one call.
 const MOST_NOTES: usize = 64;
@@ -18,7 +19,8 @@ pub(super) const WRAP_UP_REASON: &str = "wrapUpReason";
 impl CallServer {
     /// In the order of the calls' numbers.
     pub(super) fn dialog_views(&self, shell: &Shell) -> Vec<DialogView> {
-        self.calls.keys().filter_map(|no| self.dialog_view(shell, *no)).collect()
+        let views = self.calls.keys().flat_map(|no| [self.dialog_view(shell, *no), self.supervisors_view(shell, *no)]);
+        views.flatten().collect()
     }
 
     /// `None`: no agent has this call.
@@ -47,8 +49,48 @@ impl CallServer {
                 _ => Outward::Connected,
             }),
             beside: self.beside(no).map(|call| call.0),
+            mixed: matches!(call.stage, Stage::Mixed(_)),
+            parties: self.parties(shell, no),
+            supervises: None,
             began_ms: record.began_ms,
             since_ms: call.turned_ms.or(record.connected_ms).filter(|_| connected).unwrap_or(record.began_ms),
+        })
+    }
+
+    /// Who else hears the agent and is heard: whom the agent consulted, a supervisor who has barged in.
+    fn parties(&self, shell: &Shell, no: CallNo) -> Vec<String> {
+        let Some(Call { stage: Stage::Mixed(room), supervision, .. }) = self.calls.get(&no) else { return Vec::new() };
+        let barged = supervision.as_ref().is_some_and(|by| by.how == Oversight::Barge);
+        let is_heard = |who| who == Who::Consulted || (who == Who::Supervisor && barged);
+        room.seats.iter().filter(|seat| is_heard(seat.who)).map(|seat| shell.numbers(seat.leg).1).collect()
+    }
+
+    /// A supervisor's own part in the call: a call by its leg's number, which is no other's.
+    fn supervisors_view(&self, shell: &Shell, no: CallNo) -> Option<DialogView> {
+        let call = self.calls.get(&no)?;
+        let by = call.supervision.as_ref()?;
+        let leg = shell.leg(by.leg)?;
+        let connected = leg.is_answered();
+        Some(DialogView {
+            call: by.leg.0,
+            agent: by.by.0.clone(),
+            extension: leg.record.called.0.clone(),
+            calling: leg.record.called.0.clone(),
+            dialled: leg.record.calling.0.clone(),
+            queue: None,
+            call_type: None,
+            attached: None,
+            notes: BTreeMap::new(),
+            connected,
+            held: false,
+            verbs: Vec::new(),
+            outgoing: Some(if connected { Outward::Connected } else { Outward::Initiating }),
+            beside: Some(no.0),
+            mixed: false,
+            parties: Vec::new(),
+            supervises: Some(by.how),
+            began_ms: by.began_ms,
+            since_ms: leg.record.connected_ms.unwrap_or(by.began_ms),
         })
     }
 
@@ -62,13 +104,15 @@ impl CallServer {
     }
 
     /// The consultation over this call, or the call that this consultation is over.
-    fn beside(&self, no: CallNo) -> Option<CallNo> {
+    pub(super) fn beside(&self, no: CallNo) -> Option<CallNo> {
         let made = self.calls.get(&no).and_then(|call| call.made.as_ref());
         self.consultation_of(no).or(made.and_then(|made| made.consults))
     }
 
     fn show(&self, shell: &mut Shell, no: CallNo) {
-        if let Some(view) = self.dialog_view(shell, no).filter(|_| shell.is_watched()) {
+        let views = [self.dialog_view(shell, no), self.supervisors_view(shell, no)];
+        let watched = shell.is_watched();
+        for view in views.into_iter().flatten().filter(|_| watched) {
             shell.journal(Journal::Desk(Box::new(DeskEvent::Dialog(view))));
         }
     }
@@ -94,6 +138,14 @@ impl CallServer {
     /// As if the agent had hung up; one that only rings is not the agent's to drop.
     pub(super) fn drop_dialog(&mut self, shell: &mut Shell, no: CallNo) -> Result<(), String> {
         let call = self.calls.get(&no).ok_or_else(|| format!("there is no call {}", no.0))?;
+        if matches!(call.stage, Stage::Mixed(_)) {
+            // The others may talk on.
+            let leg = call.agents_side().map(|(_, leg)| leg).ok_or("the agent has left the conference")?;
+            let why = "the agent hung up at the desk";
+            shell.end(leg, why);
+            self.seat_gone(shell, no, leg, why);
+            return Ok(());
+        }
         if !matches!(call.stage, Stage::Connecting { .. } | Stage::Talking { .. } | Stage::Dialling { .. }) {
             return Err(format!("no agent talks in call {}", no.0));
         }
@@ -172,6 +224,7 @@ impl Call {
         }
         let leg = match &self.stage {
             Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => *agent,
+            Stage::Mixed(room) => room.of(Who::Agent)?.leg,
             Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Over => return None,
         };
         Some((self.served_by.as_ref()?.0.clone(), leg))

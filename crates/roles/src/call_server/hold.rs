@@ -238,7 +238,7 @@ impl Call {
             shell.refuse(self.caller, Status(491), Vec::new(), "the party changes");
         }
         if music.passage.awaits(self.caller) {
-            self.stale += 1;
+            self.stale.push(self.caller);
         }
         shell.end(music.browser, why);
     }

@@ -4,11 +4,14 @@
 mod agents;
 mod browsers;
 mod call;
+mod conference;
 mod dialogs;
 mod hold;
 mod outgoing;
 mod plan;
+mod room;
 mod routing;
+mod supervise;
 mod work;
 
 use std::collections::BTreeMap;
@@ -77,9 +80,13 @@ impl CallServer {
             call.forsake_desk(shell, why);
             held = call.made.take().and_then(|made| made.consults);
         }
+        self.abandon(shell, no, why);
+        self.unsupervise(shell, no);
         self.show_no_dialog(shell, no);
         self.consult_alone(shell, no);
         if let Some(held) = held {
+            // Whom the agent consulted does not come into the call any more.
+            self.abandon(shell, held, why);
             self.show_dialog(shell, held);
         }
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
@@ -121,11 +128,19 @@ impl CallServer {
         step: impl FnOnce(&mut Passage, &mut Shell) -> Progress,
     ) -> bool {
         let Some(call) = self.calls.get_mut(&no) else { return false };
+        let taking_over = call.joining.as_mut().and_then(|joining| joining.taking_over.as_mut());
+        if let Some(passage) = taking_over.filter(|passage| passage.has(leg)) {
+            let progress = step(passage, shell);
+            self.taking_over_progressed(shell, no, progress);
+            return true;
+        }
+        let mixed = matches!(call.stage, Stage::Mixed(_));
         let musical = call.stage.music().is_some_and(|music| music.passage.has(leg));
         let Some(passage) = call.stage.passage_of(leg) else { return false };
         let progress = step(passage, shell);
         match musical {
             true => self.music_progressed(shell, no, progress),
+            false if mixed => self.room_progressed(shell, no, progress),
             false => self.progressed(shell, no, progress),
         }
         true
@@ -133,6 +148,13 @@ impl CallServer {
 
     fn is_agents(&self, no: CallNo, leg: LegNo) -> bool {
         self.calls.get(&no).and_then(|call| call.ringing.as_ref()).is_some_and(|ringing| ringing.leg == leg)
+    }
+
+    /// Whether this answers an offer that is of no interest any more; the next one may answer another.
+    fn is_stale(&mut self, no: CallNo, leg: LegNo) -> bool {
+        let stale = self.calls.get_mut(&no).map(|call| &mut call.stale);
+        let found = stale.and_then(|stale| Some((stale.iter().position(|known| *known == leg)?, stale)));
+        found.map(|(at, stale)| stale.remove(at)).is_some()
     }
 
     fn is_caller(&self, no: CallNo, leg: LegNo) -> bool {
@@ -183,11 +205,14 @@ impl Role for CallServer {
             ringing: None,
             notes: BTreeMap::new(),
             served_by: None,
-            stale: 0,
+            stale: Vec::new(),
             turned_ms: None,
             asked: None,
             made: None,
             is_ours: false,
+            joining: None,
+            supervision: None,
+            leaving: Vec::new(),
         };
         self.calls.insert(no, call);
         self.arrive(shell, no, Vec::new(), (Status(503), "the group has no member".into()));
@@ -212,6 +237,9 @@ impl Role for CallServer {
         if self.is_agents(no, leg) {
             return self.agent_answered(shell, no, leg, sdp);
         }
+        if self.supervisor_answered(shell, no, leg, sdp.clone()) || self.place_answered(shell, no, leg, sdp.clone()) {
+            return;
+        }
         let picks_up = |call: &Call| matches!(call.stage, Stage::Dialling { agent, passage: None } if agent == leg);
         if self.calls.get(&no).is_some_and(picks_up) {
             return self.phone_picked_up(shell, no, leg, sdp);
@@ -229,6 +257,9 @@ impl Role for CallServer {
         }
         if self.is_music(no, leg) {
             return self.music_lost(shell, no, &refused.why);
+        }
+        if self.joiner_refused(shell, no, leg, &refused.why) {
+            return;
         }
         if let Some(Call { stage: Stage::Dialling { agent, .. }, .. }) = self.calls.get(&no) {
             let who = if *agent == leg { "the agent's phone" } else { "the destination" };
@@ -259,6 +290,10 @@ impl Role for CallServer {
         if let Some(no) = no.filter(|no| self.calls.get(no).is_some_and(is_agents)) {
             return self.agent_reinvited(shell, no, leg, sdp);
         }
+        let taken_over = |call: &Call| call.joining.as_ref().is_some_and(|joining| joining.taking_over.is_some());
+        if no.is_some_and(|no| self.calls.get(&no).is_some_and(taken_over)) {
+            return shell.refuse(leg, Status(491), Vec::new(), "the party changes");
+        }
         match no.and_then(|no| self.calls.get_mut(&no)?.stage.passage_of(leg)) {
             Some(passage) => passage.reinvited(shell, leg, sdp),
             None => shell.refuse(leg, Status(491), Vec::new(), "the party changes"),
@@ -267,10 +302,7 @@ impl Role for CallServer {
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         let Some(no) = self.call_of(shell, leg) else { return };
-        let caller = self.is_caller(no, leg);
-        let Some(call) = self.calls.get_mut(&no) else { return };
-        if caller && call.stale > 0 {
-            call.stale -= 1;
+        if self.is_stale(no, leg) {
             return shell.ack(leg, None);
         }
         if !self.step(shell, no, leg, |passage, shell| passage.accepted(shell, leg, sdp)) {
@@ -280,10 +312,7 @@ impl Role for CallServer {
 
     fn rerefused(&mut self, shell: &mut Shell, leg: LegNo, status: Status, why: String) {
         let Some(no) = self.call_of(shell, leg) else { return };
-        let caller = self.is_caller(no, leg);
-        let Some(call) = self.calls.get_mut(&no) else { return };
-        if caller && call.stale > 0 {
-            call.stale -= 1;
+        if self.is_stale(no, leg) {
             return;
         }
         self.step(shell, no, leg, |passage, shell| passage.declined(shell, leg, status, why));
@@ -298,6 +327,10 @@ impl Role for CallServer {
         if self.is_music(no, leg) {
             return self.music_lost(shell, no, &why);
         }
+        if self.seat_gone(shell, no, leg, &why) {
+            return;
+        }
+        let Some(call) = self.calls.get(&no) else { return };
         // A browser that only plays music may go: the caller keeps the place in the queue, and hears another.
         match self.is_browser(no, leg) && (call.queue.is_some() || matches!(call.stage, Stage::Connecting { .. })) {
             true => self.browser_lost(shell, no, leg, &why),
@@ -325,7 +358,7 @@ impl Role for CallServer {
 
     fn outcome(&mut self, shell: &mut Shell, leg: LegNo, client: ClientId, _: Method, outcome: Outcome) {
         let Some(no) = self.call_of(shell, leg) else { return };
-        if self.phone_said(shell, no, client, &outcome) {
+        if self.phone_said(shell, no, client, &outcome) || self.part_changed(shell, no, client, &outcome) {
             return;
         }
         let Some(probe) = self.calls.get_mut(&no).and_then(|call| call.stage.probe_of(leg)) else { return };
@@ -338,6 +371,11 @@ impl Role for CallServer {
                 shell.note(leg, "the browser lives")
             }
             Outcome::Response(_) | Outcome::Nothing(_) => {
+                if self.is_place(no, leg) {
+                    let why = "the media resource does not answer";
+                    shell.end(leg, why);
+                    return self.room_lost(shell, no, why);
+                }
                 let why = "the browser does not answer";
                 shell.end(leg, why);
                 match self.is_music(no, leg) {
@@ -379,7 +417,14 @@ impl Role for CallServer {
             shell.persist(Persist::Call { call: no.0, state: None });
             return false;
         }
-        (role.ringing, role.stale, role.asked) = (None, 0, None);
+        (role.ringing, role.stale, role.asked) = (None, Vec::new(), None);
+        // Who was on the way is not any more; who is there, is.
+        let mut strays = Vec::new();
+        if let Some(joining) = role.joining.take() {
+            strays.extend(joining.seats.iter().map(|seat| seat.place));
+            strays.extend(role.supervision.take().map(|by| by.leg));
+        }
+        role.supervision.iter_mut().for_each(|by| (by.control, by.change) = (None, None));
         let waits =
             role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
         // A call that no queue sent is in none.
@@ -387,10 +432,16 @@ impl Role for CallServer {
         // Whoever consults is the held caller's, whose call has the lower number and is here already if it lives.
         let held = role.made.as_ref().and_then(|made| made.consults).filter(|held| self.calls.contains_key(held));
         role.made.iter_mut().for_each(|made| made.consults = held);
-        let is_there = matches!(role.stage, Stage::Talking { .. } | Stage::Connecting { .. });
+        let is_there = matches!(role.stage, Stage::Talking { .. } | Stage::Connecting { .. } | Stage::Mixed(_));
+        let supervises = role.supervision.as_ref().map(|by| (CallId(by.leg.0), by.by.clone()));
         let talks = role.served_by.clone().filter(|_| is_there && held.is_none());
         self.calls.insert(no, role);
+        strays.into_iter().for_each(|leg| shell.end(leg, "the call server was started again"));
+        if let Some((leg, by)) = supervises {
+            self.router.resume_conversation(leg, &by, String::new(), shell.now().mono);
+        }
         self.resume_exchange(shell, no);
+        self.resume_room(shell, no);
         let now = shell.now().mono;
         if let Some(queue) = waits {
             self.tell_router(shell, self.arrival(no, &queue));
@@ -427,7 +478,19 @@ impl Role for CallServer {
                 done(self.of_agent(call, &agent).and_then(|no| self.note_dialog(shell, no, values)))
             }
             Control::Drop { call, agent } => {
-                done(self.of_agent(call, &agent).and_then(|no| self.drop_dialog(shell, no)))
+                match self.supervised_by_leg(call).map(|(no, by)| (no, by.leg, by.by.0 == agent)) {
+                    Some((no, leg, true)) => {
+                        self.leave_supervision(shell, no, leg);
+                        Reply::Done
+                    }
+                    _ => done(self.of_agent(call, &agent).and_then(|no| self.drop_dialog(shell, no))),
+                }
+            }
+            Control::Supervise { supervisor, agent, how } => {
+                match self.supervise(shell, control, &supervisor, &agent, how) {
+                    Ok(()) => return self.route(shell),
+                    Err(why) => Reply::Sorry(why),
+                }
             }
             Control::Work { call, agent, verb, with } => match self.of_agent(call, &agent) {
                 Ok(no) => {

@@ -27,6 +27,10 @@ const AT_ONCE: [(Name, &str); 2] = [
     (Name::AlertInfo, "<http://call-server.invalid>;info=alert-autoanswer;delay=0"),
 ];
 
+pub(super) fn at_once() -> sip::Headers {
+    AT_ONCE.map(|(name, value)| (name, value.to_owned())).to_vec()
+}
+
 impl CallServer {
     /// Calls the agent's phone; the desk is answered when the destination has answered, or nobody will.
     pub(super) fn make_call(
@@ -67,7 +71,7 @@ impl CallServer {
             mate: None,
             dial_peer: None,
             max_forwards: 70,
-            headers: AT_ONCE.map(|(name, value)| (name, value.to_owned())).to_vec(),
+            headers: at_once(),
             sdp: None,
             dangerous: Vec::new(),
         });
@@ -84,11 +88,14 @@ impl CallServer {
             ringing: None,
             notes: Default::default(),
             served_by: Some(id.clone()),
-            stale: 0,
+            stale: Vec::new(),
             turned_ms: None,
             asked: Some(Asked { control, verb: None, with: String::new(), request: None }),
             made: Some(Made { consults }),
             is_ours: true,
+            joining: None,
+            supervision: None,
+            leaving: Vec::new(),
         };
         self.calls.insert(no, call);
         if consults.is_none() {
@@ -102,7 +109,7 @@ impl CallServer {
     }
 
     /// Where agents' phones are.
-    fn manager(&self, shell: &mut Shell) -> Option<PeerPlan> {
+    pub(super) fn manager(&self, shell: &mut Shell) -> Option<PeerPlan> {
         let (node, dice) = (shell.plan().clone(), shell.random());
         let plan = plan_of(&node)?;
         let member = plan.member(&plan.agent_group, &[], |peer| shell.is_up(peer), dice)?;
@@ -163,6 +170,9 @@ impl CallServer {
     }
 
     pub(super) fn unanswered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo) {
+        if !shell.is_answered(leg) && self.joiner_refused(shell, no, leg, "it did not answer in time") {
+            return;
+        }
         let Some(Call { stage: Stage::Dialling { agent, .. }, .. }) = self.calls.get(&no) else { return };
         if !shell.is_answered(leg) {
             let who = if *agent == leg { "the agent's own phone" } else { "the destination" };
@@ -192,13 +202,8 @@ impl CallServer {
     /// The held caller and whom the agent consulted are brought together (RFC 3725 flow I), and the agent is out of it.
     pub(super) fn complete(&mut self, shell: &mut Shell, no: CallNo) -> Result<(), String> {
         let other = self.consultation_of(no).ok_or("there is no consultation of this call")?;
-        let consultation = self.calls.get_mut(&other).ok_or("the consultation is over")?;
-        let (callee, to) = (consultation.caller, consultation.dialled.clone());
-        let aside = match &consultation.stage {
-            Stage::Talking { agent, passage, hold: None } if passage.is_idle() => *agent,
-            Stage::Talking { hold: Some(_), .. } => return Err("the consultation is held: take it back first".into()),
-            _ => return Err("the consultation is not connected yet".into()),
-        };
+        let (aside, callee) = self.consulting(other)?;
+        let to = self.calls.get(&other).map(|consultation| consultation.dialled.clone()).unwrap_or_default();
         let call = self.calls.get_mut(&no).ok_or("the call is over")?;
         let agent = match &call.stage {
             Stage::Talking { agent, hold: Some(hold), .. } if hold.step == HoldStep::Held => *agent,

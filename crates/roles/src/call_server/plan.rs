@@ -15,6 +15,8 @@ pub struct Plan {
     pub dialled: Vec<Dialled>,
     pub agent_group: String,
     pub ingress_group: String,
+    /// Of media resources, for conferences and supervisors.
+    pub conference_group: Option<String>,
     /// Group of browsers, and application, for whom an agent holds who came to no dialled number: the first one's.
     pub music: Option<(String, String)>,
     pub acd: acd::Plan,
@@ -86,6 +88,7 @@ impl Plan {
             dialled,
             agent_group: role.agent_group.clone(),
             ingress_group: role.ingress_group.clone(),
+            conference_group: role.conference_group.clone(),
             music: role.dialled_numbers.first().map(|number| {
                 (number.group.clone(), number.application.clone().unwrap_or_else(|| number.pattern.clone()))
             }),
@@ -149,7 +152,8 @@ mod tests {
             call_type: None,
         };
         let dialled = vec![dialled("6...", "all"), dialled("6016", "one")];
-        Plan { groups, dialled, agent_group: "g".into(), ingress_group: "g".into(), music: None, acd }
+        let group = || String::from("g");
+        Plan { groups, dialled, agent_group: group(), ingress_group: group(), conference_group: None, music: None, acd }
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl CallServer {
             Verb::Answer => Some("talk"),
             Verb::Hold | Verb::Consult => Some("hold").filter(|_| doors.hold),
             Verb::Retrieve => Some("talk").filter(|_| by == Some(Holder::Phone)),
-            Verb::Complete | Verb::Press => None,
+            Verb::Complete | Verb::Confer | Verb::Press => None,
         };
         match (told, verb) {
             (Some(event), _) => {
@@ -69,6 +69,7 @@ impl CallServer {
                 }
                 Ok(())
             }
+            (None, Verb::Confer) => self.confer(shell, no),
             (None, Verb::Complete) => {
                 self.complete(shell, no)?;
                 self.answer_desk(shell, no, verb, Ok(()));
@@ -94,7 +95,7 @@ impl CallServer {
             // It said that it would and does not: what needs nothing of it is left.
             let done = match verb {
                 Verb::Hold | Verb::Consult => self.hold_for_phone(shell, no),
-                Verb::Answer | Verb::Retrieve | Verb::Complete | Verb::Press => Err(why),
+                Verb::Answer | Verb::Retrieve | Verb::Complete | Verb::Confer | Verb::Press => Err(why),
             };
             if let Err(why) = done {
                 self.answer_desk(shell, no, &verb, Err(why));
@@ -140,6 +141,7 @@ impl CallServer {
                 Err("the phone cannot be told to answer: it takes no Event: talk".into())
             }
             (Verb::Answer, _) => Ok(()),
+            (_, _) if call.joining.is_some() => Err("somebody is on the way into the call: try again".into()),
             (_, _) if !talking => Err("the agent's call is not connected".into()),
             (Verb::Hold, None) => Ok(()),
             (Verb::Press, _) if call.made.is_some() => {
@@ -152,7 +154,7 @@ impl CallServer {
             (Verb::Consult, None) if consultation.is_some() => Err("there is a consultation of this call".into()),
             (Verb::Consult, None) => Ok(()),
             (Verb::Hold | Verb::Consult | Verb::Press, Some(_)) => Err("the caller is held".into()),
-            (Verb::Retrieve | Verb::Complete, None) => Err("the caller is not held".into()),
+            (Verb::Retrieve | Verb::Complete | Verb::Confer, None) => Err("the caller is not held".into()),
             (_, Some(hold)) if hold.step != HoldStep::Held => Err("media is being agreed; try again".into()),
             (Verb::Retrieve, Some(_)) if consultation.is_some_and(|other| !other.is_held()) => {
                 Err("the agent consults somebody: hold or end that first".into())
@@ -161,7 +163,10 @@ impl CallServer {
                 Err("the phone holds the call by its own key and takes no Event: talk: take it back there".into())
             }
             (Verb::Retrieve, Some(_)) => Ok(()),
-            (Verb::Complete, Some(_)) => match consultation.map(|other| &other.stage) {
+            (Verb::Confer, Some(_)) if !self.confers(shell) => {
+                Err("this site has no media resource for conferences (conference_group of the call server)".into())
+            }
+            (Verb::Complete | Verb::Confer, Some(_)) => match consultation.map(|other| &other.stage) {
                 None => Err("there is no consultation of this call".into()),
                 Some(Stage::Talking { hold: None, .. }) => Ok(()),
                 Some(Stage::Talking { .. }) => Err("the consultation is held: take it back first".into()),
@@ -172,7 +177,7 @@ impl CallServer {
 
     /// What the agent's phone can be asked to do with it now.
     pub(super) fn verbs(&self, shell: &Shell, no: CallNo) -> Vec<Verb> {
-        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve, Verb::Consult, Verb::Complete, Verb::Press];
+        let all = [Verb::Answer, Verb::Hold, Verb::Retrieve, Verb::Consult, Verb::Complete, Verb::Press, Verb::Confer];
         let Some(call) = self.calls.get(&no) else { return Vec::new() };
         all.into_iter().filter(|verb| self.can(shell, no, call, verb).is_ok()).collect()
     }

@@ -211,6 +211,11 @@ impl Shell {
         self.note(no, format!("goes on in call {}; was in call {}", to.0, from.unwrap_or_default()));
     }
 
+    /// The call is over though none of its legs ended: they went on in another one.
+    pub fn close_call(&mut self, no: CallNo) {
+        self.ending.insert(no);
+    }
+
     /// From now on the far parties of these two legs are each other's: their UUIDs cross over.
     pub fn join(&mut self, a: LegNo, b: LegNo) {
         for (one, other) in [(a, b), (b, a)] {

@@ -66,7 +66,8 @@ impl Shell {
             self.journal(Journal::Leg(Box::new(record.clone())));
         }
         // A carrier in clear has no identity to sign with.
-        if plan.local.iter().any(|(transport, _)| *transport == sip::Transport::Tls) {
+        // Of a call whose legs all went on in another one that other one tells.
+        if !records.is_empty() && plan.local.iter().any(|(transport, _)| *transport == sip::Transport::Tls) {
             let payload = self.statement(plan, call.caller.clone(), records).to_bytes();
             self.sign_statement(call.caller, payload);
         }

@@ -19,6 +19,7 @@ pub(crate) mod keys;
 mod pass;
 mod pool;
 mod role;
+pub(crate) mod seats;
 mod strangers;
 mod timers;
 mod words;
@@ -203,6 +204,14 @@ impl Shell {
         let now = self.now;
         if let Some(leg) = self.leg_mut(no) {
             leg.event(what, now);
+        }
+    }
+
+    /// The same of what the leg's party is in the call, where that is more than one who talks.
+    pub fn took_part(&mut self, no: LegNo, words: &str) {
+        self.note(no, words);
+        if let Some(leg) = self.leg_mut(no) {
+            leg.record.parts.push(words.to_owned());
         }
     }
 

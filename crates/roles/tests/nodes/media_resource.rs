@@ -67,6 +67,100 @@ fn dial(rig: &mut Rig, uri: Uri) -> Result<DialogId, (u16, String)> {
     Ok(dialog)
 }
 
+/// The same node, for which the peer is a call server.
+fn resource_of_a_call_server() -> Rig {
+    let site = SITE.replace("secure_certificate_subject", "call_server_subject");
+    let site = site::Site::parse(&site).expect("a good site");
+    let plan = Plan::compile(&site, "mr1", 1).expect("it has a media resource");
+    Rig::new(plan, "127.18.133.13:40000".parse().expect("an address"), Some("cvp1.lab.example"))
+}
+
+fn seat(room: &str, name: &str, part: &str) -> Uri {
+    at(room).with_param("seat", Some(name)).with_param("part", Some(part))
+}
+
+fn whisper(room: &str) -> Uri {
+    seat(room, "supervisor", "whisper").with_param("to", Some("agent"))
+}
+
+/// Parts that the media thread was told of, by lease.
+fn parts(rig: &mut Rig) -> Vec<(LeaseId, Part<LeaseId>)> {
+    let part = |command: Command| match command {
+        Command::Confer { lease, part, .. } => Some((lease, part)),
+        _ => None,
+    };
+    rig.took().into_iter().filter_map(part).collect()
+}
+
+#[test]
+fn a_call_server_says_who_listens_and_to_whom_somebody_whispers() {
+    let mut rig = resource_of_a_call_server();
+    let supervisor = dial(&mut rig, whisper("conf=r")).expect("a seat");
+    let [(lease, Part::Listens)] = parts(&mut rig)[..] else { panic!("nobody is there to whisper to") };
+    dial(&mut rig, seat("conf=r", "caller", "talk")).expect("a seat");
+    let [(_, Part::Talks)] = parts(&mut rig)[..] else { panic!("the caller talks") };
+    dial(&mut rig, seat("conf=r", "agent", "talk")).expect("a seat");
+    // Told again after the agent, whom the media thread is to know by then.
+    let [(agent, Part::Talks), (first, Part::Whispers { to })] = parts(&mut rig)[..] else { panic!("a whisper") };
+    assert_eq!((first, to), (lease, agent));
+    let asks = |rig: &mut Rig, body: &str| {
+        let body = sip::Body::new("application/ringfence-part", body.to_owned());
+        rig.sip.in_dialog(supervisor, Method::Info, Headers::new(), Some(body), rig.now);
+        rig.settle();
+        rig.met(|event| match event {
+            Event::Final { response, .. } => response.status(),
+            _ => None,
+        })
+    };
+    assert_eq!(asks(&mut rig, "Part=whisper\r\nTo=agent\r\n"), Status(200));
+    assert_eq!(parts(&mut rig), [(lease, Part::Whispers { to: agent })]);
+    assert_eq!(asks(&mut rig, "Part=talk\r\n"), Status(200));
+    assert_eq!(parts(&mut rig), [(lease, Part::Talks)]);
+    assert_eq!(asks(&mut rig, "Part=sing\r\n"), Status(415));
+    assert_eq!(parts(&mut rig), []);
+    let words: Vec<String> = rig.legs().iter().flat_map(|leg| leg.parts.clone()).collect();
+    assert!(words.iter().any(|what| what.contains("supervisor whispers")), "{words:?}");
+    // Nobody comes into it by its name alone, nor does a seat make an open one.
+    let (status, why) = dial(&mut rig, at("conf=r")).expect_err("it is closed");
+    assert!(status == 403 && why.contains("closed"), "{status} {why}");
+    dial(&mut rig, at("conf=open")).expect("anybody's");
+    let (status, _) = dial(&mut rig, seat("conf=open", "x", "listen")).expect_err("it is open");
+    assert_eq!(status, 403);
+    for (wrong, status) in [
+        (seat("conf=r", "x", "sing"), 400),
+        (at("conf=r").with_param("part", Some("listen")), 400),
+        (seat("conf=", "x", "listen"), 404),
+        (seat("8500", "x", "listen"), 404),
+    ] {
+        assert_eq!(dial(&mut rig, wrong.clone()).expect_err("no seat").0, status, "{wrong}");
+    }
+}
+
+#[test]
+fn nobody_but_a_call_server_says_who_listens() {
+    let mut rig = resource();
+    for uri in [
+        seat("conf=r", "x", "listen"),
+        whisper("conf=r"),
+        seat("8500", "x", "talk"),
+        at("conf=r").with_param("seat", None),
+    ] {
+        let (status, words) = dial(&mut rig, uri.clone()).expect_err("not for callers");
+        assert!(status == 403 && words.contains("call_server_subject"), "{uri}: {status} {words}");
+        assert_eq!(rig.legs().len(), 0);
+    }
+    // Within a conference that anybody may dial, nobody is given another part.
+    let dialog = dial(&mut rig, at("conf=r")).expect("a seat");
+    let body = sip::Body::new("application/ringfence-part", "Part=listen\r\n");
+    rig.sip.in_dialog(dialog, Method::Info, Headers::new(), Some(body), rig.now);
+    rig.settle();
+    let status = rig.met(|event| match event {
+        Event::Final { response, .. } => response.status(),
+        _ => None,
+    });
+    assert_eq!(status, Status(405));
+}
+
 fn hang_up(rig: &mut Rig, dialog: DialogId) {
     rig.sip.end(dialog, Headers::new(), rig.now);
     rig.settle();

@@ -147,6 +147,8 @@ pub struct World {
     /// Finished legs by node.
     pub legs: Vec<(String, LegRecord)>,
     pub decisions: Vec<(String, String)>,
+    /// Lines for the audit log: who, what.
+    pub audit: Vec<(String, String)>,
     /// The same with their inputs, and what the router was told.
     pub routed: Vec<acd::Decision>,
     pub told: Vec<acd::replay::Entry>,
@@ -186,6 +188,7 @@ impl World {
             refusals: Vec::new(),
             legs: Vec::new(),
             decisions: Vec::new(),
+            audit: Vec::new(),
             routed: Vec::new(),
             told: Vec::new(),
             kept: BTreeMap::new(),
@@ -515,6 +518,7 @@ impl World {
                     let at_ms = call::ms(self.now()) as i64;
                     self.told.push(acd::replay::Entry { at_ms, input: *input });
                 }
+                Journal::Audit { who, what } => self.audit.push((who, what)),
                 Journal::Desk(_) | Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
             },
         }

@@ -10,7 +10,7 @@ use sim::rig::{Bend, Papers, Sound, World, lab};
 
 use crate::steps::{state, to_the_agent, to_the_queue};
 
-const S: Duration = Duration::from_secs(1);
+pub(crate) const S: Duration = Duration::from_secs(1);
 
 /// Where what a caller hears comes from.
 const MUSIC: &str = "127.18.133.143";
@@ -33,7 +33,7 @@ fn lab(seed: u64, sound: Sound, call_control: bool, answer_after: Option<Duratio
     world
 }
 
-fn dialogs(world: &mut World) -> Vec<DialogView> {
+pub(crate) fn dialogs(world: &mut World) -> Vec<DialogView> {
     match world.ask("cvp1", Control::Dialogs) {
         Reply::Dialogs(dialogs) => dialogs,
         other => panic!("dialogs, not {other:?}"),
@@ -41,7 +41,7 @@ fn dialogs(world: &mut World) -> Vec<DialogView> {
 }
 
 #[track_caller]
-fn dialog(world: &mut World) -> DialogView {
+pub(crate) fn dialog(world: &mut World) -> DialogView {
     let dialogs = dialogs(world);
     let [dialog] = dialogs.as_slice() else { panic!("one dialog, not {dialogs:?}\n{}", world.ladder()) };
     dialog.clone()
@@ -54,7 +54,7 @@ fn work(world: &mut World, verb: Verb) -> Reply {
 }
 
 /// The same of one of several calls of agent 1001's.
-fn work_on(world: &mut World, call: u64, verb: Verb, with: &str) -> Reply {
+pub(crate) fn work_on(world: &mut World, call: u64, verb: Verb, with: &str) -> Reply {
     outcome(world, Control::Work { call, agent: "1001".into(), verb, with: with.into() })
 }
 
@@ -62,14 +62,14 @@ fn make_call(world: &mut World, to: &str) -> Reply {
     outcome(world, Control::MakeCall { agent: "1001".into(), to: to.into() })
 }
 
-fn outcome(world: &mut World, control: Control) -> Reply {
+pub(crate) fn outcome(world: &mut World, control: Control) -> Reply {
     let asked = world.control("cvp1", control);
     world.until(40 * S, |world| world.replies.contains_key(&asked));
     world.replies.remove(&asked).expect("it is there")
 }
 
 #[track_caller]
-fn refused(reply: &Reply, words: &str) {
+pub(crate) fn refused(reply: &Reply, words: &str) {
     match reply {
         Reply::Sorry(said) => assert!(said.contains(words), "`{words}` is not in `{said}`"),
         other => panic!("not {other:?}"),
@@ -77,7 +77,7 @@ fn refused(reply: &Reply, words: &str) {
 }
 
 /// With whom the caller's media is.
-fn hears(world: &mut World) -> String {
+pub(crate) fn hears(world: &mut World) -> String {
     let calls = world.calls("cube1");
     let media = calls[1].media.as_ref().and_then(|media| media.remote);
     media.map(|addr| addr.ip().to_string()).unwrap_or_default()

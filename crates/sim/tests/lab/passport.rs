@@ -18,7 +18,7 @@ fn passport(world: &World) -> Passport {
     Passport::bundle("lab", caller, &[Pki::of_the_lab().root_der()], signed)
 }
 
-fn judge(world: &World, passport: &Passport) -> Verdict {
+pub(crate) fn judge(world: &World, passport: &Passport) -> Verdict {
     verify(passport, Some(&[Pki::of_the_lab().root_der()]), world.now().wall)
 }
 
@@ -184,7 +184,7 @@ fn what_a_long_life_does_to_a_call_does_not_spoil_its_passport() {
 }
 
 /// Statements are filed by caller: those of this caller's calls, of the site's nodes.
-fn passport_of(world: &World, caller: &call::session_id::Uuid) -> Passport {
+pub(crate) fn passport_of(world: &World, caller: &call::session_id::Uuid) -> Passport {
     let of_caller = world.statements.iter().filter(|(node, of, _)| !node.starts_with("phone") && of == caller);
     Passport::bundle(
         "lab",

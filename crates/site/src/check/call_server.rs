@@ -8,6 +8,18 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     check.unique(&format!("{path}.sip_server_group"), "name", groups.iter().copied());
     check.refers(format!("{path}.agent_group"), "sip_server_group", &server.agent_group, &groups);
     check.refers(format!("{path}.ingress_group"), "sip_server_group", &server.ingress_group, &groups);
+    if let Some(group) = &server.conference_group {
+        check.refers(format!("{path}.conference_group"), "sip_server_group", group, &groups);
+        for member in server.group(group).into_iter().flat_map(|group| &group.members) {
+            if member.secure_port.is_none() {
+                check.error(
+                    format!("{path}.conference_group"),
+                    format!("member `{}` of `{group}` is plain SIP: nobody can know who listens", member.host),
+                    "give it a `secure_port`",
+                );
+            }
+        }
+    }
     for (at, group) in server.sip_server_groups.iter().enumerate() {
         members(check, node, group, &format!("{path}.sip_server_group[{at}]"));
     }

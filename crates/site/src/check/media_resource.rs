@@ -4,11 +4,14 @@ use crate::MediaResource;
 use crate::check::Check;
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, resource: &MediaResource, path: &str) {
-    check.subjects(
-        format!("{path}.secure_certificate_subject"),
-        &resource.secure_certificate_subject,
-        "this media resource",
-    );
+    // Either will do: callers who dial numbers, or call servers.
+    let (callers, servers) = (&resource.secure_certificate_subject, &resource.call_server_subject);
+    if !callers.is_empty() || servers.is_empty() {
+        check.subjects(format!("{path}.secure_certificate_subject"), callers, "this media resource");
+    }
+    if !servers.is_empty() {
+        check.subjects(format!("{path}.call_server_subject"), servers, "this media resource");
+    }
     check.authority(format!("{path}.authority"), resource.authority.as_deref(), true);
     let conferences = resource.conferences.iter().map(|conference| conference.number.as_str());
     let announcements = resource.announcements.iter().map(|announcement| announcement.number.as_str());
