@@ -2,8 +2,8 @@
 //! serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,8 +29,13 @@ const TOGETHER: usize = 1024;
 
 /// What a node hands over.
 pub(crate) enum Job {
-    Ask { id: AskId, ask: Ask },
+    Ask {
+        id: AskId,
+        ask: Ask,
+    },
     Journal(Box<Journal>),
+    /// Answered once all that came before it is kept.
+    Settle(SyncSender<()>),
 }
 
 impl Job {
@@ -38,7 +43,7 @@ impl Job {
     fn is_pressing(&self) -> bool {
         match self {
             Job::Ask { ask: Ask::Persist(what), .. } => what.is_pressing(),
-            Job::Ask { .. } => true,
+            Job::Ask { .. } | Job::Settle(_) => true,
             Job::Journal(_) => false,
         }
     }
@@ -58,7 +63,8 @@ struct Asker {
     name: String,
     /// `None`: this node has none and cannot sign.
     credentials: Option<Arc<Credentials>>,
-    letters: Sender<Letter>,
+    /// `None` once who asked is gone and another may have its mailbox, to whom these answers mean nothing.
+    letters: Mutex<Option<Sender<Letter>>>,
 }
 
 type Errand = (Arc<Asker>, Job);
@@ -108,7 +114,7 @@ impl AskThreads {
 
     /// A node's way to them.
     pub(crate) fn asks(&self, name: String, credentials: Option<Arc<Credentials>>, letters: Sender<Letter>) -> Asks {
-        let node = Arc::new(Asker { name, credentials, letters });
+        let node = Arc::new(Asker { name, credentials, letters: Mutex::new(Some(letters)) });
         Asks {
             node,
             signer: self.signer.clone(),
@@ -130,13 +136,27 @@ impl AskThreads {
 }
 
 impl Asks {
+    /// Whoever asked is about to end: nothing is answered any more.
+    pub(crate) fn retire(&self) {
+        self.node.letters.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Waits until all that was asked to be kept is.
+    pub(crate) fn settle(&self) {
+        let (settled, waiting) = mpsc::sync_channel(1);
+        if self.keeper.send((self.node.clone(), Job::Settle(settled))).is_ok() {
+            // An error means that the store's thread is gone: nothing more will be kept.
+            let _ = waiting.recv();
+        }
+    }
+
     /// Never blocks; gives the job back when too many wait.
     #[allow(clippy::result_large_err)] // what is refused goes back whole, to be answered
     pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
         let queue = match &job {
             Job::Ask { ask: Ask::Fetch(_) | Ask::Resolve(_), .. } => return self.outside(job),
             Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
-            Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) => &self.keeper,
+            Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) | Job::Settle(_) => &self.keeper,
         };
         queue.try_send((self.node.clone(), job)).map_err(|error| match error {
             mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => job,
@@ -198,8 +218,12 @@ fn keep(keeper: &mut impl Keeper, batch: Vec<Errand>) {
         tracing::error!(%error, lines = batch.len(), "the store kept nothing of this");
     }
     for (asker, job) in batch {
-        if let Job::Ask { id, .. } = job {
-            answer(&asker, id, outcome.clone().map_or_else(Told::Failed, |()| Told::Persisted));
+        match job {
+            Job::Ask { id, .. } => {
+                answer(&asker, id, outcome.clone().map_or_else(Told::Failed, |()| Told::Persisted));
+            }
+            Job::Settle(settled) => drop(settled.send(())),
+            Job::Journal(_) => {}
         }
     }
 }
@@ -208,14 +232,17 @@ fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
     let what = match job {
         Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
         Job::Journal(line) => What::Journal(line),
-        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_), .. } => return None,
+        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_), .. } | Job::Settle(_) => return None,
     };
     Some(Kept { node: &asker.name, what })
 }
 
 fn answer(asker: &Asker, id: AskId, told: Told) {
-    // A swamped node is waited for: these threads may.
-    asker.letters.insist(Letter::Told(id, told));
+    let letters = asker.letters.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(letters) = letters.as_ref() {
+        // A swamped node is waited for: these threads may.
+        letters.insist(Letter::Told(id, told));
+    }
 }
 
 fn sign(asker: &Asker, payload: &[u8]) -> Told {

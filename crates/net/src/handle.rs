@@ -1,6 +1,7 @@
 //! A running node as other threads see it. Everything is a letter to its loop and an answer: there is no shared state.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use roles::{Control, Journal, RefusalRecord, Reply, Watched};
@@ -8,10 +9,11 @@ use rustls_pki_types::CertificateDer;
 use tokio::sync::{oneshot, watch};
 
 use crate::credentials::Credentials;
-use crate::errands::Errands;
+use crate::errands::{Errands, Part, Work};
 use crate::keep::Reader;
 use crate::mailbox::Sender;
 use crate::node::Letter;
+use crate::phone_services::Serving;
 use crate::{Connections, TraceEntry};
 
 /// A running node, from other threads. Cheap to clone.
@@ -26,14 +28,15 @@ pub(crate) struct Facts {
     pub name: String,
     pub control_address: SocketAddr,
     pub local: Vec<(sip::Transport, SocketAddr)>,
-    pub started_ms: u64,
+    /// It may be started again.
+    pub started_ms: AtomicU64,
     /// `None` for one without (the lab's carrier). These may change.
     pub credentials: Option<Arc<Credentials>>,
     pub statements: Reader,
     /// To the process that it runs in.
     pub errands: Errands,
-    /// Whom the services for phones turned away.
-    pub phones_refused: crate::phone_services::Refusals,
+    /// What is known of the services for phones.
+    pub phones: crate::phone_services::Board,
 }
 
 const GONE: &str = "the node has stopped";
@@ -79,12 +82,17 @@ impl NodeHandle {
         self.ask(Letter::Trace).unwrap_or_default()
     }
 
-    /// Whom the node and its services for phones turned away, oldest first (bounded).
+    /// Whom the node and the listeners beside it turned away, oldest first (bounded).
     pub fn refusals(&self) -> Vec<RefusalRecord> {
         let mut all = self.ask(Letter::Refusals).unwrap_or_default();
-        all.extend(self.facts.phones_refused.list());
+        all.extend(self.facts.phones.refusals.list());
         all.sort_by_key(|refusal| refusal.at_ms);
         all
+    }
+
+    /// Among [`NodeHandle::refusals`] from now on: somebody whom a listener beside the node's SIP turned away.
+    pub fn refused_beside(&self, refusal: RefusalRecord) {
+        self.facts.phones.refusals.add(refusal);
     }
 
     /// What this node writes down from now on, as it happens (bounded; what a slow watcher has no room for is lost to it).
@@ -115,7 +123,21 @@ impl NodeHandle {
 
     /// When the node started, ms since 1970.
     pub fn started_ms(&self) -> u64 {
-        self.facts.started_ms
+        self.facts.started_ms.load(Ordering::Relaxed)
+    }
+
+    /// The services for phones, while they run.
+    pub fn phone_services(&self) -> Option<Serving> {
+        self.facts.phones.serving()
+    }
+
+    /// Asks the node's process to stop the node, or its services for phones, and to start it again. What happened, a line
+    /// each.
+    ///
+    /// # Errors
+    /// Why it was not restarted, or not started again, in words.
+    pub async fn restart(&self, part: Part) -> Result<Vec<String>, String> {
+        self.facts.errands.run(Work::Restart { node: self.name().to_owned(), part }).await
     }
 
     /// Identity and the site's own root as they are now, for the control listener; `None` for one without (the lab's
@@ -142,7 +164,7 @@ impl NodeHandle {
     /// # Errors
     /// Why nothing did, in words.
     pub async fn read_again(&self, list: Option<String>, site: bool) -> Result<Vec<String>, String> {
-        self.facts.errands.run(list, site).await
+        self.facts.errands.run(Work::ReadAgain { list, site }).await
     }
 
     /// Answered by the loop within its turn, so blocking is short: microseconds, under overload milliseconds.

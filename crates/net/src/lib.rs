@@ -26,11 +26,11 @@ mod web;
 mod wire;
 
 pub use credentials::LiveTls;
-pub use errands::Errand;
+pub use errands::{Errand, Part, Work};
 pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};
 pub use phone_services::{
-    Asker, Enrolled, NoFile, PhoneServices, Rehearsed, RollOrder, Rolls, Station, ask_tvs, enrol,
+    Asker, Enrolled, NoFile, PhoneServices, Rehearsed, RollOrder, Rolls, Serving, Station, ask_tvs, enrol,
 };
 pub use process::{PhoneStart, Process};
 pub use secure_phone::{Provisioned, SecurePhone};

@@ -15,21 +15,22 @@ use trust::Authority;
 use trust::tls::{ClientCertificate, Versions};
 
 use crate::MediaCounts;
-use crate::asks::AskThreads;
+use crate::asks::{AskThreads, Asks};
 use crate::clock::{Clock, millis};
 use crate::credentials::Credentials;
 use crate::errands::{Errand, Errands, errands};
 use crate::handle::{Facts, NodeHandle};
 use crate::keep::{self, Keeper};
-use crate::mailbox::mailbox;
+use crate::mailbox::{Sender, mailbox};
 use crate::media_threads::{self, MediaThreads, Owner};
-use crate::node::{self, Letter, Machine, Node};
+use crate::node::{self, Letter, Machine, Node, Remains};
 use crate::pages;
 use crate::phone_services::PhoneServices;
 use crate::web;
 use crate::wire::{Setup, tls};
 
 mod renewal;
+mod restarting;
 
 use renewal::authorities_are_there;
 
@@ -59,7 +60,10 @@ pub struct Process {
 
 struct Running {
     handle: NodeHandle,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Remains>,
+    asks: Asks,
+    /// Its number at the media threads, for this run of it.
+    owner: Owner,
     /// One of the site's, which a reload concerns.
     of_site: bool,
 }
@@ -132,7 +136,7 @@ impl Process {
         for node in site.nodes.iter().filter(|node| only.is_empty() || only.contains(&node.name)) {
             let settings = renewal::settings(dir, site, node, &roots)?;
             let handle = self.start_node(site, node, settings).with_context(|| format!("node {}", node.name))?;
-            let services = PhoneServices::start(dir, site, node, handle.facts.phones_refused.clone());
+            let services = PhoneServices::start(dir, site, node, handle.facts.phones.clone());
             self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
         }
         Ok(())
@@ -191,15 +195,19 @@ impl Process {
             control_address: SocketAddr::new(node.address, node.control_port),
             of_site: true,
         };
-        let (now, statements) = (self.clock.now(), self.statements.clone());
-        self.run(start, |_| {
-            let mut machine = roles::Node::new(seed(), Arc::new(plan), now);
-            statements.adopt(&node.name, &mut machine, now);
-            if let Some(number) = &node.dangerous_panic_on_number {
-                machine.dangerous_panic_at(number);
-            }
-            machine
-        })
+        let machine = self.machine(node, plan);
+        self.run(start, |_| machine)
+    }
+
+    /// With what was kept of it.
+    fn machine(&self, node: &site::Node, plan: Plan) -> roles::Node {
+        let now = self.clock.now();
+        let mut machine = roles::Node::new(seed(), Arc::new(plan), now);
+        self.statements.adopt(&node.name, &mut machine, now);
+        if let Some(number) = &node.dangerous_panic_on_number {
+            machine.dangerous_panic_at(number);
+        }
+        machine
     }
 
     /// A headless phone (or the lab's carrier): the same loop, with its own identity (PEM chain and key) or none.
@@ -241,6 +249,39 @@ impl Process {
     ) -> anyhow::Result<NodeHandle> {
         let Start { name, listen, source, peers, tls, media_ports, control_address, of_site } = start;
         let (letters, inbox) = mailbox(node::LETTERS)?;
+        let credentials = tls.clone().map(Credentials::new);
+        let asks = self.asks.asks(name.clone(), credentials.clone(), letters.clone());
+        let setup = Setup { node: name.clone(), listen, source, peers, tls };
+        let (owner, node) = self.open(setup, machine, Remains::new(inbox), &letters, asks.clone(), media_ports)?;
+        let facts = Facts {
+            name: name.clone(),
+            control_address,
+            local: node.wire().local(),
+            started_ms: millis(self.clock.now().wall).into(),
+            credentials,
+            statements: self.statements.clone(),
+            errands: self.errands.clone(),
+            phones: Default::default(),
+        };
+        let handle = NodeHandle { facts: Arc::new(facts), letters };
+        for (transport, addr) in handle.local() {
+            tracing::info!(node = name, transport = transport.as_str(), %addr, "listening");
+        }
+        let thread = spawn(&name, node)?;
+        self.nodes.push(Running { handle: handle.clone(), thread, asks, owner, of_site });
+        Ok(handle)
+    }
+
+    /// Sockets, media threads, the machine: a node ready to run, and its number at the media threads.
+    fn open<M: Machine + 'static>(
+        &mut self,
+        setup: Setup,
+        machine: impl FnOnce(&[(Transport, SocketAddr)]) -> M,
+        remains: Remains,
+        letters: &Sender<Letter>,
+        asks: Asks,
+        media_ports: (u16, u16),
+    ) -> anyhow::Result<(Owner, Node<M>)> {
         self.next_owner += 1;
         let owner = self.next_owner;
         let deliver = letters.clone();
@@ -257,38 +298,13 @@ impl Process {
             let join = media_threads::Letter::Join { owner, deliver: deliver.clone(), range: media_ports };
             media.send(join).map_err(|_| anyhow::anyhow!("a media thread is gone"))?;
         }
-        let credentials = tls.clone().map(Credentials::new);
-        let setup = Setup { node: name.clone(), listen, source, peers, tls };
-        let around = node::Surroundings {
-            owner,
-            clock: self.clock,
-            letters: inbox,
-            media: self.media.senders(),
-            asks: self.asks.asks(name.clone(), credentials.clone(), letters.clone()),
-        };
+        let around = node::Surroundings { owner, clock: self.clock, remains, media: self.media.senders(), asks };
         let mut node = Node::new(machine, setup, around)?;
         // Media threads answer in order: once they have, the first ports are in the mailbox, before whatever is asked of
         // the node through its handle.
         node.begin();
         self.media.counts();
-        let facts = Facts {
-            name: name.clone(),
-            control_address,
-            local: node.wire().local(),
-            started_ms: millis(self.clock.now().wall),
-            credentials,
-            statements: self.statements.clone(),
-            errands: self.errands.clone(),
-            phones_refused: Default::default(),
-        };
-        let handle = NodeHandle { facts: Arc::new(facts), letters };
-        for (transport, addr) in handle.local() {
-            tracing::info!(node = name, transport = transport.as_str(), %addr, "listening");
-        }
-        let thread =
-            std::thread::Builder::new().name(format!("{}{name}", crate::panics::NODE)).spawn(move || node.run())?;
-        self.nodes.push(Running { handle: handle.clone(), thread, of_site });
-        Ok(handle)
+        Ok((owner, node))
     }
 
     pub fn nodes(&self) -> Vec<NodeHandle> {
@@ -374,12 +390,24 @@ impl Process {
                 None => {}
             }
             // They are a runtime of their own, and whoever reloads may be in one.
-            let refusals = handle.facts.phones_refused.clone();
-            let start = || PhoneServices::start(&dir, site, node, refusals);
-            let started = std::thread::scope(|scope| scope.spawn(start).join());
-            let services = started.map_err(|_| anyhow::anyhow!("the phone services of {} panicked", node.name))?;
-            self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
+            self.start_phone_services(&dir, site, node, &handle)?;
         }
+        Ok(())
+    }
+
+    /// They are a runtime of their own, and whoever starts them may be in one.
+    fn start_phone_services(
+        &mut self,
+        dir: &DataDir,
+        site: &Site,
+        node: &site::Node,
+        handle: &NodeHandle,
+    ) -> anyhow::Result<()> {
+        let board = handle.facts.phones.clone();
+        let start = || PhoneServices::start(dir, site, node, board);
+        let started = std::thread::scope(|scope| scope.spawn(start).join());
+        let services = started.map_err(|_| anyhow::anyhow!("the phone services of {} panicked", node.name))?;
+        self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
         Ok(())
     }
 
@@ -392,11 +420,16 @@ impl Process {
             node.handle.letters.insist(Letter::Stop);
         }
         for node in self.nodes {
+            drop(node.asks);
             let _ = node.thread.join();
         }
         self.media.stop();
         self.asks.stop();
     }
+}
+
+fn spawn<M: Machine + 'static>(name: &str, node: Node<M>) -> std::io::Result<JoinHandle<Remains>> {
+    std::thread::Builder::new().name(format!("{}{name}", crate::panics::NODE)).spawn(move || node.run())
 }
 
 /// From the operating system's generator, by way of TLS's provider.

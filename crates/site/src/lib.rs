@@ -29,7 +29,7 @@ pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
 pub use copy::copy_profile;
 pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
-pub use node::{Node, Role, SourceRate};
+pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};

@@ -27,6 +27,9 @@ pub struct Node {
     /// Control link (mutual TLS), default 7061.
     #[serde(default = "default_control_port")]
     pub control_port: u16,
+    /// The administrator's console over SSH; absent: none.
+    #[serde(default)]
+    pub console: Option<Console>,
     /// RTP range, both ends included; default [`Node::MEDIA_PORTS`].
     #[serde(default)]
     pub media_ports: Option<(u16, u16)>,
@@ -57,6 +60,17 @@ pub struct Node {
     #[serde(default)]
     pub dangerous_panic_on_number: Option<String>,
     pub role: Role,
+}
+
+/// SSH for administrators: the command line of a node of this kind, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    #[serde(default = "console_port")]
+    pub port: u16,
+    /// Default the node's.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
 }
 
 /// So many new requests a second, and so many at once.
@@ -127,6 +141,10 @@ impl Role {
 
 pub(crate) fn default_secure_port() -> u16 {
     5061
+}
+
+fn console_port() -> u16 {
+    22
 }
 
 fn default_control_port() -> u16 {

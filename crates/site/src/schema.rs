@@ -88,6 +88,7 @@ static NODE: &[Field] = &[
     may("dangerous_plain_sip", Shape::Flag),
     may("websocket_port", PORT),
     may("control_port", PORT),
+    may("console", Shape::Table(CONSOLE)),
     may("media_ports", Shape::Ports),
     may("session_expires_s", SECONDS),
     may("min_se_s", SECONDS),
@@ -99,6 +100,8 @@ static NODE: &[Field] = &[
     may("dangerous_panic_on_number", Shape::Text),
     must("role", Shape::Choice(ROLE)),
 ];
+
+static CONSOLE: &[Field] = &[may("port", PORT), may("address", Shape::Address)];
 
 static SOURCE_RATE: &[Field] =
     &[must("per_second", Shape::Number(1, 1_000_000)), must("burst", Shape::Number(1, 1_000_000))];
@@ -513,6 +516,7 @@ secure_port = 1
 port = 2
 dangerous_plain_sip = true
 websocket_port = 7
+console = { port = 22, address = "::1" }
 control_port = 3
 media_ports = [4, 5]
 session_expires_s = 90

@@ -7,6 +7,7 @@
 //! DIR/roots/*.pem                   further roots that are trusted
 //! DIR/roots/*.crl                   what each of them has revoked, if it is to be asked (PEM or DER)
 //! DIR/nodes/NAME/chain.pem, key.pem a node's identity
+//! DIR/nodes/NAME/console.key        what its console is known by, from its first start
 //! DIR/requests/NAME/key.pem         a key that waits for its certificate
 //! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
 //! DIR/store.sqlite                  the store

@@ -9,6 +9,7 @@ mod agent_states;
 mod audit;
 mod calls;
 mod certificates;
+mod console;
 mod data_dir;
 mod decisions;
 mod export;

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_accounts.sql"),
     include_str!("migrations/0005_certificates.sql"),
     include_str!("migrations/0006_phones.sql"),
+    include_str!("migrations/0007_account_keys.sql"),
 ];
 
 pub struct Sqlite {

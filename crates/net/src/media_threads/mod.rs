@@ -36,6 +36,10 @@ pub(crate) enum Letter {
         deliver: Deliver,
         range: ports::Range,
     },
+    /// It ended, and its streams end.
+    Leave {
+        owner: Owner,
+    },
     Command {
         owner: Owner,
         command: Command,

@@ -195,6 +195,7 @@ impl Thread {
         while let Some(letter) = self.letters.take() {
             match letter {
                 Letter::Join { owner, deliver, range } => drop(self.nodes.insert(owner, (deliver, range))),
+                Letter::Leave { owner } => self.forget(owner),
                 Letter::Command { owner, command: Command::Lend { local, count } } => self.lend(owner, local, count),
                 Letter::Command { owner, command } => {
                     if let Command::Record { lease, heard, .. } = &command

@@ -68,6 +68,8 @@ pub(crate) struct Node<M> {
     poll: Poll,
     wire: Wire,
     letters: Receiver<Letter>,
+    /// Letters to the node before this one that were for any.
+    inherited: VecDeque<Letter>,
     media: Vec<Sender<media_threads::Letter>>,
     /// For media threads whose mailbox was full, in order.
     unsent: VecDeque<(usize, media_threads::Letter)>,
@@ -83,11 +85,27 @@ pub(crate) struct Node<M> {
     panics: u64,
 }
 
+/// What stays of a node that was stopped, for the one that takes its place: those who hold a handle notice nothing but a
+/// pause.
+pub(crate) struct Remains {
+    letters: Receiver<Letter>,
+    refusals: VecDeque<RefusalRecord>,
+    watchers: Vec<(Watched, mpsc::SyncSender<Journal>)>,
+    panics: u64,
+}
+
+impl Remains {
+    /// Of none before.
+    pub(crate) fn new(letters: Receiver<Letter>) -> Remains {
+        Remains { letters, refusals: VecDeque::new(), watchers: Vec::new(), panics: 0 }
+    }
+}
+
 /// What a node runs with, besides its wire.
 pub(crate) struct Surroundings {
     pub owner: Owner,
     pub clock: Clock,
-    pub letters: Receiver<Letter>,
+    pub remains: Remains,
     pub media: Vec<Sender<media_threads::Letter>>,
     pub asks: Asks,
 }
@@ -99,7 +117,12 @@ impl<M: Machine> Node<M> {
         setup: Setup,
         around: Surroundings,
     ) -> anyhow::Result<Node<M>> {
-        let Surroundings { owner, clock, letters, media, asks } = around;
+        let Surroundings { owner, clock, remains, media, asks } = around;
+        let Remains { letters, refusals, watchers, panics } = remains;
+        // Answers to another machine's questions and events of its leases mean nothing to this one.
+        let inherited = std::iter::from_fn(|| letters.take())
+            .filter(|letter| !matches!(letter, Letter::Media(_) | Letter::Told(..)))
+            .collect();
         let poll = Poll::new()?;
         poll.registry().register(&mut SourceFd(&letters.bell().as_raw_fd()), BELL, Interest::READABLE)?;
         let name = setup.node.clone();
@@ -112,6 +135,7 @@ impl<M: Machine> Node<M> {
             poll,
             wire,
             letters,
+            inherited,
             media,
             unsent: VecDeque::new(),
             lender: 0,
@@ -119,9 +143,9 @@ impl<M: Machine> Node<M> {
             not_asked: VecDeque::new(),
             controls: BTreeMap::new(),
             next_control: 0,
-            refusals: VecDeque::new(),
-            watchers: Vec::new(),
-            panics: 0,
+            refusals,
+            watchers,
+            panics,
         })
     }
 
@@ -131,28 +155,27 @@ impl<M: Machine> Node<M> {
 
     /// What the machine wants before anything has happened: its first media ports among them.
     pub(crate) fn begin(&mut self) {
-        self.machine.watched(Watched::Nobody);
+        self.machine.watched(self.watchers.iter().map(|(what, _)| *what).max().unwrap_or(Watched::Nobody));
         self.drain();
     }
 
     /// Until it is told to stop.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(mut self) -> Remains {
         let mut events = Events::with_capacity(256);
         self.drain();
-        loop {
+        let mut running = self.inherited.is_empty() || self.read_letters();
+        while running {
             self.wire.settle();
             self.hear();
             if let Err(error) = self.poll.poll(&mut events, self.timeout())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(node = %self.name, %error, "a node cannot wait for its sockets");
-                return;
+                return self.remains();
             }
             for event in &events {
                 if event.token() == BELL {
-                    if !self.read_letters() {
-                        return self.wire.stop();
-                    }
+                    running = self.read_letters();
                 } else {
                     self.wire.ready(event.token(), event.is_writable());
                     self.hear();
@@ -160,6 +183,13 @@ impl<M: Machine> Node<M> {
             }
             self.expire();
         }
+        self.wire.stop();
+        self.remains()
+    }
+
+    fn remains(self) -> Remains {
+        let Node { letters, refusals, watchers, panics, .. } = self;
+        Remains { letters, refusals, watchers, panics }
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -204,7 +234,7 @@ impl<M: Machine> Node<M> {
 
     fn read_letters(&mut self) -> bool {
         self.letters.hush();
-        while let Some(letter) = self.letters.take() {
+        while let Some(letter) = self.inherited.pop_front().or_else(|| self.letters.take()) {
             match letter {
                 Letter::Media(event) => self.handle(Input::Media(event)),
                 Letter::Told(id, told) => self.handle(Input::Told(id, told)),

@@ -45,7 +45,37 @@ pub struct PhoneServices {
     thread: JoinHandle<()>,
     stop: watch::Sender<bool>,
     shared: Arc<Shared>,
+    board: Board,
     local: Vec<(&'static str, SocketAddr)>,
+}
+
+/// What a node's handle knows of its services for phones, whether they run or not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board {
+    pub(crate) refusals: Refusals,
+    serving: Arc<Mutex<Option<Serving>>>,
+}
+
+/// Services for phones that run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Milliseconds since 1970.
+    pub started_ms: u64,
+    /// What listens where: `CAPF`, `TVS`, `TFTP`, `HTTP`, …
+    pub local: Vec<(&'static str, SocketAddr)>,
+}
+
+impl Board {
+    pub(crate) fn serving(&self) -> Option<Serving> {
+        self.serving.lock().map(|serving| serving.clone()).unwrap_or_default()
+    }
+
+    fn set(&self, serving: Option<Serving>) {
+        // Poisoned only by a panic between these lines, which none of them has.
+        if let Ok(mut held) = self.serving.lock() {
+            *held = serving;
+        }
+    }
 }
 
 /// What every listener's tasks know.
@@ -67,7 +97,7 @@ impl Refusals {
         self.0.lock().map(|refusals| refusals.clone()).unwrap_or_default()
     }
 
-    fn add(&self, record: RefusalRecord) {
+    pub(crate) fn add(&self, record: RefusalRecord) {
         // Poisoned only by a panic between these lines, which none of them has.
         if let Ok(mut refusals) = self.0.lock() {
             if refusals.len() >= REFUSALS {
@@ -111,12 +141,12 @@ impl PhoneServices {
         dir: &DataDir,
         site: &Site,
         node: &Node,
-        refusals: Refusals,
+        board: Board,
     ) -> anyhow::Result<Option<PhoneServices>> {
         Rolls::of(dir, site, node).settle()?;
         let Some(station) = Station::open(dir, site, node)? else { return Ok(None) };
         station.refresh(SystemTime::now())?;
-        let keys = dir.phone_keys(&node.name)?;
+        let (keys, refusals) = (dir.phone_keys(&node.name)?, board.refusals.clone());
         let book = ledger::Book::open(dir.store()?, &node.name, station.devices())?;
         let rolling = rolling::Rolling::open(Rolls::of(dir, site, node), &station, SystemTime::now())?;
         let shared = Arc::new(Shared { node: node.name.clone(), station, keys, book, rolling, refusals });
@@ -173,7 +203,9 @@ impl PhoneServices {
                 let _ = ended.wait_for(|stop| *stop).await;
             });
         })?;
-        Ok(Some(PhoneServices { thread, stop, shared, local }))
+        let started_ms = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
+        board.set(Some(Serving { started_ms, local: local.clone() }));
+        Ok(Some(PhoneServices { thread, stop, shared, board, local }))
     }
 
     /// What listens where.
@@ -192,6 +224,7 @@ impl PhoneServices {
 
     /// Closes every listener and connection.
     pub fn stop(self) {
+        self.board.set(None);
         let _ = self.stop.send(true);
         let _ = self.thread.join();
         self.shared.book.keep(&self.shared.node);

@@ -19,7 +19,7 @@ struct Lab {
     services: Option<PhoneServices>,
     dir: DataDir,
     address: IpAddr,
-    refusals: Refusals,
+    board: Board,
 }
 
 impl Lab {
@@ -63,7 +63,7 @@ digest_secret = "hunter-three"
             folder.join("files").display()
         );
         let (dir, _) = DataDir::init(&folder.join("data"), &text, SystemTime::now()).unwrap();
-        let mut lab = Lab { folder, services: None, dir, address, refusals: Refusals::default() };
+        let mut lab = Lab { folder, services: None, dir, address, board: Board::default() };
         lab.restart();
         lab
     }
@@ -73,7 +73,7 @@ digest_secret = "hunter-three"
             services.stop();
         }
         let site = self.dir.site().unwrap();
-        let started = PhoneServices::start(&self.dir, &site, &site.nodes[0], self.refusals.clone());
+        let started = PhoneServices::start(&self.dir, &site, &site.nodes[0], self.board.clone());
         self.services = started.unwrap();
     }
 
@@ -198,7 +198,7 @@ fn a_phone_enrols_and_reads_what_is_its_alone() {
     assert!(status == 200 && String::from_utf8_lossy(&text).contains("hunter-two"));
     let (status, text) = wait(https(&lab, &identity, &format!("{OTHER}.cnf.xml")));
     assert!(status == 403 && !String::from_utf8_lossy(&text).contains("hunter"));
-    let refused = lab.refusals.list();
+    let refused = lab.board.refusals.list();
     assert!(
         refused.iter().any(|refusal| refusal.refusal.presented.contains("with its own certificate")),
         "{refused:?}"
@@ -231,7 +231,7 @@ fn six_wrong_strings_and_the_right_one_is_not_looked_at() {
     // Nor after a restart.
     lab.restart();
     assert_eq!(wait(enrol(lab.at(3804), &capf, plan(OTHER, "271828"))).unwrap().learned, Learned::Refused);
-    let told = lab.refusals.list();
+    let told = lab.board.refusals.list();
     assert!(told.iter().any(|refusal| refusal.refusal.presented.contains("none is looked at")), "{told:?}");
     assert!(!format!("{told:?}").contains("271828"));
     assert_eq!(wait(enrol(lab.at(3804), &capf, plan("SEP000000000000", ""))).unwrap().learned, Learned::UnknownDevice);
@@ -261,7 +261,7 @@ fn no_path_leads_out_of_the_folder() {
     let signed = SignedFile::parse(&lab.tftp("tones.xml.sgn").unwrap()).unwrap();
     assert_eq!(signed.body(), b"tones");
     lab.phone().believe(&signed, "tones.xml.sgn").unwrap();
-    assert!(lab.refusals.list().iter().any(|refusal| refusal.refusal.presented.contains("out of the folder")));
+    assert!(lab.board.refusals.list().iter().any(|refusal| refusal.refusal.presented.contains("out of the folder")));
 }
 
 #[test]

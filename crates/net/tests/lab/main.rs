@@ -17,6 +17,7 @@ mod https;
 mod ipv6;
 mod record;
 mod reload;
+mod restarting;
 mod sound;
 mod supervision;
 mod torture;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use desk::Book;
 use desk::server::Desk;
-use net::{Errand, Process};
+use net::{Errand, Process, Work};
 use roles::Control;
 use site::{Role, Site};
 use store::accounts::Accounts;
@@ -94,7 +94,7 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
             _ = tending.tick() => tend(process, data, &mut said),
             Some(errand) = next(&mut errands) => {
                 // Who asked may have gone away.
-                let _ = errand.answer.send(carry_out(process, data, &desks, errand.list.as_deref(), errand.site));
+                let _ = errand.answer.send(carry_out(process, data, &desks, errand.work));
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -140,13 +140,16 @@ fn carry_out(
     process: &mut Process,
     data: &DataDir,
     desks: &[(String, Desk)],
-    list: Option<&str>,
-    site: bool,
+    work: Work,
 ) -> Result<Vec<String>, String> {
     let words = |error: anyhow::Error| format!("{error:#}");
+    let (list, site) = match work {
+        Work::ReadAgain { list, site } => (list, site),
+        Work::Restart { node, part } => return process.restart(&node, part).map_err(words),
+    };
     let mut changed = Vec::new();
     if let Some(list) = list
-        && data.take_list(list).map_err(words)?
+        && data.take_list(&list).map_err(words)?
     {
         changed.push("revocation list taken".to_owned());
     }

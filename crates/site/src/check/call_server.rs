@@ -40,7 +40,14 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     }
     if let Some(desk) = &server.desk
         && desk.address.is_none_or(|address| address == node.address)
-        && [Some(node.secure_port), Some(node.control_port), node.port, node.websocket_port].contains(&Some(desk.port))
+        && [
+            Some(node.secure_port),
+            Some(node.control_port),
+            node.port,
+            node.websocket_port,
+            node.console.as_ref().map(|console| console.port),
+        ]
+        .contains(&Some(desk.port))
     {
         check.error(
             format!("{path}.desk.port"),

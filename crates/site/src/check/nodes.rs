@@ -210,6 +210,8 @@ fn ports(node: &Node) -> Vec<(&'static str, u16)> {
     let mut ports = vec![("secure_port", node.secure_port), ("control_port", node.control_port)];
     ports.extend(node.port.map(|port| ("port", port)));
     ports.extend(node.websocket_port.map(|port| ("websocket_port", port)));
+    let console = node.console.iter().filter(|console| console.address.is_none_or(|address| address == node.address));
+    ports.extend(console.map(|console| ("console", console.port)));
     ports
 }
 

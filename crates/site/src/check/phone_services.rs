@@ -18,7 +18,8 @@ pub(super) fn check(
         ("tvs_port", services.tvs_port),
     ];
     for (at, (field, port)) in ports.iter().enumerate() {
-        let taken = [node.secure_port, node.control_port];
+        let console = node.console.as_ref().map_or(0, |console| console.port);
+        let taken = [node.secure_port, node.control_port, console];
         if taken.contains(port) || ports.iter().take(at).any(|(_, before)| before == port) {
             check.error(
                 format!("{path}.{field}"),

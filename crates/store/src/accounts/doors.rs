@@ -19,7 +19,7 @@ const KNOWN: usize = 4096;
 /// Lets people in: shared by all connections of a process. Blocks for the time of an argon2id (tens of milliseconds), one
 /// at a time; a runtime calls it where it may block.
 pub struct Accounts {
-    store: Mutex<Store>,
+    pub(super) store: Mutex<Store>,
     limits: Mutex<Limits>,
     known: Mutex<BTreeMap<String, Known>>,
     /// One hash at a time: 19 MiB and a core for each is more than strangers should have.
@@ -172,6 +172,6 @@ impl Accounts {
 }
 
 /// What a thread that panicked left is whole: each of these is changed in one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@
 //! account's row is read every time, so what is removed or changed is so at once.
 
 mod doors;
+mod keys;
 mod limits;
 mod password;
 
@@ -13,6 +14,7 @@ use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 pub use doors::{Accounts, Door, NotIn};
+pub use keys::AccountKey;
 pub use password::{LONGEST_PASSWORD, SHORTEST_PASSWORD};
 
 use crate::sqlite::{from_sql, to_sql};
@@ -77,6 +79,14 @@ pub enum NotMade {
     Taken(String),
     #[error("there is no account `{0}`")]
     Unknown(String),
+    #[error("`{0}` is an account of an {word}: keys are for the console, where administrators alone log in", word = .1.word())]
+    NotForKeys(String, Role),
+    #[error("`{0}` has as many keys as an account may: remove one with `ringfence account key remove`")]
+    Keys(String),
+    #[error("the key {0} is in use already: each key is one account's")]
+    KeyTaken(String),
+    #[error("`{0}` has no key {1}: `ringfence account key list {0}` shows those there are")]
+    NoKey(String, String),
     #[error(transparent)]
     Store(#[from] Error),
 }

@@ -18,7 +18,7 @@ use crate::credentials::Credentials;
 use crate::handle::{Facts, NodeHandle};
 use crate::keep;
 use crate::mailbox::mailbox;
-use crate::node::{LETTERS, Letter, Machine, Node, Surroundings};
+use crate::node::{LETTERS, Letter, Machine, Node, Remains, Surroundings};
 use crate::wire::{Setup, tls};
 
 /// How long a test waits for what must come.
@@ -163,7 +163,7 @@ impl Lab {
         let around = Surroundings {
             owner: 0,
             clock: Clock::start(),
-            letters: inbox,
+            remains: Remains::new(inbox),
             media: Vec::new(),
             asks: self.asks.asks(name.into(), Some(credentials.clone()), letters.clone()),
         };
@@ -173,14 +173,14 @@ impl Lab {
             name: name.into(),
             control_address: SocketAddr::new(address, 0),
             local: node.wire().local(),
-            started_ms: 0,
+            started_ms: 0.into(),
             credentials: Some(credentials),
             statements: keep::Reader::nothing(),
             errands: crate::errands::errands().0,
-            phones_refused: Default::default(),
+            phones: Default::default(),
         };
         let handle = NodeHandle { facts: Arc::new(facts), letters };
-        let thread = Some(std::thread::spawn(move || node.run()));
+        let thread = Some(std::thread::spawn(move || drop(node.run())));
         Puppet { handle, address, heard, say, abandoned, thread }
     }
 }
