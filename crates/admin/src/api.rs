@@ -64,6 +64,33 @@ pub struct Reloaded {
     pub changed: Vec<String>,
 }
 
+/// `GET /api/v1/services`: what runs of a node, since when, and what a restart would meet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Services {
+    pub node: String,
+    pub role: String,
+    /// Milliseconds since 1970.
+    pub started_ms: u64,
+    /// Its services for phones, while they run.
+    pub phones: Option<PhonesServed>,
+    pub calls: usize,
+    pub registrations: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhonesServed {
+    /// Milliseconds since 1970.
+    pub started_ms: u64,
+    /// `CAPF`, `TVS`, `TFTP`, `HTTP`, … and the port of each.
+    pub ports: Vec<(String, u16)>,
+}
+
+/// `POST /api/v1/restart`: a part of the node is stopped and started again; answered with [`Reloaded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    pub part: net::Part,
+}
+
 /// Body of every answer that is not 2xx.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -12,5 +12,5 @@ pub mod estate;
 pub mod guide;
 pub mod ladder;
 pub mod link;
-
+pub mod services;
 pub mod show;

@@ -24,7 +24,7 @@ use trust::tls::{ClientCertificate, Versions};
 use trust::{Identity, VerifiedPeer};
 
 use super::strangers::{Place, Strangers};
-use crate::api::{AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded, Supervision};
+use crate::api::{AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded, Restart, Supervision};
 
 /// A peer that has not finished its handshake by now is let go.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -132,6 +132,8 @@ fn routes(node: NodeHandle) -> Router {
         .route("/api/v1/statements", get(statements))
         .route("/api/v1/statements/{caller}", get(statement))
         .route("/api/v1/reload", post(reload))
+        .route("/api/v1/services", get(services))
+        .route("/api/v1/restart", post(restart))
         .route("/api/v1/drain", post(drain))
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such resource; see /api/v1 in docs/control-link.md"))
         .with_state(node)
@@ -270,6 +272,20 @@ async fn statement(State(node): State<NodeHandle>, Path(caller): Path<String>) -
 
 async fn reload(State(node): State<NodeHandle>, Json(wanted): Json<Reload>) -> Response {
     match node.read_again(wanted.list, wanted.site).await {
+        Ok(changed) => Json(Reloaded { changed }).into_response(),
+        Err(words) => problem(StatusCode::CONFLICT, words),
+    }
+}
+
+async fn services(State(node): State<NodeHandle>) -> Response {
+    match crate::services::services(&node).await {
+        Ok(services) => Json(services).into_response(),
+        Err(words) => problem(StatusCode::CONFLICT, words),
+    }
+}
+
+async fn restart(State(node): State<NodeHandle>, Json(wanted): Json<Restart>) -> Response {
+    match node.restart(wanted.part).await {
         Ok(changed) => Json(Reloaded { changed }).into_response(),
         Err(words) => problem(StatusCode::CONFLICT, words),
     }

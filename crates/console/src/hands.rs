@@ -1,0 +1,124 @@
+//! What a session asks of the world, done within the node's own process.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use admin::cli::Question;
+use admin::show::{tables, tls_detail, voice_brief};
+use net::NodeHandle;
+use phones::Kind;
+use roles::{Control, Reply};
+use store::DataDir;
+
+use crate::session::{Ask, Told};
+use crate::{running_config, trust};
+
+/// One node's.
+#[derive(Clone)]
+pub struct Hands {
+    node: NodeHandle,
+    dir: DataDir,
+}
+
+impl Hands {
+    pub fn new(node: NodeHandle, dir: DataDir) -> Hands {
+        Hands { node, dir }
+    }
+
+    pub async fn perform(&self, ask: Ask) -> Told {
+        match ask {
+            Ask::Services => Told::Services(admin::services::services(&self.node).await),
+            Ask::Restart(part) => Told::Done(self.node.restart(part).await),
+            Ask::Show(question) => Told::Text(self.show(question).await),
+            Ask::RunningConfig | Ask::SecurityMode | Ask::Cluster | Ask::CarryOut(_) => {
+                self.files(move |dir, node| of_files(dir, node, &ask)).await
+            }
+        }
+    }
+
+    /// Files and signatures are waited for beside the runtime.
+    async fn files(&self, work: impl FnOnce(&DataDir, &str) -> Told + Send + 'static) -> Told {
+        let (dir, node) = (self.dir.clone(), self.node.name().to_owned());
+        let done = tokio::task::spawn_blocking(move || work(&dir, &node)).await;
+        done.unwrap_or_else(|_| Told::Text(Err("the process stops".into())))
+    }
+
+    async fn show(&self, question: Question) -> Result<String, String> {
+        let node = &self.node;
+        let ask = |control| async move {
+            match node.control(control).await {
+                Reply::Sorry(words) => Err(words),
+                reply => Ok(reply),
+            }
+        };
+        let text = match question {
+            Question::Calls => match ask(Control::Calls).await? {
+                Reply::Calls(legs) => Some(voice_brief(&legs, node.started_ms(), now_ms())),
+                _ => None,
+            },
+            Question::Agents => match ask(Control::Agents).await? {
+                Reply::Agents(agents) => Some(tables::agents(&agents)),
+                _ => None,
+            },
+            Question::Queues => match ask(Control::Queues).await? {
+                Reply::Queues(queues) => Some(tables::queues(&queues)),
+                _ => None,
+            },
+            Question::Registrations => match ask(Control::Registrations).await? {
+                Reply::Registrations(list) => Some(tables::registrations(&list)),
+                _ => None,
+            },
+            Question::Status => match ask(Control::Status).await? {
+                Reply::Status(status) => Some(tables::status(&[status])),
+                _ => None,
+            },
+            Question::Connections => Some(tls_detail(&node.connections())),
+            Question::Refusals => Some(tables::refusals(&node.refusals())),
+            Question::Ctl | Question::Itl | Question::Phones => {
+                let told = self.files(move |dir, node| of_phones(dir, node, question)).await;
+                return match told {
+                    Told::Text(text) => text,
+                    _ => Err("the process stops".into()),
+                };
+            }
+        };
+        text.ok_or_else(|| "the node answered another question".into())
+    }
+}
+
+fn of_phones(dir: &DataDir, node: &str, question: Question) -> Told {
+    let text = trust::station(dir, Some(node)).and_then(|station| match question {
+        Question::Ctl => trust::list(&station, Kind::Ctl),
+        Question::Itl => trust::list(&station, Kind::Itl),
+        _ => trust::phones(&station),
+    });
+    Told::Text(text.map_err(words))
+}
+
+/// What is answered from the data directory alone: on the command line, too.
+pub(crate) fn of_files(dir: &DataDir, node: &str, ask: &Ask) -> Told {
+    match ask {
+        Ask::RunningConfig => Told::Text(dir.site().map_err(words).and_then(|site| {
+            let row = site.node(node).ok_or_else(|| format!("the site has no node `{node}` any more"))?;
+            running_config(&site, row)
+        })),
+        Ask::SecurityMode => {
+            Told::Text(trust::station(dir, Some(node)).map(|station| trust::security_mode(&station)).map_err(words))
+        }
+        Ask::Cluster => Told::Cluster(trust::station(dir, Some(node)).map(|station| station.cluster()).map_err(words)),
+        Ask::CarryOut(effect) => {
+            let done = trust::station(dir, Some(node))
+                .and_then(|station| station.carry_out(*effect, SystemTime::now()))
+                .map(|()| Vec::new());
+            Told::Done(done.map_err(words))
+        }
+        Ask::Show(_) | Ask::Services | Ask::Restart(_) => Told::Text(Err("only the running node can tell".into())),
+    }
+}
+
+fn words(error: anyhow::Error) -> String {
+    format!("{error:#}")
+}
+
+fn now_ms() -> u64 {
+    UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
+}
