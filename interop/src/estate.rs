@@ -119,6 +119,26 @@ impl Estate {
         program.succeed(COMMAND_WITHIN)
     }
 
+    /// Makes an administrator's account in the store of this node's process, with a key to log in to its console.
+    pub fn administrator(&self, node: &str, name: &str, password: &str, key: &Path) -> Result<()> {
+        let data = self.data_of(node);
+        let arguments = ["--data", text(&data)?, "account", "add", name, "--role", "administrator"];
+        let mut program = self.lab.host(BRIDGE).start(text(&self.binary)?, &arguments)?;
+        program.type_line(password)?;
+        program.succeed(COMMAND_WITHIN)?;
+        self.ringfence_at(node, &["account", "key", "add", name, text(key)?]).map(drop)
+    }
+
+    /// The command line with the data directory of this node's process.
+    pub fn ringfence_at(&self, node: &str, arguments: &[&str]) -> Result<String> {
+        let data = self.data_of(node);
+        let mut all = vec!["--data", text(&data)?];
+        all.extend(arguments);
+        let mut program = self.lab.host(BRIDGE).start(text(&self.binary)?, &all)?;
+        program.succeed(COMMAND_WITHIN)?;
+        Ok(program.output())
+    }
+
     /// The same, for a command that must fail: its exit status and what it printed.
     pub fn ringfence_fails(&self, arguments: &[&str]) -> Result<(i32, String)> {
         let mut program = self.command(arguments)?;

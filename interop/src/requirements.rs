@@ -7,13 +7,14 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 10] = [
+pub const PACKAGES: [&str; 11] = [
     "baresip-core",
     "curl",
     "iproute2",
     "kamailio",
     "kamailio-tls-modules",
     "linphone-cli",
+    "openssh-client",
     "openssl",
     "sip-tester",
     "tshark",
@@ -21,8 +22,20 @@ pub const PACKAGES: [&str; 10] = [
 ];
 
 /// The programs looked for, in the order of a failing report.
-pub const PROGRAMS: [&str; 10] =
-    ["ip", "setpriv", "sipp", "baresip", "kamailio", "linphonec", "dumpcap", "tshark", "openssl", "curl"];
+pub const PROGRAMS: [&str; 12] = [
+    "ip",
+    "setpriv",
+    "sipp",
+    "baresip",
+    "kamailio",
+    "linphonec",
+    "dumpcap",
+    "tshark",
+    "openssl",
+    "curl",
+    "ssh",
+    "ssh-keygen",
+];
 
 /// The command that installs all of them.
 pub fn install_command() -> String {

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -14,6 +14,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("dumpcap", "wireshark-common"),
     ("openssl", "openssl"),
     ("ip", "iproute2"),
+    ("ssh", "openssh-client"),
 ];
 /// Packages without a program of their own.
 const COMPANIONS: [&str; 1] = ["kamailio-tls-modules"];

@@ -41,9 +41,12 @@ pub enum Command {
     /// Data directories.
     #[command(subcommand)]
     Data(Data),
-    /// People who may log in to the desk's interface.
+    /// People who may log in: to the desk's interface, administrators also to consoles.
     #[command(subcommand)]
     Account(Account),
+    /// Consoles over SSH.
+    #[command(subcommand)]
+    Console(Console),
     /// Agents' states.
     #[command(subcommand)]
     Agent(Agent),
@@ -70,7 +73,7 @@ pub enum Command {
         once: bool,
     },
     /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
-    /// `registrations`, `status`, `ctl`, `itl`, `phones`. Words may be shortened as on IOS.
+    /// `registrations`, `status`, `ctl`, `itl`, `phones`, `security-mode`, `running-config`. Words may be shortened as on IOS.
     Show(Show),
     /// A call's proof.
     #[command(subcommand)]
@@ -102,12 +105,12 @@ pub enum Command {
     /// The phone's side of trust verification.
     #[command(subcommand)]
     Tvs(Tvs),
-    /// `ctl set-cluster mixed-mode`, `ctl set-cluster non-secure-mode`, `ctl update CTLFile`, `itl reset localkey`: as on a
-    /// call manager; each says what it will do and asks before it does.
+    /// `ctl set-cluster mixed-mode`, `ctl set-cluster non-secure-mode`, `ctl update CTLFile`, `itl reset localkey`, `service
+    /// list`, `service restart NAME`: as on a call manager; each says what it will do and asks before it does.
     Utils {
         #[arg(required = true, num_args = 1..)]
         words: Vec<String>,
-        /// Which call manager, where a site has several.
+        /// Which node; default: the only call manager.
         #[arg(long)]
         node: Option<String>,
     },
@@ -381,6 +384,33 @@ pub enum Account {
     Remove {
         name: String,
     },
+    /// SSH public keys that an administrator logs in to consoles with.
+    #[command(subcommand)]
+    Key(AccountKey),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccountKey {
+    /// Add one, as `ssh-keygen -t ed25519` writes it into a .pub file.
+    Add {
+        name: String,
+        /// The .pub file; `-` is standard input.
+        file: PathBuf,
+    },
+    List {
+        name: String,
+    },
+    Remove {
+        name: String,
+        /// `SHA256:…`, as `list` shows it.
+        fingerprint: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Console {
+    /// Which nodes have one, where, and the fingerprint of its host key: what a client shows when it connects first.
+    Show,
 }
 
 #[derive(Debug, Subcommand)]
@@ -688,9 +718,11 @@ pub enum Question {
     Ctl,
     Itl,
     Phones,
+    SecurityMode,
+    RunningConfig,
 }
 
-const QUESTIONS: [(&str, Question); 10] = [
+const QUESTIONS: [(&str, Question); 12] = [
     ("call active voice brief", Question::Calls),
     ("sip-ua connections tcp tls detail", Question::Connections),
     ("refusals", Question::Refusals),
@@ -701,6 +733,8 @@ const QUESTIONS: [(&str, Question); 10] = [
     ("ctl", Question::Ctl),
     ("itl", Question::Itl),
     ("phones", Question::Phones),
+    ("security-mode", Question::SecurityMode),
+    ("running-config", Question::RunningConfig),
 ];
 
 impl Question {

@@ -4,9 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use admin::cli::Question;
 use admin::show::{tables, tls_detail, voice_brief};
+use anyhow::Context;
 use net::NodeHandle;
 use phones::Kind;
 use roles::{Control, Reply};
+use site::Role;
 use store::DataDir;
 
 use crate::session::{Ask, Told};
@@ -30,7 +32,7 @@ impl Hands {
             Ask::Restart(part) => Told::Done(self.node.restart(part).await),
             Ask::Show(question) => Told::Text(self.show(question).await),
             Ask::RunningConfig | Ask::SecurityMode | Ask::Cluster | Ask::CarryOut(_) => {
-                self.files(move |dir, node| of_files(dir, node, &ask)).await
+                self.files(move |dir, node| of_files(dir, Some(node), &ask)).await
             }
         }
     }
@@ -73,8 +75,8 @@ impl Hands {
             },
             Question::Connections => Some(tls_detail(&node.connections())),
             Question::Refusals => Some(tables::refusals(&node.refusals())),
-            Question::Ctl | Question::Itl | Question::Phones => {
-                let told = self.files(move |dir, node| of_phones(dir, node, question)).await;
+            Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
+                let told = self.files(move |dir, node| of_files(dir, Some(node), &Ask::Show(question))).await;
                 return match told {
                     Told::Text(text) => text,
                     _ => Err("the process stops".into()),
@@ -85,34 +87,39 @@ impl Hands {
     }
 }
 
-fn of_phones(dir: &DataDir, node: &str, question: Question) -> Told {
-    let text = trust::station(dir, Some(node)).and_then(|station| match question {
-        Question::Ctl => trust::list(&station, Kind::Ctl),
-        Question::Itl => trust::list(&station, Kind::Itl),
-        _ => trust::phones(&station),
-    });
-    Told::Text(text.map_err(words))
-}
-
-/// What is answered from the data directory alone: on the command line, too.
-pub(crate) fn of_files(dir: &DataDir, node: &str, ask: &Ask) -> Told {
+/// What is answered from the data directory alone, by a process of its own as well: of the node named, or of the only call
+/// manager that serves phones.
+pub fn of_files(dir: &DataDir, node: Option<&str>, ask: &Ask) -> Told {
+    let station = || trust::station(dir, node);
+    let text = |text: anyhow::Result<String>| Told::Text(text.map_err(words));
     match ask {
-        Ask::RunningConfig => Told::Text(dir.site().map_err(words).and_then(|site| {
-            let row = site.node(node).ok_or_else(|| format!("the site has no node `{node}` any more"))?;
-            running_config(&site, row)
-        })),
-        Ask::SecurityMode => {
-            Told::Text(trust::station(dir, Some(node)).map(|station| trust::security_mode(&station)).map_err(words))
+        Ask::RunningConfig | Ask::Show(Question::RunningConfig) => text(configuration(dir, node)),
+        Ask::SecurityMode | Ask::Show(Question::SecurityMode) => {
+            text(station().map(|station| trust::security_mode(&station)))
         }
-        Ask::Cluster => Told::Cluster(trust::station(dir, Some(node)).map(|station| station.cluster()).map_err(words)),
+        Ask::Show(Question::Ctl) => text(station().and_then(|station| trust::list(&station, Kind::Ctl))),
+        Ask::Show(Question::Itl) => text(station().and_then(|station| trust::list(&station, Kind::Itl))),
+        Ask::Show(Question::Phones) => text(station().and_then(|station| trust::phones(&station))),
+        Ask::Cluster => Told::Cluster(station().map(|station| station.cluster()).map_err(words)),
         Ask::CarryOut(effect) => {
-            let done = trust::station(dir, Some(node))
-                .and_then(|station| station.carry_out(*effect, SystemTime::now()))
-                .map(|()| Vec::new());
-            Told::Done(done.map_err(words))
+            let done = station().and_then(|station| station.carry_out(*effect, SystemTime::now()));
+            Told::Done(done.map(|()| Vec::new()).map_err(words))
         }
         Ask::Show(_) | Ask::Services | Ask::Restart(_) => Told::Text(Err("only the running node can tell".into())),
     }
+}
+
+fn configuration(dir: &DataDir, node: Option<&str>) -> anyhow::Result<String> {
+    let site = dir.site()?;
+    let row = match node {
+        Some(name) => site.node(name).with_context(|| format!("the site has no node `{name}`"))?,
+        None => site
+            .nodes
+            .iter()
+            .find(|node| matches!(node.role, Role::Sbc(_)))
+            .context("the site has no border controller")?,
+    };
+    running_config(&site, row).map_err(anyhow::Error::msg)
 }
 
 fn words(error: anyhow::Error) -> String {

@@ -15,7 +15,7 @@ mod session;
 pub mod trust;
 
 pub use command::Command;
-pub use hands::Hands;
+pub use hands::{Hands, of_files};
 pub use running_config::running_config;
 pub use service::{Restart, Service, State, interrupts, list, named, of};
 pub use session::{Ask, Input, Output, Session, Told, prompt};

@@ -8,19 +8,28 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, bail};
 use net::Station;
 use phones::{Kind, Mode};
+use site::{Node, Role, Site};
 use store::DataDir;
 
 /// The services for phones of the node named, or of the only one that has some.
 ///
 /// # Errors
-/// None has, or several and none was named.
+/// As [`server_of_phones`]; or its keys are not there.
 pub fn station(dir: &DataDir, node: Option<&str>) -> anyhow::Result<Station> {
     let site = dir.site()?;
+    let row = server_of_phones(&site, node)?;
+    Station::open(dir, &site, row)?.with_context(|| format!("{} serves no phones", row.name))
+}
+
+/// The call manager that serves phones, or the one of several that is named.
+///
+/// # Errors
+/// None does, or several do and none was named.
+pub fn server_of_phones<'a>(site: &'a Site, node: Option<&str>) -> anyhow::Result<&'a Node> {
     let mut found = None;
-    for row in site.nodes.iter().filter(|row| node.is_none_or(|name| name == row.name)) {
-        if let Some(station) = Station::open(dir, &site, row)?
-            && found.replace(station).is_some()
-        {
+    let serves = |row: &&Node| matches!(&row.role, Role::CallManager(manager) if manager.phone_services.is_some());
+    for row in site.nodes.iter().filter(|row| node.is_none_or(|name| name == row.name)).filter(serves) {
+        if found.replace(row).is_some() {
             bail!("several call managers serve phones: say which one with --node");
         }
     }

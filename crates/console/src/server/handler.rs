@@ -66,6 +66,9 @@ impl Visitor {
             format!("ringfence: no {what} here: this is a console, `help` lists its commands\r\n"),
         )?;
         ssh.channel_failure(channel)?;
+        // It is good for nothing else.
+        ssh.close(channel)?;
+        self.channel = None;
         Ok(())
     }
 

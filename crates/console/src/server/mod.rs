@@ -3,6 +3,8 @@
 
 mod handler;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -65,7 +67,7 @@ pub async fn serve(
     role: &str,
     address: SocketAddr,
     dir: &DataDir,
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
 ) -> anyhow::Result<Console> {
     let name = node.name().to_owned();
     let key = crate::keys::host_key(dir, &name)?;
@@ -78,7 +80,7 @@ pub async fn serve(
         hands: Hands::new(node.clone(), dir.clone()),
         node,
         role: role.to_owned(),
-        accounts: Arc::new(accounts),
+        accounts,
         log_ins: Semaphore::new(LOG_INS),
         room: Arc::new(Semaphore::new(SESSIONS)),
     };

@@ -1,6 +1,6 @@
 //! `ringfence account add|list|password|remove`: who may log in. Each change is in the audit log.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use site::Role as NodeRole;
 use store::accounts::{Account as Row, LONGEST_PASSWORD, Role};
 use store::{Change, DataDir, Store};
 
-use admin::cli::Account;
+use admin::cli::{Account, AccountKey};
 use admin::show::time::rfc3339;
 
 use super::Outcome;
@@ -47,8 +47,36 @@ pub(crate) fn run(data: &Path, account: Account) -> Outcome {
             audit(&mut store, &format!("account {name} removed"))?;
             println!("{name} may not log in any more");
         }
+        Account::Key(AccountKey::Add { name, file }) => {
+            let key = console::keys::read(&key_text(&file)?, &name, now_ms())?;
+            store.add_account_key(&key)?;
+            audit(&mut store, &format!("account {name} was given the key {}", key.fingerprint))?;
+            println!("{name} may log in to consoles with {} {}", key.fingerprint, key.comment);
+        }
+        Account::Key(AccountKey::List { name }) => {
+            for key in store.account_keys(&name)? {
+                println!("{}  {:<24} since {}", key.fingerprint, key.comment, rfc3339(key.made_ms));
+            }
+        }
+        Account::Key(AccountKey::Remove { name, fingerprint }) => {
+            store.remove_account_key(&name, &fingerprint)?;
+            audit(&mut store, &format!("account {name}: the key {fingerprint} removed"))?;
+            println!("{name} may not log in with {fingerprint} any more");
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A .pub file is a line; more is none.
+fn key_text(file: &Path) -> anyhow::Result<String> {
+    const MOST: u64 = 16 * 1024;
+    let mut text = String::new();
+    let read = match file == Path::new("-") {
+        true => std::io::stdin().lock().take(MOST).read_to_string(&mut text),
+        false => std::fs::File::open(file).and_then(|file| file.take(MOST).read_to_string(&mut text)),
+    };
+    read.with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text)
 }
 
 fn is_of_the_site(dir: &DataDir, agent: &str) -> anyhow::Result<()> {

@@ -19,6 +19,7 @@ pub(crate) mod roll;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod trust;
+pub(crate) mod utils;
 pub(crate) mod vxml;
 pub(crate) mod watch;
 pub(crate) mod why;

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -74,12 +75,22 @@ fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
 /// Control links and desks up, `ready` said, signals obeyed; returns when the process is to end.
 async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Result<()> {
     let (mut names, mut desks) = (Vec::new(), Vec::new());
+    let mut administrators: Option<Arc<Accounts>> = None;
     for node in process.nodes() {
         names.push(node.name().to_owned());
         admin::link::serve(node.clone()).await?;
         if let Some((address, book)) = desk_of(site, node.name()) {
             let (name, accounts) = (node.name().to_owned(), Accounts::new(data.store()?)?);
-            desks.push((name, desk::server::serve(node, address, book, accounts).await?));
+            desks.push((name, desk::server::serve(node.clone(), address, book, accounts).await?));
+        }
+        if let Some((address, role)) = console_of(site, node.name()) {
+            // Those of a process count wrong passwords together.
+            let accounts = match &administrators {
+                Some(accounts) => accounts.clone(),
+                None => Arc::new(Accounts::new(data.store()?)?),
+            };
+            administrators = Some(accounts.clone());
+            console::server::serve(node, role, address, data, accounts).await?;
         }
     }
     println!("ready: {}", names.join(", "));
@@ -116,6 +127,13 @@ fn desk_of(site: &Site, name: &str) -> Option<(SocketAddr, Book)> {
     let desk = server.desk.as_ref()?;
     let address = SocketAddr::new(desk.address.unwrap_or(node.address), desk.port);
     Some((address, Book::new(server.clone(), site.host_name(node))))
+}
+
+/// Where a node has a console, and the node's role.
+fn console_of<'a>(site: &'a Site, name: &str) -> Option<(SocketAddr, &'a str)> {
+    let node = site.node(name)?;
+    let console = node.console.as_ref()?;
+    Some((SocketAddr::new(console.address.unwrap_or(node.address), console.port), node.role.word()))
 }
 
 async fn drained(process: &Process) {

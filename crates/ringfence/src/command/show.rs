@@ -26,9 +26,9 @@ pub(crate) fn run(data: &Path, show: &Show) -> Outcome {
     };
     let node = show.node.as_deref();
     match question {
-        Question::Ctl => return super::trust::show(data, phones::Kind::Ctl, node),
-        Question::Itl => return super::trust::show(data, phones::Kind::Itl, node),
-        Question::Phones => return super::trust::show_phones(data, node),
+        Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
+            return super::utils::show(data, question, node);
+        }
         _ => {}
     }
     let estate = estate(data)?;
@@ -69,7 +69,9 @@ async fn answer(estate: &Estate, question: Question, show: &Show) -> anyhow::Res
             told(json, all, tables::registrations)
         }
         // Answered from the data directory, before anybody is asked.
-        Question::Ctl | Question::Itl | Question::Phones => Ok(String::new()),
+        Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
+            Ok(String::new())
+        }
         Question::Status => {
             let mut all: Vec<Status> = Vec::new();
             for client in nodes(every)? {
