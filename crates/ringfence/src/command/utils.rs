@@ -71,6 +71,11 @@ pub(crate) fn consoles(data: &Path) -> Outcome {
         let Some(console) = &node.console else { continue };
         any = true;
         let address = std::net::SocketAddr::new(console.address.unwrap_or(node.address), console.port);
+        // An exported directory has the keys of its own nodes alone.
+        if dir.identity(&node.name).is_err() {
+            println!("{:<16} {address:<24} its key is in the data directory that it runs from", node.name);
+            continue;
+        }
         let key = console::keys::host_key(&dir, &node.name)?;
         println!("{:<16} {address:<24} ED25519 {}", node.name, console::keys::fingerprint(key.public_key()));
     }
