@@ -193,3 +193,57 @@ pub fn date(seconds: i64) -> String {
 pub fn seconds(at: SystemTime) -> i64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAB: &str = include_str!("../../../examples/lab.toml");
+
+    #[test]
+    fn pairs_that_have_not_exchanged_what_they_signed_themselves_are_reported_both_ways() {
+        let now = SystemTime::now();
+        let folder = std::env::temp_dir().join(format!("ringfence-pairs-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let point = |peer: &str| {
+            format!(
+                "trustpoint = [{{ name = \"own\" }}]\ncrypto_signaling = [{{ remote_addr = \"{peer}\", trustpoint = \"own\" }}]\n"
+            )
+        };
+        let mut text = LAB.to_owned();
+        for (node, address, peer) in [("cube1", "226", "3"), ("cucm1", "3", "226")] {
+            let at = format!("name = \"{node}\"\naddress = \"127.18.133.{address}\"\n");
+            assert!(text.contains(&at));
+            text = text.replace(&at, &format!("{at}{}", point(&format!("127.18.133.{peer}"))));
+        }
+        let (data, _) = DataDir::init(&folder, &text, now).expect("a data directory");
+        let distrust = |data: &DataDir| Certificates::open(data, now).expect("readable").distrust().expect("readable");
+        assert_eq!(distrust(&data), Vec::<String>::new(), "the site's own CA vouches for all");
+
+        for identity in ["cube1@own", "cucm1@own"] {
+            data.self_sign(identity, trust::KeyKind::P256, now).expect("it is a trustpoint");
+        }
+        let words = distrust(&data);
+        assert!(words.iter().any(|words| words.starts_with("cube1 would refuse cucm1: ")), "{words:?}");
+        assert!(words.iter().any(|words| words.starts_with("cucm1 would refuse cube1: ")), "{words:?}");
+        assert_eq!(words.len(), 2, "{words:?}");
+
+        // One way is half of it.
+        let give = |node: &str| {
+            let chain = data.trustpoint(node, "own").expect("there").chain_pem();
+            std::fs::write(folder.join(format!("roots/{node}.pem")), chain).expect("writable");
+        };
+        give("cube1");
+        let profile = "name = \"SecureSIPTLSforCube\"\n";
+        let half = text.replace(profile, &format!("{profile}authority = \"cube1\"\n"));
+        data.replace_site(&half).expect("a good site");
+        let words = distrust(&data);
+        assert_eq!(words.len(), 1, "{words:?}");
+        assert!(words[0].starts_with("cube1 would refuse cucm1: "), "{words:?}");
+        give("cucm1");
+        let whole = half.replacen("{ name = \"own\" }", "{ name = \"own\", authority = \"cucm1\" }", 1);
+        data.replace_site(&whole).expect("a good site");
+        assert_eq!(distrust(&data), Vec::<String>::new());
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+}

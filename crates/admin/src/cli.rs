@@ -211,6 +211,14 @@ pub enum Cert {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// A new key for a trustpoint and a certificate that it signs itself, for a peer that is to be given it.
+    SelfSign {
+        /// `NODE@TRUSTPOINT`
+        name: String,
+        /// `p256`, `p384`, `rsa2048`, `rsa3072` or `rsa4096`
+        #[arg(long, default_value = "p256")]
+        key: String,
+    },
     /// Sign such a request with the site's own CA: for a node whose data directory is elsewhere.
     Sign {
         /// Whose certificate it is to be; the site says which names it has, not the request.

@@ -67,3 +67,55 @@ fn the_remote_address_decides_which_identity_is_shown() {
         lab.end();
     }
 }
+
+#[test]
+fn two_who_signed_themselves_talk_once_each_has_the_others_certificate() {
+    let network = "127.41.44.";
+    let lines = format!(
+        "trustpoint = [{{ name = \"cm\", authority = \"cucm1\" }}]\n\
+         crypto_signaling = [{{ remote_addr = \"{network}3\", trustpoint = \"cm\" }}]"
+    );
+    let text = with(network, &lines);
+    let at = format!("name = \"cucm1\"\naddress = \"{network}3\"\n");
+    let profile = "name = \"SecureSIPTLSforCube\"\n";
+    assert!(text.contains(&at) && text.contains(profile));
+    let point = format!(
+        "{at}trustpoint = [{{ name = \"sbc\" }}]\n\
+         crypto_signaling = [{{ remote_addr = \"{network}226\", trustpoint = \"sbc\" }}]\n"
+    );
+    let text = text.replace(&at, &point).replace(profile, &format!("{profile}authority = \"cube1\"\n"));
+
+    let folder = std::env::temp_dir().join(format!("ringfence-net-self-signed-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let (data, _) = store::DataDir::init(&folder, &text, SystemTime::now()).unwrap();
+    let site = site::Site::parse(&text).unwrap();
+    for (point, key) in [("cube1@cm", trust::KeyKind::P256), ("cucm1@sbc", trust::KeyKind::Rsa2048)] {
+        let facts = data.self_sign(point, key, SystemTime::now()).unwrap();
+        assert_eq!(facts.subject, facts.issuer);
+    }
+    let error = data.self_sign("cube1", trust::KeyKind::P256, SystemTime::now()).unwrap_err().to_string();
+    assert!(error.contains("must be of the site's own CA") && error.contains("trustpoint"), "{error}");
+    // Not exchanged: said before anything starts.
+    let error = Process::start(&site, &folder, &[]).err().expect("nobody knows them").to_string();
+    assert!(error.contains("roots/cucm1.pem") || error.contains("roots/cube1.pem"), "{error}");
+
+    for (node, point) in [("cube1", "cm"), ("cucm1", "sbc")] {
+        let chain = data.trustpoint(node, point).unwrap().chain_pem();
+        std::fs::write(folder.join(format!("roots/{node}.pem")), chain).unwrap();
+    }
+    let process = Process::start(&site, &folder, &[]).unwrap();
+    let lab = Lab { process, dir: folder, site, network };
+    let shown = data.trustpoint("cube1", "cm").unwrap().facts().fingerprint.clone();
+    let (until, mut seen) = (Instant::now() + PATIENCE, Vec::new());
+    let journal = lab.process.node("cucm1").unwrap().watch();
+    while seen.len() < 2 && Instant::now() < until {
+        let _ = journal.recv_timeout(Duration::from_millis(50));
+        seen = seen_at(&lab, "cucm1");
+    }
+    seen.sort();
+    assert_eq!(seen, [(shown.clone(), false), (shown, true)]);
+    for node in lab.process.nodes() {
+        assert!(node.refusals().is_empty(), "{}: {:?}", node.name(), node.refusals());
+    }
+    lab.end();
+}

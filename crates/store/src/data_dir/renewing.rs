@@ -77,7 +77,11 @@ impl DataDir {
             let foreign = own.as_deref() != Some(facts.issuer.as_str());
             let taken = register.iter().any(|issued| issued.serial == facts.serial && issued.revoked.is_some());
             let known = name == ADMIN || site.nodes.iter().flat_map(identities_of).any(|other| other == name);
-            if foreign {
+            if facts.issuer == facts.subject {
+                tended.warnings.push(format!(
+                    "{name}: the certificate ends on {until}, and {name} signed it itself: run `ringfence cert self-sign {name}`, and give the new one to those who have the old one",
+                ));
+            } else if foreign {
                 tended.warnings.push(format!(
                     "{name}: the certificate ends on {until}, and `{}` issued it: run `ringfence cert csr {name}`, have it signed, then `ringfence cert import {name} FILE`",
                     facts.issuer

@@ -47,6 +47,35 @@ impl DataDir {
         })
     }
 
+    /// A certificate that a trustpoint signs itself, in force at once: for a peer that is given it and knows no authority.
+    ///
+    /// # Errors
+    /// The site has no such identity, or it is one that the site's own nodes believe, who go by the site's CA alone.
+    pub fn self_sign(&self, identity: &str, kind: KeyKind, now: SystemTime) -> anyhow::Result<CertificateFacts> {
+        let site = self.site()?;
+        let request = trust::Request { key: kind, ..self.request(&site, identity, now)? };
+        let _lock = self.lock()?;
+        let folder = self.identity_folder(identity);
+        ensure!(
+            folder.exists(),
+            "{identity} has no identity in {} yet: run `ringfence init SITE`",
+            self.path().display()
+        );
+        complete(&folder)?;
+        let made = trust::self_signed(&site.name, &request, false)?;
+        self.serves_its_peers(identity, &made, now)?;
+        replace_identity(&folder, &made)?;
+        let facts = made.facts().clone();
+        self.say(&format!("certificate of {identity} signed by itself: {}", facts.serial), now)?;
+        Ok(facts)
+    }
+
+    fn say(&self, what: &str, now: SystemTime) -> anyhow::Result<()> {
+        let (who, source) = ("local".into(), "command line".into());
+        let change = Change { at_ms: millis(now), who, source, what: what.into(), detail: "{}".into() };
+        Ok(self.store()?.add_change(&change)?)
+    }
+
     /// Puts a chain that an authority issued into force: for the key that waits for it, or the one in force. Nothing has
     /// changed if this fails.
     ///
@@ -86,9 +115,7 @@ impl DataDir {
                 .context("the request is fulfilled and cannot be removed")?;
         }
         let facts = imported.facts().clone();
-        let what = format!("certificate of {identity} imported: {} by {}", facts.serial, facts.issuer);
-        let (who, source) = ("local".into(), "command line".into());
-        self.store()?.add_change(&Change { at_ms: millis(now), who, source, what, detail: "{}".into() })?;
+        self.say(&format!("certificate of {identity} imported: {} by {}", facts.serial, facts.issuer), now)?;
         Ok(facts)
     }
 

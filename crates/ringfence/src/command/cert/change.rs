@@ -10,7 +10,7 @@ use admin::estate::Estate;
 use anyhow::{Context, bail, ensure};
 use net::Connections;
 use store::{DataDir, Renewed};
-use trust::Reason;
+use trust::{KeyKind, Reason};
 
 use super::super::wait_for;
 
@@ -99,6 +99,16 @@ pub(super) fn import(data: &DataDir, name: &str, chain: &Path) -> anyhow::Result
     let facts = data.import(name, &text, SystemTime::now())?;
     println!("{name}: {} by {}, until {}", facts.subject, facts.issuer, date(facts.not_after));
     println!("Connections and calls that are up stay up.");
+    tell(data, None)?;
+    say_distrust(data)
+}
+
+pub(super) fn self_sign(data: &DataDir, name: &str, kind: KeyKind) -> anyhow::Result<()> {
+    let facts = data.self_sign(name, kind, SystemTime::now())?;
+    println!("{name}: {} by itself, until {}, SHA-256 {}", facts.subject, date(facts.not_after), facts.fingerprint);
+    println!(
+        "Whom it is shown to must be given it (`ringfence cert export {name}`); what they show belongs into roots/NAME.pem, with `authority = \"NAME\"` at the peer."
+    );
     tell(data, None)?;
     say_distrust(data)
 }

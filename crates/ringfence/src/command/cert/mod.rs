@@ -45,6 +45,7 @@ pub(crate) fn run(data: &Path, cert: Cert) -> Outcome {
         Cert::Csr { name, key, output } => {
             put(output.as_deref(), &data.signing_request(&name, key_kind(&key)?, now)?)?;
         }
+        Cert::SelfSign { name, key } => change::self_sign(&data, &name, key_kind(&key)?)?,
         Cert::Sign { name, request, output } => {
             put(output.as_deref(), &data.sign_request(&name, &read(&request)?, now)?)?;
         }
