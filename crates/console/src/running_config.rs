@@ -18,7 +18,7 @@ pub fn running_config(site: &Site, node: &Node) -> Result<String, String> {
         let _ = writeln!(config, "ip name-server {server}");
     }
     config.push_str("!\nsip-ua\n");
-    match (site.tls.has("1.2"), site.tls.has("1.3")) {
+    match (site.speaks(node, "1.2"), site.speaks(node, "1.3")) {
         (true, false) => config.push_str(" transport tcp tls v1.2\n"),
         (false, _) => config.push_str(" transport tcp tls v1.3\n"),
         (true, true) => config.push_str(" ! TLS 1.2 and 1.3\n transport tcp tls\n"),
@@ -32,14 +32,29 @@ pub fn running_config(site: &Site, node: &Node) -> Result<String, String> {
         );
     }
     let _ = writeln!(config, " crypto signaling default trustpoint {}\n!", node.name);
+    // Peers with the same suites have one class.
+    let mut classes: Vec<&[String]> = Vec::new();
+    for peer in sbc.dial_peers.iter().filter(|peer| !peer.srtp_crypto.is_empty()) {
+        if !classes.contains(&peer.srtp_crypto.as_slice()) {
+            classes.push(&peer.srtp_crypto);
+        }
+    }
+    for (at, suites) in classes.iter().enumerate() {
+        let _ = writeln!(config, "voice class srtp-crypto {}", at + 1);
+        for (preference, suite) in suites.iter().enumerate() {
+            let _ = writeln!(config, " crypto {} {suite}", preference + 1);
+        }
+        config.push_str("!\n");
+    }
     for peer in &sbc.dial_peers {
-        dial_peer(&mut config, peer);
+        let class = classes.iter().position(|suites| *suites == peer.srtp_crypto.as_slice());
+        dial_peer(&mut config, peer, class.map(|at| at + 1));
     }
     config.push_str("end\n");
     Ok(format!("Building configuration...\n\nCurrent configuration : {} bytes\n{config}", config.len()))
 }
 
-fn dial_peer(config: &mut String, peer: &DialPeer) {
+fn dial_peer(config: &mut String, peer: &DialPeer, srtp_crypto: Option<usize>) {
     let _ = writeln!(config, "dial-peer voice {} voip", peer.tag);
     let mut line = |words: String| {
         let _ = writeln!(config, " {words}");
@@ -70,6 +85,9 @@ fn dial_peer(config: &mut String, peer: &DialPeer) {
         (true, false) => line("srtp".into()),
         (false, _) => line("! dangerous: RTP in clear".into()),
     }
+    if let Some(class) = srtp_crypto {
+        line(format!("voice-class sip srtp-crypto {class}"));
+    }
     config.push_str("!\n");
 }
 
@@ -99,10 +117,11 @@ mod tests {
 name = "lab"
 domain = "lab.example"
 [tls]
-versions = ["1.2"]
+versions = ["1.2", "1.3"]
 [[node]]
 name = "CC-VCUBE"
 address = "198.18.133.226"
+tls_versions = ["1.2"]
 [[node.trustpoint]]
 name = "ms-ca-name"
 [[node.crypto_signaling]]
@@ -118,6 +137,7 @@ destination_pattern = "6..."
 session_target = "ipv4:198.18.133.13:5061"
 secure_certificate_subject = ["cvp1.lab.example"]
 options_keepalive_s = 30
+srtp_crypto = ["AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
 "#;
 
     #[test]
@@ -139,6 +159,10 @@ sip-ua
  crypto signaling remote-addr 198.18.133.13 255.255.255.255 trustpoint ms-ca-name
  crypto signaling default trustpoint CC-VCUBE
 !
+voice class srtp-crypto 1
+ crypto 1 AEAD_AES_256_GCM
+ crypto 2 AES_CM_128_HMAC_SHA1_80
+!
 dial-peer voice 6000 voip
  description to the call server
  destination-pattern 6...
@@ -148,6 +172,7 @@ dial-peer voice 6000 voip
  ! the peer is named cvp1.lab.example
  voice-class sip options-keepalive up-interval 30 down-interval 30
  srtp
+ voice-class sip srtp-crypto 1
 !
 end
 "

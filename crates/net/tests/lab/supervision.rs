@@ -8,39 +8,7 @@ use super::*;
 
 /// The lab with a media resource for the call server, and a supervisor of its agents.
 fn site(network: &str) -> String {
-    const GROUP: &str = r#"
-[[node.role.call_server.sip_server_group]]
-name = "mr1"
-member = [{ host = "mr1.lab.example", address = "127.18.133.150", secure_port = 5061 }]
-
-[[node.role.call_server.team]]
-name = "red"
-supervisors = ["1009"]
-
-[[node.role.call_server.agent]]
-id = "1009"
-extension = "1009"
-
-[[node.role.call_server.queue]]
-"#;
-    const REST: &str = r#"
-[[node.role.call_manager.phone]]
-name = "SEP000000001009"
-line = "1009"
-digest_secret = "lab-1009-secret"
-
-[[node]]
-name = "mr1"
-address = "127.18.133.150"
-
-[node.role.media_resource]
-call_server_subject = ["cvp1.lab.example"]
-"#;
-    let text = LAB
-        .replacen("agent_group = \"cucm1\"", "agent_group = \"cucm1\"\nconference_group = \"mr1\"", 1)
-        .replacen("\n[[node.role.call_server.queue]]\n", GROUP, 1)
-        .replace("queues = [\"sales\"]", "queues = [\"sales\"]\nteam = \"red\"");
-    format!("{text}{REST}").replace("127.18.133.", network)
+    include_str!("../../../../examples/supervision.toml").replace("127.18.133.", network)
 }
 
 struct Phone {

@@ -16,40 +16,8 @@ pub fn site() -> site::Site {
 
 /// The same with a media resource `mr1` for conferences, the agents in a team, and their supervisor 1009.
 pub fn conference_site() -> site::Site {
-    const LAB: &str = include_str!("../../../../examples/lab.toml");
-    const GROUP: &str = r#"
-[[node.role.call_server.sip_server_group]]
-name = "mr1"
-member = [{ host = "mr1.lab.example", address = "127.18.133.150", secure_port = 5061 }]
-
-[[node.role.call_server.team]]
-name = "red"
-supervisors = ["1009"]
-
-[[node.role.call_server.agent]]
-id = "1009"
-extension = "1009"
-
-[[node.role.call_server.queue]]
-"#;
-    const REST: &str = r#"
-[[node.role.call_manager.phone]]
-name = "SEP000000001009"
-line = "1009"
-digest_secret = "lab-1009-secret"
-
-[[node]]
-name = "mr1"
-address = "127.18.133.150"
-
-[node.role.media_resource]
-call_server_subject = ["cvp1.lab.example"]
-"#;
-    let text = LAB
-        .replacen("agent_group = \"cucm1\"", "agent_group = \"cucm1\"\nconference_group = \"mr1\"", 1)
-        .replacen("\n[[node.role.call_server.queue]]\n", GROUP, 1)
-        .replace("queues = [\"sales\"]", "queues = [\"sales\"]\nteam = \"red\"");
-    site::Site::parse(&format!("{text}{REST}")).unwrap_or_else(|problems| panic!("{}", problems[0]))
+    let text = include_str!("../../../../examples/supervision.toml");
+    site::Site::parse(text).unwrap_or_else(|problems| panic!("{}", problems[0]))
 }
 
 fn addr(text: &str) -> SocketAddr {

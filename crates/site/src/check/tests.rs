@@ -5,10 +5,12 @@ use crate::{Checked, Severity, Site};
 const LAB: &str = include_str!("../../../../examples/lab.toml");
 
 #[test]
-fn the_lab_is_right() {
-    let checked = Site::check(LAB);
-    let words: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
-    assert!(checked.site.is_some() && words.is_empty(), "{}", words.join("\n\n"));
+fn the_examples_are_right() {
+    for example in [LAB, include_str!("../../../../examples/supervision.toml")] {
+        let checked = Site::check(example);
+        let words: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+        assert!(checked.site.is_some() && words.is_empty(), "{}", words.join("\n\n"));
+    }
 }
 
 #[test]

@@ -55,6 +55,16 @@ impl DataDir {
         let site = self.site()?;
         let request = trust::Request { key: kind, ..self.request(&site, identity, now)? };
         let _lock = self.lock()?;
+        let folder = self.folder_in_force(identity)?;
+        let made = trust::self_signed(&site.name, &request, false)?;
+        self.serves_its_peers(identity, &made, now)?;
+        replace_identity(&folder, &made)?;
+        let facts = made.facts().clone();
+        self.say(&format!("certificate of {identity} signed by itself: {}", facts.serial), now)?;
+        Ok(facts)
+    }
+
+    fn folder_in_force(&self, identity: &str) -> anyhow::Result<PathBuf> {
         let folder = self.identity_folder(identity);
         ensure!(
             folder.exists(),
@@ -62,12 +72,7 @@ impl DataDir {
             self.path().display()
         );
         complete(&folder)?;
-        let made = trust::self_signed(&site.name, &request, false)?;
-        self.serves_its_peers(identity, &made, now)?;
-        replace_identity(&folder, &made)?;
-        let facts = made.facts().clone();
-        self.say(&format!("certificate of {identity} signed by itself: {}", facts.serial), now)?;
-        Ok(facts)
+        Ok(folder)
     }
 
     fn say(&self, what: &str, now: SystemTime) -> anyhow::Result<()> {
@@ -85,13 +90,7 @@ impl DataDir {
         let site = self.site()?;
         let request = self.request(&site, identity, now)?;
         let _lock = self.lock()?;
-        let folder = self.identity_folder(identity);
-        ensure!(
-            folder.exists(),
-            "{identity} has no identity in {} yet: run `ringfence init SITE`",
-            self.path().display()
-        );
-        complete(&folder)?;
+        let folder = self.folder_in_force(identity)?;
         let waiting = self.requests_folder(identity).join("key.pem");
         let key = match waiting.exists() {
             true => {
