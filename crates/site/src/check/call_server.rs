@@ -83,7 +83,10 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
         }
     }
     for (at, agent) in routing.plan.agents.iter().enumerate() {
-        if agent.queues.is_empty() && !routing.plan.queues.iter().any(|queue| queue.is_served_by(agent)) {
+        // Supervisors come into others' calls.
+        let supervises = routing.plan.teams.iter().any(|team| team.supervisors.contains(&agent.id));
+        let served = routing.plan.queues.iter().any(|queue| queue.is_served_by(agent));
+        if agent.queues.is_empty() && !served && !supervises {
             check.warning(
                 format!("{path}.agent[{at}].queues"),
                 format!("agent `{}` is in no queue and will get no call", agent.id.0),
