@@ -94,7 +94,7 @@ fn call_manager(facts: &Facts) -> Vec<Service> {
         phones("Cisco Certificate Authority Proxy Function", &["CAPF"], "certificates for phones"),
         phones("Cisco Trust Verification Service", &["TVS"], "vouches for certificates to phones"),
         absent("Cisco Certificate Enrollment Service", "CAPF issues by an authority of its own"),
-        absent("Cisco IP Voice Media Streaming App", "on this node; a media_resource node is the bridge"),
+        absent("Cisco IP Voice Media Streaming App", "a media_resource node is the bridge"),
         absent("Cisco Unified Mobile Voice Access Service", "no mobile voice access"),
         absent("Cisco Extension Mobility", "agents log in at their desk, not at a phone"),
     ]

@@ -58,11 +58,12 @@ impl Keeper for Store {
 #[derive(serde::Deserialize)]
 struct Times {
     made_ms: u64,
-    legs: Vec<Began>,
+    legs: Vec<Leg>,
 }
 
 #[derive(serde::Deserialize)]
-struct Began {
+struct Leg {
+    call: u64,
     began_ms: u64,
 }
 
@@ -75,6 +76,7 @@ fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::E
                 node: node.into(),
                 caller: caller.0.clone(),
                 began_ms: began.unwrap_or_else(now_ms),
+                call: said.as_ref().and_then(|said| said.legs.first()).map_or(0, |leg| leg.call),
                 made_ms: said.map_or_else(now_ms, |said| said.made_ms),
                 signed: json(signed),
             })

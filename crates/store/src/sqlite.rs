@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_certificates.sql"),
     include_str!("migrations/0006_phones.sql"),
     include_str!("migrations/0007_account_keys.sql"),
+    include_str!("migrations/0008_statements_of_each_call.sql"),
 ];
 
 pub struct Sqlite {

@@ -13,6 +13,8 @@ pub struct Statement {
     /// When the call began at this node: a caller may have several calls through one node, one after another (agent to
     /// agent) or by using a Session-ID again. Milliseconds since 1970.
     pub began_ms: u64,
+    /// The node's number for it: some begin in the same millisecond (a caller's seats in a conference).
+    pub call: u64,
     /// Milliseconds since 1970.
     pub made_ms: u64,
     /// Statement, signature and chain, as JSON.
@@ -25,12 +27,12 @@ impl Store {
     pub fn put_statement(&mut self, statement: &Statement) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Statement { node, caller, began_ms, made_ms, signed } = statement;
-                let sql = "INSERT INTO statement (node, caller, began_ms, made_ms, signed) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET made_ms = ?4, signed = ?5";
+                let Statement { node, caller, began_ms, call, made_ms, signed } = statement;
+                let sql = "INSERT INTO statement (node, caller, began_ms, call, made_ms, signed) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET made_ms = ?5, signed = ?6";
                 sqlite.write(
                     "keep a statement",
                     sql,
-                    params![node, caller, to_sql(*began_ms), to_sql(*made_ms), signed],
+                    params![node, caller, to_sql(*began_ms), to_sql(*call), to_sql(*made_ms), signed],
                 )?;
             }
         }
@@ -41,7 +43,7 @@ impl Store {
     pub fn statements(&self, node: &str, caller: &str) -> Result<Vec<Statement>, Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let sql = "SELECT node, caller, began_ms, made_ms, signed FROM statement WHERE caller = ?2 AND node = ?1 ORDER BY began_ms";
+                let sql = "SELECT node, caller, began_ms, call, made_ms, signed FROM statement WHERE caller = ?2 AND node = ?1 ORDER BY began_ms, call";
                 sqlite.read("read a node's statements", sql, params![node, caller], statement)
             }
         }
@@ -52,7 +54,7 @@ impl Store {
         match self {
             Store::Sqlite(sqlite) => sqlite.read(
                 "read statements",
-                "SELECT node, caller, began_ms, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node, began_ms",
+                "SELECT node, caller, began_ms, call, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node, began_ms, call",
                 params![caller],
                 statement,
             ),
@@ -77,7 +79,8 @@ fn statement(row: &rusqlite::Row<'_>) -> rusqlite::Result<Statement> {
         node: row.get(0)?,
         caller: row.get(1)?,
         began_ms: from_sql(row.get(2)?),
-        made_ms: from_sql(row.get(3)?),
-        signed: row.get(4)?,
+        call: from_sql(row.get(3)?),
+        made_ms: from_sql(row.get(4)?),
+        signed: row.get(5)?,
     })
 }

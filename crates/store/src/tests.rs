@@ -11,6 +11,7 @@ fn statement(caller: &str, made_ms: u64) -> Statement {
         node: "cvp1".into(),
         caller: caller.into(),
         began_ms: 1,
+        call: 7,
         made_ms,
         signed: format!("{{\"of\":\"{caller}\"}}"),
     }
@@ -21,9 +22,12 @@ fn another_call_of_the_same_caller_takes_no_statement_away() {
     let mut store = Store::in_memory().unwrap();
     let first = statement("674ecd1639ed7a710000abf910000178", 2);
     let later = Statement { began_ms: 10, made_ms: 11, ..first.clone() };
-    store.put_statement(&first).unwrap();
-    store.put_statement(&later).unwrap();
-    assert_eq!(store.statements("cvp1", &first.caller).unwrap(), [first, later]);
+    // Two seats of one caller in a conference.
+    let beside = Statement { call: 8, ..first.clone() };
+    for statement in [&first, &later, &beside] {
+        store.put_statement(statement).unwrap();
+    }
+    assert_eq!(store.statements("cvp1", &first.caller).unwrap(), [first, beside, later]);
 }
 
 #[test]

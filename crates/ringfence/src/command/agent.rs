@@ -39,7 +39,7 @@ fn supervise(data: &Path, Supervise { agent, supervisor }: Supervise, how: Overs
     let estate = estate(data)?;
     let servers = estate.call_servers()?;
     let server = servers.first().context("this site has no call server, so it has no agents")?;
-    println!("the phone of supervisor {supervisor} rings …");
+    println!("supervisor {supervisor} is called, unless they are in the call already …");
     let wanted = Supervision { supervisor: supervisor.clone(), how };
     wait_for(async { Ok(server.post(&format!("/api/v1/agents/{agent}/supervision"), &wanted).await?) })?;
     let words = match how {
