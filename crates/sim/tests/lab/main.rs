@@ -10,3 +10,7 @@ mod passport;
 mod steps;
 mod storm;
 mod vxml;
+
+/// The one of the binary: storms are made of small pieces, and a million of them of very many.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
