@@ -40,6 +40,14 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
+/// A token that is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Believed {
+    pub claims: Claims,
+    /// Which key signed it: [`TokenKey::thumbprint`].
+    pub key: String,
+}
+
 /// Whom a token is for: one, or several (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -163,6 +171,19 @@ struct Jwk {
 }
 
 impl TokenKey {
+    /// What the key is known by, in hex: the same for the same key, whatever id a set gives it.
+    pub fn thumbprint(&self) -> String {
+        match &self.material {
+            Material::Es256(point) | Material::Es384(point) => crate::fingerprint(point),
+            Material::Rs256 { n, e } => crate::fingerprint(&[&n[..], b".", e].concat()),
+        }
+    }
+
+    /// The id that its set gives it.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// The keys of a set (RFC 7517 §5) that tokens can be verified by; others in it are passed over.
     ///
     /// # Errors
@@ -223,7 +244,7 @@ impl TokenTerms {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn verify(&self, token: &str, now: i64) -> Result<Claims, TokenFault> {
+    pub fn verify(&self, token: &str, now: i64) -> Result<Believed, TokenFault> {
         let malformed = |found: &str| TokenFault::Malformed(found.to_owned());
         if token.len() > LONGEST {
             return Err(malformed("too long for one"));
@@ -240,7 +261,7 @@ impl TokenTerms {
             return Err(malformed("an extension that must be understood and is not"));
         }
         if !["ES256", "ES384", "RS256"].contains(&head.alg.as_str()) {
-            return Err(TokenFault::Algorithm(head.alg));
+            return Err(TokenFault::Algorithm(short(&head.alg)));
         }
         // Which algorithm a key is for is the key's to say, not the token's.
         let fits = |key: &&TokenKey| {
@@ -248,17 +269,16 @@ impl TokenTerms {
         };
         let mut candidates = self.keys.iter().filter(fits).peekable();
         if candidates.peek().is_none() {
-            return Err(TokenFault::UnknownKey(head.kid));
+            return Err(TokenFault::UnknownKey(head.kid.as_deref().map(short)));
         }
         let signature = decode(signature)?;
         let signed = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
-        if !candidates.any(|key| key.material.verifies(signed.as_bytes(), &signature)) {
-            return Err(TokenFault::BadSignature);
-        }
+        let key = candidates.find(|key| key.material.verifies(signed.as_bytes(), &signature));
+        let key = key.ok_or(TokenFault::BadSignature)?.thumbprint();
         let claims: Claims =
             serde_json::from_slice(&decode(payload)?).map_err(|_| malformed("claims without iss, sub, aud or exp"))?;
         if claims.iss != self.issuer {
-            return Err(TokenFault::WrongIssuer(claims.iss));
+            return Err(TokenFault::WrongIssuer(short(&claims.iss)));
         }
         if !claims.aud.has(&self.audience) {
             return Err(TokenFault::WrongAudience);
@@ -268,8 +288,13 @@ impl TokenTerms {
             None if now >= claims.exp => return Err(TokenFault::Expired { at: claims.exp }),
             None => {}
         }
-        Ok(claims)
+        Ok(Believed { claims, key })
     }
+}
+
+/// What a stranger wrote, as much of it as a log should have.
+fn short(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 /// Who signs tokens: a P-256 key.
@@ -321,6 +346,20 @@ impl TokenIssuer {
     }
 }
 
+/// Several key sets as one.
+///
+/// # Errors
+/// One is none.
+pub fn join_key_sets(sets: &[String]) -> Result<String, Error> {
+    let mut keys = Vec::new();
+    for set in sets {
+        let set: KeySet =
+            serde_json::from_str(set).map_err(|error| Error::Key(format!("no JSON Web Key Set: {error}")))?;
+        keys.extend(set.keys);
+    }
+    Ok(serde_json::json!({ "keys": keys }).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,8 +392,9 @@ mod tests {
     fn a_token_says_what_its_issuer_said_until_it_expires() {
         let issuer = issuer();
         let token = issuer.issue(&claims()).unwrap();
-        assert_eq!(terms(&issuer).verify(&token, NOW), Ok(claims()));
-        assert_eq!(terms(&issuer).verify(&token, NOW + 599), Ok(claims()));
+        let believed = Believed { claims: claims(), key: terms(&issuer).keys[0].thumbprint() };
+        assert_eq!(terms(&issuer).verify(&token, NOW), Ok(believed.clone()));
+        assert_eq!(terms(&issuer).verify(&token, NOW + 599), Ok(believed));
         assert_eq!(terms(&issuer).verify(&token, NOW + 600), Err(TokenFault::Expired { at: NOW + 600 }));
         let later = issuer.issue(&Claims { nbf: Some(NOW + 100), ..claims() }).unwrap();
         assert_eq!(terms(&issuer).verify(&later, NOW), Err(TokenFault::NotYet { from: NOW + 100 }));
@@ -372,6 +412,8 @@ mod tests {
         let other = |claims: Claims| terms.verify(&issuer.issue(&claims).unwrap(), NOW).unwrap_err();
         assert_eq!(other(Claims { aud: Audience::One("x".into()), ..claims() }), TokenFault::WrongAudience);
         assert_eq!(other(Claims { iss: "x".into(), ..claims() }), TokenFault::WrongIssuer("x".into()));
+        let TokenFault::WrongIssuer(kept) = other(Claims { iss: "x\n".repeat(1000), ..claims() }) else { panic!() };
+        assert_eq!(kept, "x".repeat(80), "no more of a stranger's words than a log should have");
         // Another's claims under this signature, and this signature under another's key id.
         let parts: Vec<&str> = token.split('.').collect();
         let forged = BASE64.encode(serde_json::to_vec(&Claims { sub: "CSF1002".into(), ..claims() }).unwrap());

@@ -242,7 +242,8 @@ impl Endpoint {
         let text = |name: Name| request.header(&name).unwrap_or_default();
         let secure =
             request.request_uri_text().is_some_and(|uri| uri.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")));
-        let contact = self.contact(flow.transport, calls::called_user(request).as_deref(), secure, &Headers::new());
+        let over = (flow.transport, Some(flow));
+        let contact = self.contact(over, calls::called_user(request).as_deref(), secure, &Headers::new());
         let parties = Parties {
             call_id: request.call_id().to_owned(),
             local: format!("{};tag={local_tag}", text(Name::To)),
