@@ -20,6 +20,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
             "give it a port of its own, or leave it out for the usual 5090",
         );
     }
+    check.reserved(format!("{path}.port"), oauth.port);
     if !oauth.built_in_issuer && oauth.identity_providers.is_empty() {
         check.error(
             format!("{path}.built_in_issuer"),

@@ -341,6 +341,7 @@ fn oauth_is_switched_on_in_one_table_and_in_a_phones_profile() {
     let ours = format!("issuer = \"https://idp.example\"{provider}");
     for (fields, phone, words) in [
         ("port = 5061", "", "has another use"),
+        ("port = 20000", "", "take in `role.call_manager.oauth.port` 20000"),
         ("built_in_issuer = false", "", "nobody's tokens are believed"),
         ("audience = \" \"", "", "tokens for nobody"),
         ("issuer = \"tokens\"", "", "no https address"),
