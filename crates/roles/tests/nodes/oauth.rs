@@ -172,7 +172,7 @@ fn each_fault_of_a_token_has_its_cause_and_no_word_of_the_token_in_it() {
     ];
     for (cause, token) in faults {
         let mut rig = phone(&issuer);
-        let revoked = plan(&issuer, |oauth| drop(oauth.revoked.insert("t0".into())));
+        let revoked = plan(&issuer, |oauth| oauth.revoked.extend(["t0".to_owned()]));
         rig.input(Input::Plan(Arc::new(Plan { generation: 2, ..revoked })));
         let refused = by_token(&mut rig, "1001", &token);
         assert_eq!(refused.status(), Some(Status(401)), "{cause}");
@@ -233,7 +233,7 @@ fn a_token_taken_back_ends_its_registration_at_once_and_lets_its_call_end_by_its
     let token = issuer.issue(&claims(3600)).expect("a token");
     type Change = fn(&mut roles::call_manager::OAuth);
     let changes: [(&str, Change); 3] = [
-        ("token_revoked", |oauth| drop(oauth.revoked.insert("t1".into()))),
+        ("token_revoked", |oauth| oauth.revoked.extend(["t1".to_owned()])),
         ("token_unknown_key", |oauth| oauth.terms[0].keys.clear()),
         ("token_unknown_key", |oauth| oauth.terms[0].issuer = "https://another.example".into()),
     ];
