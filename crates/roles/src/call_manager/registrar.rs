@@ -414,6 +414,6 @@ fn refuse(shell: &mut Shell, server: ServerId, flow: FlowId, refusal: Refusal) {
 fn deny(shell: &mut Shell, server: ServerId, flow: FlowId, (status, mut headers): (Status, Headers), refusal: Refusal) {
     let flow = shell.sight(flow).map(|sight| sight.flow);
     headers.push(warning(&shell.plan().node, &in_words(&refusal)));
-    shell.refused(flow, status, refusal);
+    shell.refused_stranger(flow, status, refusal);
     shell.answer_outside(server, status, headers);
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use sip::{Flow, Method, Request, Status};
+use trust::Refusal;
 
 use super::{Shell, words};
 
@@ -35,6 +36,16 @@ impl Strangers {
 }
 
 impl Shell {
+    /// Writes down that somebody was refused who proved nothing, if not too many were in this second.
+    pub(crate) fn refused_stranger(&mut self, flow: Option<Flow>, status: Status, refusal: Refusal) {
+        if let Some(more) = self.strangers.note(self.now.mono.as_secs()) {
+            if more > 0 {
+                tracing::warn!(more, "strangers were refused and not written down one by one");
+            }
+            self.refused(flow, status, refusal);
+        }
+    }
+
     /// 403 (or 401) to a request that begins something, from somebody who is not let in.
     pub(crate) fn turn_stranger_away(&mut self, flow: Flow, request: &Request) {
         let Some(Err(refusal)) = self.sights.get(&flow.id).map(|sight| &sight.admitted) else { return };
@@ -48,12 +59,7 @@ impl Shell {
         let status = Status(if challenge.is_some() { 401 } else { 403 });
         headers.extend(challenge.unwrap_or_default());
         self.sip.turn_away(flow, request, status, &headers);
-        if let Some(more) = self.strangers.note(self.now.mono.as_secs()) {
-            if more > 0 {
-                tracing::warn!(more, "strangers were refused and not written down one by one");
-            }
-            self.refused(Some(flow), status, refusal);
-        }
+        self.refused_stranger(Some(flow), status, refusal);
         if flow.transport.is_reliable() && !self.closing_flows.contains(&flow.id) {
             self.closing_flows.push(flow.id);
         }
