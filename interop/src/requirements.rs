@@ -7,22 +7,25 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 11] = [
+pub const PACKAGES: [&str; 14] = [
     "baresip-core",
     "curl",
     "iproute2",
     "kamailio",
     "kamailio-tls-modules",
     "linphone-cli",
+    "nodejs",
+    "npm",
     "openssh-client",
     "openssl",
+    "python3-venv",
     "sip-tester",
     "tshark",
     "util-linux",
 ];
 
 /// The programs looked for, in the order of a failing report.
-pub const PROGRAMS: [&str; 12] = [
+pub const PROGRAMS: [&str; 15] = [
     "ip",
     "setpriv",
     "sipp",
@@ -35,6 +38,9 @@ pub const PROGRAMS: [&str; 12] = [
     "curl",
     "ssh",
     "ssh-keygen",
+    "node",
+    "npm",
+    "python3",
 ];
 
 /// The command that installs all of them.

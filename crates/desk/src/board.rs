@@ -35,9 +35,25 @@ impl Board {
         self.centre.book.clone()
     }
 
-    /// The site was reloaded.
-    pub fn replace(&mut self, book: Arc<Book>) {
+    /// The site was reloaded: agents may serve other queues now.
+    pub fn replace(&mut self, book: Arc<Book>) -> Vec<Notification> {
+        let agents: Vec<String> = self.centre.agents.keys().cloned().collect();
+        let queues = |board: &Board, agent: &str, event| -> BTreeMap<String, Notification> {
+            let told = |plan: &acd::QueuePlan| (plan.name.clone(), membership(&board.centre, agent, event, plan));
+            board.centre.queues_of(agent).map(told).collect()
+        };
+        let before: Vec<_> = agents.iter().map(|agent| queues(self, agent, Event::Delete)).collect();
         self.centre.book = book;
+        let mut news = Vec::new();
+        for (agent, mut gone) in agents.iter().zip(before) {
+            for (name, added) in queues(self, agent, Event::Post) {
+                if gone.remove(&name).is_none() {
+                    news.push(added);
+                }
+            }
+            news.extend(gone.into_values());
+        }
+        news
     }
 
     /// A request that bears this id was accepted: what is told next of this source is what came of it.
@@ -145,6 +161,14 @@ impl Board {
         }
         news
     }
+}
+
+/// A queue is one of an agent's now, or is not any more.
+fn membership(centre: &Centre, agent: &str, event: Event, plan: &acd::QueuePlan) -> Notification {
+    let node = queue::list_uri(agent);
+    Notification::new(&node, event, &node, "", |xml| {
+        xml.within("queues", |xml| queue::write(xml, "Queue", centre, plan));
+    })
 }
 
 /// A call comes to an agent's list, or leaves it.

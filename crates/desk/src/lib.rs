@@ -21,6 +21,7 @@ mod team;
 mod user;
 mod wrap_up_reason;
 mod xml;
+mod xmpp;
 
 pub use board::Board;
 pub use centre::{Book, Centre};
@@ -158,7 +159,9 @@ pub fn subscription(account: &Account, centre: &Centre, named: &[String]) -> Res
     for node in named {
         match (Resource::of(node), node.strip_suffix("/Users").map(Resource::of)) {
             (Ok(Resource::SystemInfo), _) => {}
-            (Ok(Resource::User(id) | Resource::Dialogs(id)), _) => drop(access::agent(centre, account, &id)?),
+            (Ok(Resource::User(id) | Resource::Dialogs(id) | Resource::Queues(id)), _) => {
+                access::agent(centre, account, &id)?;
+            }
             (Ok(Resource::Queue(id)), _) if centre.book.plan.queues.iter().any(|queue| queue.name == id) => {}
             (_, Some(Ok(Resource::Team(id)))) => drop(access::team(centre, account, &id)?),
             _ => return Err(Problem::not_found("event node", node)),

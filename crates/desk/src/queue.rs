@@ -11,6 +11,11 @@ pub(crate) fn uri(name: &str) -> String {
     format!("{ROOT}/Queue/{}", encode(name))
 }
 
+/// Queues that an agent may serve.
+pub(crate) fn list_uri(agent: &str) -> String {
+    format!("{}/Queues", crate::user::uri(agent))
+}
+
 /// `Queue` in bodies, `queue` in notifications.
 pub(crate) fn write(xml: &mut Xml, name: &str, centre: &Centre, queue: &QueuePlan) {
     let agents = |state: State| centre.agents_of(queue).filter(|agent| State::of(agent) == state).count();

@@ -16,6 +16,10 @@ const SUPERVISORS: u16 = 999;
 const NOT_ANSWERED: u16 = 50_010;
 /// Of an agent who was ready and made a call.
 const OFF_HOOK: u16 = 50_006;
+/// The reason of an agent whose desk is gone.
+pub(crate) const CONNECTION_LOST: &str = "connection of the desk lost";
+/// Its code.
+const LOST: u16 = 50_002;
 
 pub(crate) struct Reason<'a> {
     pub(crate) code: u16,
@@ -38,6 +42,7 @@ pub(crate) fn of_words<'a>(centre: &'a Centre, words: &'a str) -> Option<Reason<
     let system = |code| Reason { code, label: words, category: Category::NotReady, for_all: true, system: true };
     match words {
         BY_SUPERVISOR => Some(system(SUPERVISORS)),
+        CONNECTION_LOST => Some(system(LOST)),
         acd::RING_NO_ANSWER => Some(system(NOT_ANSWERED)),
         acd::OUTGOING => Some(system(OFF_HOOK)),
         _ => centre.book.plan.reasons.iter().find(|reason| reason.label == words).map(Reason::of_site),

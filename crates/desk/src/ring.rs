@@ -20,8 +20,8 @@ pub(crate) struct Ring {
 /// What a listener gets.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// These, as Server-Sent Events; then ask again from this number on. Empty: nothing new.
-    Events(String, u64),
+    /// These, with their numbers; then ask again from this number on. Empty: nothing new.
+    Events(Vec<(u64, Arc<Notification>)>, u64),
     /// Some are gone: it must be told, and looks at everything anew. It goes on from this number.
     Lost(u64),
 }
@@ -45,12 +45,12 @@ impl Ring {
 
     /// Where somebody begins who heard this last (`Last-Event-ID`), or nothing.
     pub(crate) fn begin(&self, last: Option<&str>) -> Next {
-        let Some(last) = last else { return Next::Events(String::new(), self.next) };
+        let Some(last) = last else { return Next::Events(Vec::new(), self.next) };
         let wanted = last.split_once('-').and_then(|(run, number)| {
             (run.parse() == Ok(self.run)).then(|| number.parse::<u64>().ok()?.checked_add(1))?
         });
         match wanted.filter(|wanted| (self.oldest()..=self.next).contains(wanted)) {
-            Some(wanted) => Next::Events(String::new(), wanted),
+            Some(wanted) => Next::Events(Vec::new(), wanted),
             None => Next::Lost(self.next),
         }
     }
@@ -58,27 +58,30 @@ impl Ring {
     /// Those of these nodes from this number on.
     pub(crate) fn since(&self, at: u64, nodes: &BTreeSet<String>) -> Next {
         let Some(skip) = at.checked_sub(self.oldest()) else { return Next::Lost(self.next) };
-        let mut text = String::new();
-        let (mut found, mut next) = (0, self.next);
+        let (mut found, mut next) = (Vec::new(), self.next);
         // Fewer than 10,000.
         for (number, notification) in self.kept.iter().skip(skip as usize) {
             if !nodes.contains(&notification.node) {
                 continue;
             }
-            if found == TOGETHER {
+            if found.len() == TOGETHER {
                 next = *number;
                 break;
             }
-            let Notification { node, update } = &**notification;
-            text.push_str(&format!("id: {}-{number}\nevent: {node}\ndata: {update}\n\n", self.run));
-            found += 1;
+            found.push((*number, notification.clone()));
         }
-        Next::Events(text, next)
+        Next::Events(found, next)
     }
 
     fn oldest(&self) -> u64 {
         self.kept.front().map_or(self.next, |(number, _)| *number)
     }
+}
+
+/// As a Server-Sent Event of this run.
+pub(crate) fn event(run: u64, number: u64, notification: &Notification) -> String {
+    let Notification { node, update } = notification;
+    format!("id: {run}-{number}\nevent: {node}\ndata: {update}\n\n")
 }
 
 /// What a listener hears who missed something, with a place to go on from.
@@ -117,7 +120,7 @@ mod tests {
             (Some("7-18446744073709551615"), None),
             (Some("nonsense"), None),
         ] {
-            let expected = begin.map_or(Next::Lost(9), |at| Next::Events(String::new(), at));
+            let expected = begin.map_or(Next::Lost(9), |at| Next::Events(Vec::new(), at));
             assert_eq!(ring.begin(last), expected, "{last:?}");
         }
     }
@@ -126,13 +129,15 @@ mod tests {
     fn only_what_is_listened_to_is_heard_and_in_pieces() {
         let all = ring(5..9);
         let odd = BTreeSet::from(["odd".to_owned()]);
-        let event = |number| format!("id: 7-{number}\nevent: odd\ndata: {number}\n\n");
-        assert_eq!(all.since(5, &odd), Next::Events(event(5) + &event(7), 9));
-        assert_eq!(all.since(8, &odd), Next::Events(String::new(), 9));
+        let Next::Events(heard, 9) = all.since(5, &odd) else { panic!("nothing is lost") };
+        let heard: String = heard.iter().map(|(number, notification)| event(7, *number, notification)).collect();
+        let expected = |number| format!("id: 7-{number}\nevent: odd\ndata: {number}\n\n");
+        assert_eq!(heard, expected(5) + &expected(7));
+        assert_eq!(all.since(8, &odd), Next::Events(Vec::new(), 9));
         assert_eq!(all.since(4, &odd), Next::Lost(9));
         let many = ring(0..300);
-        let Next::Events(text, next) = many.since(0, &odd) else { panic!("nothing is lost") };
-        assert_eq!((text.matches("data:").count(), next), (TOGETHER, 2 * TOGETHER as u64 + 1));
+        let Next::Events(heard, next) = many.since(0, &odd) else { panic!("nothing is lost") };
+        assert_eq!((heard.len(), next), (TOGETHER, 2 * TOGETHER as u64 + 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::centre::Centre;
 use crate::xml::Xml;
+use crate::xmpp;
 
 pub(crate) const URI: &str = "/finesse/api/SystemInfo";
 
@@ -14,6 +15,8 @@ pub(crate) fn body(centre: &Centre) -> String {
         xml.leaf("status", "IN_SERVICE");
         xml.leaf("statusReason", "");
         xml.within("primaryNode", |xml| xml.leaf("host", &centre.book.host));
+        xml.leaf("xmppDomain", &centre.book.host);
+        xml.leaf("xmppPubSubDomain", &xmpp::pubsub(&centre.book.host));
         xml.leaf("systemAuthMode", "NON_SSO");
         xml.leaf("timezoneOffset", "0");
         xml.leaf("uri", URI);

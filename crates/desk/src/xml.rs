@@ -5,6 +5,25 @@ use crate::error::{ErrorType, Problem};
 /// Elements and values of one body.
 const MOST_FIELDS: usize = 256;
 
+/// Text as it may stand between tags and in an attribute between quotes of either kind.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 4);
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            // XML 1.0 has no other way to say them, and a line of an event ends with a line's end.
+            character if character.is_control() => escaped.push(' '),
+            '\u{fffe}' | '\u{ffff}' => escaped.push(' '),
+            character => escaped.push(character),
+        }
+    }
+    escaped
+}
+
 /// Written from the outside in; all text is escaped.
 #[derive(Debug, Default)]
 pub(crate) struct Xml(String);
@@ -18,18 +37,7 @@ impl Xml {
 
     pub(crate) fn leaf(&mut self, name: &str, value: &str) {
         self.tag(name, "<");
-        for character in value.chars() {
-            match character {
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '&' => self.0.push_str("&amp;"),
-                '"' => self.0.push_str("&quot;"),
-                // XML 1.0 has no other way to say them, and a line of an event ends with a line's end.
-                character if character.is_control() => self.0.push(' '),
-                '\u{fffe}' | '\u{ffff}' => self.0.push(' '),
-                character => self.0.push(character),
-            }
-        }
+        self.0.push_str(&escaped(value));
         self.tag(name, "</");
     }
 

@@ -22,7 +22,6 @@ mod process;
 mod secure_phone;
 mod shown;
 mod socket;
-mod tokens;
 mod web;
 mod wire;
 

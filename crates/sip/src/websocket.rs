@@ -6,6 +6,8 @@
 
 mod handshake;
 
+pub use handshake::accept;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -89,6 +91,12 @@ impl WebSocket {
         WebSocket::new(Side::Server, limit)
     }
 
+    /// The end that listens, of a connection whose handshake an HTTP server has done ([`accept`] made its answer), whatever
+    /// subprotocol they agreed on.
+    pub fn upgraded(limit: usize) -> WebSocket {
+        WebSocket { stage: Stage::Open, ..WebSocket::new(Side::Server, limit) }
+    }
+
     /// The end that dials: its request is in [`WebSocket::take`] at once. `seed` is the operating system's.
     pub fn client(host: &str, path: &str, seed: [u8; 32], limit: usize) -> WebSocket {
         let mut masks = ChaCha12Rng::from_seed(seed);
@@ -127,6 +135,13 @@ impl WebSocket {
         if matches!(self.stage, Stage::Open) {
             let opcode = if std::str::from_utf8(message).is_ok() { Opcode::Text } else { Opcode::Binary };
             self.write(opcode, message);
+        }
+    }
+
+    /// Asks whether the other side is there: it pongs, which is octets that come and no [`Said`] (RFC 6455 §5.5.2).
+    pub fn ping(&mut self) {
+        if matches!(self.stage, Stage::Open) {
+            self.write(Opcode::Ping, b"");
         }
     }
 

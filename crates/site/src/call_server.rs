@@ -52,9 +52,26 @@ pub struct CallServer {
 pub struct Desk {
     #[serde(default = "desk_port")]
     pub port: u16,
+    /// BOSH and WebSocket, over TLS; 0 = neither.
+    #[serde(default = "web_port")]
+    pub web_port: u16,
+    /// XMPP over TLS; 0 = it is not spoken.
+    #[serde(default = "xmpp_port")]
+    pub xmpp_port: u16,
+    /// Seconds after which an agent whose desk is gone gets no more calls.
+    #[serde(default = "sixty")]
+    pub lost_after_s: u32,
     /// Default the node's.
     #[serde(default)]
     pub address: Option<IpAddr>,
+}
+
+impl Desk {
+    /// Fields that name ports, and those in use.
+    pub fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
+        let all = [("port", self.port), ("web_port", self.web_port), ("xmpp_port", self.xmpp_port)];
+        all.into_iter().filter(|(field, port)| *field == "port" || *port != 0)
+    }
 }
 
 impl CallServer {
@@ -127,6 +144,14 @@ fn main_site() -> String {
 
 fn desk_port() -> u16 {
     8445
+}
+
+fn web_port() -> u16 {
+    7443
+}
+
+fn xmpp_port() -> u16 {
+    5223
 }
 
 fn sixty() -> u32 {

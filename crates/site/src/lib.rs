@@ -11,7 +11,6 @@ mod copy;
 mod media_resource;
 mod node;
 mod number;
-mod oauth;
 mod phone_services;
 mod problem;
 mod read;
@@ -32,7 +31,6 @@ pub use copy::copy_profile;
 pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
-pub use oauth::{IdentityProvider, OAuth};
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
@@ -42,7 +40,7 @@ pub use routing::{
 };
 pub use sbc::{DialPeer, Sbc};
 pub use security_profile::{
-    ApplicationUser, PhoneSecurityProfile, Proof, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
+    ApplicationUser, PhoneSecurityProfile, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
 };
 pub use target::Target;
 pub use templates::{copy_template, templates};

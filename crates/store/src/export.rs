@@ -78,7 +78,6 @@ impl DataDir {
         let exported = DataDir::open(to)?;
         for node in nodes {
             self.export_phone_keys(node, &exported)?;
-            self.export_token_key(node, &exported)?;
         }
         Ok(exported)
     }

@@ -12,8 +12,8 @@ use interop::program::Program;
 
 use crate::scene::{self, SOON};
 
-const PASSWORD: &str = "correct horse battery";
-const USER: &str = "/finesse/api/User/1001";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const USER: &str = "/finesse/api/User/1001";
 
 #[test]
 fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
@@ -36,7 +36,7 @@ fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
         ensure!(status == 202, "{body}: {status} {answer}");
         Ok(())
     };
-    put(USER, "<User><state>LOGIN</state><extension>1001</extension></User>")?;
+    put_user(&estate, LOGIN)?;
     told(&events, USER, "<state>NOT_READY</state>")?;
 
     // A caller waits; the agent is ready, and has the call.
@@ -109,6 +109,17 @@ fn an_agent_works_a_call_by_plain_rest() -> Result<()> {
     told(&events, USER, "<state>LOGOUT</state>")?;
     phone.stop()?;
     estate.demand_clean_logs(&[CALLER, PASSWORD, "wrong password"])
+}
+
+/// What an agent logs in with.
+pub(crate) const LOGIN: &str = "<state>LOGIN</state><extension>1001</extension>";
+
+/// The agent asks for another state of theirs.
+pub(crate) fn put_user(estate: &Estate, fields: &str) -> Result<()> {
+    let body = format!("<User>{fields}</User>");
+    let (status, answer) = ask(estate, &["-u", &login(), "-X", "PUT", "-H", XML, "-d", &body], USER)?;
+    ensure!(status == 202, "{body}: {status} {answer}");
+    Ok(())
 }
 
 const XML: &str = "Content-Type: application/xml";

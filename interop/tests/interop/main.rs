@@ -3,6 +3,7 @@
 mod console;
 mod crowd;
 mod desk;
+mod desk_xmpp;
 mod flow;
 mod harness;
 mod harness_media;

@@ -17,11 +17,12 @@ const MOST: usize = 128;
 const MOST_ONE_SOURCE: usize = 16;
 
 /// The waiting room; clones are the same one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Strangers(Arc<Mutex<Room>>);
 
-#[derive(Default)]
 struct Room {
+    most: usize,
+    most_one_source: usize,
     next: u64,
     /// In the order of their coming. Dropping the sender tells a handshake to make room.
     under_way: BTreeMap<u64, (IpAddr, oneshot::Sender<()>)>,
@@ -35,7 +36,18 @@ pub struct Place {
     wanted: oneshot::Receiver<()>,
 }
 
+impl Default for Strangers {
+    fn default() -> Strangers {
+        Strangers::with_room(MOST, MOST_ONE_SOURCE)
+    }
+}
+
 impl Strangers {
+    /// For as many in all, and from one address.
+    pub fn with_room(most: usize, most_one_source: usize) -> Strangers {
+        Strangers(Arc::new(Mutex::new(Room { most, most_one_source, next: 0, under_way: BTreeMap::new() })))
+    }
+
     /// The next connection, with its place. Who is turned away, or could not be accepted, is in the log under `service`.
     pub async fn accept(&self, listener: &TcpListener, service: &str) -> (TcpStream, SocketAddr, Place) {
         loop {
@@ -56,12 +68,12 @@ impl Strangers {
     }
 
     /// `None`: this source has as many handshakes under way as one may.
-    fn enter(&self, source: IpAddr) -> Option<Place> {
+    pub fn enter(&self, source: IpAddr) -> Option<Place> {
         let mut room = self.room();
-        if room.under_way.values().filter(|(other, _)| *other == source).count() >= MOST_ONE_SOURCE {
+        if room.under_way.values().filter(|(other, _)| *other == source).count() >= room.most_one_source {
             return None;
         }
-        if room.under_way.len() >= MOST {
+        if room.under_way.len() >= room.most {
             room.under_way.pop_first();
         }
         let (keep, wanted) = oneshot::channel();

@@ -11,10 +11,11 @@ use roles::{Control, Journal, Reply};
 use store::accounts::{Account, Accounts};
 use tokio::sync::{mpsc, watch};
 
+use super::presence::Here;
 use crate::board::Board;
 use crate::centre::{Book, Centre};
 use crate::notification::Notification;
-use crate::ring::{Next, Ring, lost};
+use crate::ring::{Next, Ring, event, lost};
 
 /// Everything is looked at anew this often, and queues' statistics are told if they have changed.
 const LOOK: Duration = Duration::from_secs(10);
@@ -32,7 +33,8 @@ pub(super) struct Feed {
     /// Number of the next notification.
     next: watch::Receiver<u64>,
     told: Arc<watch::Sender<u64>>,
-    run: u64,
+    /// Of this process: numbers of another mean nothing.
+    pub(super) run: u64,
 }
 
 struct Kept {
@@ -96,12 +98,27 @@ impl Feed {
         self.told.send_if_modified(|told| std::mem::replace(told, next) != next);
     }
 
+    /// Number of the event that comes next.
+    pub(super) fn now(&self) -> u64 {
+        self.kept().ring.next()
+    }
+
+    /// Changes whenever there are more events: to the number of the next.
+    pub(super) fn told(&self) -> watch::Receiver<u64> {
+        self.next.clone()
+    }
+
+    /// Those of these nodes from this number on.
+    pub(super) fn since(&self, at: u64, nodes: &BTreeSet<String>) -> Next {
+        self.kept().ring.since(at, nodes)
+    }
+
     pub(super) fn notify(&self, notification: Notification) {
         self.tell(|_| vec![notification]);
     }
 
     pub(super) fn replace(&self, book: Arc<Book>) {
-        self.kept().board.replace(book);
+        self.tell(|board| board.replace(book));
     }
 
     /// What is told next of this source came of the request of this id.
@@ -116,9 +133,14 @@ impl Feed {
         last: Option<String>,
         account: Account,
         accounts: Arc<Accounts>,
+        here: Option<Here>,
     ) -> mpsc::Receiver<Bytes> {
         let (send, receive) = mpsc::channel(WAITING);
-        tokio::spawn(self.clone().feed(nodes, last, send, account, accounts));
+        let feed = self.clone().feed(nodes, last, send, account, accounts);
+        tokio::spawn(async move {
+            feed.await;
+            drop(here);
+        });
         receive
     }
 
@@ -138,8 +160,10 @@ impl Feed {
         pulse.reset();
         loop {
             let at = match next {
-                Next::Events(text, at) => {
-                    piece.push_str(&text);
+                Next::Events(events, at) => {
+                    for (number, notification) in &events {
+                        piece.push_str(&event(self.run, *number, notification));
+                    }
                     at
                 }
                 Next::Lost(at) => {

@@ -18,6 +18,7 @@ use roles::{Control, Reply};
 use store::accounts::{Account, Door, NotIn};
 use tokio::sync::mpsc;
 
+use super::presence::Here;
 use super::{PATIENCE, Shared};
 use crate::error::{ErrorType, Problem};
 use crate::notification::Notification;
@@ -134,7 +135,7 @@ async fn ask(shared: &Shared, control: Control, node: &str, source: &str, reques
 }
 
 async fn events(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     headers: &HeaderMap,
     query: &str,
     account: Account,
@@ -146,24 +147,30 @@ async fn events(
     let centre = shared.centre(false, false).await?;
     let nodes = crate::subscription(&account, &centre, &named)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let stream = shared.feed.listen(nodes.into_iter().collect(), last, account, shared.accounts.clone());
+    let here = account.agent.as_deref().map(|agent| Here::new(shared, agent, false));
+    let stream = shared.feed.listen(nodes.into_iter().collect(), last, account, shared.accounts.clone(), here);
     let mut response = Response::new(Body::Events(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// HTTP Basic (RFC 7617) against the accounts.
-async fn log_in(shared: &Shared, remote: IpAddr, headers: &HeaderMap) -> Result<Account, Refused> {
-    let (name, password) = credentials(headers).ok_or_else(|| (Problem::not_logged_in(), None))?;
-    // A runtime that stops has no connections either.
-    let gone = || (Problem::unavailable("the desk stops"), None);
+/// Name and password against the accounts, whichever way they came: all are counted together.
+pub(super) async fn let_in(shared: &Shared, remote: IpAddr, name: String, password: String) -> Result<Account, NotIn> {
+    // A runtime that stops has no connections either: then nobody hears this.
+    let gone = || NotIn::Locked { wait: PATIENCE };
     let _turn = shared.log_ins.acquire().await.map_err(|_| gone())?;
     let accounts = shared.accounts.clone();
     let door = Door { source: remote, of: DOOR };
     let looked = tokio::task::spawn_blocking(move || accounts.log_in(&name, &password, door));
+    looked.await.map_err(|_| gone())?
+}
+
+/// HTTP Basic (RFC 7617) against the accounts.
+async fn log_in(shared: &Shared, remote: IpAddr, headers: &HeaderMap) -> Result<Account, Refused> {
+    let (name, password) = credentials(headers).ok_or_else(|| (Problem::not_logged_in(), None))?;
     let failure = |words: String| Problem::new(ErrorType::AuthorizationFailure, "UNAUTHORIZED", words);
-    looked.await.map_err(|_| gone())?.map_err(|refused| match refused {
+    let_in(shared, remote, name, password).await.map_err(|refused| match refused {
         NotIn::Wrong => (failure(refused.to_string()), None),
         NotIn::Locked { wait } => (failure(refused.to_string()), Some(wait.as_secs().max(1))),
         NotIn::Store(error) => (Problem::unavailable(error.to_string()), None),
@@ -181,7 +188,7 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-async fn read(body: Incoming) -> Result<String, Problem> {
+pub(super) async fn read(body: Incoming) -> Result<String, Problem> {
     let bad = |words: &str| Problem::new(ErrorType::BadRequest, "body", words);
     let whole = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect())
         .await

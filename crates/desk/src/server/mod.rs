@@ -2,6 +2,9 @@
 
 mod feed;
 mod http;
+mod presence;
+mod web;
+mod xmpp;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +23,7 @@ use trust::Identity;
 use trust::tls::Versions;
 
 use self::feed::Feed;
+use self::presence::Presence;
 use crate::centre::{Book, Centre};
 use crate::error::Problem;
 
@@ -29,13 +33,36 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at once: an agent's desk holds one for events and a few for requests.
 const CONNECTIONS: usize = 16_384;
+/// Clients of XMPP who have not logged in yet, in all and from one address.
+const LOBBY: usize = 1024;
+const LOBBY_ONE_SOURCE: usize = 512;
 /// Log-ins whose passwords are looked at at once; others wait.
 const LOG_INS: usize = 16;
 
 /// A desk interface that runs; it does until the runtime ends.
 pub struct Desk {
     shared: Arc<Shared>,
-    pub address: SocketAddr,
+    /// Where it is, each with the port that it has.
+    pub addresses: Addresses,
+}
+
+/// Where a desk listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// REST and Server-Sent Events.
+    pub rest: SocketAddr,
+    /// BOSH and WebSocket; `None`: neither.
+    pub web: Option<SocketAddr>,
+    /// XMPP over TLS; `None`: it is not spoken.
+    pub xmpp: Option<SocketAddr>,
+}
+
+/// What is spoken at a listener.
+#[derive(Clone, Copy, Debug)]
+enum Door {
+    Rest,
+    Web,
+    Xmpp,
 }
 
 /// What all connections share.
@@ -45,6 +72,10 @@ struct Shared {
     accounts: Arc<Accounts>,
     log_ins: Semaphore,
     feed: Feed,
+    presence: Presence,
+    /// Clients of XMPP who have not shown who they are.
+    lobby: Strangers,
+    bosh: xmpp::bosh::Sessions,
 }
 
 impl Desk {
@@ -56,39 +87,54 @@ impl Desk {
     }
 }
 
-/// Binds the address and serves the desks of this call server.
+/// Binds the addresses and serves the desks of this call server.
 ///
 /// # Errors
-/// The address cannot be bound, the node is no call server or has no identity.
-pub async fn serve(node: NodeHandle, address: SocketAddr, book: Book, accounts: Accounts) -> anyhow::Result<Desk> {
-    let name = node.name().to_owned();
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("desk of {name}: cannot listen on {address}"))?;
+/// One of them cannot be bound, the node is no call server or has no identity.
+pub async fn serve(node: NodeHandle, addresses: Addresses, book: Book, accounts: Accounts) -> anyhow::Result<Desk> {
+    let doors = [(Door::Rest, Some(addresses.rest)), (Door::Web, addresses.web), (Door::Xmpp, addresses.xmpp)];
+    let (mut listeners, mut addresses) = (Vec::new(), addresses);
+    for (door, address) in doors.into_iter().filter_map(|(door, address)| Some((door, address?))) {
+        let words = || format!("desk of {}: cannot listen on {address}", node.name());
+        let listener = TcpListener::bind(address).await.with_context(words)?;
+        let bound = listener.local_addr()?;
+        match door {
+            Door::Rest => addresses.rest = bound,
+            Door::Web => addresses.web = Some(bound),
+            Door::Xmpp => addresses.xmpp = Some(bound),
+        }
+        listeners.push((door, listener));
+    }
     let make = |identity: &Identity, _: &[String]| {
         trust::tls::server_anonymous(identity, Versions { tls12: true, tls13: true })
     };
-    let tls = LiveTls::new(&node, make).context("a node without an identity has no desk")?;
     let book = Arc::new(book);
     let feed = Feed::start(&node, book.clone()).await?;
-    let address = listener.local_addr()?;
     let shared = Arc::new(Shared {
-        node,
+        node: node.clone(),
         book: RwLock::new(book),
         accounts: Arc::new(accounts),
         log_ins: Semaphore::new(LOG_INS),
         feed,
+        presence: Presence::default(),
+        lobby: Strangers::with_room(LOBBY, LOBBY_ONE_SOURCE),
+        bosh: xmpp::bosh::Sessions::default(),
     });
-    tokio::spawn(accept(listener, tls, shared.clone()));
-    Ok(Desk { shared, address })
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    for (door, listener) in listeners {
+        let tls = LiveTls::new(&node, make).context("a node without an identity has no desk")?;
+        tokio::spawn(accept(door, listener, tls, room.clone(), shared.clone()));
+    }
+    Ok(Desk { shared, addresses })
 }
 
-async fn accept(listener: TcpListener, mut tls: LiveTls, shared: Arc<Shared>) {
-    let (strangers, room) = (Strangers::default(), Arc::new(Semaphore::new(CONNECTIONS)));
+async fn accept(door: Door, listener: TcpListener, mut tls: LiveTls, room: Arc<Semaphore>, shared: Arc<Shared>) {
+    let strangers = Strangers::default();
     loop {
         let (stream, remote, place) = strangers.accept(&listener, "desk").await;
         let (tls, shared, room) = (tls.acceptor(), shared.clone(), room.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, remote, tls, place, &room, shared.clone()).await {
+            if let Err(error) = connection(door, (stream, remote), tls, place, &room, shared.clone()).await {
                 let error = format!("{error:#}");
                 tracing::debug!(node = shared.node.name(), %remote, %error, "desk: connection ended");
             }
@@ -97,8 +143,8 @@ async fn accept(listener: TcpListener, mut tls: LiveTls, shared: Arc<Shared>) {
 }
 
 async fn connection(
-    stream: TcpStream,
-    remote: SocketAddr,
+    door: Door,
+    (stream, remote): (TcpStream, SocketAddr),
     tls: TlsAcceptor,
     mut place: Place,
     room: &Semaphore,
@@ -110,13 +156,23 @@ async fn connection(
     };
     drop(place);
     let _permit = room.try_acquire().context("as many connections are open as one desk takes")?;
-    let service = hyper::service::service_fn(move |request| http::respond(shared.clone(), remote.ip(), request));
-    hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .context("HTTP")
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let source = remote.ip();
+    match door {
+        Door::Rest => {
+            let service = hyper::service::service_fn(move |request| http::respond(shared.clone(), source, request));
+            http.serve_connection(TokioIo::new(stream), service).await.context("HTTP")
+        }
+        Door::Web => {
+            let service = hyper::service::service_fn(move |request| web::respond(shared.clone(), source, request));
+            http.serve_connection(TokioIo::new(stream), service).with_upgrades().await.context("HTTP")
+        }
+        Door::Xmpp => {
+            xmpp::stream::serve(stream, xmpp::stream::Framing::native(), shared, source).await;
+            Ok(())
+        }
+    }
 }
 
 impl Shared {

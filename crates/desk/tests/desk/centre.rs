@@ -36,6 +36,12 @@ pub(crate) fn without_codes(agents: &[(&str, &str)]) -> Centre {
     centre_of(&format!("{before}{after}"), agents, &[])
 }
 
+/// The site with one thing changed.
+pub(crate) fn changed(from: &str, to: &str) -> Centre {
+    assert!(SITE.contains(from));
+    centre_of(&SITE.replacen(from, to, 1), &[], &[])
+}
+
 fn centre_of(site: &str, agents: &[(&str, &str)], dialogs: &[DialogView]) -> Centre {
     let server: site::CallServer = toml::from_str(site).unwrap();
     let known: Vec<String> = server.agents.iter().map(|agent| agent.id.clone()).collect();

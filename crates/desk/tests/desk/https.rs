@@ -1,108 +1,27 @@
 //! Over real sockets: log-in, states, events that miss nothing over a cut, and what strangers may not.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
-use desk::server::{Desk, serve};
-use net::Process;
-use rustls_pki_types::ServerName;
-use store::accounts::{Account, Accounts, Role};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use trust::tls::Versions;
+use crate::lab::{Lab, PASSWORD, PATIENCE, Stream, basic};
 
-const PASSWORD: &str = "correct horse battery";
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A call server with a desk; each test has addresses of its own.
-struct Lab {
-    process: Process,
-    desk: Desk,
-    tls: TlsConnector,
-    path: PathBuf,
-}
-
-impl Lab {
-    async fn start(test: u8) -> Lab {
-        let text = include_str!("../../../../examples/lab.toml").replace("127.18.133.", &format!("127.41.{test}."));
-        let path = std::env::temp_dir().join(format!("ringfence-desk-{test}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        let (data, _) = store::DataDir::init(&path, &text, SystemTime::now()).unwrap();
-        let mut store = data.store().unwrap();
-        for agent in ["1001", "1002"] {
-            let account = Account { name: agent.into(), role: Role::Agent, agent: Some(agent.into()), made_ms: 0 };
-            store.add_account(&account, PASSWORD).unwrap();
-        }
-        let site = data.site().unwrap();
-        let process = Process::start(&site, &path, &["cvp1".to_owned()]).unwrap();
-        let node = site.node("cvp1").unwrap();
-        let site::Role::CallServer(server) = &node.role else { panic!("a call server") };
-        let book = desk::Book::new(server.clone(), site.host_name(node));
-        let address = SocketAddr::new(node.address, 0);
-        let accounts = Accounts::new(data.store().unwrap()).unwrap();
-        let desk = serve(process.node("cvp1").unwrap(), address, book, accounts).await.unwrap();
-        let both = Versions { tls12: true, tls13: true };
-        let (roots, names) = (data.roots_pem().unwrap(), [site.host_name(node)]);
-        let tls = trust::tls::client_without_certificate(&roots, both, &names).unwrap();
-        Lab { process, desk, tls: TlsConnector::from(tls), path }
-    }
-
-    async fn connect(&self) -> BufReader<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(self.desk.address).await.unwrap();
-        let name = ServerName::try_from("cvp1.lab.example").unwrap();
-        BufReader::new(self.tls.connect(name, stream).await.unwrap())
-    }
-
-    /// Head and body of the answer.
-    async fn ask(&self, method: &str, path: &str, more: &str, body: &str) -> (String, String) {
-        let mut stream = self.connect().await;
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n{more}");
-        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
-    }
-
-    async fn put(&self, agent: &str, more: &str, fields: &str) -> (String, String) {
-        let more = format!("{}{more}", basic(agent, PASSWORD));
-        self.ask("PUT", &format!("/finesse/api/User/{agent}"), &more, &format!("<User>{fields}</User>")).await
-    }
-
-    async fn listen(&self, agent: &str, last: Option<&str>) -> Events {
-        let mut stream = self.connect().await;
-        let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-        let request = format!(
-            "GET /api/v1/events HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n{}{last}\r\n",
-            basic(agent, PASSWORD)
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut events = Events { stream, last: None };
-        assert_eq!(events.line().await, "HTTP/1.1 200 OK");
-        // The comment that says that the stream is open.
-        while events.line().await != ":" {}
-        events
-    }
-
-    async fn stop(self) {
-        self.process.stop();
-        std::fs::remove_dir_all(&self.path).unwrap();
-    }
-}
-
-fn basic(name: &str, password: &str) -> String {
-    use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
-    format!("authorization: Basic {encoded}\r\n")
-}
-
-struct Events {
-    stream: BufReader<TlsStream<TcpStream>>,
+pub(crate) struct Events {
+    stream: Stream,
     last: Option<String>,
+}
+
+pub(crate) async fn listen(lab: &Lab, agent: &str, last: Option<&str>) -> Events {
+    let mut stream = lab.connect().await;
+    let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
+    let request = format!(
+        "GET /api/v1/events HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n{}{last}\r\n",
+        basic(agent, PASSWORD)
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut events = Events { stream, last: None };
+    assert_eq!(events.line().await, "HTTP/1.1 200 OK");
+    // The comment that says that the stream is open.
+    while events.line().await != ":" {}
+    events
 }
 
 impl Events {
@@ -113,7 +32,7 @@ impl Events {
     }
 
     /// Name and data of the next event; sizes of chunks and comments are passed over.
-    async fn next(&mut self) -> (String, String) {
+    pub(crate) async fn next(&mut self) -> (String, String) {
         let mut name = String::new();
         loop {
             let line = self.line().await;
@@ -128,7 +47,7 @@ impl Events {
     }
 
     /// The state that the next event tells.
-    async fn state(&mut self) -> String {
+    pub(crate) async fn state(&mut self) -> String {
         let (node, update) = self.next().await;
         assert_eq!(node, "/finesse/api/User/1001");
         update.split_once("<state>").unwrap().1.split_once("</state>").unwrap().0.to_owned()
@@ -140,7 +59,7 @@ async fn an_agent_logs_in_is_ready_and_hears_of_it_over_a_cut() {
     let lab = Lab::start(11).await;
     let (head, body) = lab.ask("GET", "/finesse/api/SystemInfo", "", "").await;
     assert!(head.starts_with("HTTP/1.1 200") && body.contains("<status>IN_SERVICE</status>"), "{head} {body}");
-    let mut events = lab.listen("1001", None).await;
+    let mut events = listen(&lab, "1001", None).await;
     let login = "<state>LOGIN</state><extension>1001</extension>";
     let (head, body) = lab.put("1001", "requestId: r-1\r\n", login).await;
     assert!(head.starts_with("HTTP/1.1 202") && body.is_empty(), "{head} {body}");
@@ -158,20 +77,20 @@ async fn an_agent_logs_in_is_ready_and_hears_of_it_over_a_cut() {
     lab.put("1001", "", "<state>NOT_READY</state>").await;
     lab.put("1002", "", "<state>LOGIN</state><extension>1002</extension>").await;
     lab.put("1001", "", "<state>READY</state>").await;
-    let mut events = lab.listen("1001", last.as_deref()).await;
+    let mut events = listen(&lab, "1001", last.as_deref()).await;
     assert_eq!(events.state().await, "NOT_READY");
     assert_eq!(events.state().await, "READY");
     lab.put("1001", "", "<state>NOT_READY</state>").await;
     assert_eq!(events.state().await, "NOT_READY");
 
     // A second log-in of the same agent keeps the state, and both hear what comes.
-    let mut other = lab.listen("1001", None).await;
+    let mut other = listen(&lab, "1001", None).await;
     assert!(lab.put("1001", "", login).await.0.starts_with("HTTP/1.1 202"));
     lab.put("1001", "", "<state>LOGOUT</state>").await;
     assert_eq!((events.state().await, other.state().await), ("LOGOUT".into(), "LOGOUT".into()));
 
     // Who was away over a restart is told so.
-    let mut lost = lab.listen("1001", Some("1-5")).await;
+    let mut lost = listen(&lab, "1001", Some("1-5")).await;
     assert_eq!(lost.next().await.0, "lost");
     // Refused requests of an accepted kind are told too.
     let (head, _) = lab.put("1001", "requestId: r-2\r\n", "<state>LOGIN</state><extension>9</extension>").await;
@@ -227,7 +146,7 @@ async fn an_account_that_is_removed_is_out_at_once() {
     let own = basic("1001", PASSWORD);
     let user = "/finesse/api/User/1001";
     assert!(lab.ask("GET", user, &own, "").await.0.starts_with("HTTP/1.1 200"));
-    let mut events = lab.listen("1001", None).await;
+    let mut events = listen(&lab, "1001", None).await;
     let mut store = store::DataDir::open(&lab.path).unwrap().store().unwrap();
     store.remove_account("1001").unwrap();
     assert!(lab.ask("GET", user, &own, "").await.0.starts_with("HTTP/1.1 401"));

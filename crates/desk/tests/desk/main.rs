@@ -3,5 +3,8 @@
 mod centre;
 mod dialogs;
 mod https;
+mod lab;
 mod objects;
 mod states;
+mod xmpp;
+mod xmpp_bosh;

@@ -219,3 +219,22 @@ fn events_are_heard_by_those_who_may_read_the_object() {
         );
     }
 }
+
+#[test]
+fn queues_that_an_agent_gets_or_loses_with_a_new_site_are_told() {
+    let mut board = Board::new(in_state("READY"));
+    let other = crate::centre::changed(
+        r#"extension = "1001", queues = ["sales"]"#,
+        r#"extension = "1001", queues = ["tax & duty"]"#,
+    );
+    let told = board.replace(other.book.clone());
+    let node = "/finesse/api/User/1001/Queues";
+    assert!(told.iter().all(|told| told.node == node), "{told:?}");
+    let [added, gone] = told.as_slice() else { panic!("one more and one less: {told:?}") };
+    for (told, event, name) in [(added, "POST", "tax &amp; duty"), (gone, "DELETE", "sales")] {
+        assert!(told.update.starts_with("<Update><data><queues><Queue><uri>"), "{}", told.update);
+        assert!(told.update.contains(&format!("<event>{event}</event>")), "{}", told.update);
+        assert!(told.update.contains(&format!("<name>{name}</name>")), "{}", told.update);
+    }
+    assert_eq!(board.replace(other.book), [], "nothing is new");
+}

@@ -13,7 +13,6 @@ use crate::errands::Part;
 use crate::media_threads;
 use crate::node::Letter;
 use crate::pages;
-use crate::tokens;
 use crate::wire::Setup;
 
 impl Process {
@@ -38,10 +37,6 @@ impl Process {
         // All that can go wrong does so while the node still runs.
         let mut plan = Plan::compile(&site, name, generation).map_err(anyhow::Error::msg)?;
         pages::load(&mut plan, &mut self.prompts)?;
-        if let Some(dir) = &self.dir {
-            let read = tokens::load(&mut plan, dir, row)?;
-            self.tokens.extend(read.map(|read| (name.to_owned(), read)));
-        }
         self.generation = generation;
         let began = Instant::now();
         let Running { handle, thread, asks, owner, .. } = self.nodes.swap_remove(at);

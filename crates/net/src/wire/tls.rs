@@ -1,7 +1,7 @@
 //! A node's TLS settings: one configuration for its listener, one for each peer it dials, all made by `trust`.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
@@ -22,10 +22,6 @@ pub(crate) struct Settings {
     pub pinned: Vec<Vec<u8>>,
     pub versions: Versions,
     pub clients: ClientCertificate,
-    /// Listeners that ask nobody for a certificate, whatever `clients` says: a token is the proof there.
-    pub doors: Vec<SocketAddr>,
-    /// Shows no certificate to whom it dials: a phone that registers by a token.
-    pub nameless: bool,
     /// Session keys go to `SSLKEYLOGFILE`. Labs only.
     pub dangerous_keylog: bool,
 }
@@ -41,7 +37,6 @@ impl Settings {
         shown(self) == shown(other)
             && self.roots == other.roots
             && self.pinned == other.pinned
-            && (&self.doors, self.nameless) == (&other.doors, other.nameless)
             && (self.versions, self.clients, self.dangerous_keylog)
                 == (other.versions, other.clients, other.dangerous_keylog)
     }
@@ -49,18 +44,12 @@ impl Settings {
 
 pub(crate) struct Tls {
     settings: Settings,
-    server: Listener,
+    server: Arc<ServerConfig>,
     /// As [`Settings::trustpoints`].
-    servers: Vec<(RemoteAddr, Listener)>,
+    servers: Vec<(RemoteAddr, Arc<ServerConfig>)>,
     authorities: Arc<Authorities>,
     /// By whom the peer must be: sessions are resumed among equals only.
     clients: BTreeMap<(Option<usize>, Whom), (Arc<ClientConfig>, Witness)>,
-}
-
-/// An identity's, for those who are asked for a certificate and for those who come to a door.
-struct Listener {
-    asks: Arc<ServerConfig>,
-    door: Arc<ServerConfig>,
 }
 
 /// Who a peer must be: one of these names, given by this authority.
@@ -83,21 +72,14 @@ impl Tls {
     pub(crate) fn new(settings: Settings) -> Result<Tls, trust::Error> {
         let authorities = Arc::new(Authorities::new(&settings.roots)?);
         let roots: Vec<String> = settings.roots.iter().map(|(_, pem)| pem.clone()).collect();
-        let loud = |server: Arc<ServerConfig>| {
+        let listener = |identity: &Identity| -> Result<Arc<ServerConfig>, trust::Error> {
+            let server = trust::tls::server(identity, &roots, settings.versions, settings.clients)?;
             if !settings.dangerous_keylog {
-                return server;
+                return Ok(server);
             }
             let mut loud = ServerConfig::clone(&server);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
-            Arc::new(loud)
-        };
-        let listener = |identity: &Identity| -> Result<Listener, trust::Error> {
-            let asks = loud(trust::tls::server(identity, &roots, settings.versions, settings.clients)?);
-            let door = match settings.doors.is_empty() {
-                true => asks.clone(),
-                false => loud(trust::tls::server_anonymous(identity, settings.versions)?),
-            };
-            Ok(Listener { asks, door })
+            Ok(Arc::new(loud))
         };
         let server = listener(&settings.identity)?;
         let servers =
@@ -106,11 +88,9 @@ impl Tls {
         Ok(Tls { settings, server, servers, authorities, clients: BTreeMap::new() })
     }
 
-    /// For a connection that came to this listener of ours.
-    pub(crate) fn accept(&self, local: SocketAddr, remote: IpAddr) -> Result<Secured, rustls::Error> {
+    pub(crate) fn accept(&self, remote: IpAddr) -> Result<Secured, rustls::Error> {
         let point = self.trustpoint(remote);
-        let listener = point.and_then(|at| self.servers.get(at)).map_or(&self.server, |(_, listener)| listener);
-        let server = if self.settings.doors.contains(&local) { &listener.door } else { &listener.asks };
+        let server = point.and_then(|at| self.servers.get(at)).map_or(&self.server, |(_, server)| server);
         let connection = ServerConnection::new(server.clone())?.into();
         Ok(self.secured(connection, point, None))
     }
@@ -165,7 +145,7 @@ impl Tls {
     }
 
     fn client(&self, identity: &Identity, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
-        let Settings { roots, pinned, versions, nameless, dangerous_keylog, .. } = &self.settings;
+        let Settings { roots, pinned, versions, dangerous_keylog, .. } = &self.settings;
         if !pinned.is_empty() {
             return trust::tls::client_pinned_witnessed(identity, pinned, *versions).map_err(|error| error.to_string());
         }
@@ -179,11 +159,8 @@ impl Tls {
                 whom.names.join(", ")
             ));
         }
-        let made = match nameless {
-            true => trust::tls::client_without_certificate_witnessed(&roots, *versions, &whom.names),
-            false => trust::tls::client_witnessed(identity, &roots, *versions, &whom.names),
-        };
-        let (mut config, witness) = made.map_err(|error| error.to_string())?;
+        let (mut config, witness) = trust::tls::client_witnessed(identity, &roots, *versions, &whom.names)
+            .map_err(|error| error.to_string())?;
         if *dangerous_keylog {
             let mut loud = ClientConfig::clone(&config);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());

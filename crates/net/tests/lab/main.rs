@@ -15,7 +15,6 @@ mod certificates;
 mod conference;
 mod https;
 mod ipv6;
-mod oauth;
 mod record;
 mod reload;
 mod restarting;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use desk::Book;
-use desk::server::Desk;
+use desk::server::{Addresses, Desk};
 use net::{Errand, Process, Work};
 use roles::Control;
 use site::{Role, Site};
@@ -79,9 +79,9 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
     for node in process.nodes() {
         names.push(node.name().to_owned());
         admin::link::serve(node.clone()).await?;
-        if let Some((address, book)) = desk_of(site, node.name()) {
+        if let Some((addresses, book)) = desk_of(site, node.name()) {
             let (name, accounts) = (node.name().to_owned(), Accounts::new(data.store()?)?);
-            desks.push((name, desk::server::serve(node.clone(), address, book, accounts).await?));
+            desks.push((name, desk::server::serve(node.clone(), addresses, book, accounts).await?));
         }
         if let Some((address, role)) = console_of(site, node.name()) {
             // Those of a process count wrong passwords together.
@@ -121,12 +121,14 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
 }
 
 /// Where a node serves desks, and what they know of the site; `None`: it serves none.
-fn desk_of(site: &Site, name: &str) -> Option<(SocketAddr, Book)> {
+fn desk_of(site: &Site, name: &str) -> Option<(Addresses, Book)> {
     let node = site.node(name)?;
     let Role::CallServer(server) = &node.role else { return None };
     let desk = server.desk.as_ref()?;
-    let address = SocketAddr::new(desk.address.unwrap_or(node.address), desk.port);
-    Some((address, Book::new(server.clone(), site.host_name(node))))
+    let at = |port| SocketAddr::new(desk.address.unwrap_or(node.address), port);
+    let may = |port| Some(port).filter(|port| *port != 0).map(at);
+    let addresses = Addresses { rest: at(desk.port), web: may(desk.web_port), xmpp: may(desk.xmpp_port) };
+    Some((addresses, Book::new(server.clone(), site.host_name(node))))
 }
 
 /// Where a node has a console, and the node's role.

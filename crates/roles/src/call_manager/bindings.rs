@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::{FlowId, Transport, Uri};
-use site::Proof;
 use trust::{Authority, CertificateFacts, Peer};
 
-use super::tokens::Held;
 use crate::shell::Sight;
 
 /// Where a line is.
@@ -27,9 +25,6 @@ pub(super) struct Binding {
     /// each new plan.
     pub(super) secret: String,
     pub(super) shown: Shown,
-    pub(super) by: Proof,
-    /// What its token said, of one that registered by a token.
-    pub(super) token: Option<Held>,
 }
 
 /// What a connection showed of a phone, for its security profile.
@@ -130,8 +125,6 @@ mod tests {
             until: Duration::from_secs(until),
             certificate: None,
             secret: String::new(),
-            by: Proof::Digest,
-            token: None,
             shown: Shown {
                 tls: true,
                 transport: Transport::Tls,

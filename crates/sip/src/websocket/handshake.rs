@@ -81,7 +81,8 @@ pub(super) fn refusal(broken: &Broken) -> String {
     )
 }
 
-fn accept(key: &str) -> String {
+/// `Sec-WebSocket-Accept` for this `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
+pub fn accept(key: &str) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 

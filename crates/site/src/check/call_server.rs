@@ -38,22 +38,27 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     for (at, number) in server.dialled_numbers.iter().enumerate() {
         dialled_number(check, server, number, &groups, &format!("{path}.dialled_number[{at}]"));
     }
-    if let Some(desk) = &server.desk
-        && desk.address.is_none_or(|address| address == node.address)
-        && [
-            Some(node.secure_port),
-            Some(node.control_port),
-            node.port,
-            node.websocket_port,
-            node.console.as_ref().map(|console| console.port),
-        ]
-        .contains(&Some(desk.port))
-    {
-        check.error(
-            format!("{path}.desk.port"),
-            format!("port {} of node `{}` has another use", desk.port, node.name),
-            "give `port` one of its own, or leave it out for 8445",
-        );
+    if let Some(desk) = &server.desk {
+        let mut used = match desk.address.is_none_or(|address| address == node.address) {
+            true => vec![
+                Some(node.secure_port),
+                Some(node.control_port),
+                node.port,
+                node.websocket_port,
+                node.console.as_ref().map(|console| console.port),
+            ],
+            false => Vec::new(),
+        };
+        for (field, port) in desk.ports() {
+            if used.contains(&Some(port)) {
+                check.error(
+                    format!("{path}.desk.{field}"),
+                    format!("port {port} of node `{}` has another use", node.name),
+                    format!("give `{field}` one of its own, or leave it out for 8445, 7443 and 5223"),
+                );
+            }
+            used.push(Some(port));
+        }
     }
     let queues: Vec<&str> = server.queues.iter().map(|queue| queue.name.as_str()).collect();
     check.unique(&format!("{path}.queue"), "name", queues.iter().copied());

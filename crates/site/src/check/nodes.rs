@@ -94,7 +94,7 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
             format!("{low} to {high} is no range of ports"),
             "write the lower port first, e.g. `[16384, 32767]`",
         );
-    } else if let Some((name, port)) = listened(node).into_iter().find(|(_, port)| (low..=high).contains(port)) {
+    } else if let Some((name, port)) = ports(node).into_iter().find(|(_, port)| (low..=high).contains(port)) {
         check.error(
             format!("{path}.media_ports"),
             format!("media ports {low}–{high} take in `{name}` {port}"),
@@ -177,8 +177,8 @@ fn session_timer(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
 
 /// Two nodes on one address: legal, if no port is in two hands.
 fn between(check: &mut Check<'_, '_, '_>, other: &Node, node: &Node, path: &str) {
-    for (name, port) in listened(node) {
-        if let Some((taken, _)) = listened(other).into_iter().find(|(_, taken)| *taken == port) {
+    for (name, port) in ports(node) {
+        if let Some((taken, _)) = ports(other).into_iter().find(|(_, taken)| *taken == port) {
             let what = format!("{} port {port} is already node `{}`'s `{taken}`", node.address, other.name);
             check.error(
                 format!("{path}.{name}"),
@@ -213,15 +213,6 @@ fn ports(node: &Node) -> Vec<(&'static str, u16)> {
     let console = node.console.iter().filter(|console| console.address.is_none_or(|address| address == node.address));
     ports.extend(console.map(|console| ("console", console.port)));
     ports
-}
-
-/// The same with what its role listens on for SIP.
-fn listened(node: &Node) -> Vec<Port> {
-    let oauth = match &node.role {
-        Role::CallManager(manager) => manager.oauth.as_ref(),
-        _ => None,
-    };
-    ports(node).into_iter().chain(oauth.map(|oauth| ("role.call_manager.oauth.port", oauth.port))).collect()
 }
 
 type Port = (&'static str, u16);

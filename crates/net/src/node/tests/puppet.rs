@@ -150,8 +150,6 @@ impl Lab {
             pinned: Vec::new(),
             versions: options.versions,
             clients: options.clients,
-            doors: Vec::new(),
-            nameless: false,
             dangerous_keylog: options.dangerous_keylog,
         };
         let setup = Setup {
