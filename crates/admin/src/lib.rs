@@ -12,5 +12,6 @@ pub mod estate;
 pub mod guide;
 pub mod ladder;
 pub mod link;
+mod openapi;
 pub mod services;
 pub mod show;

@@ -11,12 +11,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use call::statement::Signed;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use net::{LiveTls, NodeHandle};
-use roles::{Control, Reply};
+use net::{Connections, LiveTls, NodeHandle, TraceEntry};
+use roles::{AgentView, Control, QueueView, RefusalRecord, Registration, Reply, RoutingView, Status};
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -24,7 +26,10 @@ use trust::tls::{ClientCertificate, Versions};
 use trust::{Identity, VerifiedPeer};
 
 use super::strangers::{Place, Strangers};
-use crate::api::{AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded, Restart, Supervision};
+use crate::api::{
+    AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded, Restart, Services, Supervision,
+};
+use crate::openapi::{self, Route};
 
 /// A peer that has not finished its handshake by now is let go.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -116,27 +121,58 @@ async fn withdrawn(
     }
 }
 
+/// What is answered, and the document that says so.
+fn table() -> Vec<Route> {
+    let calls_of = "the security record of every leg that is up";
+    vec![
+        Route::get::<Status>("/api/v1/status", get(status), "node, role, calls, legs, free ports, panics, plan"),
+        Route::get::<Calls>("/api/v1/calls", get(calls), calls_of),
+        Route::get::<Connections>("/api/v1/connections", get(connections), "connections, and what became of others"),
+        Route::get::<Vec<RefusalRecord>>(
+            "/api/v1/refusals",
+            get(refusals),
+            "who was refused, by which rule, and what to do",
+        ),
+        Route::get::<Vec<TraceEntry>>("/api/v1/trace", get(trace), "SIP messages, without keys").may("caller"),
+        Route::get::<Vec<Registration>>("/api/v1/registrations", get(registrations), "phones that are registered"),
+        Route::get::<Vec<AgentView>>("/api/v1/agents", get(agents), "agents and their states"),
+        Route::post("/api/v1/agents/{id}/state", post(agent_state), "an agent's state is changed").of::<AgentState>(),
+        Route::post("/api/v1/agents/{id}/supervision", post(supervision), "a supervisor comes into an agent's call")
+            .of::<Supervision>(),
+        Route::get::<Vec<QueueView>>("/api/v1/queues", get(queues), "queues, and who waits"),
+        Route::get::<RoutingView>("/api/v1/figures", get(figures), "figures by quarters of an hour, of the last day"),
+        Route::get::<Vec<Finished>>("/api/v1/statements", get(statements), "finished calls with a signed statement"),
+        Route::get::<Vec<Signed>>("/api/v1/statements/{caller}", get(statement), "statements on a caller's calls"),
+        Route::post("/api/v1/reload", post(reload), "site and certificates are read again")
+            .of::<Reload>()
+            .answered::<Reloaded>(),
+        Route::get::<Services>("/api/v1/services", get(services), "what runs, since when"),
+        Route::post("/api/v1/restart", post(restart), "a part is stopped and started")
+            .of::<Restart>()
+            .answered::<Reloaded>(),
+        Route::post("/api/v1/drain", post(drain), "no new calls; answered when the last has ended"),
+        Route::get::<Value>(openapi::PATH, get(described), "this document"),
+    ]
+}
+
 fn routes(node: NodeHandle) -> Router {
-    Router::new()
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/calls", get(calls))
-        .route("/api/v1/connections", get(async |State(n): State<NodeHandle>| Json(n.connections())))
-        .route("/api/v1/refusals", get(async |State(n): State<NodeHandle>| Json(n.refusals())))
-        .route("/api/v1/trace", get(trace))
-        .route("/api/v1/registrations", get(registrations))
-        .route("/api/v1/agents", get(agents))
-        .route("/api/v1/agents/{id}/state", post(agent_state))
-        .route("/api/v1/agents/{id}/supervision", post(supervision))
-        .route("/api/v1/queues", get(queues))
-        .route("/api/v1/figures", get(figures))
-        .route("/api/v1/statements", get(statements))
-        .route("/api/v1/statements/{caller}", get(statement))
-        .route("/api/v1/reload", post(reload))
-        .route("/api/v1/services", get(services))
-        .route("/api/v1/restart", post(restart))
-        .route("/api/v1/drain", post(drain))
+    let table =
+        table().into_iter().fold(Router::new(), |router, Route { path, handler, .. }| router.route(path, handler));
+    table
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such resource; see /api/v1 in docs/control-link.md"))
         .with_state(node)
+}
+
+async fn described() -> Response {
+    Json(openapi::document(&table())).into_response()
+}
+
+async fn connections(State(node): State<NodeHandle>) -> Response {
+    Json(node.connections()).into_response()
+}
+
+async fn refusals(State(node): State<NodeHandle>) -> Response {
+    Json(node.refusals()).into_response()
 }
 
 /// An answer that says what is wrong, in words.
