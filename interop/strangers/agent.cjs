@@ -1,7 +1,15 @@
 // An agent's desk on strophe.js, by the API's published guide: connect, presence, subscribe; each event's Update in one
 // line. Arguments: service (https://…/http-bind or wss://…/ws), JID, password, nodes to subscribe to.
 const { Strophe, $pres, $iq } = require("strophe.js");
-globalThis.XMLHttpRequest = require("xhr2");
+
+// Strophe reads an answer as browsers hold it ready: as a document.
+globalThis.XMLHttpRequest = class extends require("xhr2") {
+  get responseXML() {
+    const whole = this.readyState === 4 && this.responseText;
+    return whole ? new DOMParser().parseFromString(this.responseText, "text/xml") : null;
+  }
+  set responseXML(_) {}
+};
 
 const [service, jid, password, ...nodes] = process.argv.slice(2);
 const connection = new Strophe.Connection(service);

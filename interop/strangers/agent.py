@@ -21,7 +21,7 @@ class Desk(slixmpp.ClientXMPP):
         self.add_event_handler("failed_auth", lambda _: (print("refused", flush=True), self.abort()))
         self.register_handler(
             slixmpp.xmlstream.handler.Callback(
-                "events", slixmpp.xmlstream.matcher.MatchXPath("{jabber:client}message/%sevent" % EVENT), self.event
+                "events", slixmpp.xmlstream.matcher.MatchXPath("{jabber:client}message/%sevent" % EVENT), self.told
             )
         )
 
@@ -36,7 +36,7 @@ class Desk(slixmpp.ClientXMPP):
             except slixmpp.exceptions.IqError as error:
                 print("not-subscribed", node, error.condition, flush=True)
 
-    def event(self, message):
+    def told(self, message):
         for items in message.xml.iter(EVENT + "items"):
             for told in items.iter(PUBSUB + "notification"):
                 ET.fromstring(told.text)

@@ -184,3 +184,40 @@ async fn who_sends_a_request_slowly_is_let_go() {
     assert!(answers[1].starts_with("HTTP/1.1 400") && answers[1].contains("did not come within 10 s"), "{answers:?}");
     lab.stop().await;
 }
+
+/// As many as `RINGFENCE_LISTENERS` says (200), or as the limit of open files lets: both ends are in this process.
+fn listeners() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files = files.and_then(|files| files.split_whitespace().next()?.parse().ok()).unwrap_or(1024);
+    let wanted = std::env::var("RINGFENCE_LISTENERS").ok().and_then(|wanted| wanted.parse().ok());
+    wanted.unwrap_or(200).min((files - 300) / 2)
+}
+
+#[tokio::test]
+async fn many_who_listen_hear_a_change_and_keep_nobody_from_the_desk() {
+    let lab = Lab::start(15).await;
+    let mut all = Vec::new();
+    for _ in 0..listeners() {
+        all.push(listen(&lab, "1001", None).await);
+    }
+    // One of them reads nothing any more.
+    let mut deaf = all.pop().unwrap();
+    lab.put("1001", "", "<state>LOGIN</state><extension>1001</extension>").await;
+    for state in ["READY", "NOT_READY"] {
+        lab.put("1001", "", &format!("<state>{state}</state>")).await;
+    }
+    for events in &mut all {
+        for state in ["NOT_READY", "READY", "NOT_READY"] {
+            assert_eq!(events.state().await, state);
+        }
+    }
+    let own = basic("1001", PASSWORD);
+    assert!(lab.ask("GET", "/finesse/api/User/1001", &own, "").await.0.starts_with("HTTP/1.1 200"));
+    // It finds it all when it reads again.
+    assert_eq!((deaf.state().await, deaf.state().await), ("NOT_READY".into(), "READY".into()));
+    drop(all);
+    lab.put("1001", "", "<state>LOGOUT</state>").await;
+    assert_eq!((deaf.state().await, deaf.state().await), ("NOT_READY".into(), "LOGOUT".into()));
+    lab.stop().await;
+}
