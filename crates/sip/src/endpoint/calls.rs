@@ -284,7 +284,7 @@ impl Endpoint {
         Ok(())
     }
 
-    fn write_inside(
+    pub(super) fn write_inside(
         &self,
         dialog_id: DialogId,
         ask: Ask<'_>,

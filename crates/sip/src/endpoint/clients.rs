@@ -268,10 +268,10 @@ impl Endpoint {
     pub(super) fn response_in(&mut self, flow: Flow, response: Response, now: Duration) {
         let Some(status) = response.status() else { return };
         let found = response.branch().and_then(|branch| Some((self.mint.owner_of_branch(branch)?, branch)));
-        let Some((owner, branch)) = found else { return };
+        let Some((owner, branch)) = found else { return self.answered_before(flow, &response) };
         let id = if response.is(&Method::Cancel) { self.cancels.get(&owner).copied().unwrap_or(0) } else { owner };
         let timing = self.timing();
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else { return self.answered_before(flow, &response) };
         let ours = client.branch.eq_ignore_ascii_case(branch) && client.message.is(&response.method());
         // More than one Via: it was meant for somebody behind us (RFC 3261 §8.1.3.3).
         if !ours || response.values(&Name::Via).nth(1).is_some() {

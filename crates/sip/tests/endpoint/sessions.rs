@@ -240,3 +240,33 @@ impl Desk {
         (self.unread.drain(..).chain(events).collect(), sent)
     }
 }
+
+/// A process that was killed between the answer to its re-INVITE and its ACK: the next one acknowledges, and its own
+/// re-INVITE is not refused for half a minute (RFC 3261 §14.2).
+#[test]
+fn an_answer_that_an_earlier_process_asked_for_is_acknowledged() {
+    let mut pair = Pair::new(Link::udp(), 1);
+    let (a, _) = pair.established();
+    let kept = pair.ends[A].endpoint.carry_out(a).unwrap();
+    let now = pair.now;
+    pair.ends[A].endpoint.reinvite(a, Headers::new(), Some(Body::sdp("of the earlier process")), now);
+    pair.settle();
+    let Some(Event::InDialog { server, .. }) = pair.take(B) else { panic!("a re-INVITE") };
+
+    std::mem::swap(&mut pair.ends[A].endpoint, &mut Pair::new(Link::udp(), 2).ends[A].endpoint);
+    let target = pair.target(B);
+    let a = pair.ends[A].endpoint.carry_in(kept, now);
+    pair.ends[A].endpoint.set_target(a, target);
+    let acks = pair.count(A, "ACK");
+    pair.respond(B, server, 200, Some(Body::sdp("of the peer")));
+    pair.settle();
+    assert_eq!(pair.count(A, "ACK"), acks + 1);
+    assert!(matches!(pair.take(B), Some(Event::Acked { .. })));
+    assert!(pair.take(A).is_none(), "whose exchange it was is no more");
+
+    let now = pair.now;
+    pair.ends[A].endpoint.reinvite(a, Headers::new(), Some(Body::sdp("anew")), now);
+    pair.settle();
+    assert!(matches!(pair.take(B), Some(Event::InDialog { .. })));
+    assert_eq!(pair.count(B, "SIP/2.0 491"), 0);
+}
