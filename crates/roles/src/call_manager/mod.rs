@@ -290,6 +290,8 @@ impl Role for CallManager {
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        // A goodbye may be the first to say with whom the caller's side had been brought together.
+        shell.file_under(leg);
         if let Some((_, passage)) = self.passage(shell, leg) {
             let other = passage.other(leg);
             shell.end(other, from_side("the other side", &why));

@@ -20,6 +20,8 @@ use crate::{Oversight, PeerPlan, Persist, Verb};
 
 /// A media resource that has not even begun to answer by then is taken for dead.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// And one that only rings: nobody's call waits longer for it.
+const SEATED: Duration = Duration::from_secs(8);
 
 impl CallServer {
     /// The media resource whose turn it is.
@@ -70,7 +72,9 @@ impl CallServer {
             sdp: offer,
             dangerous: Vec::new(),
         });
-        self.timers.set(shell.now().mono + PATIENCE, Alarm::NotEvenRinging(place));
+        let now = shell.now().mono;
+        self.timers.set(now + PATIENCE, Alarm::NotEvenRinging(place));
+        self.timers.set(now + SEATED, Alarm::Unanswered(no, place));
         let passage = match offered {
             true => Passage::offering(leg, place, Protection::Secure),
             false => Passage::fetching(place, leg, Protection::Secure),
@@ -151,6 +155,11 @@ impl CallServer {
         let Some(call) = self.calls.get_mut(&no) else { return };
         let Some(joining) = call.joining.take() else { return };
         call.stop_music(shell, "the caller comes into a conference");
+        let caller = call.caller;
+        if call.stage.passage().is_some_and(|passage| passage.awaits(caller)) {
+            // A refresh of the held caller, to whom no browser plays.
+            call.stale.push(caller);
+        }
         let mut seats = joining.seats;
         let offers: Vec<_> =
             seats.iter_mut().filter_map(|seat| Some((seat.place, seat.leg, seat.offer.take()?))).collect();

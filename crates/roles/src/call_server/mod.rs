@@ -286,13 +286,13 @@ impl Role for CallServer {
 
     fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         let no = self.call_of(shell, leg);
+        // Neither party's: the caller agrees with the supervisor already.
+        if no.is_some_and(|no| self.calls.get(&no).is_some_and(Call::is_taken_over)) {
+            return shell.refuse(leg, Status(491), Vec::new(), "the party changes");
+        }
         let is_agents = |call: &Call| matches!(call.stage, Stage::Talking { agent, .. } if agent == leg);
         if let Some(no) = no.filter(|no| self.calls.get(no).is_some_and(is_agents)) {
             return self.agent_reinvited(shell, no, leg, sdp);
-        }
-        let taken_over = |call: &Call| call.joining.as_ref().is_some_and(|joining| joining.taking_over.is_some());
-        if no.is_some_and(|no| self.calls.get(&no).is_some_and(taken_over)) {
-            return shell.refuse(leg, Status(491), Vec::new(), "the party changes");
         }
         match no.and_then(|no| self.calls.get_mut(&no)?.stage.passage_of(leg)) {
             Some(passage) => passage.reinvited(shell, leg, sdp),
@@ -387,8 +387,10 @@ impl Role for CallServer {
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        let passage = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no)?.stage.passage_of(leg));
-        if let Some(passage) = passage {
+        let call = self.call_of(shell, leg).and_then(|no| self.calls.get_mut(&no));
+        // Whom the call is taken over from is asked nothing any more, and what the caller is asked refreshes too.
+        let Some(call) = call.filter(|call| !call.is_taken_over()) else { return };
+        if let Some(passage) = call.stage.passage_of(leg) {
             passage.refresh(shell, leg);
         }
     }
@@ -400,6 +402,9 @@ impl Role for CallServer {
     }
 
     fn over(&mut self, shell: &mut Shell, call: CallNo) {
+        // Of a call that a panic ended nobody was told.
+        self.unsupervise(shell, call);
+        self.consult_alone(shell, call);
         if let Some(mut gone) = self.calls.remove(&call) {
             gone.forsake_desk(shell, "the call is over");
             self.show_no_dialog(shell, call);
@@ -420,6 +425,7 @@ impl Role for CallServer {
         (role.ringing, role.stale, role.asked) = (None, Vec::new(), None);
         // Who was on the way is not any more; who is there, is.
         let mut strays = Vec::new();
+        let taken_over = role.is_taken_over();
         if let Some(joining) = role.joining.take() {
             strays.extend(joining.seats.iter().map(|seat| seat.place));
             strays.extend(role.supervision.take().map(|by| by.leg));
@@ -441,6 +447,9 @@ impl Role for CallServer {
             self.router.resume_conversation(leg, &by, String::new(), shell.now().mono);
         }
         self.resume_exchange(shell, no);
+        if taken_over {
+            self.meet_again(shell, no);
+        }
         self.resume_room(shell, no);
         let now = shell.now().mono;
         if let Some(queue) = waits {

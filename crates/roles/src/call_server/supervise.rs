@@ -175,6 +175,8 @@ impl CallServer {
             if let Some(joining) = &mut call.joining {
                 joining.taking_over = Some(passage);
             }
+            // The caller is on the way to the supervisor: whoever starts again knows where to bring them back from.
+            self.keep(shell, no);
             self.taking_over_progressed(shell, no, progress);
             return Ok(());
         }
@@ -204,7 +206,6 @@ impl CallServer {
                 {
                     shell.end(agent, "the supervisor has taken the call over");
                 }
-                call.answer_supervisor(shell, Ok(()));
                 self.has_taken_over(shell, no);
                 self.show_dialog(shell, no);
                 self.keep(shell, no);
@@ -221,6 +222,8 @@ impl CallServer {
     /// The call is the supervisor's now.
     pub(super) fn has_taken_over(&mut self, shell: &mut Shell, no: CallNo) {
         let Some(call) = self.calls.get_mut(&no) else { return };
+        // Also where the agent hung up while the supervisor was still coming in.
+        call.answer_supervisor(shell, Ok(()));
         let Some(by) = call.supervision.take() else { return };
         let words = format!("supervisor {} {}", by.by.0, Oversight::TakeOver.words());
         shell.took_part(by.leg, &words);
@@ -291,7 +294,7 @@ impl CallServer {
         true
     }
 
-    /// Nobody comes into the call after all; those who talk have not been touched.
+    /// Nobody comes into the call after all; those who talk go on as they did.
     pub(super) fn abandon(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         let Some(call) = self.calls.get_mut(&no) else { return };
         let Some(joining) = call.joining.take() else { return };
@@ -301,7 +304,8 @@ impl CallServer {
             }
             shell.end(seat.place, why);
         }
-        if joining.taking_over.is_some_and(|passage| passage.awaits(call.caller)) {
+        let half_way = joining.taking_over.is_some_and(|passage| passage.awaits(call.caller));
+        if half_way {
             call.stale.push(call.caller);
         }
         match joining.consultation {
@@ -312,7 +316,19 @@ impl CallServer {
                 self.unsupervise(shell, no);
             }
         }
+        if half_way {
+            self.meet_again(shell, no);
+        }
         self.show_dialog(shell, no);
+    }
+
+    /// Whatever the caller has agreed to with a supervisor who is not there after all: caller and agent describe themselves
+    /// to each other anew.
+    pub(super) fn meet_again(&mut self, shell: &mut Shell, no: CallNo) {
+        if let Some(Call { stage: Stage::Talking { agent, passage, .. }, .. }) = self.calls.get_mut(&no) {
+            passage.fetch(shell, *agent);
+        }
+        self.keep(shell, no);
     }
 
     /// The supervisor is out of it.
@@ -348,6 +364,11 @@ impl CallServer {
 }
 
 impl Call {
+    /// A supervisor's phone has picked up to have the caller, who is asked to agree.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.joining.as_ref().is_some_and(|joining| joining.taking_over.is_some())
+    }
+
     /// Whoever waits to hear whether the supervisor is in.
     pub(super) fn answer_supervisor(&mut self, shell: &mut Shell, outcome: Result<(), String>) {
         if let Some(control) = self.supervision.as_mut().and_then(|by| by.control.take()) {

@@ -141,7 +141,7 @@ impl CallServer {
                 Err("the phone cannot be told to answer: it takes no Event: talk".into())
             }
             (Verb::Answer, _) => Ok(()),
-            (_, _) if call.joining.is_some() => Err("somebody is on the way into the call: try again".into()),
+            (_, _) if self.joins(no) => Err("somebody is on the way into the call: try again".into()),
             (_, _) if !talking => Err("the agent's call is not connected".into()),
             (Verb::Hold, None) => Ok(()),
             (Verb::Press, _) if call.made.is_some() => {
@@ -173,6 +173,12 @@ impl CallServer {
                 Some(_) => Err("the consultation is not connected yet".into()),
             },
         }
+    }
+
+    /// Somebody is on the way into this call, or into the one that is held for it.
+    fn joins(&self, no: CallNo) -> bool {
+        let is = |no: CallNo| self.calls.get(&no).is_some_and(|call| call.joining.is_some());
+        is(no) || self.beside(no).is_some_and(is)
     }
 
     /// What the agent's phone can be asked to do with it now.
