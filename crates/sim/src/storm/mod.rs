@@ -24,22 +24,26 @@ use self::errors::Errors;
 pub use self::transition::Transition;
 use crate::rig::{Papers, Sound, Weather, World, lab};
 
-pub const NODES: [&str; 8] = ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "phone1002", "carrier"];
-/// Those of the site, which sign statements.
-const SITE: [&str; 5] = ["cube1", "cvp1", "vvb1", "vvb2", "cucm1"];
+/// The last two are there where three can come together.
+const NODES: [&str; 10] =
+    ["cube1", "cvp1", "vvb1", "vvb2", "cucm1", "phone1001", "phone1002", "carrier", "mr1", "phone1009"];
 /// One storm in so many has the real media engine with real packets.
 const REAL: u64 = 100;
+/// One storm in so many is over a site of conferences and supervision, with desks at work.
+const CROWDED: u64 = 3;
 
 static PROMPTS: LazyLock<Arc<Prompts>> = LazyLock::new(World::prompts);
 /// Plans of the site's nodes, compiled once.
-static PLANS: LazyLock<Vec<(Plan, Papers)>> = LazyLock::new(|| {
-    let site = lab::site();
+static PLANS: LazyLock<Vec<(Plan, Papers)>> = LazyLock::new(|| plans(&lab::site()));
+static CROWDED_PLANS: LazyLock<Vec<(Plan, Papers)>> = LazyLock::new(|| plans(&lab::conference_site()));
+
+fn plans(site: &site::Site) -> Vec<(Plan, Papers)> {
     let plan = |node: &site::Node| {
-        let plan = Plan::compile(&site, &node.name, 1).expect("a validated site compiles");
+        let plan = Plan::compile(site, &node.name, 1).expect("a validated site compiles");
         (plan, Papers::node(&site.host_name(node)))
     };
     site.nodes.iter().map(plan).collect()
-});
+}
 
 /// What came of a storm, for the sum over many: whoever asks that nothing is left must know that there was something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub struct Tally {
     pub placed: u64,
     pub heard: u64,
     pub served: u64,
+    /// Legs at the media resource over which somebody talked.
+    pub mixed: u64,
     pub messages: u64,
     pub statements: u64,
     pub verified: u64,
@@ -61,6 +67,7 @@ impl Tally {
         self.placed += other.placed;
         self.heard += other.heard;
         self.served += other.served;
+        self.mixed += other.mixed;
         self.messages += other.messages;
         self.statements += other.statements;
         self.verified += other.verified;
@@ -96,6 +103,10 @@ struct Storm {
     dice: ChaCha8Rng,
     /// Nodes are left alone.
     gentle: bool,
+    /// There are a media resource and a supervisor, and desks at work.
+    crowded: bool,
+    /// What desks asked for.
+    asked: Vec<(ControlId, String)>,
     story: Vec<String>,
     /// Nodes that are down.
     down: BTreeMap<&'static str, (Plan, Papers)>,
@@ -136,7 +147,8 @@ impl Storm {
         let real = seed % REAL == REAL - 1;
         let sound = if real { Sound::real(seed, PROMPTS.clone()) } else { Sound::still() };
         let mut world = World::new(seed, sound);
-        for (plan, papers) in PLANS.iter() {
+        let crowded = seed % CROWDED == CROWDED - 1;
+        for (plan, papers) in if crowded { CROWDED_PLANS.iter() } else { PLANS.iter() } {
             world.start(plan.clone(), papers.clone());
         }
         let mut carrier = lab::carrier();
@@ -144,13 +156,24 @@ impl Storm {
             phone.calls = 3;
         }
         world.start(carrier, Papers::None);
-        for line in ["1001", "1002"] {
-            let answers = (dice.next_u32() % 4 > 0).then(|| Duration::from_millis(u64::from(dice.next_u32() % 6000)));
-            world.start(lab::agent(line, answers), Papers::phone(&format!("phone{line}.lab.example")));
+        for line in ["1001", "1002", "1009"].into_iter().take(if crowded { 3 } else { 2 }) {
+            let longest = if crowded { 1000 } else { 6000 };
+            let answers =
+                (dice.next_u32() % 4 > 0).then(|| Duration::from_millis(u64::from(dice.next_u32() % longest)));
+            let mut plan = lab::agent(line, answers);
+            if let Kind::Phone(phone) = &mut plan.kind
+                && crowded
+            {
+                // One for the call that is held while somebody is consulted.
+                (phone.call_control, phone.calls) = (dice.next_u32() % 2 == 0, 2);
+            }
+            world.start(plan, Papers::phone(&format!("phone{line}.lab.example")));
         }
         Storm {
             world,
             gentle: seed % 2 == 1,
+            crowded,
+            asked: Vec::new(),
             story: Vec::new(),
             down: BTreeMap::new(),
             fell: BTreeSet::new(),
@@ -162,6 +185,23 @@ impl Storm {
             errors,
             dice,
         }
+    }
+
+    fn nodes(&self) -> &'static [&'static str] {
+        NODES.get(..if self.crowded { 10 } else { 8 }).unwrap_or(&NODES)
+    }
+
+    /// Whom the storm has hang up in the end.
+    fn people(&self) -> &'static [&'static str] {
+        if self.crowded {
+            &["carrier", "phone1001", "phone1002", "phone1009"]
+        } else {
+            &["carrier", "phone1001", "phone1002"]
+        }
+    }
+
+    fn site(&self) -> site::Site {
+        if self.crowded { lab::conference_site() } else { lab::site() }
     }
 
     fn roll(&mut self, sides: u32) -> u32 {
@@ -187,6 +227,14 @@ impl Storm {
             self.world.shake();
         }
         self.take(Transition::Dial);
+        if self.crowded {
+            self.ask("cvp1", Control::AgentLogin { agent: "1009".into() })?;
+            // Desks have nothing to do before somebody talks with an agent.
+            for transition in [Transition::PressRight, Transition::Ready("1001"), Transition::Answer("phone1001")] {
+                self.world.run(Duration::from_millis(1500));
+                self.take(transition);
+            }
+        }
         for _ in 0..4 + self.roll(20) {
             // Much happens within one round trip of something else, much within a ring.
             let most = [3, 40, 1500, 6000][self.roll(4) as usize];

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roles::{Control, Input, Plan, Reply};
+use roles::{Control, Input, Oversight, Plan, Reply};
 
 use super::Storm;
-use crate::rig::lab;
 
 /// Pairs of nodes that talk over streams.
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 8] = [
     ("cube1", "cvp1"),
     ("cvp1", "vvb1"),
     ("cvp1", "vvb2"),
     ("cvp1", "cucm1"),
     ("cucm1", "phone1001"),
     ("cucm1", "phone1002"),
+    // Where three can come together.
+    ("cvp1", "mr1"),
+    ("cucm1", "phone1009"),
 ];
 const AGENTS: [(&str, &str); 2] = [("1001", "phone1001"), ("1002", "phone1002")];
 
@@ -36,6 +38,10 @@ pub enum Transition {
     /// The agent hangs up, or declines what rings.
     AgentHangsUp(&'static str),
     Hold(&'static str, bool),
+    /// A desk asks for something that is possible with a call, or drops it.
+    Desk,
+    /// The supervisor comes into this agent's call, or does something else there.
+    Supervise(&'static str, Oversight),
     /// The process is killed: its connections break.
     Kill(&'static str),
     /// The machine is gone without a word.
@@ -56,7 +62,14 @@ impl Transition {
     pub(super) fn draw(storm: &mut Storm) -> Transition {
         use Transition as T;
         let (agent, phone) = AGENTS[usize::from(storm.roll(3) == 0)];
-        let (a, b) = LINKS[storm.roll(6) as usize];
+        let (a, b) = LINKS[storm.roll(if storm.crowded { 8 } else { 6 }) as usize];
+        if storm.crowded && storm.roll(2) == 0 {
+            use Oversight::{Barge, Listen, TakeOver, Whisper};
+            return match storm.roll(3) {
+                0 => T::Supervise(agent, [Listen, Whisper, Barge, TakeOver][storm.roll(4) as usize]),
+                _ => T::Desk,
+            };
+        }
         match storm.roll(100) {
             0..8 => T::Dial,
             8..10 => T::DialNowhere,
@@ -65,8 +78,8 @@ impl Transition {
             32..37 => T::CallerHangsUp,
             37..52 => T::Ready(agent),
             52..55 => T::NotReady(agent),
-            55..62 => T::Answer(phone),
-            62..67 => T::AgentHangsUp(phone),
+            55..62 => T::Answer(storm.somebodys(phone)),
+            62..67 => T::AgentHangsUp(storm.somebodys(phone)),
             67..70 => T::Hold(phone, storm.roll(2) == 0),
             70..77 => storm.fall(),
             77..81 => T::Return,
@@ -87,8 +100,16 @@ impl Storm {
             return Transition::Wait;
         }
         let who = ["vvb1", "vvb1", "vvb2", "phone1001", "phone1001", "phone1002", "cvp1", "cvp1", "cucm1", "cube1"];
-        let who = who[self.roll(10) as usize];
+        let who = match self.crowded && self.roll(4) == 0 {
+            true => ["mr1", "mr1", "phone1009"][self.roll(3) as usize],
+            false => who[self.roll(10) as usize],
+        };
         if self.roll(3) == 0 { Transition::Vanish(who) } else { Transition::Kill(who) }
+    }
+
+    /// Now and then the supervisor's phone instead.
+    fn somebodys(&mut self, phone: &'static str) -> &'static str {
+        if self.crowded && self.roll(3) == 0 { "phone1009" } else { phone }
     }
 
     pub(super) fn take(&mut self, transition: Transition) {
@@ -108,6 +129,11 @@ impl Storm {
             T::Answer(phone) => self.said(phone, Control::Answer),
             T::AgentHangsUp(phone) => self.said(phone, Control::HangUp),
             T::Hold(phone, on) => self.said(phone, Control::Hold { on }),
+            T::Desk => self.desk(),
+            T::Supervise(agent, how) => {
+                let (supervisor, agent) = ("1009".to_owned(), agent.to_owned());
+                self.asks(Control::Supervise { supervisor, agent, how });
+            }
             T::Kill(node) => {
                 if self.fell(node) {
                     self.world.kill(node);
@@ -144,6 +170,43 @@ impl Storm {
             T::Wait => {
                 self.pass(12_000);
             }
+        }
+    }
+
+    /// Something of what is possible now with one of the calls that agents have.
+    fn desk(&mut self) {
+        if !self.world.is_up("cvp1") {
+            return;
+        }
+        let Ok(Reply::Dialogs(dialogs)) = self.ask("cvp1", Control::Dialogs) else { return };
+        if dialogs.is_empty() {
+            return;
+        }
+        let dialog = &dialogs[self.roll(dialogs.len() as u32) as usize];
+        let (call, agent) = (dialog.call, dialog.agent.clone());
+        let control = match self.roll(2 * dialog.verbs.len() as u32 + 1) as usize {
+            0 => Control::Drop { call, agent },
+            at => {
+                // Each twice, and one more.
+                let verb = dialog.verbs[(at - 1) / 2].clone();
+                let with = match verb {
+                    roles::Verb::Press => "5",
+                    _ if agent == "1001" => "1002",
+                    _ => "1001",
+                };
+                Control::Work { call, agent, verb, with: with.into() }
+            }
+        };
+        self.asks(control);
+    }
+
+    /// Asks the call server, which has to answer some time.
+    fn asks(&mut self, control: Control) {
+        if self.world.is_up("cvp1") {
+            self.tell(format_args!("    {control:?}"));
+            let what = format!("{control:?}");
+            let id = self.world.control("cvp1", control);
+            self.asked.push((id, what));
         }
     }
 
@@ -187,7 +250,7 @@ impl Storm {
             return;
         }
         self.generation += 1;
-        let mut site = lab::site();
+        let mut site = self.site();
         if self.roll(2) == 0 {
             for node in &mut site.nodes {
                 if let site::Role::CallServer(server) = &mut node.role {
@@ -205,7 +268,7 @@ impl Storm {
     pub(super) fn clear_up(&mut self) {
         self.tell("it clears up");
         self.world.clear_up();
-        for node in super::NODES {
+        for node in super::NODES.iter().copied() {
             self.come_back(node);
         }
     }
