@@ -93,18 +93,30 @@ impl Accounts {
         }
         match self.look(name, password)? {
             Some((account, first)) => {
-                lock(&self.limits).right(name, door.source);
+                self.count(name, door, true)?;
                 if first {
                     self.write_down(name, door, "logged in")?;
                 }
                 Ok(account)
             }
             None => {
-                lock(&self.limits).wrong(name, door.source, self.now());
+                self.count(name, door, false)?;
                 self.write_down(name, door, "gave a wrong name or password")?;
                 Err(NotIn::Wrong)
             }
         }
+    }
+
+    /// Many may try at once, and each is hashed in its turn: of those that come after the last that is allowed nobody learns
+    /// whether they were right.
+    fn count(&self, name: &str, door: Door, right: bool) -> Result<(), NotIn> {
+        let (mut limits, now) = (lock(&self.limits), self.now());
+        match (limits.wait(name, door.source, now), right) {
+            (Some(wait), _) => return Err(NotIn::Locked { wait }),
+            (None, true) => limits.right(name, door.source),
+            (None, false) => limits.wrong(name, door.source, now),
+        }
+        Ok(())
     }
 
     /// Whether this account is still as it was when it was let in. A password that was changed since is not looked at.

@@ -92,6 +92,23 @@ fn log_ins_are_limited_and_in_the_audit_log() {
 }
 
 #[test]
+fn who_tries_many_passwords_at_once_learns_of_no_more_than_five() {
+    let mut store = Store::in_memory().unwrap();
+    store.add_account(&ada(), RIGHT).unwrap();
+    let accounts = Accounts::new(store).unwrap();
+    let tries = std::sync::Barrier::new(12);
+    let wrong = std::thread::scope(|scope| {
+        let one = || {
+            tries.wait();
+            matches!(accounts.log_in("ada", "wrong password", door(1)), Err(NotIn::Wrong))
+        };
+        let all: Vec<_> = (0..12).map(|_| scope.spawn(one)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).filter(|wrong| *wrong).count()
+    });
+    assert_eq!(wrong, 5);
+}
+
+#[test]
 fn a_name_that_nobody_has_costs_what_a_wrong_password_costs() {
     let mut store = Store::in_memory().unwrap();
     store.add_account(&ada(), RIGHT).unwrap();
