@@ -99,6 +99,16 @@ impl Node {
         self.trustpoints.iter().find(|point| point.name == *name)
     }
 
+    /// Where its console is, if it has one.
+    pub fn console_at(&self) -> Option<(IpAddr, u16)> {
+        self.console.as_ref().map(|console| (console.address.unwrap_or(self.address), console.port))
+    }
+
+    /// The console's port, where that is on the node's own address.
+    pub(crate) fn console_port_here(&self) -> Option<u16> {
+        self.console_at().filter(|(address, _)| *address == self.address).map(|(_, port)| port)
+    }
+
     /// The RTP range in force, both ends included.
     pub fn media_range(&self) -> (u16, u16) {
         self.media_ports.unwrap_or(Node::MEDIA_PORTS)

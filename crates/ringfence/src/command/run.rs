@@ -134,8 +134,7 @@ fn desk_of(site: &Site, name: &str) -> Option<(Addresses, Book)> {
 /// Where a node has a console, and the node's role.
 fn console_of<'a>(site: &'a Site, name: &str) -> Option<(SocketAddr, &'a str)> {
     let node = site.node(name)?;
-    let console = node.console.as_ref()?;
-    Some((SocketAddr::new(console.address.unwrap_or(node.address), console.port), node.role.word()))
+    Some((node.console_at()?.into(), node.role.word()))
 }
 
 async fn drained(process: &Process) {

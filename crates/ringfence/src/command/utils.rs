@@ -68,9 +68,8 @@ pub(crate) fn consoles(data: &Path) -> Outcome {
     let site = dir.site()?;
     let mut any = false;
     for node in &site.nodes {
-        let Some(console) = &node.console else { continue };
+        let Some(address) = node.console_at().map(std::net::SocketAddr::from) else { continue };
         any = true;
-        let address = std::net::SocketAddr::new(console.address.unwrap_or(node.address), console.port);
         // An exported directory has the keys of its own nodes alone.
         if dir.identity(&node.name).is_err() {
             println!("{:<16} {address:<24} its key is in the data directory that it runs from", node.name);

@@ -45,7 +45,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
                 Some(node.control_port),
                 node.port,
                 node.websocket_port,
-                node.console.as_ref().map(|console| console.port),
+                node.console_port_here(),
             ],
             false => Vec::new(),
         };

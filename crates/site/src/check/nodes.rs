@@ -1,5 +1,7 @@
 //! Names, addresses and ports of all nodes, TLS versions, session timers (RFC 4028).
 
+use std::net::IpAddr;
+
 use crate::check::Check;
 use crate::{Node, RemoteAddr, Role};
 
@@ -45,6 +47,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>) {
                 "give both `1.2` or both `1.3`",
             );
         }
+        console(check, node, at);
         for other in site.nodes.iter().take(at).filter(|other| overlap(other, node)) {
             between(check, other, node, &format!("node[{at}]"));
         }
@@ -175,6 +178,24 @@ fn session_timer(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
     }
 }
 
+/// A console at an address of its host's beside the node's: others may be there, at other ports.
+fn console(check: &mut Check<'_, '_, '_>, node: &Node, at: usize) {
+    let beside = |(address, _): &(IpAddr, u16)| *address != node.address && !address.is_unspecified();
+    let Some((address, port)) = node.console_at().filter(beside) else { return };
+    let others = || check.site.nodes.iter().enumerate().filter(|(other, _)| *other != at);
+    let taken = others().find(|(other, row)| {
+        let console = *other < at && row.console_at() == Some((address, port));
+        console || (row.address == address && ports(row).iter().any(|(_, taken)| *taken == port))
+    });
+    if let Some((_, other)) = taken {
+        check.error(
+            format!("node[{at}].console.port"),
+            format!("port {port} of {address} is node `{}`'s", other.name),
+            "give the console another port, or leave `address` out for the node's own",
+        );
+    }
+}
+
 /// Two nodes on one address: legal, if no port is in two hands.
 fn between(check: &mut Check<'_, '_, '_>, other: &Node, node: &Node, path: &str) {
     for (name, port) in ports(node) {
@@ -210,8 +231,7 @@ fn ports(node: &Node) -> Vec<(&'static str, u16)> {
     let mut ports = vec![("secure_port", node.secure_port), ("control_port", node.control_port)];
     ports.extend(node.port.map(|port| ("port", port)));
     ports.extend(node.websocket_port.map(|port| ("websocket_port", port)));
-    let console = node.console.iter().filter(|console| console.address.is_none_or(|address| address == node.address));
-    ports.extend(console.map(|console| ("console", console.port)));
+    ports.extend(node.console_port_here().map(|port| ("console", port)));
     ports
 }
 

@@ -18,9 +18,8 @@ pub(super) fn check(
         ("tvs_port", services.tvs_port),
     ];
     for (at, (field, port)) in ports.iter().enumerate() {
-        let console = node.console.as_ref().map_or(0, |console| console.port);
-        let taken = [node.secure_port, node.control_port, console];
-        if taken.contains(port) || ports.iter().take(at).any(|(_, before)| before == port) {
+        let taken = [Some(node.secure_port), Some(node.control_port), node.console_port_here()];
+        if taken.contains(&Some(*port)) || ports.iter().take(at).any(|(_, before)| before == port) {
             check.error(
                 format!("{path}.{field}"),
                 format!("port {port} of node `{}` has another use", node.name),

@@ -277,6 +277,36 @@ fn the_pages_of_an_application_come_from_a_folder_or_over_https() {
     }
 }
 
+#[test]
+fn consoles_at_a_management_address_share_it_by_ports() {
+    let at = |first: &str, second: &str| {
+        let one = lab_with(
+            "address = \"127.18.133.13\"\n",
+            &format!("address = \"127.18.133.13\"\nconsole = {{ {first} }}\n"),
+        );
+        assert!(one.problems.is_empty(), "{:?}", one.problems);
+        let both = LAB
+            .replacen(
+                "address = \"127.18.133.13\"\n",
+                &format!("address = \"127.18.133.13\"\nconsole = {{ {first} }}\n"),
+                1,
+            )
+            .replacen(
+                "address = \"127.18.133.3\"\n",
+                &format!("address = \"127.18.133.3\"\nconsole = {{ {second} }}\n"),
+                1,
+            );
+        Site::check(&both).problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let management = "address = \"192.0.2.9\"";
+    assert!(at(management, management).contains("port 22 of 192.0.2.9 is node `cvp1`'s"));
+    assert_eq!(at(management, "address = \"192.0.2.9\", port = 2222"), "");
+    assert_eq!(at("port = 22", "port = 22"), "");
+    // The call manager's own SIP port, and a desk's number at another address.
+    assert!(at(management, "address = \"127.18.133.13\", port = 5061").contains("is node `cvp1`'s"));
+    assert_eq!(at("address = \"192.0.2.9\", port = 8445", "address = \"192.0.2.9\""), "");
+}
+
 /// The lab with a phone security profile of these fields, which phone 1001 names.
 fn phone_profile(fields: &str) -> Vec<String> {
     let secret = "digest_secret = \"lab-1001-secret\"\n";
