@@ -27,11 +27,13 @@ fn write_leg(out: &mut String, leg: &LegRecord, started_ms: u64, now_ms: u64) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "{:X} : {} {}ms.1 ({}) +{connect} pid:{peer} {direction} {number} {}",
+        "{:X} : {} {}ms.1 ({}) +{connect} pid:{} {direction} {} {}",
         leg.call,
         leg.leg,
         leg.began_ms.saturating_sub(started_ms),
         ios_wall(leg.began_ms),
+        super::plain(&peer),
+        super::plain(number),
         state(leg.state),
     );
     let _ = writeln!(

@@ -52,7 +52,7 @@ fn write_agent(out: &mut String, agent: IpAddr, connections: &[&Connection]) {
     for c in connections {
         let tls = c.tls.clone().unwrap_or_default();
         let local = if c.outbound { format!("{}:-", c.local.ip()) } else { c.local.to_string() };
-        let peer = c.peer.as_ref().and_then(|p| p.common_name.clone()).unwrap_or_else(|| "-".into());
+        let peer = c.peer.as_ref().and_then(|p| p.common_name.as_deref()).map_or_else(|| "-".into(), super::plain);
         let _ = writeln!(
             out,
             "  {:>11} {:>7} {:<11} {:>11} {local:<22} {:<11} {:<30} {:<14} {peer}{}",

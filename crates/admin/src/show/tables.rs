@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use roles::{AgentView, QueueView, RefusalRecord, Registration, Status};
 
+use super::plain;
 use super::time::{clock, rfc3339};
 
 /// Rows under a header, columns as wide as their widest cell.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|h| h.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -21,7 +23,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         out.push('\n');
     };
     line(&mut header.iter().copied());
-    for row in rows {
+    for row in &rows {
         line(&mut row.iter().map(String::as_str));
     }
     out
@@ -122,7 +124,7 @@ pub fn refusals(refusals: &[RefusalRecord]) -> String {
             ("to do", &r.refusal.remedy),
         ];
         for (name, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
-            let _ = writeln!(out, "    {name:<10}{value}");
+            let _ = writeln!(out, "    {name:<10}{}", plain(value));
         }
     }
     out
@@ -136,6 +138,31 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let text = table(&["A", "B"], &[vec!["long cell".into(), "x".into()], vec!["y".into(), "z".into()]]);
         assert_eq!(text, "A          B\nlong cell  x\ny          z\n");
+    }
+
+    #[test]
+    fn what_a_peer_says_moves_no_cursor_and_begins_no_line() {
+        let refusal = trust::Refusal {
+            cause: "name".into(),
+            rule: String::new(),
+            expected: String::new(),
+            presented: "\x1b[2Jx\r\nnode  SECURE\u{9b}1m".into(),
+            remedy: String::new(),
+        };
+        let record = RefusalRecord {
+            at_ms: 0,
+            node: "cube1".into(),
+            remote: None,
+            transport: None,
+            answered: String::new(),
+            refusal,
+        };
+        let text = refusals(&[record]);
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        let text = table(&["A"], &[vec!["x\n\x1b]0;y\x07".into()]]);
+        assert_eq!(text, "A\nx\u{fffd}\u{fffd}]0;y\u{fffd}\n");
+        assert_eq!(super::super::plain_lines("a\r\n\x1b[1mb\n"), "a\u{fffd}\n\u{fffd}[1mb\n");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Visitor {
     remote: SocketAddr,
     visit: Arc<Visit>,
     account: Option<Account>,
+    /// That they were let in by.
+    key: Option<String>,
     /// The one channel, until it is known what it is for.
     channel: Option<Channel<Msg>>,
     /// One was opened.
@@ -26,7 +28,7 @@ pub(super) struct Visitor {
 
 impl Visitor {
     pub(super) fn new(shared: Arc<Shared>, remote: SocketAddr, visit: Arc<Visit>) -> Visitor {
-        Visitor { shared, remote, visit, account: None, channel: None, opened: false, pty: false }
+        Visitor { shared, remote, visit, account: None, key: None, channel: None, opened: false, pty: false }
     }
 
     fn enter(&mut self, account: Account) -> Auth {
@@ -77,7 +79,8 @@ impl Visitor {
             return Ok(ssh.channel_failure(id)?);
         };
         ssh.channel_success(id)?;
-        let terminal = Terminal { shared: self.shared.clone(), remote: self.remote, account, pty: self.pty };
+        let (shared, key) = (self.shared.clone(), self.key.take());
+        let terminal = Terminal { shared, remote: self.remote, account, key, pty: self.pty };
         tokio::spawn(terminal::run(terminal, channel, command));
         Ok(())
     }
@@ -121,11 +124,14 @@ impl Handler for Visitor {
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> anyhow::Result<Auth> {
         let (name, door) = (user.to_owned(), self.shared.door(self.remote));
-        let (bare, fingerprint) = (bare(key.public_key), crate::keys::fingerprint(key.public_key));
-        let looked = self
-            .look(move |shared| shared.accounts.log_in_by_key(&name, &bare.ok_or(NotIn::Wrong)?, &fingerprint, door));
+        let Some(bare) = bare(key.public_key) else { return Ok(Auth::reject()) };
+        let (fingerprint, kept) = (crate::keys::fingerprint(key.public_key), bare.clone());
+        let looked = self.look(move |shared| shared.accounts.log_in_by_key(&name, &bare, &fingerprint, door));
         match looked.await? {
-            Ok(account) => Ok(self.enter(account)),
+            Ok(account) => {
+                self.key = Some(kept);
+                Ok(self.enter(account))
+            }
             Err(_) => Ok(Auth::reject()),
         }
     }
@@ -166,7 +172,10 @@ impl Handler for Visitor {
     }
 
     async fn exec_request(&mut self, channel: ChannelId, command: &[u8], ssh: &mut Ssh) -> anyhow::Result<()> {
-        let command: String = String::from_utf8_lossy(command).chars().take(crate::line::LONGEST).collect();
+        // As what is typed: it stands in the audit log.
+        let text = String::from_utf8_lossy(command);
+        let letters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let command: String = letters.take(crate::line::LONGEST).collect();
         self.begin(channel, Some(command), ssh)
     }
 

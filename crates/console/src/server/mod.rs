@@ -192,7 +192,10 @@ async fn connection(
     };
     drop(place);
     let Some(running) = running else { return Ok(()) };
-    let _permit = shared.room.clone().try_acquire_owned().context("as many sessions are open as a console takes")?;
+    let Ok(_permit) = shared.room.clone().try_acquire_owned() else {
+        shared.refuse(remote, "console_full", &format!("one more than {SESSIONS}"), "connection closed");
+        anyhow::bail!("as many sessions are open as a console takes");
+    };
     let ended = running.await;
     drop(cut);
     ended
@@ -221,6 +224,7 @@ impl Shared {
             rule: "the console takes administrators, and commands of its own".into(),
             expected: match cause {
                 "console_log_in" => "an administrator's key, or name and password".into(),
+                "console_full" => format!("{SESSIONS} administrators at most"),
                 _ => "a terminal, or one of the console's commands".into(),
             },
             presented: presented.to_owned(),
@@ -228,6 +232,7 @@ impl Shared {
                 "console_log_in" => {
                     "`ringfence account add --role administrator` makes an account, `ringfence account key add` gives it a key; if nobody of yours was there, somebody tries doors".into()
                 }
+                "console_full" => "end a session that nobody needs".into(),
                 _ => "`help` lists what there is; files and tunnels need another server".into(),
             },
         };

@@ -24,6 +24,8 @@ pub(super) struct Terminal {
     pub(super) shared: Arc<Shared>,
     pub(super) remote: SocketAddr,
     pub(super) account: Account,
+    /// That they were let in by, as it is kept; `None`: by a password.
+    pub(super) key: Option<String>,
     /// Somebody sees what they type.
     pub(super) pty: bool,
 }
@@ -108,7 +110,10 @@ impl Terminal {
                 Next::Command { failed } => return Ok(u32::from(failed)),
                 Next::End => return Ok(0),
                 Next::Answer => match self.typed(channel, editor).await? {
-                    Some(Typed::Line(answer)) => self.enter(channel, session, Input::Line(answer), false).await?,
+                    Some(Typed::Line(answer)) => {
+                        self.command(&answer, false).await?;
+                        self.enter(channel, session, Input::Line(answer), false).await?
+                    }
                     Some(Typed::Help) => Next::Answer,
                     None | Some(Typed::End | Typed::Interrupt) => {
                         self.enter(channel, session, Input::Interrupt, false).await?
@@ -118,11 +123,15 @@ impl Terminal {
         }
     }
 
-    /// Before a command: whether its giver may still give any, and a line in the audit log.
+    /// Before a command or an answer: whether its giver may still give any, and of a command a line in the audit log.
     async fn command(&self, line: &str, is_command: bool) -> anyhow::Result<()> {
-        let (shared, account) = (self.shared.clone(), self.account.clone());
-        let holds = tokio::task::spawn_blocking(move || shared.accounts.holds(&account)).await?;
-        anyhow::ensure!(holds, "the account was removed or changed");
+        let (shared, account, key) = (self.shared.clone(), self.account.clone(), self.key.clone());
+        let holds = move || match key {
+            Some(key) => shared.accounts.of_key(&account.name, &key).is_some_and(|found| found == account),
+            None => shared.accounts.holds(&account),
+        };
+        let holds = tokio::task::spawn_blocking(holds).await?;
+        anyhow::ensure!(holds, "the account or its key was removed or changed");
         // What is no command is not repeated: it may be a password in the wrong place.
         if is_command && Command::parse(line).is_ok_and(|command| command.is_some()) {
             let words: String = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -195,7 +204,9 @@ impl Terminal {
     }
 
     async fn say(&self, channel: &Channel<Msg>, text: &str) -> anyhow::Result<()> {
-        let text = if self.pty { text.replace('\n', "\r\n") } else { text.to_owned() };
+        // What strangers said of themselves stands in some answers: it does nothing to the terminal.
+        let text = admin::show::plain_lines(text);
+        let text = if self.pty { text.replace('\n', "\r\n") } else { text };
         self.send(channel, text).await
     }
 

@@ -7,7 +7,7 @@ use admin::api::Calls;
 use admin::cli::{Question, Show};
 use admin::estate::Estate;
 use admin::link::Client;
-use admin::show::{tables, tls_detail, voice_brief};
+use admin::show::{plain_lines, tables, tls_detail, voice_brief};
 use net::Connections;
 use roles::{AgentView, QueueView, RefusalRecord, Registration, Status};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(crate) fn run(data: &Path, show: &Show) -> Outcome {
     }
     let estate = estate(data)?;
     let text = wait_for(answer(&estate, question, show))?;
-    print!("{text}");
+    print!("{}", plain_lines(&text));
     Ok(ExitCode::SUCCESS)
 }
 
