@@ -37,6 +37,8 @@ impl Process {
         // All that can go wrong does so while the node still runs.
         let mut plan = Plan::compile(&site, name, generation).map_err(anyhow::Error::msg)?;
         pages::load(&mut plan, &mut self.prompts)?;
+        // Its pages are read again, and may have recordings that they had not.
+        self.media.prompts(&self.prompts);
         self.generation = generation;
         let began = Instant::now();
         let Running { handle, thread, asks, owner, .. } = self.nodes.swap_remove(at);
@@ -83,8 +85,11 @@ impl Process {
         let began = Instant::now();
         self.phone_services.swap_remove(at).stop();
         let (stopped, began) = (began.elapsed(), Instant::now());
-        self.start_phone_services(&dir, &site, row, &handle)
-            .with_context(|| format!("the services of {name} for phones are stopped and did not start again"))?;
+        self.start_phone_services(&dir, &site, row, &handle).with_context(|| {
+            format!(
+                "the services of {name} for phones are stopped and did not start again; `ringfence reload` tries again"
+            )
+        })?;
         Ok(vec![format!("stopped in {}", words(stopped)), format!("started in {}", words(began.elapsed()))])
     }
 }
