@@ -1,5 +1,7 @@
 //! Agents' conferences and supervisors over real sockets: who hears whom, by what each phone recorded.
 
+use call::passport::{Passport, verify};
+use call::session_id::Uuid;
 use roles::phone::Record;
 use roles::{DialogView, Oversight, Verb};
 
@@ -120,6 +122,37 @@ impl Centre {
         }
     }
 
+    /// The call is over, and what all nodes signed of it holds together: nobody's word is missing, each seat's among them.
+    fn is_told_by_good_statements(&self) {
+        let nodes = || self.lab.process.nodes().into_iter().filter(|node| self.lab.site.node(node.name()).is_some());
+        let caller = {
+            let call_server = self.lab.process.node("cvp1").unwrap();
+            let until = Instant::now() + PATIENCE;
+            while call_server.statements().is_empty() {
+                assert!(Instant::now() < until, "the call server has signed nothing");
+                let _ = self.carrier.journal.recv_timeout(Duration::from_millis(50));
+            }
+            call_server.statements().pop().unwrap().0
+        };
+        let own = store::DataDir::open(&self.lab.dir).unwrap().own_root_pem().unwrap();
+        let roots: Vec<Vec<u8>> = rustls_pki_types::pem::PemObject::pem_slice_iter(own.as_bytes())
+            .map(|root: Result<rustls_pki_types::CertificateDer<'_>, _>| root.unwrap().to_vec())
+            .collect();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let signed: Vec<_> = nodes().flat_map(|node| node.statements_of(&caller)).collect();
+            let at_resource = self.lab.process.node("mr1").unwrap().statements_of(&caller).len();
+            let passport = Passport::bundle("lab", Uuid(caller.clone()), &roots, signed);
+            let verdict = verify(&passport, Some(&roots), SystemTime::now());
+            if verdict.is_vouched_for() && at_resource == 3 {
+                return;
+            }
+            // Nodes write what they have signed a moment after the call, each in its own time.
+            assert!(Instant::now() < until, "{at_resource} seats of 3: {verdict}");
+            let _ = self.carrier.journal.recv_timeout(Duration::from_millis(50));
+        }
+    }
+
     /// How much of what each says is in what each heard, after all have hung up.
     fn heard(self, listeners: [&str; 3], voices: [&str; 3]) -> [[f64; 3]; 3] {
         self.carrier.handle.control_blocking(Control::HangUp);
@@ -142,6 +175,7 @@ impl Centre {
             }
             voices.map(|voice| likeness(&phone.heard, voice))
         });
+        self.is_told_by_good_statements();
         self.lab.end();
         println!("{listeners:?} of {voices:?}: {heard:?}");
         heard
