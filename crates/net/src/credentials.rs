@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use trust::tls::Versions;
 use trust::{Authorities, Identity, Refusal};
 
 use crate::NodeHandle;
@@ -66,8 +67,8 @@ impl Credentials {
     }
 }
 
-/// How a listener's settings are made of a node's identity and the site's own root.
-type Make = fn(&Identity, &[String]) -> Result<Arc<ServerConfig>, trust::Error>;
+/// How a listener's settings are made of a node's identity, the site's own root, and what the node speaks.
+type Make = fn(&Identity, &[String], Versions) -> Result<Arc<ServerConfig>, trust::Error>;
 
 /// TLS of a listener beside a node's SIP, such as the control link: always with the identity and the lists of today.
 pub struct LiveTls {
@@ -88,9 +89,10 @@ impl LiveTls {
     }
 
     fn build(node: &NodeHandle, make: Make) -> anyhow::Result<TlsAcceptor> {
-        let identity = node.identity();
-        let (identity, own) = identity.ok_or_else(|| anyhow::anyhow!("node {} has no identity", node.name()))?;
-        Ok(TlsAcceptor::from(make(&identity, &own)?))
+        let held = node.facts.credentials.as_ref().map(|credentials| credentials.now());
+        let held = held.ok_or_else(|| anyhow::anyhow!("node {} has no identity", node.name()))?;
+        let settings = &held.settings;
+        Ok(TlsAcceptor::from(make(&settings.identity, &held.own(), settings.versions)?))
     }
 
     /// For a connection that comes now.

@@ -382,7 +382,10 @@ impl Process {
             let at = self.phone_services.iter().position(|services| services.node() == node.name);
             match at {
                 Some(at)
-                    if self.phone_services.get(at).is_some_and(|services| services.station().is_of(&dir, node)) =>
+                    if self
+                        .phone_services
+                        .get(at)
+                        .is_some_and(|services| services.station().is_of(&dir, site, node)) =>
                 {
                     continue;
                 }

@@ -138,6 +138,28 @@ impl Roll {
         self.tick(now);
     }
 
+    /// The phones that there are now. Who has come since the roll began is in its last ring: also they must know what is
+    /// coming before it is shown. Who is no phone of the site any more is not waited for.
+    pub fn phones_are(&mut self, devices: &BTreeSet<String>, now: u64) {
+        if matches!(self.state, State::Through { .. }) {
+            return;
+        }
+        let last = self.terms.rings.len();
+        self.phones.retain(|device, _| devices.contains(device));
+        self.back.retain(|device| devices.contains(device));
+        self.left_behind.retain(|device| devices.contains(device));
+        for device in devices {
+            self.phones.entry(device.clone()).or_insert(last);
+        }
+        if let State::Stopped { ring, missing, .. } = &mut self.state {
+            missing.retain(|device| devices.contains(device));
+            if missing.is_empty() {
+                self.state = State::Open { ring: *ring, until: now.saturating_add(self.terms.within) };
+            }
+        }
+        self.tick(now);
+    }
+
     /// When [`Roll::tick`] has something to do, if nobody comes.
     pub fn deadline(&self) -> Option<u64> {
         match &self.state {

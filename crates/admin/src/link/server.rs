@@ -45,7 +45,8 @@ pub async fn serve(node: NodeHandle) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("control link of {}: cannot listen on {address}", node.name()))?;
-    let make = |identity: &Identity, roots: &[String]| {
+    // Whatever the node speaks besides: both ends of the link are ours.
+    let make = |identity: &Identity, roots: &[String], _: Versions| {
         let versions = Versions { tls12: false, tls13: true };
         trust::tls::server_unresumed(identity, roots, versions, ClientCertificate::Required)
     };

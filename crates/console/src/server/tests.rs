@@ -227,6 +227,61 @@ async fn wrong_passwords_strange_keys_and_agents_are_refused_and_counted() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_taken_away_ends_its_session_at_the_next_line() {
+    let (lab, process) = Lab::start(6).await;
+    let client = lab.by_key().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    let mut channel = channel;
+    let until_prompt = async |channel: &mut russh::Channel<client::Msg>| {
+        let mut text = String::new();
+        while !text.ends_with("admin:") {
+            match channel.wait().await {
+                Some(ChannelMsg::Data { data }) => text.push_str(&String::from_utf8_lossy(&data)),
+                Some(_) => {}
+                None => return text,
+            }
+        }
+        text
+    };
+    until_prompt(&mut channel).await;
+    channel.data_bytes(&b"show security-mode\n"[..]).await.unwrap();
+    assert!(until_prompt(&mut channel).await.contains("Cluster Security Mode: 0"));
+    let fingerprint = crate::keys::fingerprint(lab.key.public_key());
+    lab.dir.store().unwrap().remove_account_key("ada", &fingerprint).unwrap();
+    channel.data_bytes(&b"utils ctl set-cluster mixed-mode\n"[..]).await.unwrap();
+    let (said, status) = hear(channel).await;
+    assert_eq!((said.as_str(), status), ("", 1));
+    assert!(!lab.audit().iter().any(|line| line.contains("typed `utils ctl")), "{:?}", lab.audit());
+    lab.end(process);
+}
+
+#[tokio::test]
+async fn what_strangers_and_administrators_send_does_nothing_to_a_terminal() {
+    let (lab, process) = Lab::start(7).await;
+    lab.node.refused_beside(RefusalRecord {
+        at_ms: 0,
+        node: "cucm1".into(),
+        remote: None,
+        transport: None,
+        answered: "488".into(),
+        refusal: Refusal {
+            cause: "media".into(),
+            rule: String::new(),
+            expected: String::new(),
+            presented: "\x1b]0;title\x07\r\nadmin:".into(),
+            remedy: String::new(),
+        },
+    });
+    let (said, _) = lab.command("show refusals", "").await;
+    assert!(said.contains("presented \u{fffd}]0;title\u{fffd}\u{fffd}\u{fffd}admin:\n"), "{said:?}");
+    let (said, _) = lab.command("utils service restart \x1b[2Jx", "").await;
+    assert!(said.contains("there is no service ` [2Jx`") || said.contains("there is no service `[2Jx`"), "{said:?}");
+    assert!(!lab.audit().iter().any(|line| line.contains('\x1b')), "{:?}", lab.audit());
+    lab.end(process);
+}
+
+#[tokio::test]
 async fn there_is_a_console_and_nothing_else() {
     let (lab, process) = Lab::start(4).await;
     let client = lab.by_key().await;

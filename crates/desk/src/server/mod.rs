@@ -105,9 +105,7 @@ pub async fn serve(node: NodeHandle, addresses: Addresses, book: Book, accounts:
         }
         listeners.push((door, listener));
     }
-    let make = |identity: &Identity, _: &[String]| {
-        trust::tls::server_anonymous(identity, Versions { tls12: true, tls13: true })
-    };
+    let make = |identity: &Identity, _: &[String], versions: Versions| trust::tls::server_anonymous(identity, versions);
     let book = Arc::new(book);
     let feed = Feed::start(&node, book.clone()).await?;
     let shared = Arc::new(Shared {

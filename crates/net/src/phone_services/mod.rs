@@ -26,7 +26,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use trust::Refusal;
-use trust::tls::{ClientCertificate, Versions};
+use trust::tls::ClientCertificate;
 
 pub use clients::{Enrolled, ask_tvs, enrol};
 pub use rehearsal::Rehearsed;
@@ -152,7 +152,7 @@ impl PhoneServices {
         let shared = Arc::new(Shared { node: node.name.clone(), station, keys, book, rolling, refusals });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let identity = dir.identity(&node.name)?;
-        let versions = Versions { tls12: site.speaks(node, "1.2"), tls13: site.speaks(node, "1.3") };
+        let versions = shared.station.versions;
         let settings = shared.station.settings().clone();
         let (stop, stopped) = watch::channel(false);
         let mut local = Vec::new();

@@ -188,7 +188,10 @@ impl Shared {
             Some(RollOrder::Begin { change, terms }) if held.is_none() => {
                 self.write_next(&change, at)?;
                 let draw = |device: &str| draw(device, &change.to_string(), now);
-                *held = Some(Roll::begin(change.clone(), terms, self.station.devices(), draw, now));
+                let roll = Roll::begin(change.clone(), terms, self.station.devices(), draw, now);
+                // Whatever goes wrong after this: what phones are given from here on is known to whoever starts next.
+                put(&rolls.folder.join("roll.json"), &roll)?;
+                *held = Some(roll);
             }
             Some(RollOrder::Resume { leave }) => {
                 if let Some(roll) = &mut *held {
@@ -196,17 +199,20 @@ impl Shared {
                 }
             }
             Some(RollOrder::Abandon) => {
-                if let Some(roll) = held.take() {
+                if let Some(roll) = &*held {
                     if let Some(which) = key_of(&roll.change)? {
                         rolls.dir.drop_announced_phone_key(&self.node, which)?;
                     }
                     finish(rolls, &self.station, at)?;
                     tracing::warn!(node = self.node, change = %roll.change, "roll abandoned: phones are given what was before");
+                    // Last: what could not be done is done at the next look.
+                    *held = None;
                 }
             }
             Some(RollOrder::Begin { .. }) | None => {}
         }
         if let Some(roll) = &mut *held {
+            roll.phones_are(&self.station.devices().collect(), now);
             let awaited: Vec<String> = roll.awaited().map(str::to_owned).collect();
             if !awaited.is_empty() {
                 self.book.keep(&self.node);

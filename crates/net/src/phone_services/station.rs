@@ -14,6 +14,7 @@ use phones::{
 use serde::{Deserialize, Serialize};
 use site::{CallManager, Node, PhoneDevice, PhoneServices, Role, SecurityMode, Site, TransportType};
 use store::{DataDir, PhoneKeys};
+use trust::tls::Versions;
 
 /// Largest file served: firmware is some tens of megabytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -26,6 +27,8 @@ pub struct Station {
     settings: PhoneServices,
     manager: CallManager,
     sip_port: u16,
+    /// What its listeners speak.
+    pub(super) versions: Versions,
 }
 
 /// Certificates of the node's listeners besides the one in force: the one before, and the one that is announced.
@@ -55,6 +58,10 @@ fn services_before(keys: &PhoneKeys) -> anyhow::Result<Vec<(Certificate, Functio
         }
     }
     Ok(all)
+}
+
+fn spoken(site: &Site, node: &Node) -> Versions {
+    Versions { tls12: site.speaks(node, "1.2"), tls13: site.speaks(node, "1.3") }
 }
 
 /// Who asks for a file.
@@ -127,11 +134,12 @@ impl Station {
             settings: settings.clone(),
             manager: manager.clone(),
             sip_port: node.secure_port,
+            versions: spoken(site, node),
         }))
     }
 
     /// Whether it was made from what the site and the data directory say of this node.
-    pub(crate) fn is_of(&self, dir: &DataDir, node: &Node) -> bool {
+    pub(crate) fn is_of(&self, dir: &DataDir, site: &Site, node: &Node) -> bool {
         let shown = || {
             let identity = dir.identity(&node.name).ok()?;
             let keys = dir.phone_keys(&node.name).ok()?;
@@ -147,7 +155,8 @@ impl Station {
                 ders.iter().zip(made).all(|(der, certificate)| der == certificate.der()) && also == services.also
             })
         };
-        matches!(&node.role, Role::CallManager(manager) if *manager == self.manager) && as_made()
+        let same = services.host == site.host_name(node) && self.versions == spoken(site, node);
+        same && matches!(&node.role, Role::CallManager(manager) if *manager == self.manager) && as_made()
     }
 
     /// Phones of the site, each with its row of CAPF and what its security profile comes to.

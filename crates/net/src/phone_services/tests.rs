@@ -8,6 +8,7 @@ use phones::capf::{ClientPlan, Learned};
 use phones::tvs::Answer;
 use phones::{Certificate, EncryptedFile, Function, Holding, Outcome, SignedFile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use trust::tls::Versions;
 
 use super::*;
 
@@ -442,4 +443,19 @@ fn a_roll_that_is_abandoned_leaves_nothing_behind() {
     assert_eq!(phone.offer(&lab.tftp(&format!("CTL{DEVICE}.tlv")).unwrap()), Ok(Outcome::Updated));
     assert!(!pinned(&phone, Function::CallManagerAndTftp).is_empty());
     assert!(rolls.order(&RollOrder::Abandon).is_err());
+}
+
+/// What a reload compares: services that speak a version that the site has turned off are started anew.
+#[test]
+fn services_are_made_of_the_tls_versions_and_the_name_too() {
+    let lab = Lab::start(9);
+    let site = lab.dir.site().unwrap();
+    let is_of = |site: &Site| lab.station().is_of(&lab.dir, site, &site.nodes[0]);
+    assert!(is_of(&site));
+    let mut other = site.clone();
+    other.nodes[0].tls_versions = vec!["1.3".into()];
+    assert!(!is_of(&other));
+    let mut other = site.clone();
+    other.domain = "elsewhere.example".into();
+    assert!(!is_of(&other));
 }

@@ -173,3 +173,31 @@ fn rings_are_percentages_that_rise() {
         assert!(Terms::parse(rings, within).unwrap_err().contains("that rise"), "{rings}");
     }
 }
+
+#[test]
+fn phones_that_come_and_go_while_a_roll_is_on_its_way_are_counted() {
+    let terms = Terms { rings: vec![500], within: HOUR };
+    let mut roll = begin(4, terms, 0);
+    let first: Vec<String> = roll.awaited().map(str::to_owned).collect();
+    assert_eq!(first.len(), 2);
+    let mut devices: BTreeSet<String> = (0..4).map(name).collect();
+    // A new one is given nothing before its ring, which is the last.
+    devices.insert("NEW".into());
+    roll.phones_are(&devices, 1);
+    assert!(!roll.is_in("NEW") && roll.progress() == (0, 5));
+    // One of the first ring is missing, and is then taken out of the site: nobody waits for it.
+    roll.returned(&first[0], 2);
+    roll.tick(HOUR);
+    assert!(matches!(roll.state(), State::Stopped { missing, .. } if *missing == first[1..]));
+    devices.remove(&first[1]);
+    roll.phones_are(&devices, HOUR + 1);
+    assert!(matches!(roll.state(), State::Open { ring: 1, .. }), "{:?}", roll.state());
+    assert!(roll.is_in("NEW"));
+    let rest: Vec<String> = roll.awaited().map(str::to_owned).collect();
+    for device in rest.iter().filter(|device| *device != "NEW") {
+        roll.returned(device, HOUR + 2);
+    }
+    assert!(matches!(roll.state(), State::Open { .. }), "the new one does not know yet");
+    roll.returned("NEW", HOUR + 3);
+    assert_eq!(*roll.state(), State::Through { at: HOUR + 3 });
+}
