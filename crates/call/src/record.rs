@@ -69,8 +69,16 @@ pub struct Signalling {
     pub tls: Option<trust::TlsFacts>,
     /// The peer's certificate if it proved one.
     pub peer: Option<Arc<trust::CertificateFacts>>,
-    /// How the peer was let in: `certificate`, `digest`, `address only (dangerous_plain_sip)`.
+    /// How the peer was let in: `certificate`; a phone `digest`, `device certificate` or `oauth`;
+    /// `address only (dangerous_plain_sip)`.
     pub admitted_by: String,
+}
+
+impl Signalling {
+    /// The peer proved itself inside the connection: a phone by digest, or by a token (RFC 8898).
+    pub fn is_of_secret(&self) -> bool {
+        matches!(self.admitted_by.as_str(), "digest" | "oauth")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +140,7 @@ impl LegRecord {
         let Some(tls) = &self.signalling.tls else {
             return Some(format!("signalling is {} in clear", self.signalling.transport));
         };
-        if !tls.mutual && self.signalling.admitted_by != "digest" {
+        if !tls.mutual && self.signalling.peer.is_none() && !self.signalling.is_of_secret() {
             return Some("the other end of the TLS connection proved nothing".into());
         }
         match (&self.media, &self.passed) {

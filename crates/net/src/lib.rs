@@ -22,6 +22,7 @@ mod process;
 mod secure_phone;
 mod shown;
 mod socket;
+mod tokens;
 mod web;
 mod wire;
 

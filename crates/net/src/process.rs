@@ -1,5 +1,6 @@
 //! A process: the nodes of a site that run here, started together and stopped together.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node, Remains};
 use crate::pages;
 use crate::phone_services::PhoneServices;
+use crate::tokens;
 use crate::web;
 use crate::wire::{Setup, tls};
 
@@ -51,6 +53,8 @@ pub struct Process {
     dir: Option<DataDir>,
     next_owner: Owner,
     generation: u64,
+    /// What nodes that take tokens go by, as it was read last.
+    tokens: BTreeMap<String, store::Tokens>,
     /// The site in force; `None` in a process of phones alone.
     site: Option<Site>,
     /// What nodes are asked to have done, and where it is done.
@@ -75,6 +79,8 @@ pub struct PhoneStart {
     pub listen: Vec<(Transport, u16)>,
     pub plan: Arc<Plan>,
     pub peers: Vec<PeerPlan>,
+    /// None, and no roots: no TLS. None, and roots: TLS without a certificate of its own, as phones have it that register
+    /// by a token.
     pub identity: Option<trust::Identity>,
     pub roots_pem: Vec<String>,
     /// If there are any: the servers that it dials must show one of these certificates (DER), as a phone's trust list has
@@ -168,6 +174,7 @@ impl Process {
             dir: None,
             next_owner: 0,
             generation: 1,
+            tokens: BTreeMap::new(),
             site: None,
             errands,
             inbox: Some(inbox),
@@ -182,6 +189,10 @@ impl Process {
     fn start_node(&mut self, site: &Site, node: &site::Node, settings: tls::Settings) -> anyhow::Result<NodeHandle> {
         let mut plan = Plan::compile(site, &node.name, self.generation).map_err(anyhow::Error::msg)?;
         pages::load(&mut plan, &mut self.prompts)?;
+        if let Some(dir) = &self.dir {
+            let read = tokens::load(&mut plan, dir, node)?;
+            self.tokens.extend(read.map(|read| (node.name.clone(), read)));
+        }
         if matches!(plan.kind, Kind::VoiceBrowser(_)) {
             self.media.prompts(&self.prompts);
         }
@@ -213,6 +224,10 @@ impl Process {
     /// A headless phone (or the lab's carrier): the same loop, with its own identity (PEM chain and key) or none.
     pub fn start_phone(&mut self, phone: PhoneStart) -> anyhow::Result<NodeHandle> {
         let PhoneStart { address, listen, plan, peers, identity, roots_pem, pinned, media_ports } = phone;
+        // One that knows an authority and has no certificate proves itself by a token: what it listens with is shown to nobody
+        // whom it dials.
+        let nameless = identity.is_none() && !roots_pem.is_empty();
+        let identity = if nameless { Some(throwaway(&plan.node)?) } else { identity };
         let settings = identity.map(|identity| tls::Settings {
             identity,
             trustpoints: Vec::new(),
@@ -221,6 +236,8 @@ impl Process {
             pinned,
             versions: Versions { tls12: true, tls13: true },
             clients: ClientCertificate::Required,
+            doors: Vec::new(),
+            nameless,
             dangerous_keylog: false,
         });
         let start = Start {
@@ -337,12 +354,16 @@ impl Process {
     pub fn reload(&mut self, site: &Site) -> anyhow::Result<()> {
         let swaps = self.read_again(site)?;
         let generation = self.generation + 1;
-        let mut plans = Vec::new();
+        let (mut plans, mut read) = (Vec::new(), BTreeMap::new());
         for node in self.nodes.iter().filter(|node| node.of_site) {
             let name = node.handle.name();
             let mut plan =
                 Plan::compile(site, name, generation).map_err(|words| anyhow::anyhow!("node {name}: {words}"))?;
             pages::load(&mut plan, &mut self.prompts).with_context(|| format!("node {name}"))?;
+            if let (Some(dir), Some(row)) = (&self.dir, site.node(name)) {
+                let tokens = tokens::load(&mut plan, dir, row).with_context(|| format!("node {name}"))?;
+                read.extend(tokens.map(|tokens| (name.to_owned(), tokens)));
+            }
             let (mut now, mut then) = (node.handle.local().to_vec(), plan.local.clone());
             now.sort_unstable();
             then.sort_unstable();
@@ -355,19 +376,8 @@ impl Process {
         self.media.prompts(&self.prompts);
         // A plan may name an authority that was not trusted before.
         renewal::swap(swaps)?;
-        // All are told before any is waited for.
-        let told: Vec<_> = plans
-            .into_iter()
-            .map(|(handle, plan)| {
-                let taken = handle.tell(|answer| Letter::Plan(plan, answer));
-                (handle, taken)
-            })
-            .collect();
-        for (handle, taken) in told {
-            taken
-                .and_then(|taken| taken.recv().ok())
-                .with_context(|| format!("node {} is overloaded or gone: its plan was not swapped", handle.name()))?;
-        }
+        renewal::swap_plans(plans)?;
+        self.tokens = read;
         self.generation = generation;
         self.site = Some(site.clone());
         self.reload_phone_services(site)
@@ -429,6 +439,22 @@ impl Process {
         self.media.stop();
         self.asks.stop();
     }
+}
+
+/// An identity that nobody knows and that ends with the process.
+fn throwaway(name: &str) -> anyhow::Result<trust::Identity> {
+    let (day, now) = (std::time::Duration::from_secs(86_400), std::time::SystemTime::now());
+    let request = trust::Request {
+        common_name: name.to_owned(),
+        dns_names: Vec::new(),
+        ip_addresses: Vec::new(),
+        node: None,
+        uris: Vec::new(),
+        key: trust::KeyKind::P256,
+        not_before: now - day,
+        not_after: now + 365 * day,
+    };
+    Ok(trust::self_signed("nobody", &request, false)?)
 }
 
 fn spawn<M: Machine + 'static>(name: &str, node: Node<M>) -> std::io::Result<JoinHandle<Remains>> {

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Profile(profile) => command::profile::run(&profile),
         Command::Data(admin::cli::Data::Export { nodes, to }) => command::cert::export(&data, &nodes, &to),
         Command::Account(account) => command::account::run(&data, account),
+        Command::Token(token) => command::token::run(&data, token),
         Command::Console(admin::cli::Console::Show) => command::utils::consoles(&data),
         Command::Agent(agent) => command::agent::run(&data, agent),
         Command::Queue(queue) => command::queue::run(&data, &queue),

@@ -360,6 +360,9 @@ pub struct Registration {
     pub transport: Transport,
     pub expires_s: u64,
     pub certificate: Option<String>,
+    /// By what it was admitted: `digest`, `device certificate`, `oauth`.
+    #[serde(default)]
+    pub admitted_by: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

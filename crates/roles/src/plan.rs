@@ -20,7 +20,7 @@ pub struct Plan {
     pub node: String,
     /// `sbc`, `call_server`, …
     pub role: String,
-    /// Listening addresses, one a transport.
+    /// Listening addresses; of several for one transport the first is what we say of ourselves to whom we dial.
     pub local: Vec<(Transport, SocketAddr)>,
     pub peers: Vec<PeerPlan>,
     /// Peers that are sent OPTIONS, and how often.
@@ -57,13 +57,18 @@ impl Plan {
         if let Some(port) = found.websocket_port {
             local.push((Transport::Wss, SocketAddr::new(found.address, port)));
         }
+        if let site::Role::CallManager(role) = &found.role
+            && let Some(oauth) = &role.oauth
+        {
+            local.push((Transport::Tls, SocketAddr::new(found.address, oauth.port)));
+        }
         let mut peers = Peers { site_node: Some(found.clone()), ..Peers::default() };
         let kind = match &found.role {
             site::Role::Sbc(role) => Kind::Sbc(sbc::Plan::compile(role, &mut peers)?),
             site::Role::CallServer(role) => Kind::CallServer(call_server::Plan::compile(role, &mut peers)?),
             site::Role::VoiceBrowser(role) => Kind::VoiceBrowser(voice_browser::Plan::compile(role, &mut peers)?),
             site::Role::CallManager(role) => {
-                Kind::CallManager(call_manager::Plan::compile(role, &site.domain, &mut peers)?)
+                Kind::CallManager(call_manager::Plan::compile(role, site, found, &mut peers)?)
             }
             site::Role::MediaResource(role) => Kind::MediaResource(media_resource::Plan::compile(role, &mut peers)),
         };
@@ -83,6 +88,14 @@ impl Plan {
             overload_control: found.overload_control,
             kind,
         })
+    }
+}
+
+impl Plan {
+    /// The OAuth port that a flow came in by; `None`: by none.
+    pub(crate) fn oauth_of(&self, flow: &sip::Flow) -> Option<&call_manager::OAuth> {
+        let Kind::CallManager(plan) = &self.kind else { return None };
+        plan.oauth.as_ref().filter(|oauth| oauth.is_door_of(flow))
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! This file is the face; the work is in `endpoint/`: `calls` (what the user asks for), `clients` and `outcomes`
 //! (requests we sent and what became of them), `servers` (requests we got), `inside` (those within dialogs), `refusals`
-//! (what no user sees), `answers` (what we reply), `reliable` (RFC 3262), `sessions` (RFC 4028), `subscriptions`
+//! (what no user sees), `answers` (what we reply), `ended` (what comes too late), `reliable` (RFC 3262), `sessions` (RFC 4028), `subscriptions`
 //! (RFC 6665), `takeover` (Replaces, Join), `compose` (the messages), `ways` (where they go), `mint`, `table`, `timers`.
 
 mod answers;
@@ -15,6 +15,7 @@ mod calls;
 mod carry;
 mod clients;
 mod compose;
+mod ended;
 pub(crate) mod glance;
 mod inside;
 mod mint;
@@ -38,6 +39,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use self::clients::Client;
+use self::ended::Ended;
 use self::mint::Mint;
 use self::servers::Server;
 use self::table::Table;
@@ -205,6 +207,8 @@ pub struct Endpoint {
     by_key: Index<ServerId>,
     /// From what makes two requests one that came on two ways (RFC 3261 §8.2.2.2).
     by_origin: Index<ServerId>,
+    /// INVITEs of streams that are done with, should a copy come late.
+    ended: Ended,
     dialogs: Table<DialogId, Dialog>,
     /// Our tags in dialogs of an earlier process, which do not lead to their ids.
     carried: BTreeMap<String, DialogId>,
@@ -253,6 +257,7 @@ impl Endpoint {
             servers: Table::default(),
             by_key: Index::default(),
             by_origin: Index::default(),
+            ended: Ended::default(),
             dialogs: Table::default(),
             carried: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -300,8 +305,14 @@ impl Endpoint {
         };
         let failed: Vec<u64> = self.clients.iter().filter(|(_, client)| waits(client)).map(|(id, _)| *id).collect();
         for id in failed {
-            if !self.persists(id, now) {
-                self.fail(id, Failure::Transport(why.to_owned()), now);
+            let failure = Failure::Transport(why.to_owned());
+            if self.persists(id, now) {
+                continue;
+            }
+            match self.clients.get(&id).is_some_and(|client| client.resent) {
+                // The first copy may have arrived.
+                true => self.abandon(id, failure, now),
+                false => self.fail(id, failure, now),
             }
         }
     }
@@ -310,10 +321,11 @@ impl Endpoint {
     /// and met no answer fail; dialogs stay (their next request may open a new connection).
     ///
     /// A request within a dialog that met no answer yet moves once to the dialog's own target (see
-    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. A BYE that went to
-    /// the target is sent again until timer F. A call that may be ringing there is cancelled over a new connection as
-    /// soon as the peer says so. The connection layer calls this too when it is asked to send over a flow that it does
-    /// not know.
+    /// [`Endpoint::set_target`]) instead of failing: so the first BYE after a restart gets through. An INVITE of which
+    /// nothing was heard goes once more where it went before, over a new connection: a peer may close just as we send.
+    /// A BYE that went to the target is sent again until timer F. A call that may be ringing there is cancelled over a
+    /// new connection as soon as the peer says so. The connection layer calls this too when it is asked to send over a
+    /// flow that it does not know.
     pub fn closed(&mut self, flow: FlowId, opened_for: Option<&Target>, now: Duration) {
         self.streams.remove(&flow);
         let rode = |client: &Client| {

@@ -234,6 +234,18 @@ proptest! {
     }
 
     #[test]
+    fn a_request_that_was_stamped_is_what_would_be_read(which in any::<usize>(), remote in any::<std::net::SocketAddr>()) {
+        let samples = samples();
+        let Ok(message) = Message::parse(Bytes::from(samples[which % samples.len()].clone())) else { return Ok(()) };
+        let stamped = message.received_from(remote);
+        let read = Message::parse(stamped.bytes().clone()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(stamped.lines().collect::<Vec<_>>(), read.lines().collect::<Vec<_>>());
+        prop_assert_eq!(stamped.values(&Name::Via).collect::<Vec<_>>(), read.values(&Name::Via).collect::<Vec<_>>());
+        prop_assert_eq!((stamped.request_uri_text(), stamped.call_id()), (read.request_uri_text(), read.call_id()));
+        prop_assert_eq!((stamped.body(), stamped.method()), (read.body(), read.method()));
+    }
+
+    #[test]
     fn a_snapshot_brings_messages_back(which in any::<usize>()) {
         let samples = samples();
         let Ok(message) = Message::parse(Bytes::from(samples[which % samples.len()].clone())) else { return Ok(()) };

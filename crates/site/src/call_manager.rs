@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::node::default_secure_port;
-use crate::{ApplicationUser, PhoneSecurityProfile, PhoneServices, SecurityMode, SipTrunkSecurityProfile};
+use crate::{ApplicationUser, OAuth, PhoneSecurityProfile, PhoneServices, SecurityMode, SipTrunkSecurityProfile};
 
 /// A call manager (CUCM).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct CallManager {
     /// Trust lists, configuration, CAPF and TVS for its phones; absent = none of them.
     #[serde(default)]
     pub phone_services: Option<PhoneServices>,
+    /// Phones whose profile enables it register by a token on a port of its own; absent = none may.
+    #[serde(default)]
+    pub oauth: Option<OAuth>,
 }
 
 impl CallManager {
@@ -85,9 +88,19 @@ pub struct Phone {
     /// What kind of phone it is, for profiles that are for one kind.
     #[serde(default)]
     pub product_type: String,
+    /// Owner User ID: whose tokens register it (their `sub`), where its profile enables OAuth; default its own name.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// If given, the phone must show a certificate with this CN or SAN from the site's own CA.
     #[serde(default)]
     pub secure_certificate_subject: Option<String>,
+}
+
+impl Phone {
+    /// Who must have been given the token that it registers by.
+    pub fn owner(&self) -> &str {
+        self.owner.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Without the secret: a site is printed in logs and test failures.

@@ -11,6 +11,7 @@ mod copy;
 mod media_resource;
 mod node;
 mod number;
+mod oauth;
 mod phone_services;
 mod problem;
 mod read;
@@ -31,6 +32,7 @@ pub use copy::copy_profile;
 pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
+pub use oauth::{IdentityProvider, OAuth};
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
@@ -40,7 +42,7 @@ pub use routing::{
 };
 pub use sbc::{DialPeer, Sbc};
 pub use security_profile::{
-    ApplicationUser, PhoneSecurityProfile, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
+    ApplicationUser, PhoneSecurityProfile, Proof, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
 };
 pub use target::Target;
 pub use templates::{copy_template, templates};

@@ -166,6 +166,8 @@ pub struct PhoneSecurityProfile {
     /// Its configuration leaves here encrypted to its certificate or not at all (default).
     #[serde(default = "crate::yes")]
     pub tftp_encrypted_config: bool,
+    /// Its phones register by a token on the OAuth port, and by nothing else anywhere: neither digest nor certificate is
+    /// asked of them.
     #[serde(default)]
     pub enable_oauth_authentication: bool,
     #[serde(default = "null_string")]
@@ -215,6 +217,38 @@ impl PhoneSecurityProfile {
 
     pub fn transport(&self) -> TransportType {
         self.transport_type.unwrap_or(self.device_security_mode.transport())
+    }
+
+    /// By what its phones are admitted.
+    pub fn proof(&self) -> Proof {
+        match (self.enable_oauth_authentication, self.enable_digest_authentication) {
+            (true, _) => Proof::OAuth,
+            (false, true) => Proof::Digest,
+            (false, false) => Proof::Certificate,
+        }
+    }
+}
+
+/// What a phone proves itself by when it registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A secret; and its certificate, where the site names one.
+    Digest,
+    /// Its certificate alone.
+    Certificate,
+    /// A token (RFC 8898).
+    OAuth,
+}
+
+impl Proof {
+    /// As security records have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Proof::Digest => "digest",
+            Proof::Certificate => "device certificate",
+            Proof::OAuth => "oauth",
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! DIR/roots/*.crl                   what each of them has revoked, if it is to be asked (PEM or DER)
 //! DIR/nodes/NAME/chain.pem, key.pem a node's identity
 //! DIR/nodes/NAME/console.key        what its console is known by, from its first start
+//! DIR/nodes/NAME/oauth              the key that signs its phones' tokens
 //! DIR/requests/NAME/key.pem         a key that waits for its certificate
 //! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
 //! DIR/store.sqlite                  the store
@@ -76,6 +77,7 @@ impl DataDir {
                 dir.init_identity(&ca, &identity, &request, now, &mut made)?;
             }
             dir.init_phone_keys(&site, node, now, &mut made)?;
+            dir.init_token_key(node, &mut made)?;
         }
         dir.init_identity(&ca, issuing::ADMIN, &issuing::administrator(&site, now), now, &mut made)?;
         dir.adopt(&dir.identities()?, now)?;

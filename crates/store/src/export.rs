@@ -78,6 +78,7 @@ impl DataDir {
         let exported = DataDir::open(to)?;
         for node in nodes {
             self.export_phone_keys(node, &exported)?;
+            self.export_token_key(node, &exported)?;
         }
         Ok(exported)
     }

@@ -24,6 +24,7 @@ mod routing;
 mod snapshots;
 mod sqlite;
 mod statements;
+mod tokens;
 
 pub use agent_states::AgentState;
 pub use audit::Change;
@@ -42,6 +43,7 @@ pub use routing::{Routed, RoutingInput};
 pub use snapshots::Snapshot;
 pub use sqlite::Sqlite;
 pub use statements::Statement;
+pub use tokens::{IssuedToken, Tokens, token_nodes};
 
 use std::path::{Path, PathBuf};
 

@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_phones.sql"),
     include_str!("migrations/0007_account_keys.sql"),
     include_str!("migrations/0008_statements_of_each_call.sql"),
+    include_str!("migrations/0009_tokens.sql"),
 ];
 
 pub struct Sqlite {

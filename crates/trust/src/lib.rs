@@ -14,6 +14,7 @@ mod phones;
 mod revocation;
 mod sign;
 pub mod tls;
+mod token;
 mod utc;
 mod words;
 
@@ -28,6 +29,7 @@ pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};
 pub use revocation::{ListFacts, Reason, RevocationList, Revoked, serial_of};
 pub use sign::{verify_chain, verify_signature};
 pub use tls::chain::roots_without_list;
+pub use token::{Audience, Believed, Claims, TokenFault, TokenIssuer, TokenKey, TokenTerms, join_key_sets};
 pub use utc::Utc;
 pub use words::Refusal;
 

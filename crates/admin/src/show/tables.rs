@@ -70,7 +70,7 @@ pub fn registrations(registrations: &[Registration]) -> String {
                 r.device.clone(),
                 format!("{} {}", r.transport.as_str(), r.remote),
                 format!("{}s", r.expires_s),
-                r.certificate.clone().unwrap_or_else(|| "digest only".into()),
+                r.certificate.clone().unwrap_or_else(|| format!("{} only", r.admitted_by)),
             ]
         })
         .collect();

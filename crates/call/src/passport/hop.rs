@@ -295,7 +295,7 @@ fn protection(end: End<'_>, between_nodes: bool, place: &str, hop: &mut Hop) {
             if !matches!(tls.version.as_str(), "TLSv1.2" | "TLSv1.3") {
                 wrong(Kind::Signalling, format!("{} is not TLSv1.2 or TLSv1.3", none(&tls.version)));
             }
-            if !tls.mutual && (between_nodes || signalling.admitted_by != "digest") {
+            if !tls.mutual && (between_nodes || !signalling.is_of_secret()) {
                 wrong(Kind::Signalling, "the TLS connection is not mutual".into());
             }
         }
@@ -340,7 +340,7 @@ fn signalling_words(leg: &LegRecord) -> String {
             tls.version,
             tls.suite,
             tls.group,
-            if tls.mutual { "mutual" } else { "one-way, by digest" }
+            if tls.mutual { "mutual".to_owned() } else { format!("one-way, by {}", none(&leg.signalling.admitted_by)) }
         ),
         None if leg.signalling.transport.is_empty() => "no answer came".into(),
         None => format!("{} in clear", leg.signalling.transport),

@@ -528,6 +528,14 @@ fn what_is_in_clear_without_loud_words_is_a_breach() {
     });
     assert_eq!(digest.wrong, None);
     assert!(digest.hops[4].signalling.ends_with("one-way, by digest"));
+    // Or by a token, and the verdict says by which.
+    let oauth = told(|s| {
+        let signalling = &mut s[3].legs[1].signalling;
+        signalling.tls.as_mut().unwrap().mutual = false;
+        (signalling.peer, signalling.admitted_by) = (None, "oauth".into());
+    });
+    assert_eq!(oauth.wrong, None);
+    assert!(oauth.hops[4].signalling.ends_with("one-way, by oauth"));
 }
 
 #[test]

@@ -18,17 +18,19 @@ use super::{Asker, NoFile, Shared};
 
 /// Transfers at once.
 const TRANSFERS: usize = 1_024;
+/// Where a JSON Web Key Set is looked for (RFC 7517 names no place; OpenID providers use this one).
+const KEY_SET: &str = "/.well-known/jwks.json";
 /// Who has not sent its request's header by now is let go.
 const HEADER: Duration = Duration::from_secs(10);
 
 pub(super) async fn http(
     stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    asker: Asker,
+    (asker, is_tls): (Asker, bool),
     remote: SocketAddr,
     shared: &Arc<Shared>,
 ) -> anyhow::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = answer(&request, &asker, remote, shared);
+        let response = answer(&request, (&asker, is_tls), remote, shared);
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -40,7 +42,16 @@ pub(super) async fn http(
     }
 }
 
-fn answer(request: &Request<Incoming>, asker: &Asker, remote: SocketAddr, shared: &Shared) -> Response<Full<Bytes>> {
+fn answer(
+    request: &Request<Incoming>,
+    (asker, is_tls): (&Asker, bool),
+    remote: SocketAddr,
+    shared: &Shared,
+) -> Response<Full<Bytes>> {
+    // In clear anybody on the way could put theirs in its place.
+    if is_tls && request.uri().path() == KEY_SET {
+        return key_set(shared);
+    }
     let plain = |status: StatusCode, body: Vec<u8>| {
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
@@ -69,6 +80,22 @@ fn answer(request: &Request<Incoming>, asker: &Asker, remote: SocketAddr, shared
             plain(StatusCode::INTERNAL_SERVER_ERROR, b"it could not be made; the server's log says why\n".to_vec())
         }
     }
+}
+
+/// The built-in issuer's public keys.
+fn key_set(shared: &Shared) -> Response<Full<Bytes>> {
+    let (status, kind, body) = match shared.station.token_key_set() {
+        Ok(Some(set)) => (StatusCode::OK, "application/jwk-set+json", set),
+        Ok(None) => (StatusCode::NOT_FOUND, "text/plain", "no tokens are issued here\n".to_owned()),
+        Err(error) => {
+            tracing::error!(node = shared.node, error = %format!("{error:#}"), "the key set could not be read");
+            (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "the server's log says why\n".to_owned())
+        }
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
 }
 
 /// RFC 3986 §2.1.

@@ -270,14 +270,16 @@ async fn accept(listener: TcpListener, serve: Serve, mut stopped: watch::Receive
 }
 
 async fn connection(stream: TcpStream, remote: SocketAddr, serve: &Serve) -> anyhow::Result<()> {
-    let Some(tls) = &serve.tls else { return files::http(stream, Asker::Anyone, remote, &serve.shared).await };
+    let Some(tls) = &serve.tls else {
+        return files::http(stream, (Asker::Anyone, false), remote, &serve.shared).await;
+    };
     let stream = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.context("the handshake took too long")??;
     match serve.service {
         "CAPF" => authority::serve(stream, remote, &serve.capf).await,
         "TVS" => trust_verification::serve(stream, &serve.shared).await,
         _ => {
             let asker = asker(&stream);
-            files::http(stream, asker, remote, &serve.shared).await
+            files::http(stream, (asker, true), remote, &serve.shared).await
         }
     }
 }

@@ -92,16 +92,20 @@ impl Station {
         for (phone, profile, row) in station.phones()? {
             let held = census.held(&phone.name);
             let lsc = row.certificate.as_deref().map(CertificateFacts::from_der).transpose()?;
-            let proof = match (&phone.secure_certificate_subject, profile.enable_digest_authentication) {
+            let by_token = profile.proof() == site::Proof::OAuth;
+            let proof = match (&phone.secure_certificate_subject, profile.proof()) {
+                // What it registers by is of no list, and no change of trust takes it away.
+                (_, site::Proof::OAuth) => Proof::Digest(None),
                 (Some(_), _) => Proof::SiteCertificate,
-                (None, true) => Proof::Digest(row.certificate.clone()),
-                (None, false) => Proof::Lsc(row.certificate.clone()),
+                (None, site::Proof::Digest) => Proof::Digest(row.certificate.clone()),
+                (None, site::Proof::Certificate) => Proof::Lsc(row.certificate.clone()),
             };
             let known = Known {
                 device: phone.name.clone(),
                 holding: census.holding(&held),
                 proof,
-                secure: profile.transport() == TransportType::Tls,
+                // Mixed mode is nothing to a phone with a token.
+                secure: profile.transport() == TransportType::Tls && !by_token,
                 enrols: enrols(&row, seconds),
             };
             let verdict = rehearse(&known, &after, i64::try_from(seconds).unwrap_or(i64::MAX));

@@ -12,7 +12,7 @@ use phones::{
     Certificate, Cluster, Digest, Effect, Function, Kind, Mode, Names, Services, Signer, TrustList, sign_file,
 };
 use serde::{Deserialize, Serialize};
-use site::{CallManager, Node, PhoneDevice, PhoneServices, Role, SecurityMode, Site, TransportType};
+use site::{CallManager, Node, PhoneDevice, PhoneServices, Proof, Role, SecurityMode, Site, TransportType};
 use store::{DataDir, PhoneKeys};
 use trust::tls::Versions;
 
@@ -29,6 +29,9 @@ pub struct Station {
     sip_port: u16,
     /// What its listeners speak.
     pub(super) versions: Versions,
+    /// Where the key that signs phones' tokens is.
+    dir: DataDir,
+    node: String,
 }
 
 /// Certificates of the node's listeners besides the one in force: the one before, and the one that is announced.
@@ -135,6 +138,8 @@ impl Station {
             manager: manager.clone(),
             sip_port: node.secure_port,
             versions: spoken(site, node),
+            dir: dir.clone(),
+            node: node.name.clone(),
         }))
     }
 
@@ -166,6 +171,15 @@ impl Station {
     pub fn phones(&self) -> anyhow::Result<Vec<(&site::Phone, site::PhoneSecurityProfile, Enrolment)>> {
         let with = |phone| Ok((phone, self.manager.profile_of(phone), self.row(&phone.name)?));
         self.manager.phones.iter().map(with).collect()
+    }
+
+    /// The built-in issuer's public keys; `None`: there is no such issuer.
+    ///
+    /// # Errors
+    /// Its key cannot be read.
+    pub(super) fn token_key_set(&self) -> anyhow::Result<Option<String>> {
+        let issues = self.manager.oauth.as_ref().is_some_and(|oauth| oauth.built_in_issuer);
+        issues.then(|| self.dir.token_key_set(&self.node)).transpose()
     }
 
     /// Names of the phones.
@@ -510,12 +524,15 @@ impl Station {
         let host = self.services.host.clone();
         let terms = self.terms(&phone.name);
         let mixed = mode == Mode::Mixed;
+        let by_token = terms.proof() == Proof::OAuth;
+        let door = self.manager.oauth.as_ref().filter(|_| by_token).map(|oauth| oauth.port);
         let security_mode = match terms.device_security_mode {
-            SecurityMode::Encrypted if mixed => config::SecurityMode::Encrypted,
+            // SIP OAuth is there with and without mixed mode: a token is no part of it.
+            SecurityMode::Encrypted if mixed || by_token => config::SecurityMode::Encrypted,
             SecurityMode::Authenticated if mixed => config::SecurityMode::Authenticated,
             _ => config::SecurityMode::NonSecure,
         };
-        let digest = with_secret && terms.enable_digest_authentication;
+        let digest = with_secret && terms.proof() == Proof::Digest;
         let mode = self.device(&phone.name).and_then(|_| self.order(&phone.name).1).map(|order| order.mode);
         let mut device = config::Device {
             name: phone.name.clone(),
@@ -531,7 +548,7 @@ impl Station {
                 name: host.clone(),
                 host: host.clone(),
                 sip_port: 5060,
-                secure_sip_port: self.sip_port,
+                secure_sip_port: door.unwrap_or(self.sip_port),
             }],
             tvs: vec![(host.clone(), self.settings.tvs_port)],
             capf: Some(config::Capf {

@@ -3,8 +3,12 @@
 //! What is read again is checked whole before any node hears of it. Then connections that come or are made go by it, and
 //! what is signed; those that are open stay, but for peers that have been revoked.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use anyhow::Context;
-use site::{RemoteAddr, Role, Site};
+use roles::Plan;
+use site::{Proof, RemoteAddr, Role, Site};
 use store::DataDir;
 use trust::tls::{ClientCertificate, Versions};
 use trust::{Authority, Identity, RevocationList};
@@ -12,6 +16,7 @@ use trust::{Authority, Identity, RevocationList};
 use super::Process;
 use crate::NodeHandle;
 use crate::node::Letter;
+use crate::tokens;
 use crate::wire::tls::{self, Tls};
 
 /// A node, and what it is to go by.
@@ -30,10 +35,40 @@ impl Process {
     pub fn refresh(&mut self) -> anyhow::Result<Vec<String>> {
         let Some(site) = self.site.clone() else { return Ok(Vec::new()) };
         let swaps = self.read_again(&site)?;
-        let lines = swaps.iter().map(Swap::words).collect();
+        let tokens = self.tokens_again(&site)?;
+        let mut lines: Vec<String> = swaps.iter().map(Swap::words).collect();
         swap(swaps)?;
+        if !tokens.is_empty() {
+            self.generation += 1;
+            let mut plans = Vec::new();
+            for (handle, mut plan, read) in tokens {
+                plan.generation = self.generation;
+                let keys: usize = read.keys.iter().map(Vec::len).sum();
+                let revoked = read.revoked.len();
+                lines.push(format!("{}: tokens read again, {keys} keys, {revoked} taken back", handle.name()));
+                self.tokens.insert(handle.name().to_owned(), read);
+                plans.push((handle, Arc::new(plan)));
+            }
+            swap_plans(plans)?;
+        }
         self.reload_phone_services(&site)?;
         Ok(lines)
+    }
+
+    /// The nodes that would go by other keys for tokens, or by more that were taken back, than they do.
+    fn tokens_again(&self, site: &Site) -> anyhow::Result<Vec<(NodeHandle, Plan, store::Tokens)>> {
+        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
+        let mut changed = Vec::new();
+        for (name, before) in &self.tokens {
+            let running = self.nodes.iter().find(|running| running.handle.name() == name);
+            let (Some(running), Some(node)) = (running, site.node(name)) else { continue };
+            let read = dir.tokens(node).with_context(|| format!("node {name}: tokens for phones"))?;
+            let Some(read) = read.filter(|read| read != before) else { continue };
+            let mut plan = Plan::compile(site, name, self.generation).map_err(anyhow::Error::msg)?;
+            tokens::put(&mut plan, &read)?;
+            changed.push((running.handle.clone(), plan, read));
+        }
+        Ok(changed)
     }
 
     /// The nodes whose settings would be others than they are.
@@ -74,6 +109,23 @@ impl Swap {
 }
 
 /// All are told before any is waited for.
+pub(super) fn swap_plans(plans: Vec<(NodeHandle, Arc<Plan>)>) -> anyhow::Result<()> {
+    let told: Vec<_> = plans
+        .into_iter()
+        .map(|(handle, plan)| {
+            let taken = handle.tell(|answer| Letter::Plan(plan, answer));
+            (handle, taken)
+        })
+        .collect();
+    for (handle, taken) in told {
+        taken
+            .and_then(|taken| taken.recv().ok())
+            .with_context(|| format!("node {} is overloaded or gone: its plan was not swapped", handle.name()))?;
+    }
+    Ok(())
+}
+
+/// All are told before any is waited for.
 pub(super) fn swap(swaps: Vec<Swap>) -> anyhow::Result<()> {
     let told: Vec<_> = swaps
         .into_iter()
@@ -107,6 +159,8 @@ pub(super) fn settings(
         pinned: Vec::new(),
         versions: Versions { tls12: site.speaks(node, "1.2"), tls13: site.speaks(node, "1.3") },
         clients: client_certificates(&node.role),
+        doors: doors(node),
+        nameless: false,
         dangerous_keylog: site.tls.dangerous_tls_keylog,
     })
 }
@@ -195,8 +249,18 @@ fn client_certificates(role: &Role) -> ClientCertificate {
     }
 }
 
+/// Where phones come with a token.
+fn doors(node: &site::Node) -> Vec<SocketAddr> {
+    match &node.role {
+        Role::CallManager(manager) => {
+            manager.oauth.iter().map(|oauth| SocketAddr::new(node.address, oauth.port)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn admits_by_digest(manager: &site::CallManager, phone: &site::Phone) -> bool {
-    phone.secure_certificate_subject.is_none() && manager.profile_of(phone).enable_digest_authentication
+    phone.secure_certificate_subject.is_none() && manager.profile_of(phone).proof() == Proof::Digest
 }
 
 /// Roots of a node: those of the site, and the CAPF that issued its phones' certificates.

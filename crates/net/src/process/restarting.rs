@@ -13,6 +13,7 @@ use crate::errands::Part;
 use crate::media_threads;
 use crate::node::Letter;
 use crate::pages;
+use crate::tokens;
 use crate::wire::Setup;
 
 impl Process {
@@ -39,6 +40,10 @@ impl Process {
         pages::load(&mut plan, &mut self.prompts)?;
         // Its pages are read again, and may have recordings that they had not.
         self.media.prompts(&self.prompts);
+        if let Some(dir) = &self.dir {
+            let read = tokens::load(&mut plan, dir, row)?;
+            self.tokens.extend(read.map(|read| (name.to_owned(), read)));
+        }
         self.generation = generation;
         let began = Instant::now();
         let Running { handle, thread, asks, owner, .. } = self.nodes.swap_remove(at);

@@ -125,14 +125,15 @@ impl Wire {
     }
 
     fn accepted(&mut self, at: usize, tcp: mio::net::TcpStream, remote: SocketAddr) {
-        let Some(transport) = self.listeners.get(at).map(|listener| listener.transport) else {
+        let Some((transport, door)) = self.listeners.get(at).map(|listener| (listener.transport, listener.local))
+        else {
             return;
         };
         if self.sources.get(&remote.ip()).is_some_and(|open| *open >= CONNECTIONS_ONE_SOURCE) {
             return self.turn_away(transport, remote, "too_many_connections", CONNECTIONS_ONE_SOURCE);
         }
         let tls = match (transport.is_secure(), &self.tls) {
-            (true, Some(tls)) => match tls.accept(remote.ip()) {
+            (true, Some(tls)) => match tls.accept(door, remote.ip()) {
                 Ok(tls) => Some(tls),
                 Err(error) => {
                     return tracing::error!(node = %self.node, %error, "TLS cannot accept");

@@ -1,7 +1,7 @@
 //! A node's TLS settings: one configuration for its listener, one for each peer it dials, all made by `trust`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
@@ -22,6 +22,10 @@ pub(crate) struct Settings {
     pub pinned: Vec<Vec<u8>>,
     pub versions: Versions,
     pub clients: ClientCertificate,
+    /// Listeners that ask nobody for a certificate, whatever `clients` says: a token is the proof there.
+    pub doors: Vec<SocketAddr>,
+    /// Shows no certificate to whom it dials: a phone that registers by a token.
+    pub nameless: bool,
     /// Session keys go to `SSLKEYLOGFILE`. Labs only.
     pub dangerous_keylog: bool,
 }
@@ -37,6 +41,7 @@ impl Settings {
         shown(self) == shown(other)
             && self.roots == other.roots
             && self.pinned == other.pinned
+            && (&self.doors, self.nameless) == (&other.doors, other.nameless)
             && (self.versions, self.clients, self.dangerous_keylog)
                 == (other.versions, other.clients, other.dangerous_keylog)
     }
@@ -44,12 +49,18 @@ impl Settings {
 
 pub(crate) struct Tls {
     settings: Settings,
-    server: Arc<ServerConfig>,
+    server: Listener,
     /// As [`Settings::trustpoints`].
-    servers: Vec<(RemoteAddr, Arc<ServerConfig>)>,
+    servers: Vec<(RemoteAddr, Listener)>,
     authorities: Arc<Authorities>,
     /// By whom the peer must be: sessions are resumed among equals only.
     clients: BTreeMap<(Option<usize>, Whom), (Arc<ClientConfig>, Witness)>,
+}
+
+/// An identity's, for those who are asked for a certificate and for those who come to a door.
+struct Listener {
+    asks: Arc<ServerConfig>,
+    door: Arc<ServerConfig>,
 }
 
 /// Who a peer must be: one of these names, given by this authority.
@@ -72,14 +83,21 @@ impl Tls {
     pub(crate) fn new(settings: Settings) -> Result<Tls, trust::Error> {
         let authorities = Arc::new(Authorities::new(&settings.roots)?);
         let roots: Vec<String> = settings.roots.iter().map(|(_, pem)| pem.clone()).collect();
-        let listener = |identity: &Identity| -> Result<Arc<ServerConfig>, trust::Error> {
-            let server = trust::tls::server(identity, &roots, settings.versions, settings.clients)?;
+        let loud = |server: Arc<ServerConfig>| {
             if !settings.dangerous_keylog {
-                return Ok(server);
+                return server;
             }
             let mut loud = ServerConfig::clone(&server);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());
-            Ok(Arc::new(loud))
+            Arc::new(loud)
+        };
+        let listener = |identity: &Identity| -> Result<Listener, trust::Error> {
+            let asks = loud(trust::tls::server(identity, &roots, settings.versions, settings.clients)?);
+            let door = match settings.doors.is_empty() {
+                true => asks.clone(),
+                false => loud(trust::tls::server_anonymous(identity, settings.versions)?),
+            };
+            Ok(Listener { asks, door })
         };
         let server = listener(&settings.identity)?;
         let servers =
@@ -88,9 +106,11 @@ impl Tls {
         Ok(Tls { settings, server, servers, authorities, clients: BTreeMap::new() })
     }
 
-    pub(crate) fn accept(&self, remote: IpAddr) -> Result<Secured, rustls::Error> {
+    /// For a connection that came to this listener of ours.
+    pub(crate) fn accept(&self, local: SocketAddr, remote: IpAddr) -> Result<Secured, rustls::Error> {
         let point = self.trustpoint(remote);
-        let server = point.and_then(|at| self.servers.get(at)).map_or(&self.server, |(_, server)| server);
+        let listener = point.and_then(|at| self.servers.get(at)).map_or(&self.server, |(_, listener)| listener);
+        let server = if self.settings.doors.contains(&local) { &listener.door } else { &listener.asks };
         let connection = ServerConnection::new(server.clone())?.into();
         Ok(self.secured(connection, point, None))
     }
@@ -145,7 +165,7 @@ impl Tls {
     }
 
     fn client(&self, identity: &Identity, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
-        let Settings { roots, pinned, versions, dangerous_keylog, .. } = &self.settings;
+        let Settings { roots, pinned, versions, nameless, dangerous_keylog, .. } = &self.settings;
         if !pinned.is_empty() {
             return trust::tls::client_pinned_witnessed(identity, pinned, *versions).map_err(|error| error.to_string());
         }
@@ -159,8 +179,11 @@ impl Tls {
                 whom.names.join(", ")
             ));
         }
-        let (mut config, witness) = trust::tls::client_witnessed(identity, &roots, *versions, &whom.names)
-            .map_err(|error| error.to_string())?;
+        let made = match nameless {
+            true => trust::tls::client_without_certificate_witnessed(&roots, *versions, &whom.names),
+            false => trust::tls::client_witnessed(identity, &roots, *versions, &whom.names),
+        };
+        let (mut config, witness) = made.map_err(|error| error.to_string())?;
         if *dangerous_keylog {
             let mut loud = ClientConfig::clone(&config);
             loud.key_log = Arc::new(rustls::KeyLogFile::new());

@@ -76,12 +76,25 @@ pub(crate) fn tls(peer: &Peer) -> Option<&trust::TlsFacts> {
 }
 
 /// SDES keys (RFC 4568 §9.1) wherever they stand, SDP's old `k=` line, digest answers however they are written and on
-/// whatever line, and digits pressed by INFO become `…`; the rest stays as it was.
+/// whatever line, tokens (RFC 8898), and digits pressed by INFO become `…`; the rest stays as it was.
 fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut credentials = None;
     for line in text.split_inclusive(['\r', '\n']) {
         let lower = line.to_ascii_lowercase();
-        if lower.starts_with("k=") || lower.starts_with("signal=") {
+        credentials = Credentials::of(&lower, credentials);
+        if credentials == Some(Credentials::Secret) && !lower.trim().is_empty() {
+            let end = line.trim_end_matches(['\r', '\n']).len();
+            let (text, end) = line.split_at(end);
+            let value = text.split_once(':').filter(|_| !folded(&lower)).map_or(0, |(name, _)| name.len() + 1);
+            let (name, value) = text.split_at(value);
+            let scheme = value.split_whitespace().next().filter(|word| word.eq_ignore_ascii_case("bearer"));
+            out.push_str(name);
+            out.push(' ');
+            out.extend(scheme);
+            out.push_str(if scheme.is_some() { " …" } else { "…" });
+            out.push_str(end);
+        } else if lower.starts_with("k=") || lower.starts_with("signal=") {
             let (name, _) = line.split_once('=').unwrap_or((line, ""));
             let end = line.len() - line.trim_end_matches(['\r', '\n']).len();
             out.push_str(name);
@@ -96,6 +109,40 @@ fn redact(text: &str) -> String {
         }
     }
     out
+}
+
+/// Credentials that a header field is in the middle of; its value may go on in lines that begin with a blank.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Credentials {
+    /// The scheme is still to come.
+    Unnamed,
+    /// Only the response is a secret.
+    Digest,
+    /// A token, or of a scheme that is not known here.
+    Secret,
+}
+
+impl Credentials {
+    /// What a line is of, `before` being what the line before it was of.
+    fn of(lower: &str, before: Option<Credentials>) -> Option<Credentials> {
+        let value = match lower.split_once(':').filter(|_| !folded(lower)) {
+            // Between the two octets of a line's end nothing begins.
+            _ if lower.starts_with(['\r', '\n']) => return before,
+            Some((name, value)) if ["authorization", "proxy-authorization"].contains(&name.trim()) => value,
+            None if before == Some(Credentials::Unnamed) => lower,
+            None if folded(lower) => return before,
+            _ => return None,
+        };
+        Some(match value.split_whitespace().next() {
+            None => Credentials::Unnamed,
+            Some("digest") => Credentials::Digest,
+            Some(_) => Credentials::Secret,
+        })
+    }
+}
+
+fn folded(line: &str) -> bool {
+    line.starts_with([' ', '\t'])
 }
 
 /// Copies `line`, putting `…` for what stands between each `mark` and the next of `ends`. `lower` has the same length as
@@ -140,6 +187,30 @@ mod tests {
         }
         assert!(clean.contains("Signal=…\r\nDuration=160\r\n"), "{clean}");
         assert!(clean.contains("inline:…\ra=x\r\n"), "{clean}");
+    }
+
+    #[test]
+    fn tokens_are_redacted_however_they_are_written() {
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbWJlciJ9.c2lnbmF0dXJl";
+        for field in [
+            format!("Authorization: Bearer {token}\r\n"),
+            format!("AUTHORIZATION : bearer   {token}\r\n"),
+            format!("Authorization: Bearer\r\n {token}\r\n"),
+            format!("Authorization:\r\n\tBearer\r\n\t{token}\r\n"),
+            format!("Authorization:Token {token}\r\n"),
+            format!("Authorization: Bearer {token},x=y\r\n"),
+            format!("Proxy-Authorization: Bearer {token}\r\n"),
+        ] {
+            let text = format!("REGISTER sip:a SIP/2.0\r\n{field}Contact: <sip:1001@192.0.2.1>\r\n\r\n");
+            let clean = redact(&text);
+            for part in token.split('.') {
+                assert!(!clean.contains(part), "{clean}");
+            }
+            assert!(clean.ends_with("\r\nContact: <sip:1001@192.0.2.1>\r\n\r\n"), "{clean}");
+        }
+        let digest = "Authorization:\r\n Digest username=\"1001\",\r\n response=\"abc\"\r\n";
+        assert!(redact(digest).contains("username=\"1001\"") && !redact(digest).contains("abc"));
+        assert!(redact(&format!("Authorization: Bearer {token}\r\n")).contains("Authorization: Bearer …\r\n"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod certificates;
 mod conference;
 mod https;
 mod ipv6;
+mod oauth;
 mod record;
 mod reload;
 mod restarting;

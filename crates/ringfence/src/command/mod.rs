@@ -18,6 +18,7 @@ pub(crate) mod rehearse;
 pub(crate) mod roll;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod token;
 pub(crate) mod trust;
 pub(crate) mod utils;
 pub(crate) mod vxml;

@@ -89,9 +89,15 @@ fn start(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
 fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
     let transport = if arguments.dangerous_plain { Transport::Udp } else { Transport::Tls };
     ensure!(
-        arguments.dangerous_plain || (arguments.identity.is_some() && arguments.server_name.is_some()),
-        "a secure phone needs --tftp, or --identity and --server-name; for a carrier's plain leg in a lab say \
-         --dangerous-plain"
+        arguments.dangerous_plain
+            || (arguments.server_name.is_some() && (arguments.identity.is_some() || arguments.root.is_some())),
+        "a secure phone needs --tftp; or --server-name and --identity, or with a token --root; for a carrier's plain leg in a \
+         lab say --dangerous-plain"
+    );
+    let token = token(arguments)?;
+    ensure!(
+        token.is_some() == arguments.root.is_some(),
+        "--root is for a phone that registers by a token (--token, or RINGFENCE_TOKEN), and such a phone needs it"
     );
     let server = PeerPlan {
         name: "server".into(),
@@ -101,20 +107,35 @@ fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
         names: arguments.server_name.iter().cloned().collect(),
         authority: trust::Authority::Own,
     };
-    let (identity, roots_pem) = match &arguments.identity {
-        Some(folder) => identity(folder)?,
-        None => (None, Vec::new()),
+    let (identity, roots_pem) = match (&arguments.identity, &arguments.root) {
+        (Some(folder), _) => identity(folder)?,
+        (None, Some(root)) => (None, vec![read(root)?]),
+        (None, None) => (None, Vec::new()),
     };
     let mut plan = plan(arguments, Plan::new(&arguments.line, &server))?;
     if arguments.dangerous_plain {
         plan.protection = Protection::DangerousPlainRtp;
     }
-    plan.registration = arguments.secret.as_ref().map(|secret| Registration {
-        expires: EXPIRES,
-        user: arguments.line.clone(),
-        secret: Secret::new(secret),
-    });
+    let secret = token.map(Secret::token).or(arguments.secret.as_ref().map(Secret::new));
+    plan.registration = secret.map(|secret| Registration { expires: EXPIRES, user: arguments.line.clone(), secret });
     Ok(started(arguments, plan, server, Papers { identity, roots_pem, pinned: Vec::new() }))
+}
+
+/// From a file or the environment, never from an argument: those can be seen by all.
+fn token(arguments: &Arguments) -> anyhow::Result<Option<String>> {
+    let text = match &arguments.token {
+        Some(file) => Some(read(file)?),
+        None => std::env::var("RINGFENCE_TOKEN").ok().filter(|_| arguments.root.is_some()),
+    };
+    let token = text.map(|text| text.trim().to_owned());
+    // It goes into a header as it is.
+    let good = |token: &String| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    ensure!(token.as_ref().is_none_or(good), "the token is none: expected what `ringfence token issue` printed");
+    Ok(token)
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// A phone that is told nothing but who it is and where to ask: what it hears on its way is printed.

@@ -23,6 +23,11 @@ fn the_runbook_of_certificates_does_what_it_says() {
     run("certificates");
 }
 
+#[test]
+fn the_runbook_of_tokens_leads_to_the_lock() {
+    run("oauth");
+}
+
 fn run(name: &str) {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
     let page = std::fs::read_to_string(docs.join(format!("{name}.md"))).unwrap();

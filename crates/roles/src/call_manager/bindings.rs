@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::{FlowId, Transport, Uri};
+use site::Proof;
 use trust::{Authority, CertificateFacts, Peer};
 
+use super::tokens::Held;
 use crate::shell::Sight;
 
 /// Where a line is.
@@ -25,6 +27,9 @@ pub(super) struct Binding {
     /// each new plan.
     pub(super) secret: String,
     pub(super) shown: Shown,
+    pub(super) by: Proof,
+    /// What its token said, of one that registered by a token.
+    pub(super) token: Option<Held>,
 }
 
 /// What a connection showed of a phone, for its security profile.
@@ -125,6 +130,8 @@ mod tests {
             until: Duration::from_secs(until),
             certificate: None,
             secret: String::new(),
+            by: Proof::Digest,
+            token: None,
             shown: Shown {
                 tls: true,
                 transport: Transport::Tls,

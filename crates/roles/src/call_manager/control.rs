@@ -85,7 +85,7 @@ fn controls(shell: &Shell, leg: LegNo) -> bool {
     let Kind::CallManager(plan) = &shell.plan().kind else { return false };
     let entry = shell.book().leg(leg);
     // A phone may be named as it likes.
-    let peer = entry.filter(|entry| entry.leg.record.signalling.admitted_by != Admitted::DIGEST);
+    let peer = entry.filter(|entry| !Admitted::is_of_device(&entry.leg.record.signalling.admitted_by));
     let trunk = peer.and_then(|entry| plan.trunk_of(&entry.peer));
     trunk.is_some_and(|trunk| trunk.profile.accept_unsolicited_notification)
 }

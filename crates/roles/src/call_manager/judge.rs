@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use sip::{Flow, Method, Name, Request, ServerId, Status, Transport};
-use site::{ApplicationUser, SipTrunkSecurityProfile, TransportType};
+use site::{ApplicationUser, Proof, SipTrunkSecurityProfile, TransportType};
 use trust::{Authority, Refusal};
 
 use super::bindings::Shown;
@@ -175,6 +175,10 @@ fn transport(phone: &Phone, shown: &Shown) -> Result<(), Refusal> {
 }
 
 fn certificate(phone: &Phone, shown: &Shown) -> Result<(), Refusal> {
+    // Its token is its proof, and no certificate is asked for where it comes in.
+    if phone.profile.proof() == Proof::OAuth {
+        return Ok(());
+    }
     let device = &phone.device;
     let names = || shown.certificate.as_ref().map(|certificate| certificate.names().join(", "));
     let is = |name: &str| shown.certificate.as_ref().is_some_and(|certificate| certificate.is_named(name));

@@ -10,6 +10,7 @@ mod judge;
 mod notices;
 mod plan;
 mod registrar;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use sip::{ClientId, Flow, FlowId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
 
 pub use plan::{Phone, Plan, Trunk};
+pub use tokens::OAuth;
 
 use self::control::Relayed;
 use self::door::{Asked, Door};
@@ -71,7 +73,7 @@ impl CallManager {
     /// A phone may write what it likes into From; its line's own number goes on (RFC 3325: asserted by us, on what the
     /// registration proved). A trunk's peer answers for its callers.
     fn identity(&self, shell: &mut Shell, invited: &Invited) -> Identity {
-        if invited.admitted.by() != Admitted::DIGEST {
+        if !invited.admitted.is_device() {
             return Identity::Trunk;
         }
         let flow = shell.leg(invited.leg).and_then(|leg| shell.sip.flow(leg.dialog));
@@ -114,7 +116,7 @@ fn security_status(tls: bool, protection: Protection) -> (Name, String) {
 
 impl Role for CallManager {
     fn knows(&self, _: &Shell, sight: &Sight) -> Option<Admitted> {
-        self.registrar.device_on(sight.flow.id).map(Admitted::by_digest)
+        self.registrar.device_on(sight.flow.id).map(|(device, by)| Admitted::device(device, by))
     }
 
     fn is_registrar(&self) -> bool {
@@ -139,7 +141,7 @@ impl Role for CallManager {
         let node = shell.plan().clone();
         let Kind::CallManager(plan) = &node.kind else { return true };
         // Phones were judged when they registered.
-        let trunk = plan.trunk_of(admitted.peer()).filter(|_| admitted.by() != Admitted::DIGEST);
+        let trunk = plan.trunk_of(admitted.peer()).filter(|_| !admitted.is_device());
         trunk.is_none_or(|trunk| {
             let asked = Asked { trunk, peer: admitted.peer(), request, flow };
             self.door.lets_in(shell, plan, server, &asked)
@@ -150,7 +152,7 @@ impl Role for CallManager {
     fn request(&mut self, shell: &mut Shell, server: ServerId, request: Request, admitted: Admitted) {
         let node = shell.plan().clone();
         let Kind::CallManager(plan) = &node.kind else { return };
-        let of_trunk = admitted.by() != Admitted::DIGEST;
+        let of_trunk = !admitted.is_device();
         match request.method() {
             Method::Notify if of_trunk => self.notices.pass_on(shell, plan, &self.registrar, server, &request),
             Method::Subscribe => shell.answer_outside(server, Status(489), Vec::new()),

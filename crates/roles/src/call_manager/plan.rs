@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sip::Transport;
 use site::{SecurityMode, TransportType};
 
+use super::tokens::OAuth;
 use crate::plan::Peers;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Plan {
     pub users: Vec<site::ApplicationUser>,
     /// Digest realm.
     pub realm: String,
+    /// The port on which phones register by a token; `None`: there is none.
+    pub oauth: Option<OAuth>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +40,12 @@ pub struct Phone {
 }
 
 impl Plan {
-    pub(crate) fn compile(role: &site::CallManager, domain: &str, peers: &mut Peers) -> Result<Plan, String> {
+    pub(crate) fn compile(
+        role: &site::CallManager,
+        site: &site::Site,
+        node: &site::Node,
+        peers: &mut Peers,
+    ) -> Result<Plan, String> {
         let mut trunks = Vec::new();
         for trunk in &role.sip_trunks {
             let wanted = &trunk.sip_trunk_security_profile;
@@ -54,10 +62,11 @@ impl Plan {
             let (name, profile) = (trunk.name.clone(), profile.clone());
             trunks.push(Trunk { name, peer, incoming, profile, dangerous_plain_rtp });
         }
-        let realm = role.realm.clone().unwrap_or_else(|| domain.to_owned());
+        let realm = role.realm.clone().unwrap_or_else(|| site.domain.clone());
+        let oauth = role.oauth.as_ref().map(|oauth| OAuth::compile(oauth, node, &site.host_name(node), &realm));
         let phone = |device: &site::Phone| Phone { device: device.clone(), profile: role.profile_of(device) };
         let phones = role.phones.iter().map(phone).collect();
-        Ok(Plan { trunks, phones, users: role.application_users.clone(), realm })
+        Ok(Plan { trunks, phones, users: role.application_users.clone(), realm, oauth })
     }
 
     pub(super) fn phone_of_line(&self, line: &str) -> Option<&Phone> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sip::auth::{Algorithm, Credentials, Verdict, ha1};
 use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Uri};
+use site::Proof;
 use trust::Refusal;
 
 use super::bindings::{Binding, Bindings, Shown};
@@ -14,8 +15,9 @@ use super::challenges::Challenges;
 use super::guesses::Guesses;
 use super::judge::{self, Denied};
 use super::plan::{Phone, Plan};
+use super::tokens::{Held, OAuth};
 use crate::plan::Kind;
-use crate::shell::Shell;
+use crate::shell::{Shell, in_words, warning};
 use crate::{Ask, AskId, Journal, Persist, Registration, Told};
 
 const SHORTEST: u32 = 30;
@@ -40,8 +42,8 @@ pub(super) struct Registrar {
     pending: BTreeMap<AskId, Pending>,
     guesses: Guesses,
     /// Phones that a reload took the registration from while they were in a call: what they say in it is heard until
-    /// their connection ends, and nothing else is.
-    parting: BTreeMap<FlowId, String>,
+    /// their connection ends, and nothing else is. So are those whose token ended in a call.
+    parting: BTreeMap<FlowId, (String, Proof)>,
     /// Tells one secret from another without keeping either.
     pepper: String,
 }
@@ -62,10 +64,10 @@ impl Registrar {
         self.bindings.get(line)
     }
 
-    /// The device whose registration holds this flow, or held it when its call began.
-    pub(super) fn device_on(&self, flow: FlowId) -> Option<&str> {
-        let registered = self.bindings.on(flow).map(|binding| binding.device.as_str());
-        registered.or_else(|| self.parting.get(&flow).map(String::as_str))
+    /// The device whose registration holds this flow, or held it when its call began, and by what it registered.
+    pub(super) fn device_on(&self, flow: FlowId) -> Option<(&str, Proof)> {
+        let registered = self.bindings.on(flow).map(|binding| (binding.device.as_str(), binding.by));
+        registered.or_else(|| self.parting.get(&flow).map(|(device, by)| (device.as_str(), *by)))
     }
 
     /// The number of who calls over this connection: what the phone says if that is a line of its own, else the line
@@ -87,9 +89,18 @@ impl Registrar {
         let now = shell.now().mono;
         let line = request.to().ok().and_then(|to| to.uri.user).unwrap_or_default();
         let phone = plan.phone_of_line(&line);
-        if let Some(phone) = phone.filter(|phone| !phone.profile.enable_digest_authentication) {
+        if let Some(oauth) = &plan.oauth
+            && shell.sight(flow).is_some_and(|sight| oauth.is_door_of(&sight.flow))
+        {
+            return self.register_by_token(shell, oauth, server, request, (&line, phone), flow);
+        }
+        match phone.map(|phone| (phone, phone.profile.proof())) {
             // Its certificate is its proof.
-            return self.bind(shell, server, request, &line, phone, flow);
+            Some((phone, Proof::Certificate)) => {
+                return self.bind(shell, server, request, (&line, phone), flow, None);
+            }
+            Some((phone, Proof::OAuth)) => return refuse(shell, server, flow, elsewhere(plan, phone)),
+            Some((_, Proof::Digest)) | None => {}
         }
         let minutes = phone.map_or(NONCE_LIFE, |phone| phone.profile.nonce_validity_time_mins);
         let fields: Vec<Credentials> =
@@ -129,7 +140,42 @@ impl Registrar {
         self.guesses.right(source, &line);
         // The verdict is good only with a phone's secret.
         let Some(phone) = phone else { return };
-        self.bind(shell, server, request, &line, phone, flow);
+        self.bind(shell, server, request, (&line, phone), flow, None);
+    }
+
+    /// On the OAuth port (RFC 8898 §2.1): 401 to whoever gives no token that admits this phone.
+    fn register_by_token(
+        &mut self,
+        shell: &mut Shell,
+        oauth: &OAuth,
+        server: ServerId,
+        request: &Request,
+        (line, phone): (&str, Option<&Phone>),
+        flow: FlowId,
+    ) {
+        let now = shell.now();
+        let Some(source) = shell.sight(flow).map(|sight| sight.flow.remote.ip()) else { return };
+        let Some(token) = request.headers(&Name::Authorization).find_map(sip::auth::bearer) else {
+            let headers = oauth.challenge(false);
+            return deny(shell, server, flow, (Status(401), headers), OAuth::no_token());
+        };
+        if let Some(left) = self.guesses.slowed(source, line, now.mono) {
+            // Nothing is written down: the flood would be.
+            let seconds = left.as_secs() + 1;
+            return shell.answer_outside(server, Status(503), vec![(Name::RetryAfter, seconds.to_string())]);
+        }
+        match (oauth.admits(phone, token, seconds(now)), phone) {
+            (Ok(held), Some(phone)) => {
+                self.guesses.right(source, line);
+                self.bind(shell, server, request, (line, phone), flow, Some(held));
+            }
+            (Err(refusal), _) => {
+                self.guesses.wrong(source, line, now.mono);
+                deny(shell, server, flow, (Status(401), oauth.challenge(true)), refusal);
+            }
+            // A token admits a phone or nobody.
+            (Ok(_), None) => {}
+        }
     }
 
     /// Judges what the connection shows by the phone's profile, and makes the binding durable; the 200 waits for that.
@@ -138,9 +184,9 @@ impl Registrar {
         shell: &mut Shell,
         server: ServerId,
         request: &Request,
-        line: &str,
-        phone: &Phone,
+        (line, phone): (&str, &Phone),
         flow: FlowId,
+        token: Option<Held>,
     ) {
         let Some(sight) = shell.sight(flow) else { return };
         if let Err(refusal) = judge::phone(phone, &Shown::of(sight), sight.flow.remote) {
@@ -158,7 +204,11 @@ impl Registrar {
         if asked != 0 && !off && asked < SHORTEST {
             return shell.answer_outside(server, Status(423), vec![(Name::MinExpires, SHORTEST.to_string())]);
         }
-        let seconds = if off { 0 } else { asked.min(LONGEST) };
+        // Never longer than its token.
+        let most = token.as_ref().map_or(LONGEST, |held| {
+            u32::try_from(held.until.saturating_sub(seconds(shell.now()))).unwrap_or(0).min(LONGEST)
+        });
+        let seconds = if off { 0 } else { asked.min(most) };
         let shown = Shown::of(sight);
         let certificate = shown.certificate.as_ref().map(|certificate| certificate.subject.clone());
         let secret = self.which(&phone.device.digest_secret);
@@ -172,6 +222,8 @@ impl Registrar {
             certificate,
             secret,
             shown,
+            by: phone.profile.proof(),
+            token,
         });
         let state = binding.as_ref().and_then(|binding| postcard::to_stdvec(binding).ok());
         let ask = shell.ask(Ask::Persist(Persist::Registration { line: line.to_owned(), state }));
@@ -190,7 +242,7 @@ impl Registrar {
                 // The plan may be another than the one that it was asked under.
                 let plan = shell.plan().clone();
                 if let Kind::CallManager(plan) = &plan.kind
-                    && let Err(refusal) = self.judge(plan, &pending.line, &binding)
+                    && let Err(refusal) = self.judge(plan, &pending.line, &binding, seconds(shell.now()))
                 {
                     shell.persist(Persist::Registration { line: pending.line, state: None });
                     return refuse(shell, pending.server, binding.flow, refusal);
@@ -218,23 +270,33 @@ impl Registrar {
     /// A new plan judges every registration as if it came now: what no longer fits its profile ends, with the reason among
     /// the refusals. Calls that are up go on.
     pub(super) fn replan(&mut self, shell: &mut Shell, plan: &Plan) {
+        let now = seconds(shell.now());
         let judged: Vec<(String, Refusal)> = self
             .bindings
             .iter()
-            .filter_map(|(line, binding)| Some((line.clone(), self.judge(plan, line, binding).err()?)))
+            .filter_map(|(line, binding)| Some((line.clone(), self.judge(plan, line, binding, now).err()?)))
             .collect();
         for (line, refusal) in judged {
-            if let Some(binding) = self.bindings.get(&line) {
-                if !shell.dialogs_on(binding.flow).is_empty() {
-                    self.parting.insert(binding.flow, binding.device.clone());
-                }
-                shell.withdrawn(binding.remote, binding.transport, refusal);
-            }
-            self.drop(shell, line);
+            self.part(shell, line, refusal);
         }
     }
 
-    fn judge(&self, plan: &Plan, line: &str, binding: &Binding) -> Result<(), Refusal> {
+    /// Ends a registration for a reason. Calls that are up go on; where there is none, a connection that a token opened is
+    /// closed.
+    fn part(&mut self, shell: &mut Shell, line: String, refusal: Refusal) {
+        let Some(binding) = self.bindings.take(&line) else { return };
+        let in_call = !shell.dialogs_on(binding.flow).is_empty();
+        let last = self.bindings.on(binding.flow).is_none();
+        if in_call {
+            self.parting.insert(binding.flow, (binding.device, binding.by));
+        } else if last && binding.by == Proof::OAuth {
+            shell.close_flow(binding.flow);
+        }
+        shell.withdrawn(binding.remote, binding.transport, refusal);
+        self.drop(shell, line);
+    }
+
+    fn judge(&self, plan: &Plan, line: &str, binding: &Binding, now: i64) -> Result<(), Refusal> {
         let refusal = |rule: &str, expected: &str, presented: &str| Refusal {
             cause: "no_longer_configured".into(),
             rule: rule.into(),
@@ -245,6 +307,11 @@ impl Registrar {
         let rule = "a registration lasts while the site has its phone, line and secret";
         match plan.phone_of_line(line).filter(|phone| phone.device.name == binding.device) {
             None => Err(refusal(rule, "a phone of the site", &format!("{}, which is none any more", binding.device))),
+            Some(phone) if binding.by == Proof::OAuth => match (&plan.oauth, &binding.token) {
+                (Some(oauth), Some(held)) => oauth.still(phone, held, now),
+                _ => Err(refusal(rule, "another proof", "a token")),
+            },
+            Some(phone) if phone.profile.proof() == Proof::OAuth => Err(elsewhere(plan, phone)),
             Some(phone) if self.which(&phone.device.digest_secret) != binding.secret => {
                 Err(refusal(rule, "the secret that the site has now", "the one before"))
             }
@@ -265,8 +332,20 @@ impl Registrar {
     }
 
     pub(super) fn tick(&mut self, shell: &mut Shell) {
+        let plan = shell.plan().clone();
         while let Some(line) = self.bindings.due(shell.now().mono) {
-            self.drop(shell, line);
+            // A token that ended is no phone that went away: it is said, and its connection is good for nothing more.
+            let now = seconds(shell.now());
+            let binding =
+                self.bindings.get(&line).filter(|binding| binding.token.as_ref().is_some_and(|held| held.until <= now));
+            let ended = match &plan.kind {
+                Kind::CallManager(plan) => binding.and_then(|binding| self.judge(plan, &line, binding, now).err()),
+                _ => None,
+            };
+            match ended {
+                Some(refusal) => self.part(shell, line, refusal),
+                None => self.drop(shell, line),
+            }
         }
     }
 
@@ -285,6 +364,7 @@ impl Registrar {
             transport: binding.transport,
             expires_s: binding.left(shell),
             certificate: binding.certificate.clone(),
+            admitted_by: binding.by.word().into(),
         };
         self.bindings.iter().map(show).collect()
     }
@@ -308,7 +388,32 @@ fn is_of(request: &Request, credentials: &Credentials) -> bool {
     asked.zip(named).is_some_and(|(asked, named)| asked.host.eq_ignore_ascii_case(&named.host))
 }
 
+/// Seconds since 1970, as tokens count.
+fn seconds(now: call::Now) -> i64 {
+    i64::try_from(call::ms(now) / 1000).unwrap_or(i64::MAX)
+}
+
+/// A phone whose profile enables OAuth, anywhere but on the port for it.
+fn elsewhere(plan: &Plan, phone: &Phone) -> Refusal {
+    let port = plan.oauth.as_ref().map_or(0, |oauth| oauth.door.port());
+    Refusal {
+        cause: "oauth_port".into(),
+        rule: "a phone whose profile enables OAuth registers by a token, and on the port for it".into(),
+        expected: format!("{} on port {port}", phone.device.name),
+        presented: "a registration on another port".into(),
+        remedy: "correct the phone's server port, or give it a profile without OAuth".into(),
+    }
+}
+
 fn refuse(shell: &mut Shell, server: ServerId, flow: FlowId, refusal: Refusal) {
     let flow = shell.sight(flow).map(|sight| sight.flow);
     judge::refuse(shell, server, flow, Denied { status: Status(403), refusal: Box::new(refusal) });
+}
+
+/// With headers of one's own.
+fn deny(shell: &mut Shell, server: ServerId, flow: FlowId, (status, mut headers): (Status, Headers), refusal: Refusal) {
+    let flow = shell.sight(flow).map(|sight| sight.flow);
+    headers.push(warning(&shell.plan().node, &in_words(&refusal)));
+    shell.refused_stranger(flow, status, refusal);
+    shell.answer_outside(server, status, headers);
 }

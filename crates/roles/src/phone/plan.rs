@@ -46,18 +46,38 @@ pub struct Registration {
     pub secret: Secret,
 }
 
-/// A digest secret. `Debug` shows nothing.
+/// A digest secret, or a token in its place (RFC 8898). `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+pub struct Secret(Kept);
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Kept {
+    Digest(String),
+    Token(String),
+}
 
 impl Secret {
     pub fn new(secret: impl Into<String>) -> Secret {
-        Secret(secret.into())
+        Secret(Kept::Digest(secret.into()))
     }
 
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
+    /// Sent as it is, and over TLS only.
+    pub fn token(token: impl Into<String>) -> Secret {
+        Secret(Kept::Token(token.into()))
+    }
+
+    pub(super) fn digest(&self) -> Option<&str> {
+        match &self.0 {
+            Kept::Digest(secret) => Some(secret),
+            Kept::Token(_) => None,
+        }
+    }
+
+    pub(super) fn bearer(&self) -> Option<&str> {
+        match &self.0 {
+            Kept::Token(token) => Some(token),
+            Kept::Digest(_) => None,
+        }
     }
 }
 

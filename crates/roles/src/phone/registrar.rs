@@ -9,7 +9,7 @@ use sip::endpoint::Outside;
 use sip::{ClientId, Headers, Method, Name, NameAddr, Response, Status, Uri};
 
 use super::plan::{Plan, Registration};
-use crate::shell::{Outcome, Shell};
+use crate::shell::{Outcome, Shell, why_refused};
 use crate::{Journal, PeerPlan};
 
 /// A binding of our line to this phone, wished for or in force.
@@ -69,6 +69,12 @@ impl Registrar {
         let domain = domain(plan, &server);
         let address = NameAddr::new(Uri::sip(Some(&plan.line), &domain, None)).with_display(&plan.display);
         let mut headers = vec![(Name::Expires, expires.as_secs().to_string())];
+        if let Some(token) = registration.secret.bearer() {
+            if !server.transport.is_secure() {
+                return self.failed(shell, plan, "a token is sent over TLS and nothing else");
+            }
+            headers.push((Name::Authorization, format!("Bearer {token}")));
+        }
         headers.extend(more);
         let client = shell.send_outside(Outside {
             method: Method::Register,
@@ -126,6 +132,10 @@ impl Registrar {
     }
 
     fn challenged(&mut self, shell: &mut Shell, plan: &Plan, response: &Response) {
+        let registration = plan.registration.as_ref();
+        let Some(secret) = registration.and_then(|registration| registration.secret.digest()) else {
+            return self.failed(shell, plan, &format!("the token is not taken: {}", why_refused(response)));
+        };
         let proxy = response.status() == Some(Status(407));
         let (asked, answer) = match proxy {
             true => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
@@ -147,7 +157,7 @@ impl Registrar {
         self.nonce.1 += 1;
         let cnonce = format!("{:016x}", shell.random());
         let uri = Uri::sip(None, domain(plan, &server), None).to_string();
-        let (user, secret) = (&registration.user, registration.secret.reveal());
+        let user = &registration.user;
         let credentials = auth::answer(&challenge, user, secret, &Method::Register, &uri, &[], &cnonce, self.nonce.1);
         self.register(shell, plan, vec![(answer, credentials.to_string())]);
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use call::record::Signalling;
 use sip::{Flow, Transport};
+use site::Proof;
 use trust::{Peer, Refusal};
 
 use super::dns::Dns;
-use crate::{PeerPlan, Plan};
+use crate::{PeerPlan, Plan, call_manager};
 
 /// Proof that a message's sender was let in. Only admission makes one; it cannot be deserialised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// [`Admitted::by`] of a device.
-    pub(crate) const DIGEST: &str = "digest";
+    /// [`Admitted::by`] of devices.
+    const OF_DEVICES: [Proof; 3] = [Proof::Digest, Proof::Certificate, Proof::OAuth];
 
     /// Name of the peer in the plan, or of the device.
     pub fn peer(&self) -> &Arc<str> {
@@ -30,9 +31,18 @@ impl Admitted {
         self.by
     }
 
-    /// A device that proved itself by digest, or whose registration holds this flow (call manager).
-    pub(crate) fn by_digest(device: &str) -> Admitted {
-        Admitted { peer: device.into(), by: Admitted::DIGEST }
+    /// A device whose registration holds this flow (call manager), by what it registered.
+    pub(crate) fn device(device: &str, by: Proof) -> Admitted {
+        Admitted { peer: device.into(), by: by.word() }
+    }
+
+    pub(crate) fn is_device(&self) -> bool {
+        Admitted::is_of_device(self.by)
+    }
+
+    /// The same of a record's word.
+    pub(crate) fn is_of_device(by: &str) -> bool {
+        Admitted::OF_DEVICES.iter().any(|proof| proof.word() == by)
     }
 }
 
@@ -58,6 +68,10 @@ impl Sight {
 
 /// Matches a flow to a peer of the plan.
 pub(super) fn admit(plan: &Plan, dns: &Dns, flow: &Flow, peer: &Peer) -> Result<Admitted, Refusal> {
+    // Whatever certificate it would show: this port is for tokens.
+    if plan.oauth_of(flow).is_some() {
+        return Err(call_manager::OAuth::no_token());
+    }
     let from_here: Vec<&PeerPlan> =
         plan.peers.iter().filter(|p| p.transport == flow.transport && is_from(p, dns, flow)).collect();
     match peer {

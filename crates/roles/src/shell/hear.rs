@@ -130,6 +130,13 @@ impl Shell {
         self.peer_failed(no);
     }
 
+    /// Closes a connection once what was said over it is out.
+    pub(crate) fn close_flow(&mut self, flow: FlowId) {
+        if !self.closing_flows.contains(&flow) {
+            self.closing_flows.push(flow);
+        }
+    }
+
     /// 403 with the words, written down; the connection of a stranger is closed.
     pub(crate) fn turn_away(&mut self, server: ServerId, flow: sip::Flow) {
         let refusal = match self.sights.get(&flow.id).map(|sight| &sight.admitted) {

@@ -1,4 +1,4 @@
-//! Strangers: whoever was not admitted gets 403 in words, and costs us nothing that lasts. No transaction is opened for
+//! Strangers: whoever was not admitted gets 403 in words (401 where a token would admit it), and costs us nothing that lasts. No transaction is opened for
 //! them (RFC 3261 §8.2.7: the answer is the same each time the request comes), so that a flood from made-up addresses
 //! neither fills the table that calls need nor has us send an answer many times over to somebody who asked for none.
 //! Of a flood the first of each second are written down and the rest are counted: what the store must keep for calls does
@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use sip::{Flow, Method, Request, Status};
+use trust::Refusal;
 
 use super::{Shell, words};
 
@@ -35,7 +36,17 @@ impl Strangers {
 }
 
 impl Shell {
-    /// 403 to a request that begins something, from somebody who is not let in.
+    /// Writes down that somebody was refused who proved nothing, if not too many were in this second.
+    pub(crate) fn refused_stranger(&mut self, flow: Option<Flow>, status: Status, refusal: Refusal) {
+        if let Some(more) = self.strangers.note(self.now.mono.as_secs()) {
+            if more > 0 {
+                tracing::warn!(more, "strangers were refused and not written down one by one");
+            }
+            self.refused(flow, status, refusal);
+        }
+    }
+
+    /// 403 (or 401) to a request that begins something, from somebody who is not let in.
     pub(crate) fn turn_stranger_away(&mut self, flow: Flow, request: &Request) {
         let Some(Err(refusal)) = self.sights.get(&flow.id).map(|sight| &sight.admitted) else { return };
         // An ACK is never answered; that of a 403 has a tag and does not come here.
@@ -43,14 +54,12 @@ impl Shell {
             return;
         }
         let refusal = refusal.clone();
-        let headers = vec![words::warning(&self.plan.node, &words::in_words(&refusal))];
-        self.sip.turn_away(flow, request, Status(403), &headers);
-        if let Some(more) = self.strangers.note(self.now.mono.as_secs()) {
-            if more > 0 {
-                tracing::warn!(more, "strangers were refused and not written down one by one");
-            }
-            self.refused(Some(flow), Status(403), refusal);
-        }
+        let mut headers = vec![words::warning(&self.plan.node, &words::in_words(&refusal))];
+        let challenge = self.plan.oauth_of(&flow).map(|oauth| oauth.challenge(false));
+        let status = Status(if challenge.is_some() { 401 } else { 403 });
+        headers.extend(challenge.unwrap_or_default());
+        self.sip.turn_away(flow, request, status, &headers);
+        self.refused_stranger(Some(flow), status, refusal);
         if flow.transport.is_reliable() && !self.closing_flows.contains(&flow.id) {
             self.closing_flows.push(flow.id);
         }

@@ -4,6 +4,7 @@ mod call_manager;
 mod far_end;
 mod manager;
 mod media_resource;
+mod oauth;
 mod phone;
 mod security_profiles;
 mod voice_browser;

@@ -1,12 +1,15 @@
-//! Digest authentication (RFC 7616, RFC 8760): challenges, answers, nonces with count and stale.
+//! Digest authentication (RFC 7616, RFC 8760): challenges, answers, nonces with count and stale. Bearer tokens (RFC 8898)
+//! as far as SIP knows them.
 //!
 //! Pure: HA1s are given by the caller; secrets are compared in constant time.
 
+mod bearer;
 mod challenge;
 mod credentials;
 mod hash;
 mod verifier;
 
+pub use self::bearer::{BearerChallenge, bearer};
 pub use self::challenge::{Challenge, Qop};
 pub use self::credentials::{Credentials, answer};
 pub use self::hash::{Algorithm, ha1};

@@ -111,7 +111,7 @@ impl Endpoint {
         let Some(server) = self.servers.get(&id) else { return };
         let awaited = matches!(&server.machine, Machine::Invite(machine) if machine.awaits_ack());
         let dialog_id = server.dialog.filter(|_| awaited);
-        self.drop_server(id);
+        self.drop_server(id, now);
         let Some(dialog_id) = dialog_id else { return };
         let Some(dialog) = self.dialogs.get_mut(&dialog_id) else { return };
         dialog.invites.theirs = None;

@@ -27,9 +27,9 @@ impl Endpoint {
         let dialog_id = DialogId(self.mint.id());
         let id = self.mint.id();
         let local_tag = self.mint.tag(dialog_id.0);
-        let transport = self.transport_of(&invite.hop);
+        let over = (self.transport_of(&invite.hop), self.stream_of(&invite.hop));
         let secure = invite.request_uri.scheme == Scheme::Sips;
-        let contact = self.contact(transport, invite.contact_user.as_deref(), secure, &invite.headers);
+        let contact = self.contact(over, invite.contact_user.as_deref(), secure, &invite.headers);
         let to = invite.to.without_tag().to_string();
         let uri = plain(invite.request_uri).to_string();
         let parties = Parties {
@@ -109,9 +109,10 @@ impl Endpoint {
         let branch = self.mint.branch(id);
         let tag = self.mint.tag(id);
         let transport = self.transport_of(&request.hop);
+        let over = (transport, self.stream_of(&request.hop));
         let (call_id, cseq) = request.call_id.unwrap_or_else(|| (self.mint.call_id(), 1));
         let secure = request.request_uri.scheme == Scheme::Sips;
-        let contact = self.contact(transport, request.contact_user.as_deref(), secure, &request.headers);
+        let contact = self.contact(over, request.contact_user.as_deref(), secure, &request.headers);
         let hops = request.headers.iter().find(|(name, _)| *name == Name::MaxForwards);
         let draft = Draft {
             method: &request.method,

@@ -119,6 +119,8 @@ pub(crate) struct Client {
     pub(crate) flow: Option<FlowId>,
     /// Where it may go when that flow has ended: kept here too, since a BYE outlives its dialog.
     pub(crate) fallback: Option<Target>,
+    /// Sent over a second connection: the first was closed before anything was heard.
+    pub(crate) resent: bool,
     pub(crate) cancel: Cancel,
     pub(crate) again: Option<Again>,
     pub(crate) acks: SmallVec<[Ack; 1]>,
@@ -191,6 +193,7 @@ impl Endpoint {
             hop,
             flow,
             fallback,
+            resent: false,
             cancel,
             again,
             acks,
@@ -343,20 +346,27 @@ impl Endpoint {
         }
     }
 
-    /// Sends an unanswered request within a dialog once more, to the dialog's own target, when its stream has ended.
+    /// Sends a request of which nothing was heard once more, when its stream has ended: the same bytes, so that whoever
+    /// has it already knows it by its branch. Within a dialog it goes to the dialog's own target; an INVITE that went to a
+    /// target goes there once more. Not so other requests outside of dialogs: over streams a peer forgets them with its
+    /// answer, and would do them twice.
     pub(super) fn moved(&mut self, id: u64) -> bool {
-        let Some(client) = self.clients.get(&id) else { return false };
-        let (Hop::Flow(_), true) = (&client.hop, client.is_unheard()) else { return false };
-        let Some(target) = client.fallback.clone() else { return false };
-        // The Via names a transport; over another one it would be a lie.
-        if client.message.via().ok().and_then(|via| via.transport()) != Some(target.transport) {
-            return false;
-        }
-        let (hop, bytes) = (Hop::Target(target), client.message.bytes().clone());
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.hop = hop.clone();
-            client.flow = None;
-        }
+        let Some(client) = self.clients.get_mut(&id).filter(|client| client.is_unheard()) else { return false };
+        let again = client.purpose == Purpose::User && client.message.is(&Method::Invite) && !client.resent;
+        let target = match &client.hop {
+            Hop::Target(target) if again => Some(target.clone()),
+            Hop::Target(_) => None,
+            // The Via names a transport; over another one it would be a lie.
+            Hop::Flow(_) => client
+                .fallback
+                .clone()
+                .filter(|target| client.message.via().ok().and_then(|via| via.transport()) == Some(target.transport)),
+        };
+        let Some(target) = target else { return false };
+        client.resent = matches!(client.hop, Hop::Target(_));
+        client.hop = Hop::Target(target);
+        client.flow = None;
+        let (hop, bytes) = (client.hop.clone(), client.message.bytes().clone());
         self.send(hop, bytes);
         true
     }

@@ -98,6 +98,7 @@ impl Endpoint {
             (Method::Cancel, known) => self.cancel_in(incoming, known, now),
             (_, Some(id)) => self.repeat(id, incoming),
             (_, None) if request.to_tag().is_some() => self.inside_in(incoming, now),
+            (Method::Invite, None) if self.ended.knows(incoming.key, now) => {}
             (_, None) => self.outside_in(incoming, now),
         }
     }
@@ -241,7 +242,8 @@ impl Endpoint {
         let text = |name: Name| request.header(&name).unwrap_or_default();
         let secure =
             request.request_uri_text().is_some_and(|uri| uri.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("sips:")));
-        let contact = self.contact(flow.transport, calls::called_user(request).as_deref(), secure, &Headers::new());
+        let over = (flow.transport, Some(flow));
+        let contact = self.contact(over, calls::called_user(request).as_deref(), secure, &Headers::new());
         let parties = Parties {
             call_id: request.call_id().to_owned(),
             local: format!("{};tag={local_tag}", text(Name::To)),
@@ -359,14 +361,17 @@ impl Endpoint {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let due = server.machine.schedule().due();
         if !server.is_open() && due.is_some_and(|at| at <= now) {
-            return self.drop_server(id);
+            return self.drop_server(id, now);
         }
         self.timers.arm(Timer::Server(id), &mut server.armed, due);
     }
 
-    pub(super) fn drop_server(&mut self, id: ServerId) {
+    pub(super) fn drop_server(&mut self, id: ServerId, now: Duration) {
         self.forget_early(id);
         let Some(mut server) = self.servers.remove(&id) else { return };
+        if server.dialog.is_some() && server.origin.is_some() && server.flow.transport.is_reliable() {
+            self.ended.insert(server.key, now + self.timing().patience(), now);
+        }
         self.timers.arm(Timer::Server(id), &mut server.armed, None);
         self.by_key.remove(server.key);
         if let Some(origin) = server.origin {
@@ -383,7 +388,7 @@ impl Endpoint {
             Due::Trying => self.respond(id, Status(100), Headers::new(), None, now),
             Due::NotAcked => return self.not_acked(id, now),
             Due::TimedOut => return self.unanswered(id, now),
-            Due::Gone => return self.drop_server(id),
+            Due::Gone => return self.drop_server(id, now),
             Due::Nothing | Due::RungOut => {}
         }
         self.settle(id, now);
@@ -392,7 +397,7 @@ impl Endpoint {
     /// The user has let an INVITE lie for longer than anything may ring. Its peer hears 480 and the dialog that it would
     /// have made is over; a dialog that stands goes on without the change that was asked for (RFC 3261 §14.2).
     fn invite_unanswered(&mut self, id: ServerId, dialog: Option<DialogId>, now: Duration) {
-        let Some(dialog) = dialog else { return self.drop_server(id) };
+        let Some(dialog) = dialog else { return self.drop_server(id, now) };
         let headers = self.told(&Cause::Unanswered.into());
         self.respond(id, Cause::Unanswered.status(), headers, None, now);
         if !self.dialogs.contains_key(&dialog) {
@@ -411,7 +416,7 @@ impl Endpoint {
         if let Some(found) = dialog.and_then(|dialog| self.dialogs.get_mut(&dialog)) {
             found.forget_server(id);
         }
-        self.drop_server(id);
+        self.drop_server(id, now);
         if let (Some(dialog), true) = (dialog, is_bye) {
             self.answer_pending(dialog, now);
             self.drop_dialog(dialog);

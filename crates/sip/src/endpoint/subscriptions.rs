@@ -24,7 +24,12 @@ impl Endpoint {
         let branch = self.mint.branch(id);
         let transport = self.transport_of(&request.hop);
         let secure = request.request_uri.scheme == Scheme::Sips;
-        let contact = self.contact(transport, request.contact_user.as_deref(), secure, &request.headers);
+        let contact = self.contact(
+            (transport, self.stream_of(&request.hop)),
+            request.contact_user.as_deref(),
+            secure,
+            &request.headers,
+        );
         let (uri, to) = (request.request_uri.to_string(), request.to.without_tag().to_string());
         let parties = Parties {
             call_id: self.mint.call_id(),

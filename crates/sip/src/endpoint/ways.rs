@@ -32,12 +32,28 @@ impl Endpoint {
         any.map_or(SocketAddr::from(([0, 0, 0, 0], transport.default_port())), |(_, addr)| *addr)
     }
 
-    /// Our Contact value for requests over `transport`, unless the user wrote one.
-    pub(super) fn contact(&self, transport: Transport, user: Option<&str>, secure: bool, headers: &Headers) -> String {
+    /// The stream of a hop, if it is one that is open.
+    pub(super) fn stream_of(&self, hop: &Hop) -> Option<Flow> {
+        match hop {
+            Hop::Target(_) => None,
+            Hop::Flow(flow) => self.streams.get(flow).copied(),
+        }
+    }
+
+    /// Our Contact value for requests over `transport`, unless the user wrote one. Where we listen on several ports it is
+    /// the one that the peer came to (`over`).
+    pub(super) fn contact(
+        &self,
+        (transport, over): (Transport, Option<Flow>),
+        user: Option<&str>,
+        secure: bool,
+        headers: &Headers,
+    ) -> String {
         if let Some((_, value)) = headers.iter().find(|(name, _)| *name == Name::Contact) {
             return value.clone();
         }
-        let addr = self.local(transport);
+        let came_to = over.map(|flow| flow.local).filter(|local| self.config.local.contains(&(transport, *local)));
+        let addr = came_to.unwrap_or_else(|| self.local(transport));
         let mut uri = Uri::sip(user, addr.ip(), Some(addr.port()));
         if secure {
             uri.scheme = Scheme::Sips;

@@ -323,7 +323,27 @@ impl Message {
         bytes.extend_from_slice(self.buffer.get(..start).unwrap_or(&[]));
         bytes.extend_from_slice(stamped.as_bytes());
         bytes.extend_from_slice(self.buffer.get(end..).unwrap_or(&[]));
-        Message::parse(Bytes::from(bytes)).unwrap_or_else(|_| self.clone())
+        let bytes = Bytes::from(bytes);
+        match self.odd {
+            Some(_) => Message::parse(bytes).unwrap_or_else(|_| self.clone()),
+            None => self.moved(bytes, end as u32, stamped.len().wrapping_sub(top.len()) as u32),
+        }
+    }
+
+    /// This message with other bytes in its buffer, in which everything from `from` on has moved `by` octets (backwards
+    /// when that wraps): nothing needs to be read again.
+    fn moved(&self, buffer: Bytes, from: u32, by: u32) -> Message {
+        let at = |place: u32| if place < from { place } else { place.wrapping_add(by) };
+        let moved =
+            |field: &Field| Field { name: at(field.name), value: at(field.value), end: at(field.end), ..*field };
+        Message {
+            buffer,
+            odd: None,
+            start: self.start.clone(),
+            method: self.method.clone(),
+            index: self.index.iter().map(moved).collect(),
+            head: at(self.head as u32) as usize,
+        }
     }
 
     fn fields<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Field> + use<'a> {

@@ -1,6 +1,6 @@
 //! Via (RFC 3261 §20.42, §18.2; `rport` of RFC 3581): the way back.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -172,14 +172,23 @@ pub(crate) fn stamp(value: &str, remote: SocketAddr) -> Option<String> {
     if same && !asked {
         return None;
     }
-    let mut via = Via::read(value).ok()?;
-    // What the sender wrote here itself is not for it to say.
-    via.params.retain(|(name, _)| name != "received");
-    via.params.push(("received".to_owned(), Some(remote.ip().to_string())));
-    if let Some(rport) = via.params.iter_mut().find(|(name, _)| name == "rport").filter(|_| asked) {
-        rport.1 = Some(remote.port().to_string());
+    let sent_by = value.strip_suffix(view.params)?;
+    let mut stamped = String::with_capacity(value.len() + 64);
+    stamped.push_str(sent_by);
+    for (name, given) in Params::new(view.params).map_while(Result::ok) {
+        // What the sender wrote of `received` itself is not for it to say.
+        let written = match name {
+            _ if name.eq_ignore_ascii_case("received") => Ok(()),
+            _ if name.eq_ignore_ascii_case("rport") && asked => write!(stamped, ";rport={}", remote.port()),
+            _ => match given {
+                Some(given) => write!(stamped, ";{name}={given}"),
+                None => write!(stamped, ";{name}"),
+            },
+        };
+        written.ok()?;
     }
-    Some(via.to_string())
+    write!(stamped, ";received={}", remote.ip()).ok()?;
+    Some(stamped)
 }
 
 #[cfg(test)]

@@ -224,3 +224,77 @@ fn a_bye_whose_connections_break_is_sent_again_until_it_is_answered() {
     pair.exhaust();
     pair.assert_empty();
 }
+
+#[test]
+fn an_invite_whose_connection_closes_unheard_goes_once_over_another_and_rings_once() {
+    // Lost on its way, or known to the callee who has said nothing yet.
+    for arrived in [false, true] {
+        let mut pair = Pair::new(Link::tcp(), 1);
+        let (_, client) = pair.call(None);
+        pair.run(if arrived { Duration::from_millis(150) } else { Duration::from_millis(5) });
+        pair.reset();
+        pair.run(Duration::from_millis(150));
+        assert_eq!(pair.count(A, "INVITE"), 2);
+        let (server, b, _) = pair.called();
+        assert!(pair.take(B).is_none(), "the second is known by its branch");
+        pair.respond(B, server, 200, None);
+        pair.settle();
+        let Some(Event::Accepted { client: answered, dialog: a, .. }) = pair.take(A) else { panic!() };
+        assert_eq!(answered, client);
+        let now = pair.now;
+        pair.ends[A].endpoint.ack(a, Headers::new(), None, now);
+        pair.settle();
+        pair.bye(B, b);
+        pair.exhaust();
+        pair.assert_empty();
+    }
+}
+
+#[test]
+fn an_invite_that_two_connections_failed_has_failed() {
+    let mut pair = Pair::new(Link::tcp(), 1);
+    let (a, client) = pair.call(None);
+    for _ in 0..2 {
+        pair.run(Duration::from_millis(5));
+        pair.reset();
+    }
+    pair.run(Duration::from_millis(5));
+    let Some(Event::Failed { client: failed, dialog, failure: sip::Failure::Transport(_) }) = pair.take(A) else {
+        panic!("{:?}", pair.ends[A].sent)
+    };
+    assert_eq!((failed, dialog, pair.count(A, "INVITE")), (client, Some(a), 2));
+}
+
+#[test]
+fn an_invite_that_comes_behind_its_own_answer_is_no_other_call() {
+    // The call is up, over, or was refused when a copy comes over a connection that its sender gave up long ago.
+    for (status, over) in [(200, false), (200, true), (486, false)] {
+        let mut pair = Pair::new(Link::tcp(), 1);
+        let (_, _) = pair.call(None);
+        pair.settle();
+        let (server, b, invite) = pair.called();
+        pair.respond(B, server, status, None);
+        pair.settle();
+        if let Some(Event::Accepted { dialog, .. }) = pair.take(A) {
+            let now = pair.now;
+            pair.ends[A].endpoint.ack(dialog, Headers::new(), None, now);
+            pair.settle();
+        }
+        if over {
+            pair.bye(B, b);
+        }
+        pair.settle();
+        while pair.take(B).is_some() {}
+        let late = pair.flow(B, 77);
+        let (now, sent) = (pair.now, pair.ends[B].sent.len());
+        pair.ends[B].endpoint.receive(late, invite.clone(), now);
+        pair.drain(B);
+        assert!(pair.take(B).is_none(), "{status}: nobody is called twice");
+        assert_eq!(pair.ends[B].sent.len(), sent, "nor answered twice");
+        // After 64·T1 nothing of it can be under way.
+        let much_later = now + Duration::from_secs(40);
+        pair.ends[B].endpoint.receive(late, invite, much_later);
+        pair.drain(B);
+        assert!(matches!(pair.take(B), Some(Event::Request { .. })), "{status}");
+    }
+}

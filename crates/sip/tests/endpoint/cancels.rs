@@ -233,11 +233,13 @@ fn a_ringing_call_whose_stream_ends_fails_and_stops_ringing() {
 }
 
 #[test]
-fn a_call_whose_stream_ends_before_it_is_heard_to_ring_is_cancelled_when_it_is() {
+fn a_call_whose_streams_end_before_it_is_heard_to_ring_is_cancelled_when_it_is() {
     let mut pair = Pair::new(Link::tcp(), 1);
     let (_, client) = pair.call(None);
     pair.run(Duration::from_millis(15)); // there, and not answered
     let (server, ..) = pair.called();
+    pair.reset();
+    pair.run(Duration::from_millis(5)); // on its way again
     pair.reset();
     pair.settle();
     let failed = pair.take(A);

@@ -1,7 +1,7 @@
 //! Trunk security profiles, trunks, phones.
 
 use crate::check::{Check, SECURE_SIP_FIRST, security_profile};
-use crate::{CallManager, Node, Phone, SecurityMode, SipTrunk, SipTrunkSecurityProfile};
+use crate::{CallManager, Node, Phone, Proof, SecurityMode, SipTrunk, SipTrunkSecurityProfile};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallManager, path: &str) {
     let profiles: Vec<&str> = manager.sip_trunk_security_profiles.iter().map(|profile| profile.name.as_str()).collect();
@@ -14,7 +14,8 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
         manager.phone_security_profiles.iter().map(|profile| profile.name.as_str()).collect();
     check.unique(&format!("{path}.phone_security_profile"), "name", phone_profiles.iter().copied());
     for (at, row) in manager.phone_security_profiles.iter().enumerate() {
-        security_profile::phone(check, node, row, &format!("{path}.phone_security_profile[{at}]"));
+        let takes_tokens = manager.oauth.is_some();
+        security_profile::phone(check, node, row, takes_tokens, &format!("{path}.phone_security_profile[{at}]"));
     }
     check.unique(
         &format!("{path}.application_user"),
@@ -46,6 +47,9 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
             check.refers(format!("{path}.device_security_profile"), "phone_security_profile", profile, &phone_profiles);
         }
         phone(check, node, manager, row, &path);
+    }
+    if let Some(oauth) = &manager.oauth {
+        super::oauth::check(check, node, manager, oauth, &format!("{path}.oauth"));
     }
     if let Some(services) = &manager.phone_services {
         super::phone_services::check(check, node, manager, services, &format!("{path}.phone_services"));
@@ -123,16 +127,30 @@ fn phone(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallManager, phon
         );
     }
     let profile = manager.profile_of(phone);
-    if profile.enable_digest_authentication {
-        secret(check, phone, path);
-    } else if phone.secure_certificate_subject.is_none() && manager.phone_services.is_none() {
-        check.error(
+    match profile.proof() {
+        Proof::Digest => secret(check, phone, path),
+        Proof::Certificate if phone.secure_certificate_subject.is_none() && manager.phone_services.is_none() => {
+            check.error(
+                format!("{path}.secure_certificate_subject"),
+                format!(
+                    "profile `{}` admits phone `{name}` by its certificate alone, and nobody here gives it one",
+                    profile.name
+                ),
+                "write `secure_certificate_subject`, or add `[node.role.call_manager.phone_services]`, whose CAPF does",
+            );
+        }
+        Proof::OAuth if phone.secure_certificate_subject.is_some() => check.error(
             format!("{path}.secure_certificate_subject"),
-            format!(
-                "profile `{}` admits phone `{name}` by its certificate alone, and nobody here gives it one",
-                profile.name
-            ),
-            "write `secure_certificate_subject`, or add `[node.role.call_manager.phone_services]`, whose CAPF does",
+            format!("profile `{}` admits phone `{name}` by a token: no certificate is asked of it", profile.name),
+            "remove the line, or give the phone a profile without OAuth",
+        ),
+        Proof::Certificate | Proof::OAuth => {}
+    }
+    if phone.owner.as_deref().is_some_and(|owner| owner.trim().is_empty()) {
+        check.error(
+            format!("{path}.owner"),
+            format!("phone `{name}` belongs to nobody"),
+            "write what its owner's tokens have as `sub`, or leave it out: then it is the phone's name",
         );
     }
     modes(check, node, phone, &profile.product_type, path);

@@ -7,6 +7,7 @@ mod call_manager;
 mod call_server;
 mod media_resource;
 mod nodes;
+mod oauth;
 mod phone_services;
 mod sbc;
 mod security_profile;

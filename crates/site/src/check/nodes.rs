@@ -97,7 +97,7 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
             format!("{low} to {high} is no range of ports"),
             "write the lower port first, e.g. `[16384, 32767]`",
         );
-    } else if let Some((name, port)) = ports(node).into_iter().find(|(_, port)| (low..=high).contains(port)) {
+    } else if let Some((name, port)) = listened(node).into_iter().find(|(_, port)| (low..=high).contains(port)) {
         check.error(
             format!("{path}.media_ports"),
             format!("media ports {low}–{high} take in `{name}` {port}"),
@@ -198,8 +198,8 @@ fn console(check: &mut Check<'_, '_, '_>, node: &Node, at: usize) {
 
 /// Two nodes on one address: legal, if no port is in two hands.
 fn between(check: &mut Check<'_, '_, '_>, other: &Node, node: &Node, path: &str) {
-    for (name, port) in ports(node) {
-        if let Some((taken, _)) = ports(other).into_iter().find(|(_, taken)| *taken == port) {
+    for (name, port) in listened(node) {
+        if let Some((taken, _)) = listened(other).into_iter().find(|(_, taken)| *taken == port) {
             let what = format!("{} port {port} is already node `{}`'s `{taken}`", node.address, other.name);
             check.error(
                 format!("{path}.{name}"),
@@ -233,6 +233,15 @@ fn ports(node: &Node) -> Vec<(&'static str, u16)> {
     ports.extend(node.websocket_port.map(|port| ("websocket_port", port)));
     ports.extend(node.console_port_here().map(|port| ("console", port)));
     ports
+}
+
+/// The same with what its role listens on for SIP.
+fn listened(node: &Node) -> Vec<Port> {
+    let oauth = match &node.role {
+        Role::CallManager(manager) => manager.oauth.as_ref(),
+        _ => None,
+    };
+    ports(node).into_iter().chain(oauth.map(|oauth| ("role.call_manager.oauth.port", oauth.port))).collect()
 }
 
 type Port = (&'static str, u16);

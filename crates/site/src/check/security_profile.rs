@@ -1,7 +1,7 @@
 //! Security profiles: what contradicts itself, what cannot come to pass, what is dangerous without a loud word.
 
 use crate::check::Check;
-use crate::{ApplicationUser, Node, PhoneSecurityProfile, SecurityMode, SipTrunkSecurityProfile, TransportType};
+use crate::{ApplicationUser, Node, PhoneSecurityProfile, Proof, SecurityMode, SipTrunkSecurityProfile, TransportType};
 
 pub(super) fn trunk(
     check: &mut Check<'_, '_, '_>,
@@ -69,7 +69,13 @@ pub(super) fn trunk(
     }
 }
 
-pub(super) fn phone(check: &mut Check<'_, '_, '_>, node: &Node, profile: &PhoneSecurityProfile, path: &str) {
+pub(super) fn phone(
+    check: &mut Check<'_, '_, '_>,
+    node: &Node,
+    profile: &PhoneSecurityProfile,
+    takes_tokens: bool,
+    path: &str,
+) {
     let name = &profile.name;
     let whose = format!("profile `{name}`");
     let mode = profile.device_security_mode;
@@ -95,18 +101,25 @@ pub(super) fn phone(check: &mut Check<'_, '_, '_>, node: &Node, profile: &PhoneS
             "remove it",
         );
     }
-    if !profile.enable_digest_authentication && !mode.is_tls() {
+    if profile.proof() == Proof::Certificate && !mode.is_tls() {
         check.error(
             format!("{path}.enable_digest_authentication"),
             format!("{whose} asks for neither digest nor certificate: whoever knows a phone's name could call as it"),
             "write `enable_digest_authentication = true`, or a secure device_security_mode",
         );
     }
-    if profile.enable_oauth_authentication {
+    if profile.enable_oauth_authentication && mode != SecurityMode::Encrypted {
         check.error(
             format!("{path}.enable_oauth_authentication"),
-            format!("{whose} asks for OAuth, which this release does not take from phones yet"),
-            "leave it out: digest or the phone's certificate admit it",
+            format!("{whose} is {}: a token is for encrypted phones, and goes over TLS only", mode.word()),
+            "write `device_security_mode = \"encrypted\"`, or leave OAuth out",
+        );
+    }
+    if profile.enable_oauth_authentication && !takes_tokens {
+        check.error(
+            format!("{path}.enable_oauth_authentication"),
+            format!("{whose} enables OAuth, and node `{}` takes no tokens", node.name),
+            "add `[node.role.call_manager.oauth]`: it opens port 5090 for such phones",
         );
     }
     if profile.tftp_encrypted_config && profile.key_order != "rsa_only" {

@@ -330,7 +330,7 @@ fn a_phone_security_profile_contradicts_itself_nowhere() {
         ("device_security_mode = \"non_secure\"", "is plain SIP"),
         ("transport_type = \"udp\"", "is encrypted, which `udp` is not"),
         ("enable_digest_authentication = false", "nobody here gives it one"),
-        ("enable_oauth_authentication = true", "does not take from phones yet"),
+        ("enable_oauth_authentication = true", "takes no tokens"),
         ("key_order = \"ec_only\"", "nothing can be encrypted"),
         ("rsa_key_size = 2049", "no RSA key of 2049 bits"),
         ("dangerous_plain_rtp = true", "follows from that"),
@@ -339,4 +339,56 @@ fn a_phone_security_profile_contradicts_itself_nowhere() {
         let problems = phone_profile(fields);
         assert!(problems.iter().any(|problem| problem.contains(words)), "{fields}: {problems:?}");
     }
+}
+
+/// The lab whose call manager takes tokens, with these fields; phone 1001 has a profile that enables OAuth.
+fn oauth(fields: &str, phone: &str) -> Vec<String> {
+    let secret = "digest_secret = \"lab-1001-secret\"\n";
+    let named = LAB.replace(secret, &format!("device_security_profile = \"p\"\n{phone}\n"));
+    let profile =
+        "\n[[node.role.call_manager.phone_security_profile]]\nname = \"p\"\nenable_oauth_authentication = true\n";
+    let table = format!("\n[node.role.call_manager.oauth]\n{fields}\n");
+    Site::check(&format!("{named}{profile}{table}")).problems.iter().map(ToString::to_string).collect()
+}
+
+/// Contract 81, 198: a profile enables it, and neither secret nor certificate is asked for beside it.
+#[test]
+fn oauth_is_switched_on_in_one_table_and_in_a_phones_profile() {
+    let provider =
+        "\n[[node.role.call_manager.oauth.identity_provider]]\nissuer = \"https://idp.example\"\nkey_set = \"idp\"";
+    for (good, phone) in [
+        ("", ""),
+        ("", "owner = \"amber@lab.example\""),
+        ("port = 5091\naudience = \"lab\"\nissuer = \"https://tokens.lab.example\"\ntoken_life_s = 60", ""),
+        (&format!("built_in_issuer = false{provider}"), ""),
+        (&format!("{provider}\nauthorization_server = \"https://idp.example/authorize\""), ""),
+    ] {
+        assert_eq!(oauth(good, phone), Vec::<String>::new(), "{good}");
+    }
+    let twice = format!("{provider}{provider}");
+    let (plain, fetched) =
+        (provider.replace("https://", "http://"), provider.replace("\"idp\"", "\"https://idp.example\""));
+    let ours = format!("issuer = \"https://idp.example\"{provider}");
+    for (fields, phone, words) in [
+        ("port = 5061", "", "has another use"),
+        ("port = 20000", "", "take in `role.call_manager.oauth.port` 20000"),
+        ("built_in_issuer = false", "", "nobody's tokens are believed"),
+        ("audience = \" \"", "", "tokens for nobody"),
+        ("issuer = \"tokens\"", "", "no https address"),
+        ("token_life_s = 5", "", "from 60"),
+        ("prot = 5090", "", "did you mean `port`?"),
+        (&twice, "", "is there twice"),
+        (&plain, "", "no https address"),
+        (&fetched, "", "fetches no key sets"),
+        (&ours, "", "the built-in issuer's name"),
+        ("", "owner = \"\"", "belongs to nobody"),
+        ("", "secure_certificate_subject = \"x\"", "no certificate is asked of it"),
+    ] {
+        let problems = oauth(fields, phone);
+        assert!(problems.iter().any(|problem| problem.contains(words)), "{fields}: {problems:?}");
+    }
+    let authenticated = phone_profile(
+        "enable_oauth_authentication = true\ndevice_security_mode = \"authenticated\"\ndangerous_plain_rtp = true",
+    );
+    assert!(authenticated.iter().any(|problem| problem.contains("is for encrypted phones")), "{authenticated:?}");
 }

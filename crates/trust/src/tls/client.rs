@@ -38,13 +38,22 @@ pub fn client_witnessed(
     Ok((Arc::new(config), witness))
 }
 
-/// As [`client`], for one that shows no certificate: it must prove itself otherwise (phones by digest).
+/// As [`client`], for one that shows no certificate: it must prove itself otherwise (phones by digest or token).
 pub fn client_without_certificate(
     roots_pem: &[String],
     on: Versions,
     names: &[String],
 ) -> Result<Arc<ClientConfig>, Error> {
     Ok(Arc::new(verifying(roots_pem, on, names)?.with_no_client_auth()))
+}
+
+/// The same with its witness, who never saw a certificate of ours.
+pub fn client_without_certificate_witnessed(
+    roots_pem: &[String],
+    on: Versions,
+    names: &[String],
+) -> Result<(Arc<ClientConfig>, Witness), Error> {
+    Ok((client_without_certificate(roots_pem, on, names)?, Witness(Arc::default())))
 }
 
 fn verifying(

@@ -15,7 +15,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::{CertificateError, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 
-pub use client::{Witness, client, client_without_certificate, client_witnessed};
+pub use client::{Witness, client, client_without_certificate, client_without_certificate_witnessed, client_witnessed};
 pub use pinned::{client_pinned, client_pinned_witnessed};
 pub use server::{server, server_anonymous, server_unresumed};
 

@@ -150,6 +150,8 @@ impl Lab {
             pinned: Vec::new(),
             versions: options.versions,
             clients: options.clients,
+            doors: Vec::new(),
+            nameless: false,
             dangerous_keylog: options.dangerous_keylog,
         };
         let setup = Setup {
