@@ -18,7 +18,7 @@ const NODES: [&str; 2] = ["/finesse/api/Queue/sales", "/finesse/api/User/1002"];
 #[test]
 fn desks_of_strangers_hear_an_agents_events() -> Result<()> {
     let strangers = Strangers::install()?;
-    let estate = scene::estate(|site| {
+    let mut estate = scene::estate(|site| {
         let group = "[[node.role.call_server.sip_server_group]]\nname = \"cube1\"";
         site.replacen(group, &format!("[node.role.call_server.desk]\n\n{group}"), 1)
     })?;
