@@ -448,7 +448,7 @@ fn a_roll_that_is_abandoned_leaves_nothing_behind() {
 /// What a reload compares: services that speak a version that the site has turned off are started anew.
 #[test]
 fn services_are_made_of_the_tls_versions_and_the_name_too() {
-    let lab = Lab::start(9);
+    let lab = Lab::start(12);
     let site = lab.dir.site().unwrap();
     let is_of = |site: &Site| lab.station().is_of(&lab.dir, site, &site.nodes[0]);
     assert!(is_of(&site));
