@@ -16,7 +16,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   demo [--stay]   build, start the lab, place a call, narrate it, prove it; leaves its findings in demo/
   test [--quick]  every check of the project; --quick leaves out the runs against other programs
-  bench acd       routing decisions a second, beside a bare linear scan (docs/performance.md)
+  bench acd       routing decisions a second beside a bare linear scan, events' latency, memory (docs/performance.md)
   bench sip [--rounds N] [--seconds S] [--rate R] [--only ROW,…]
                   Ringfence and kamailio under the same load, by turns (docs/performance.md)
   bench media [--rounds N] [--seconds N] [--calls N,N]
@@ -33,7 +33,10 @@ fn main() -> ExitCode {
         ["demo", "--stay"] => demo::run(true),
         ["test"] => test::run(false),
         ["test", "--quick"] => test::run(true),
-        ["bench", "acd"] => run::cargo(&["run", "--release", "--quiet", "-p", "acd", "--example", "routing_speed"]),
+        ["bench", "acd"] => ["acd routing_speed", "desk event_latency"].iter().try_for_each(|which| {
+            let (package, example) = which.split_once(' ').unwrap_or_default();
+            run::cargo(&["run", "--release", "--quiet", "-p", package, "--example", example])
+        }),
         ["bench", "sip", options @ ..] => bench::run(options),
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),

@@ -53,6 +53,14 @@ async fn measure() -> Result<()> {
         .collect();
     let first = "[[node.role.call_server.agent]]";
     text = text.replacen(first, &format!("{more}{first}"), 1);
+    let phone = |n| {
+        format!(
+            "[[node.role.call_manager.phone]]\nname = \"SEP{n:012}\"\nline = \"{n}\"\ndigest_secret = \"lab-{n}\"\n\n"
+        )
+    };
+    let phones: String = (0..AGENTS).map(|n| phone(20_000 + n)).collect();
+    let first = "[[node.role.call_manager.phone]]";
+    text = text.replacen(first, &format!("{phones}{first}"), 1);
     let (data, _) = store::DataDir::init(&folder, &text, SystemTime::now())?;
     let account = Account { name: "root".into(), role: Role::Administrator, agent: None, made_ms: 0 };
     data.store()?.add_account(&account, PASSWORD)?;
