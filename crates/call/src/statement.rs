@@ -24,8 +24,28 @@ pub struct Statement {
     pub legs: Vec<LegRecord>,
 }
 
+/// Which call of a node a statement is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    pub caller: Uuid,
+    /// The node's number for the call, in this life of it.
+    pub call: u64,
+    /// When its first leg began, and when it was stated. Milliseconds since 1970.
+    pub began_ms: u64,
+    pub made_ms: u64,
+}
+
 impl Statement {
     pub const VERSION: u32 = 1;
+
+    pub fn subject(&self) -> Subject {
+        Subject {
+            caller: self.caller.clone(),
+            call: self.legs.first().map_or(0, |leg| leg.call),
+            began_ms: self.legs.iter().map(|leg| leg.began_ms).min().unwrap_or(self.made_ms),
+            made_ms: self.made_ms,
+        }
+    }
 
     /// The bytes to sign: JSON without spaces, fields in the order of the type.
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use call::record::Direction;
 use call::statement::Signed;
 use roles::{Journal, Now, Persist};
-use store::{DataDir, Decision, EndedLeg, Figures, Refused, Routed, RoutingInput, Statement, Store};
+use store::{DataDir, Decision, Figures, Refused, Routed, RoutingInput, Statement, Store};
 
 use crate::clock::millis;
 
@@ -54,33 +53,16 @@ impl Keeper for Store {
     }
 }
 
-/// What the store wants to know of a statement: the rest of it is not decoded.
-#[derive(serde::Deserialize)]
-struct Times {
-    made_ms: u64,
-    legs: Vec<Leg>,
-}
-
-#[derive(serde::Deserialize)]
-struct Leg {
-    call: u64,
-    began_ms: u64,
-}
-
 fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::Error> {
     match what {
-        Persist::Statement { caller, signed } => {
-            let said = signed.payload().ok().and_then(|payload| serde_json::from_slice::<Times>(&payload).ok());
-            let began = said.as_ref().and_then(|said| said.legs.iter().map(|leg| leg.began_ms).min());
-            store.put_statement(&Statement {
-                node: node.into(),
-                caller: caller.0.clone(),
-                began_ms: began.unwrap_or_else(now_ms),
-                call: said.as_ref().and_then(|said| said.legs.first()).map_or(0, |leg| leg.call),
-                made_ms: said.map_or_else(now_ms, |said| said.made_ms),
-                signed: json(signed),
-            })
-        }
+        Persist::Statement { of, signed } => store.put_statement(&Statement {
+            node: node.into(),
+            caller: of.caller.0.clone(),
+            began_ms: of.began_ms,
+            call: of.call,
+            made_ms: of.made_ms,
+            signed: json(signed),
+        }),
         Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
         Persist::Registration { line, state } => {
             if state.is_some() {
@@ -103,21 +85,6 @@ fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::E
             cause: refused.refusal.cause.clone(),
             record: json(refused),
         }),
-        Journal::Leg(record) => {
-            let session = &record.session_id;
-            let caller = match record.direction {
-                Direction::Answer => &session.remote,
-                Direction::Originate => &session.local,
-            };
-            store.add_ended_leg(&EndedLeg {
-                node: node.into(),
-                call: record.call,
-                leg: record.leg,
-                caller: caller.0.clone(),
-                ended_ms: record.ended_ms.unwrap_or_else(now_ms),
-                record: json(record),
-            })
-        }
         Journal::Decision { caller, words } => store.add_decision(&Decision {
             node: node.into(),
             at_ms: now_ms(),
@@ -140,7 +107,9 @@ fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::E
             what: what.clone(),
             detail: "{}".into(),
         }),
-        Journal::Changed(_) | Journal::Desk(_) | Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
+        // A leg that ended is in its call's statement; the others are for those who watch.
+        Journal::Leg(_) | Journal::Changed(_) | Journal::Desk(_) => Ok(()),
+        Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub use call::Now;
 use call::record::LegRecord;
 use call::session_id::Uuid;
-use call::statement::Signed;
+use call::statement::{Signed, Subject};
 use serde::{Deserialize, Serialize};
 use sip::locate::{Question, Records};
 use sip::{Flow, FlowId, Hop, Message, Target, Transport, Uri};
@@ -122,7 +122,7 @@ pub enum Told {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Persist {
     /// A finished hop statement, found by the caller's UUID.
-    Statement { caller: Uuid, signed: Signed },
+    Statement { of: Subject, signed: Signed },
     /// State of a live call, so that a restarted node goes on with it; `None` removes it.
     Call { call: u64, state: Option<Vec<u8>> },
     /// A phone's registration; `None` removes it.

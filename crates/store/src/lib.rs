@@ -7,7 +7,6 @@
 pub mod accounts;
 mod agent_states;
 mod audit;
-mod calls;
 mod certificates;
 mod console;
 mod data_dir;
@@ -28,7 +27,6 @@ mod tokens;
 
 pub use agent_states::AgentState;
 pub use audit::Change;
-pub use calls::EndedLeg;
 pub use certificates::{Issued, Taken};
 pub use data_dir::{DataDir, Renewed, Tended, Withdrawn};
 pub use decisions::Decision;

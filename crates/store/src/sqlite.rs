@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_account_keys.sql"),
     include_str!("migrations/0008_statements_of_each_call.sql"),
     include_str!("migrations/0009_tokens.sql"),
+    include_str!("migrations/0010_legs_once.sql"),
 ];
 
 pub struct Sqlite {

@@ -61,6 +61,16 @@ impl Store {
         }
     }
 
+    /// A node's last `most` statements, newest first.
+    pub fn last_statements(&self, node: &str, most: u32) -> Result<Vec<Statement>, Error> {
+        match self {
+            Store::Sqlite(sqlite) => {
+                let sql = "SELECT node, caller, began_ms, call, made_ms, signed FROM statement WHERE node = ?1 ORDER BY made_ms DESC, caller LIMIT ?2";
+                sqlite.read("read a node's last statements", sql, params![node, most], statement)
+            }
+        }
+    }
+
     /// Caller and time of a node's last `most` statements, newest first.
     pub fn statement_list(&self, node: &str, most: u32) -> Result<Vec<(String, u64)>, Error> {
         match self {

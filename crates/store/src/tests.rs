@@ -46,9 +46,6 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
     store.put_statement(&statement(a, 1)).unwrap();
     store.put_statement(&statement(a, 2)).unwrap();
     store.put_statement(&statement(b, 3)).unwrap();
-    let leg =
-        EndedLeg { node: "cube1".into(), call: 1 << 63, leg: 2, caller: a.into(), ended_ms: 9, record: "{}".into() };
-    store.add_ended_leg(&leg).unwrap();
     let refused = Refused { node: "cube1".into(), at_ms: 5, cause: "unknown_ca".into(), record: "{}".into() };
     store.add_refusal(&refused).unwrap();
     let decision =
@@ -79,8 +76,7 @@ fn every_aggregate_is_read_back_by_another_that_opens_the_store() {
     assert_eq!(other.statements("cube1", a).unwrap(), []);
     assert_eq!(other.statements_of(b).unwrap(), [statement(b, 3)]);
     assert_eq!(other.statement_list("cvp1", 9).unwrap(), [(b.to_owned(), 3), (a.to_owned(), 2)]);
-    assert_eq!(other.ended_legs_of(a).unwrap(), std::slice::from_ref(&leg));
-    assert_eq!(other.ended_legs("cube1", 1).unwrap(), [leg]);
+    assert_eq!(other.last_statements("cvp1", 1).unwrap(), [statement(b, 3)]);
     assert_eq!(other.refusals("cube1", 5).unwrap(), [refused]);
     assert_eq!(other.decisions_of(a).unwrap(), [decision]);
     assert_eq!(other.changes(5).unwrap(), [change]);

@@ -378,9 +378,11 @@ impl<M: Machine> Node<M> {
             !wanted || !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_)))
         });
         let lasts = match journal {
-            Journal::Leg(_) | Journal::Refused(_) | Journal::Audit { .. } => true,
+            Journal::Refused(_) | Journal::Audit { .. } => true,
             Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) => true,
-            Journal::Changed(_) | Journal::Desk(_) | Journal::Registered { .. } | Journal::Recorded { .. } => false,
+            // An ended leg lasts in its call's statement.
+            Journal::Leg(_) | Journal::Changed(_) | Journal::Desk(_) => false,
+            Journal::Registered { .. } | Journal::Recorded { .. } => false,
         };
         if lasts && self.asks.ask(Job::Journal(Box::new(journal))).is_err() {
             tracing::error!(node = %self.name, "a journal line was lost: too many wait for the store");

@@ -1,4 +1,4 @@
-//! `ringfence cdr`: finished legs with their security, from the store.
+//! `ringfence cdr`: finished legs with their security, from the signed statements of the store.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use admin::show::figures::comma_separated;
 use admin::show::time::rfc3339;
 use call::record::{Direction, LegRecord};
-use store::DataDir;
+use call::statement::Signed;
+use store::{DataDir, Store};
 
 use super::Outcome;
 
@@ -32,11 +33,10 @@ pub(crate) fn run(data: &Path, json: bool, most: u32) -> Outcome {
     let store = dir.store()?;
     let (mut rows, mut records) = (Vec::new(), Vec::new());
     for node in &dir.site()?.nodes {
-        for ended in store.ended_legs(&node.name, most)? {
-            let record: LegRecord = serde_json::from_str(&ended.record)?;
+        for (caller, leg) in legs(&store, &node.name, most)? {
             match json {
-                true => records.push(serde_json::json!({ "node": ended.node, "caller": ended.caller, "leg": record })),
-                false => rows.push(row(&ended.node, &ended.caller, &record)),
+                true => records.push(serde_json::json!({ "node": node.name, "caller": caller, "leg": leg })),
+                false => rows.push(row(&node.name, &caller, &leg)),
             }
         }
     }
@@ -45,6 +45,18 @@ pub(crate) fn run(data: &Path, json: bool, most: u32) -> Outcome {
         false => print!("{}", comma_separated(&HEADER, &rows)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node's last `most` legs, newest first, each with its call's caller.
+fn legs(store: &Store, node: &str, most: u32) -> anyhow::Result<Vec<(String, LegRecord)>> {
+    let mut legs = Vec::new();
+    for kept in store.last_statements(node, most)? {
+        let signed: Signed = serde_json::from_str(&kept.signed)?;
+        legs.extend(signed.statement()?.legs.into_iter().map(|leg| (kept.caller.clone(), leg)));
+    }
+    legs.sort_by_key(|(_, leg)| std::cmp::Reverse((leg.ended_ms, leg.call, leg.leg)));
+    legs.truncate(usize::try_from(most)?);
+    Ok(legs)
 }
 
 /// Numbers stay out: a table that is passed around names calls by their UUID.

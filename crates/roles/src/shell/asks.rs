@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use call::session_id::Uuid;
-use call::statement::Signed;
+use call::statement::{Signed, Statement, Subject};
 use serde::{Deserialize, Serialize};
 use sip::locate::Question;
 
@@ -13,7 +12,7 @@ use crate::{Ask, AskId, ControlId, Output, Persist, Reply, Resolved, Told};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Purpose {
     /// A call is over: its statement is signed, then kept.
-    Statement { caller: Uuid, payload: Vec<u8> },
+    Statement { of: Subject, payload: Vec<u8> },
     /// A live call's statement as it stands, for administration.
     Shown { control: ControlId, payload: Vec<u8> },
     /// Where a peer is.
@@ -60,8 +59,9 @@ impl Shell {
         self.ask_for(Ask::Resolve(question.clone()), Purpose::Resolve(question));
     }
 
-    pub(super) fn sign_statement(&mut self, caller: Uuid, payload: Vec<u8>) {
-        self.ask_for(Ask::Sign { payload: payload.clone() }, Purpose::Statement { caller, payload });
+    pub(super) fn sign_statement(&mut self, statement: &Statement) {
+        let (of, payload) = (statement.subject(), statement.to_bytes());
+        self.ask_for(Ask::Sign { payload: payload.clone() }, Purpose::Statement { of, payload });
     }
 
     pub(super) fn show_statement(&mut self, control: ControlId, payload: Vec<u8>) {
@@ -75,9 +75,9 @@ impl Shell {
             (Purpose::Role, told) => return Some(told),
             (Purpose::Resolve(question), Told::Resolved(resolved)) => self.resolved(&question, Ok(resolved)),
             (Purpose::Resolve(question), Told::Failed(why)) => self.resolved(&question, Err(why)),
-            (Purpose::Statement { caller, payload }, Told::Signed { signature, chain_der }) => {
+            (Purpose::Statement { of, payload }, Told::Signed { signature, chain_der }) => {
                 let signed = Signed::new(&payload, &signature, &chain_der);
-                self.persist(Persist::Statement { caller, signed });
+                self.persist(Persist::Statement { of, signed });
             }
             (Purpose::Shown { control, payload }, Told::Signed { signature, chain_der }) => {
                 self.reply(control, Reply::Statement(Signed::new(&payload, &signature, &chain_der)));

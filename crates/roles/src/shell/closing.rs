@@ -68,8 +68,8 @@ impl Shell {
         // A carrier in clear has no identity to sign with.
         // Of a call whose legs all went on in another one that other one tells.
         if !records.is_empty() && plan.local.iter().any(|(transport, _)| *transport == sip::Transport::Tls) {
-            let payload = self.statement(plan, call.caller.clone(), records).to_bytes();
-            self.sign_statement(call.caller, payload);
+            let statement = self.statement(plan, call.caller, records);
+            self.sign_statement(&statement);
         }
         let stale: Vec<u64> =
             self.plans.keys().copied().filter(|generation| !self.book.uses_plan(*generation)).collect();

@@ -196,7 +196,7 @@ fn a_caller_chooses_a_queue_hears_music_and_is_taken_away() {
         .kept
         .iter()
         .filter_map(|kept| match kept {
-            Persist::Statement { caller, signed } => Some((caller.0.clone(), signed.statement().expect("a statement"))),
+            Persist::Statement { of, signed } => Some((of.caller.0.clone(), signed.statement().expect("a statement"))),
             _ => None,
         })
         .collect();

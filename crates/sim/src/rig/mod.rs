@@ -533,7 +533,7 @@ impl World {
             }
             Ask::Persist(persist) => {
                 match persist {
-                    Persist::Statement { caller, signed } => self.statements.push((name.to_owned(), caller, signed)),
+                    Persist::Statement { of, signed } => self.statements.push((name.to_owned(), of.caller, signed)),
                     Persist::Call { call, state: Some(state) } => {
                         self.kept.insert((name.to_owned(), call), state);
                     }
