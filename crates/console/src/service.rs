@@ -70,6 +70,11 @@ fn call_manager(facts: &Facts) -> Vec<Service> {
         Some(phones) => {
             let open = phones.ports.iter().filter(|(service, _)| ports.iter().any(|port| service.starts_with(port)));
             let open: Vec<String> = open.map(|(service, port)| format!("{service} {port}")).collect();
+            if open.is_empty() {
+                let words =
+                    "activate it by removing `activate_capf = false` from the phone services of the site".into();
+                return Service { name, state: State::Deactivated, words, restart: Restart::Nothing };
+            }
             let words = format!("{what} ({})", open.join(", "));
             let state = State::Started(phones.started_ms);
             Service { name, state, words, restart: Restart::Part(Part::PhoneServices) }
@@ -206,6 +211,16 @@ mod tests {
             super::list(&none)
                 .contains("Cisco Certificate Authority Proxy Function[STOPPED]  Service Not Activated  activate it")
         );
+        // Contract 74: CAPF is activated by itself.
+        let mut alone = facts();
+        alone.phones.as_mut().unwrap().ports.retain(|(service, _)| service != "CAPF");
+        let list = super::list(&alone);
+        for line in [
+            "Cisco Certificate Authority Proxy Function[STOPPED]  Service Not Activated  activate it by removing `activate_capf = false`",
+            "Cisco Trust Verification Service[STARTED]  Service Activated",
+        ] {
+            assert!(list.contains(line), "{line} in {list}");
+        }
         let browser = Facts { role: "voice_browser".into(), ..facts() };
         assert_eq!(of(&browser).iter().map(|service| service.name).collect::<Vec<_>>(), ["Engine"]);
     }

@@ -25,6 +25,10 @@ pub struct PhoneServices {
     pub capf_port: u16,
     #[serde(default = "tvs")]
     pub tvs_port: u16,
+    /// Service Activation of the Certificate Authority Proxy Function: off, no phone is given a certificate; those that have
+    /// one keep it.
+    #[serde(default = "crate::yes")]
+    pub activate_capf: bool,
     /// Folder with firmware, locales and ring tones; absent = none.
     #[serde(default)]
     pub files: Option<String>,

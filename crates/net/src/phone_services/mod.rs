@@ -176,6 +176,9 @@ impl PhoneServices {
         runtime.block_on(async {
             let capf = authority::start(shared.clone(), stopped.clone())?;
             for (service, port, tls) in plan {
+                if service == "CAPF" && !settings.activate_capf {
+                    continue;
+                }
                 let address = SocketAddr::new(node.address, port);
                 let listener = TcpListener::bind(address)
                     .await

@@ -551,7 +551,7 @@ impl Station {
                 secure_sip_port: door.unwrap_or(self.sip_port),
             }],
             tvs: vec![(host.clone(), self.settings.tvs_port)],
-            capf: Some(config::Capf {
+            capf: self.settings.activate_capf.then_some(config::Capf {
                 mode: mode.unwrap_or(AuthMode::NullString),
                 host,
                 port: self.settings.capf_port,

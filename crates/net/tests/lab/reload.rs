@@ -72,6 +72,32 @@ fn a_right_name_on_the_wrong_authoritys_word_is_refused_and_both_are_named() {
     lab.end();
 }
 
+/// Contract 74: Service Activation.
+#[test]
+fn capf_is_activated_by_itself_while_everything_runs() {
+    let network = "127.41.57.";
+    let text = LAB.replace("127.18.133.", network);
+    let with = |fields: &str| format!("{text}\n[node.role.call_manager.phone_services]\ntftp_port = 6969\n{fields}\n");
+    let (off, on) = (with("activate_capf = false"), with(""));
+    let mut lab = Lab::with(network, &off, |_| {});
+    let services = |lab: &Lab| -> Vec<&'static str> {
+        lab.process.phone_services()[0].local().iter().map(|(service, _)| *service).collect()
+    };
+    let is_open = |lab: &Lab| std::net::TcpStream::connect((lab.address(3), 3804)).is_ok();
+    assert!(!services(&lab).contains(&"CAPF") && services(&lab).contains(&"TVS"));
+    assert!(!is_open(&lab), "nobody listens there");
+    lab.process.reload(&site::Site::parse(&on).unwrap()).unwrap();
+    assert!(services(&lab).contains(&"CAPF") && is_open(&lab));
+    lab.process.reload(&site::Site::parse(&off).unwrap()).unwrap();
+    assert!(!services(&lab).contains(&"CAPF") && !is_open(&lab));
+    // Who is to be given a certificate by nobody is found before anything runs.
+    let device = "[[node.role.call_manager.phone_services.device]]\nphone = \"SEP000000001001\"\n\
+                  certificate_operation = \"install_upgrade\"\noperation_completes_by = \"2036-01-01\"";
+    let problems = site::Site::check(&with(&format!("activate_capf = false\n{device}"))).problems;
+    assert!(problems.iter().any(|problem| problem.to_string().contains("CAPF, which gives it one, is not activated")));
+    lab.end();
+}
+
 #[test]
 fn tls_version_srtp_and_its_suites_of_a_browser_hold_for_new_calls_as_soon_as_they_are_applied() {
     let network = "127.41.43.";

@@ -49,6 +49,13 @@ pub(super) fn check(
     for (at, row) in services.devices.iter().enumerate() {
         let path = format!("{path}.device[{at}]");
         check.refers(format!("{path}.phone"), "phone", &row.phone, &phones);
+        if row.certificate_operation.is_some() && !services.activate_capf {
+            check.error(
+                format!("{path}.certificate_operation"),
+                format!("`{}` is to have a certificate, and CAPF, which gives it one, is not activated", row.phone),
+                "remove `activate_capf = false` from the phone services, or leave the operation out",
+            );
+        }
         let phone = manager.phones.iter().find(|phone| phone.name == row.phone);
         if let Some(phone) = phone {
             device(check, row, &row.over(manager.profile_of(phone)), &path);

@@ -1,3 +1,5 @@
+//! The issuer, the register and the keys of others, in a data directory of their own.
+
 use super::*;
 use crate::test_folder::Folder;
 use trust::{TokenFault, TokenTerms};
