@@ -7,25 +7,22 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 14] = [
+pub const PACKAGES: [&str; 11] = [
     "baresip-core",
     "curl",
     "iproute2",
     "kamailio",
     "kamailio-tls-modules",
     "linphone-cli",
-    "nodejs",
-    "npm",
     "openssh-client",
     "openssl",
-    "python3-venv",
     "sip-tester",
     "tshark",
     "util-linux",
 ];
 
 /// The programs looked for, in the order of a failing report.
-pub const PROGRAMS: [&str; 15] = [
+pub const PROGRAMS: [&str; 12] = [
     "ip",
     "setpriv",
     "sipp",
@@ -38,9 +35,6 @@ pub const PROGRAMS: [&str; 15] = [
     "curl",
     "ssh",
     "ssh-keygen",
-    "node",
-    "npm",
-    "python3",
 ];
 
 /// The command that installs all of them.
