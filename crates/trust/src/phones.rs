@@ -113,6 +113,26 @@ mod tests {
         }
     }
 
+    /// A certificate that was exchanged vouches for itself, and for nobody whom its key signs.
+    #[test]
+    fn what_a_peer_signed_itself_is_no_authority() {
+        let identity = self_signed("lab", &request_with("cucm1", KeyKind::P256), false).unwrap();
+        let chain = identity.chain_der();
+        assert!(verify_chain(&chain, &chain, now()).is_ok());
+        // What whoever has its key could do.
+        let mut ca = Ca::create("lab", now()).unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = distinguished_name("lab", "cucm1.lab.example");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        ca.issuer = rcgen::Issuer::new(params, rcgen::KeyPair::from_pem(&identity.key_pem()).unwrap());
+        let spki = generate(KeyKind::P256).unwrap().subject_public_key_info();
+        let hour = Duration::from_secs(3600);
+        let request = LscRequest { device: "vvb1".into(), spki, not_before: now() - hour, not_after: now() + hour };
+        let der = ca.issue_lsc(&request).unwrap();
+        let refused = verify_chain(&[der], &chain, now()).unwrap_err();
+        assert_eq!(refused.cause, "unknown_ca", "{refused}");
+    }
+
     #[test]
     fn what_is_no_key_gets_no_certificate() {
         let identity = self_signed("lab", &request_with("capf", KeyKind::Rsa2048), true).unwrap();

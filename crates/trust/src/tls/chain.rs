@@ -20,6 +20,8 @@ use crate::{Error, RevocationList};
 #[derive(Debug)]
 pub(crate) struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
+    /// For each of them: the certificate, where it says that it is no authority. It vouches for itself alone.
+    alone: Vec<Option<CertificateDer<'static>>>,
     names: Vec<String>,
     key_ids: Vec<Vec<u8>>,
     lists: Vec<RevocationList>,
@@ -52,6 +54,7 @@ impl Roots {
     pub(crate) fn from_der(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Roots, Error> {
         let mut out = Roots {
             anchors: Vec::new(),
+            alone: Vec::new(),
             names: Vec::new(),
             key_ids: Vec::new(),
             lists: Vec::new(),
@@ -65,6 +68,7 @@ impl Roots {
             out.anchors.push(anchor.to_owned());
             out.names.push(facts.subject);
             out.key_ids.extend(key_ids(&der).own);
+            out.alone.push(is_no_authority(&der).then_some(der));
         }
         Ok(out)
     }
@@ -149,7 +153,8 @@ impl Roots {
             revocation,
             None,
         ) {
-            Ok(_) => Ok(()),
+            Ok(path) if self.may_vouch(path.anchor(), leaf) => Ok(()),
+            Ok(_) => Err(CertificateError::UnknownIssuer.into()),
             // A stranger's authority may bear the name of ours. Its signature does not fit our key then, but what is
             // wrong is who signed, not how: RFC 8446 §6.2 has `unknown_ca` for that, and the operator must hear it.
             Err(webpki::Error::InvalidSignatureForPublicKey) if self.is_foreign(leaf, intermediates) => {
@@ -159,12 +164,30 @@ impl Roots {
         }
     }
 
+    /// Whoever trusts a certificate that a peer signed itself trusts nobody else whom its key may sign: webpki asks a root
+    /// for its name and key, and not whether it is an authority (RFC 5280 §4.2.1.9, §4.2.1.3).
+    fn may_vouch(&self, anchor: &TrustAnchor<'_>, leaf: &CertificateDer<'_>) -> bool {
+        let is = |known: &TrustAnchor<'_>| {
+            (&known.subject, &known.subject_public_key_info) == (&anchor.subject, &anchor.subject_public_key_info)
+        };
+        let mut meant = self.anchors.iter().zip(&self.alone).filter(|(known, _)| is(known));
+        meant.any(|(_, alone)| alone.as_ref().is_none_or(|own| own.as_ref() == leaf.as_ref()))
+    }
+
     /// Whether some certificate of the chain says that it was signed with a key that is neither there nor trusted.
     fn is_foreign(&self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> bool {
         let chain: Vec<KeyIds> = std::iter::once(leaf).chain(intermediates).map(|der| key_ids(der)).collect();
         let known = |id: &Vec<u8>| self.key_ids.contains(id) || chain.iter().any(|ids| ids.own.as_ref() == Some(id));
         chain.iter().filter_map(|ids| ids.issuer.as_ref()).any(|id| !known(id))
     }
+}
+
+/// By its own word. One of old without these extensions may be an authority.
+fn is_no_authority(der: &[u8]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    let constraints = certificate.basic_constraints().ok().flatten();
+    let usage = certificate.key_usage().ok().flatten();
+    constraints.is_some_and(|it| !it.value.ca) || usage.is_some_and(|it| !it.value.key_cert_sign())
 }
 
 /// The lists beside an authority's roots: of each issuer the newest, and signed by the root whose name it bears.
