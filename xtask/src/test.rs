@@ -21,8 +21,9 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     // With the tests cargo builds the binary, which the interop runs drive over processes. Of the tests' own profile, it
     // checks its arithmetic and its assertions, and a cold run builds everything once; `cargo xtask demo` drives the one
     // that users get.
+    let threads = threads().to_string();
     let mut arguments = if have("cargo-nextest") {
-        vec!["nextest", "run", "--workspace", "--no-fail-fast"]
+        vec!["nextest", "run", "--workspace", "--no-fail-fast", "--test-threads", &threads]
     } else {
         vec!["test", "--workspace", "--no-fail-fast"]
     };
@@ -33,4 +34,9 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     tidy::contract()?;
     eprintln!("all checks passed in {} s", began.elapsed().as_secs());
     Ok(())
+}
+
+/// One more than there are cores: many of the longest tests wait for the wire, and not for the processor.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from) + 1
 }

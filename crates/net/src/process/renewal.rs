@@ -45,7 +45,7 @@ impl Process {
                 plan.generation = self.generation;
                 let keys: usize = read.keys.iter().map(Vec::len).sum();
                 let revoked = read.revoked.len();
-                lines.push(format!("{}: tokens read again, {keys} keys, {revoked} taken back", handle.name()));
+                lines.push(format!("{}: tokens read again; keys: {keys}, taken back: {revoked}", handle.name()));
                 self.tokens.insert(handle.name().to_owned(), read);
                 plans.push((handle, Arc::new(plan)));
             }
