@@ -70,7 +70,8 @@ fn call_manager(facts: &Facts) -> Vec<Service> {
         Some(phones) => {
             let open = phones.ports.iter().filter(|(service, _)| ports.iter().any(|port| service.starts_with(port)));
             let open: Vec<String> = open.map(|(service, port)| format!("{service} {port}")).collect();
-            if open.is_empty() {
+            // The others run whenever the phone services do.
+            if open.is_empty() && ports == ["CAPF"] {
                 let words =
                     "activate it by removing `activate_capf = false` from the phone services of the site".into();
                 return Service { name, state: State::Deactivated, words, restart: Restart::Nothing };
