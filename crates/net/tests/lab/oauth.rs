@@ -296,7 +296,7 @@ fn a_token_taken_back_and_a_key_withdrawn_end_registrations_in_the_running_proce
     registered(&at_manager, true);
     data(&lab).revoke_tokens(&issued.id, false, "lost", "test", SystemTime::now()).unwrap();
     let lines = lab.process.refresh().unwrap();
-    assert!(lines.iter().any(|line| line.contains("1 taken back")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("taken back: 1")), "{lines:?}");
     registered(&at_manager, false);
     assert!(manager.refusals().iter().any(|record| record.refusal.cause == "token_revoked"));
     assert_eq!(lab.process.refresh().unwrap(), [""; 0], "what is in force already is no change");
