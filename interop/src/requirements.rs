@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 11] = [
+pub const PACKAGES: [&str; 12] = [
     "baresip-core",
     "curl",
     "iproute2",
@@ -17,12 +17,13 @@ pub const PACKAGES: [&str; 11] = [
     "openssh-client",
     "openssl",
     "sip-tester",
+    "slapd",
     "tshark",
     "util-linux",
 ];
 
 /// The programs looked for, in the order of a failing report.
-pub const PROGRAMS: [&str; 12] = [
+pub const PROGRAMS: [&str; 14] = [
     "ip",
     "setpriv",
     "sipp",
@@ -35,12 +36,15 @@ pub const PROGRAMS: [&str; 12] = [
     "curl",
     "ssh",
     "ssh-keygen",
+    "slapd",
+    "slapadd",
 ];
 
-/// The command that installs all of them.
+/// The command that installs all of them. The directory gets no configuration, so that its package starts no server.
 pub fn install_command() -> String {
     format!(
-        "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {}",
+        "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections && apt-get update && \
+         DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {}",
         PACKAGES.join(" ")
     )
 }

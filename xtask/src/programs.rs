@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -15,7 +15,10 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("openssl", "openssl"),
     ("ip", "iproute2"),
     ("ssh", "openssh-client"),
+    ("slapd", "slapd"),
 ];
+/// Said before they are installed: the directory gets no configuration, so its package starts no server.
+const SETTLED: &str = "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections";
 /// Packages without a program of their own.
 const COMPANIONS: [&str; 1] = ["kamailio-tls-modules"];
 
@@ -29,8 +32,9 @@ pub(crate) fn ensure() -> Result<()> {
         return Ok(());
     }
     let wanted = missing.join(" ");
-    let by_hand =
-        format!("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {wanted}");
+    let by_hand = format!(
+        "{SETTLED} && apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {wanted}"
+    );
     let root = output("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
     if !root || !have("apt-get") {
         bail!("the interop runs need {wanted}. As root: {by_hand}\nor leave them out: cargo xtask test --quick");

@@ -401,6 +401,10 @@ pub enum Account {
     Remove {
         name: String,
     },
+    /// Look somebody up in the site's directory, as a log-in does, without a password: role and agent, or what is wrong.
+    Find {
+        name: String,
+    },
     /// SSH public keys that an administrator logs in to consoles with.
     #[command(subcommand)]
     Key(AccountKey),

@@ -17,7 +17,7 @@ use desk::server::{Addresses, serve};
 use net::{NodeHandle, Process};
 use roles::{Control, Reply};
 use rustls_pki_types::ServerName;
-use store::accounts::{Account, Accounts, Role};
+use store::accounts::{Account, Accounts, Origin, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -62,7 +62,8 @@ async fn measure() -> Result<()> {
     let first = "[[node.role.call_manager.phone]]";
     text = text.replacen(first, &format!("{phones}{first}"), 1);
     let (data, _) = store::DataDir::init(&folder, &text, SystemTime::now())?;
-    let account = Account { name: "root".into(), role: Role::Administrator, agent: None, made_ms: 0 };
+    let account =
+        Account { name: "root".into(), role: Role::Administrator, agent: None, made_ms: 0, origin: Origin::Store };
     data.store()?.add_account(&account, PASSWORD)?;
     let site = data.site()?;
     let process = Process::start(&site, &folder, &["cvp1".to_owned()])?;
@@ -71,7 +72,8 @@ async fn measure() -> Result<()> {
     let book = desk::Book::new(server.clone(), site.host_name(planned));
     let node = process.node("cvp1").context("it runs")?;
     let addresses = Addresses { rest: SocketAddr::new(planned.address, 0), web: None, xmpp: None };
-    let desk = serve(node.clone(), addresses, book, Accounts::new(data.store()?)?).await?;
+    let accounts = std::sync::Arc::new(Accounts::new(data.store()?)?);
+    let desk = serve(node.clone(), addresses, book, accounts).await?;
     let roots = folder.join("ca/root.pem");
     let roots = roots.to_str().context("the path is not text")?;
 

@@ -7,6 +7,7 @@
 mod asks;
 mod clock;
 mod credentials;
+mod directory;
 mod dns;
 mod errands;
 mod handle;
@@ -27,6 +28,7 @@ mod web;
 mod wire;
 
 pub use credentials::LiveTls;
+pub use directory::LdapDirectory;
 pub use errands::{Errand, Part, Work};
 pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};

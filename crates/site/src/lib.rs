@@ -8,6 +8,8 @@ mod call_manager;
 mod call_server;
 mod check;
 mod copy;
+mod directory;
+mod ldap_filter;
 mod media_resource;
 mod node;
 mod number;
@@ -29,6 +31,8 @@ use serde::{Deserialize, Serialize};
 pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
 pub use copy::copy_profile;
+pub use directory::{Directory, LdapServer, is_same_dn};
+pub use ldap_filter::Filter;
 pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
@@ -64,6 +68,9 @@ pub struct Site {
     /// those of the machine.
     #[serde(default)]
     pub name_server: Vec<String>,
+    /// Who may log in besides the accounts of the store.
+    #[serde(default)]
+    pub directory: Option<Directory>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }
@@ -147,6 +154,9 @@ impl Site {
     /// The authorities other than our own that peers name, and which peer does.
     pub fn authorities(&self) -> Vec<(String, &str)> {
         let mut all: Vec<(String, Option<&str>)> = Vec::new();
+        if let Some(directory) = &self.directory {
+            all.push(("directory".into(), directory.authority.as_deref()));
+        }
         for node in &self.nodes {
             for point in &node.trustpoints {
                 all.push((format!("trustpoint {} of {}", point.name, node.name), point.authority.as_deref()));

@@ -73,12 +73,30 @@ pub(crate) static SITE: &[Field] = &[
     may("laboratory", Shape::Flag),
     may("tls", Shape::Table(TLS)),
     may("name_server", Shape::TextList),
+    may("directory", Shape::Table(DIRECTORY)),
     must("node", Shape::Tables(NODE)),
 ];
 
 const TLS_VERSIONS: Shape = Shape::OneOfList(&["1.2", "1.3"]);
 
 static TLS: &[Field] = &[must("versions", TLS_VERSIONS), may("dangerous_tls_keylog", Shape::Flag)];
+
+static DIRECTORY: &[Field] = &[
+    must("url", Shape::TextList),
+    may("authority", Shape::Text),
+    may("dangerous_plain_ldap", Shape::Flag),
+    may("bind_dn", Shape::Text),
+    may("bind_password_file", Shape::Text),
+    must("base", Shape::Text),
+    may("user_filter", Shape::Text),
+    may("agent_attribute", Shape::Text),
+    may("group_attribute", Shape::Text),
+    may("group_base", Shape::Text),
+    may("group_filter", Shape::Text),
+    may("agent_groups", Shape::TextList),
+    may("supervisor_groups", Shape::TextList),
+    may("administrator_groups", Shape::TextList),
+];
 
 static NODE: &[Field] = &[
     must("name", Shape::Text),
@@ -529,6 +547,7 @@ name = "lab"
 domain = "lab.example"
 laboratory = true
 tls = { versions = ["1.3"], dangerous_tls_keylog = true }
+directory = { url = ["ldaps://a"], authority = "y", dangerous_plain_ldap = false, bind_dn = "d", bind_password_file = "f", base = "b", user_filter = "(u={name})", agent_attribute = "a", group_attribute = "g", group_base = "b", group_filter = "(m={dn})", agent_groups = ["g"], supervisor_groups = ["g"], administrator_groups = ["g"] }
 
 [[node]]
 name = "a"

@@ -128,7 +128,7 @@ fn login() -> String {
     format!("1001:{PASSWORD}")
 }
 
-fn url(path: &str) -> String {
+pub(crate) fn url(path: &str) -> String {
     format!("https://cvp1.lab.example:8445{path}")
 }
 
@@ -137,7 +137,7 @@ fn get(estate: &Estate, path: &str) -> Result<(u16, String)> {
 }
 
 /// Status and body.
-fn ask(estate: &Estate, options: &[&str], path: &str) -> Result<(u16, String)> {
+pub(crate) fn ask(estate: &Estate, options: &[&str], path: &str) -> Result<(u16, String)> {
     let url = url(path);
     let mut arguments = vec!["-w", "\n%{http_code}\n", &url];
     arguments.extend(options);
@@ -153,7 +153,7 @@ fn curl(estate: &Estate, arguments: &[&str]) -> Result<Program> {
     start(estate, &[&["-u", &login], arguments].concat())
 }
 
-fn start(estate: &Estate, arguments: &[&str]) -> Result<Program> {
+pub(crate) fn start(estate: &Estate, arguments: &[&str]) -> Result<Program> {
     let root = estate.data_of("cvp1").join("ca/root.pem");
     let root = root.to_str().context("the path is not text")?;
     let always = ["-sS", "--cacert", root, "--resolve", "cvp1.lab.example:8445:198.18.133.13"];

@@ -4,6 +4,7 @@ mod console;
 mod crowd;
 mod desk;
 mod desk_xmpp;
+mod directory;
 mod flow;
 mod harness;
 mod harness_media;

@@ -9,8 +9,8 @@ use net::{Process, Work};
 use russh::client;
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect};
-use store::accounts::Account;
 use store::accounts::Role;
+use store::accounts::{Account, Origin};
 
 use super::*;
 
@@ -64,7 +64,8 @@ cluster_security_mode = 0
         let mut store = dir.store().unwrap();
         let people = [("ada", Role::Administrator), ("bob", Role::Agent)];
         for (name, role) in people {
-            let account = Account { name: name.into(), role, agent: Some("1001".into()), made_ms: 1 };
+            let account =
+                Account { name: name.into(), role, agent: Some("1001".into()), made_ms: 1, origin: Origin::Store };
             store.add_account(&account, PASSWORD).unwrap();
         }
         let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();

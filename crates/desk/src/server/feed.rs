@@ -183,7 +183,7 @@ impl Feed {
                     changed = self.next.changed() => if changed.is_err() { return },
                     () = send.closed() => return,
                     _ = pulse.tick() => {
-                        if !accounts.holds(&account) {
+                        if !super::holds(&accounts, &account).await {
                             return;
                         }
                         piece.push_str(":\n\n");

@@ -31,6 +31,8 @@ const LARGEST: usize = 64 * 1024;
 const LONGEST_ID: usize = 256;
 /// Event nodes that one listener names.
 const MOST_NODES: usize = 1000;
+/// Seconds after which it is worth asking a directory again that did not answer.
+const DIRECTORY_BACK: u64 = 10;
 /// As the audit log names this interface.
 const DOOR: &str = "desk";
 const EVENTS: &str = "/api/v1/events";
@@ -173,6 +175,8 @@ async fn log_in(shared: &Shared, remote: IpAddr, headers: &HeaderMap) -> Result<
     let_in(shared, remote, name, password).await.map_err(|refused| match refused {
         NotIn::Wrong => (failure(refused.to_string()), None),
         NotIn::Locked { wait } => (failure(refused.to_string()), Some(wait.as_secs().max(1))),
+        NotIn::NoRole(words) => (Problem::forbidden(&words), None),
+        NotIn::Directory => (Problem::unavailable(refused.to_string()), Some(DIRECTORY_BACK)),
         NotIn::Store(error) => (Problem::unavailable(error.to_string()), None),
     })
 }

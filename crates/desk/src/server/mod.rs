@@ -15,7 +15,7 @@ use anyhow::Context;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use net::{LiveTls, NodeHandle};
 use roles::{Control, Reply};
-use store::accounts::Accounts;
+use store::accounts::{Account, Accounts, Origin};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -91,7 +91,12 @@ impl Desk {
 ///
 /// # Errors
 /// One of them cannot be bound, the node is no call server or has no identity.
-pub async fn serve(node: NodeHandle, addresses: Addresses, book: Book, accounts: Accounts) -> anyhow::Result<Desk> {
+pub async fn serve(
+    node: NodeHandle,
+    addresses: Addresses,
+    book: Book,
+    accounts: Arc<Accounts>,
+) -> anyhow::Result<Desk> {
     let doors = [(Door::Rest, Some(addresses.rest)), (Door::Web, addresses.web), (Door::Xmpp, addresses.xmpp)];
     let (mut listeners, mut addresses) = (Vec::new(), addresses);
     for (door, address) in doors.into_iter().filter_map(|(door, address)| Some((door, address?))) {
@@ -111,7 +116,7 @@ pub async fn serve(node: NodeHandle, addresses: Addresses, book: Book, accounts:
     let shared = Arc::new(Shared {
         node: node.clone(),
         book: RwLock::new(book),
-        accounts: Arc::new(accounts),
+        accounts,
         log_ins: Semaphore::new(LOG_INS),
         feed,
         presence: Presence::default(),
@@ -176,6 +181,11 @@ async fn connection(
 }
 
 impl Shared {
+    /// Whether somebody may still be here.
+    async fn holds(&self, account: &Account) -> bool {
+        holds(&self.accounts, account).await
+    }
+
     fn book(&self) -> Arc<Book> {
         self.book.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -183,6 +193,18 @@ impl Shared {
     /// How things are, as far as it is asked for.
     async fn centre(&self, dialogs: bool, queues: bool) -> Result<Centre, Problem> {
         look(&self.node, self.book(), dialogs, queues).await
+    }
+}
+
+/// As [`Accounts::holds`], beside the runtime where that may take a while.
+async fn holds(accounts: &Arc<Accounts>, account: &Account) -> bool {
+    match account.origin {
+        Origin::Store => accounts.holds(account),
+        Origin::Directory => {
+            let (accounts, account) = (accounts.clone(), account.clone());
+            // It does not panic, and a runtime that stops has no connections.
+            tokio::task::spawn_blocking(move || accounts.holds(&account)).await.unwrap_or(false)
+        }
     }
 }
 

@@ -216,7 +216,7 @@ impl Session {
                 self.stage = Stage::Known(account);
                 vec![Output::Send(format!("<success xmlns='{SASL}'/>"))]
             }
-            Err(NotIn::Wrong) => self.refused("not-authorized", &NotIn::Wrong.to_string()),
+            Err(refused @ (NotIn::Wrong | NotIn::NoRole(_))) => self.refused("not-authorized", &refused.to_string()),
             Err(refused) => self.refused("temporary-auth-failure", &refused.to_string()),
         }
     }

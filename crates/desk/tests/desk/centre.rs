@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use desk::{Answer, Book, Centre, Deed, ErrorType, Method, Problem, Request};
 use roles::{AgentView, Control, DialogView, Outward, Oversight, QueueView, Verb};
-use store::accounts::{Account, Role};
+use store::accounts::{Account, Origin, Role};
 
 const SITE: &str = r#"
 ingress_group = "cube1"
@@ -140,7 +140,7 @@ pub(crate) fn made(agent: &str, how_far: Outward) -> DialogView {
 
 pub(crate) fn account(role: Role, agent: &str) -> Account {
     let agent = Some(agent.to_owned()).filter(|agent| !agent.is_empty());
-    Account { name: "somebody".into(), role, agent, made_ms: 0 }
+    Account { name: "somebody".into(), role, agent, made_ms: 0, origin: Origin::Store }
 }
 
 /// `path` after `/finesse/api/`, with its query.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use desk::server::{Addresses, Desk, serve};
 use net::Process;
 use rustls_pki_types::ServerName;
-use store::accounts::{Account, Accounts, Role};
+use store::accounts::{Account, Accounts, Origin, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -42,7 +42,13 @@ impl Lab {
         let (data, _) = store::DataDir::init(&path, &text, SystemTime::now()).unwrap();
         let mut store = data.store().unwrap();
         for agent in ["1001", "1002"] {
-            let account = Account { name: agent.into(), role: Role::Agent, agent: Some(agent.into()), made_ms: 0 };
+            let account = Account {
+                name: agent.into(),
+                role: Role::Agent,
+                agent: Some(agent.into()),
+                made_ms: 0,
+                origin: Origin::Store,
+            };
             store.add_account(&account, PASSWORD).unwrap();
         }
         let site = data.site().unwrap();
@@ -52,7 +58,7 @@ impl Lab {
         let book = desk::Book::new(server.clone(), site.host_name(node));
         let any = SocketAddr::new(node.address, 0);
         let addresses = Addresses { rest: any, web: Some(any), xmpp: Some(any) };
-        let accounts = Accounts::new(data.store().unwrap()).unwrap();
+        let accounts = std::sync::Arc::new(Accounts::new(data.store().unwrap()).unwrap());
         let desk = serve(process.node("cvp1").unwrap(), addresses, book, accounts).await.unwrap();
         let both = Versions { tls12: true, tls13: true };
         let (roots, names) = (data.roots_pem().unwrap(), [site.host_name(node)]);

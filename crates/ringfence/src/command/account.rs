@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use net::LdapDirectory;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use site::Role as NodeRole;
-use store::accounts::{Account as Row, LONGEST_PASSWORD, Role};
+use store::accounts::{Account as Row, Directory, LONGEST_PASSWORD, NoPerson, Origin, Person, Role};
 use store::{Change, DataDir, Store};
 
 use admin::cli::{Account, AccountKey};
@@ -27,12 +28,13 @@ pub(crate) fn run(data: &Path, account: Account) -> Outcome {
             if let Some(agent) = &agent {
                 is_of_the_site(&dir, agent)?;
             }
-            store.add_account(&Row { name: name.clone(), role, agent, made_ms: now_ms() }, &password()?)?;
+            let row = Row { name: name.clone(), role, agent, made_ms: now_ms(), origin: Origin::Store };
+            store.add_account(&row, &password()?)?;
             audit(&mut store, &format!("account {name} made, {}", role.word()))?;
             println!("{name} may log in as {}", role.word());
         }
         Account::List => {
-            for Row { name, role, agent, made_ms } in store.accounts()? {
+            for Row { name, role, agent, made_ms, .. } in store.accounts()? {
                 let agent = agent.map(|agent| format!(" agent {agent}")).unwrap_or_default();
                 println!("{name:<24} {:<14}{agent:<16} since {}", role.word(), rfc3339(made_ms));
             }
@@ -46,6 +48,25 @@ pub(crate) fn run(data: &Path, account: Account) -> Outcome {
             store.remove_account(&name)?;
             audit(&mut store, &format!("account {name} removed"))?;
             println!("{name} may not log in any more");
+        }
+        Account::Find { name } => {
+            let site = dir.site()?;
+            let directory = LdapDirectory::of(&site, &dir)?.context(
+                "the site has no `[directory]`: only accounts of the store may log in (`ringfence account list`)",
+            )?;
+            if store.accounts()?.iter().any(|account| account.name.eq_ignore_ascii_case(&name)) {
+                println!("{name} has an account in the store, and the directory is not asked about them");
+                return Ok(ExitCode::SUCCESS);
+            }
+            match directory.find(&name.to_lowercase()) {
+                Ok(Person { role, agent }) => {
+                    let agent = agent.map(|agent| format!(", agent {agent}")).unwrap_or_default();
+                    println!("{name} is in the directory, and would be let in as {}{agent}", role.word());
+                }
+                Err(NoPerson::Nobody) => bail!("the directory has nobody whom user_filter fits for `{name}`"),
+                Err(why @ NoPerson::NoRole(_)) => bail!("{why}: `{name}` would not be let in"),
+                Err(NoPerson::Unavailable(why)) => bail!("the directory does not answer: {why}"),
+            }
         }
         Account::Key(AccountKey::Add { name, file }) => {
             let key = console::keys::read(&key_text(&file)?, &name, now_ms())?;

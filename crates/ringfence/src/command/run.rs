@@ -10,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use desk::Book;
 use desk::server::{Addresses, Desk};
-use net::{Errand, Process, Work};
+use net::{Errand, LdapDirectory, Process, Work};
 use roles::Control;
 use site::{Role, Site};
-use store::accounts::Accounts;
+use store::accounts::{Accounts, Directory};
 use store::{DataDir, Tended};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -72,22 +72,50 @@ fn load(data: &DataDir, file: Option<&Path>) -> anyhow::Result<Option<Site>> {
     data.site().map(Some)
 }
 
+/// Where people come in.
+#[derive(Default)]
+struct Doors {
+    desks: Vec<(String, Desk)>,
+    /// Who lets them in: a desk's own, and those of the consoles together.
+    accounts: Vec<Arc<Accounts>>,
+}
+
+impl Doors {
+    /// For one more door: with the directory that the others ask too.
+    fn accounts(&mut self, data: &DataDir, directory: &Option<Arc<dyn Directory>>) -> anyhow::Result<Arc<Accounts>> {
+        let accounts = Arc::new(Accounts::new(data.store()?)?);
+        accounts.replace_directory(directory.clone());
+        self.accounts.push(accounts.clone());
+        Ok(accounts)
+    }
+}
+
+fn directory_of(site: &Site, data: &DataDir) -> anyhow::Result<Option<Arc<dyn Directory>>> {
+    Ok(LdapDirectory::of(site, data)?.map(|directory| Arc::new(directory) as Arc<dyn Directory>))
+}
+
 /// Control links and desks up, `ready` said, signals obeyed; returns when the process is to end.
 async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Result<()> {
-    let (mut names, mut desks) = (Vec::new(), Vec::new());
+    let (mut names, mut doors) = (Vec::new(), Doors::default());
+    let here = |name: &str| desk_of(site, name).is_some() || console_of(site, name).is_some();
+    // A process without a door needs no password of the directory's.
+    let directory = match process.nodes().iter().any(|node| here(node.name())) {
+        true => directory_of(site, data)?,
+        false => None,
+    };
     let mut administrators: Option<Arc<Accounts>> = None;
     for node in process.nodes() {
         names.push(node.name().to_owned());
         admin::link::serve(node.clone()).await?;
         if let Some((addresses, book)) = desk_of(site, node.name()) {
-            let (name, accounts) = (node.name().to_owned(), Accounts::new(data.store()?)?);
-            desks.push((name, desk::server::serve(node.clone(), addresses, book, accounts).await?));
+            let (name, accounts) = (node.name().to_owned(), doors.accounts(data, &directory)?);
+            doors.desks.push((name, desk::server::serve(node.clone(), addresses, book, accounts).await?));
         }
         if let Some((address, role)) = console_of(site, node.name()) {
             // Those of a process count wrong passwords together.
             let accounts = match &administrators {
                 Some(accounts) => accounts.clone(),
-                None => Arc::new(Accounts::new(data.store()?)?),
+                None => doors.accounts(data, &directory)?,
             };
             administrators = Some(accounts.clone());
             console::server::serve(node, role, address, data, accounts).await?;
@@ -101,11 +129,11 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
         tokio::select! {
-            _ = hangup.recv() => drop(reload(process, data, &desks)),
+            _ = hangup.recv() => drop(reload(process, data, &doors)),
             _ = tending.tick() => tend(process, data, &mut said),
             Some(errand) = next(&mut errands) => {
                 // Who asked may have gone away.
-                let _ = errand.answer.send(carry_out(process, data, &desks, errand.work));
+                let _ = errand.answer.send(carry_out(process, data, &doors, errand.work));
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -155,12 +183,7 @@ async fn next(errands: &mut Option<mpsc::Receiver<Errand>>) -> Option<Errand> {
 }
 
 /// What a command asks for by way of a node's control link.
-fn carry_out(
-    process: &mut Process,
-    data: &DataDir,
-    desks: &[(String, Desk)],
-    work: Work,
-) -> Result<Vec<String>, String> {
+fn carry_out(process: &mut Process, data: &DataDir, doors: &Doors, work: Work) -> Result<Vec<String>, String> {
     let words = |error: anyhow::Error| format!("{error:#}");
     let (list, site) = match work {
         Work::ReadAgain { list, site } => (list, site),
@@ -173,7 +196,7 @@ fn carry_out(
         changed.push("revocation list taken".to_owned());
     }
     if site {
-        changed.extend(reload(process, data, desks).map_err(words)?);
+        changed.extend(reload(process, data, doors).map_err(words)?);
     } else {
         changed.extend(refresh(process).map_err(words)?);
     }
@@ -218,9 +241,16 @@ fn tend(process: &mut Process, data: &DataDir, said: &mut Said) {
 }
 
 /// A site that does not pass is reported and changes nothing.
-fn reload(process: &mut Process, data: &DataDir, desks: &[(String, Desk)]) -> anyhow::Result<Vec<String>> {
-    let outcome = data.site().and_then(|site| process.reload(&site).map(|()| site));
-    for (name, desk) in desks {
+fn reload(process: &mut Process, data: &DataDir, doors: &Doors) -> anyhow::Result<Vec<String>> {
+    let outcome = data.site().and_then(|site| {
+        let directory = if doors.accounts.is_empty() { None } else { directory_of(&site, data)? };
+        process.reload(&site)?;
+        for accounts in &doors.accounts {
+            accounts.replace_directory(directory.clone());
+        }
+        Ok(site)
+    });
+    for (name, desk) in &doors.desks {
         // A desk that the new site does not have stays as it is until the process ends.
         if let Some((_, book)) = outcome.as_ref().ok().and_then(|site| desk_of(site, name)) {
             desk.replace(book);

@@ -5,6 +5,7 @@
 
 mod call_manager;
 mod call_server;
+mod directory;
 mod media_resource;
 mod nodes;
 mod oauth;
@@ -32,6 +33,9 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
         if let Err(error) = crate::target::name_server(server) {
             check.error(format!("name_server[{at}]"), error, "name servers are asked by their addresses");
         }
+    }
+    if let Some(directory) = &site.directory {
+        directory::check(&mut check, directory);
     }
     for (at, node) in site.nodes.iter().enumerate() {
         let path = format!("node[{at}].role.{}", node.role.word());

@@ -392,3 +392,53 @@ fn oauth_is_switched_on_in_one_table_and_in_a_phones_profile() {
     );
     assert!(authenticated.iter().any(|problem| problem.contains("is for encrypted phones")), "{authenticated:?}");
 }
+
+#[test]
+fn a_directory_can_be_reached_in_secret_finds_one_and_gives_somebody_a_role() {
+    const DIRECTORY: &str = r#"[directory]
+url = ["ldaps://ldap.lab.example", "ldap://10.0.0.5:1389"]
+authority = "corp"
+bind_dn = "cn=ringfence,dc=lab,dc=example"
+bind_password_file = "directory.password"
+base = "ou=people,dc=lab,dc=example"
+agent_groups = ["cn=agents,ou=groups,dc=lab,dc=example"]
+"#;
+    let with = |from: &str, to: &str| {
+        let text = DIRECTORY.replacen(from, to, 1);
+        assert_eq!(from == to, text == DIRECTORY, "{from}");
+        Site::check(&LAB.replacen("[tls]", &format!("{text}[tls]"), 1))
+    };
+    let good = with("", "");
+    let words: Vec<String> = good.problems.iter().map(ToString::to_string).collect();
+    assert!(words.is_empty(), "{}", words.join("\n\n"));
+    let site = good.site.unwrap();
+    assert!(site.authorities().contains(&("directory".into(), "corp")));
+    assert_eq!(site.directory.unwrap().servers().unwrap().len(), 2);
+    for (from, to, path, what, fix) in [
+        ("ldap://10.0.0.5:1389", "10.0.0.5", "directory.url", "is no server of a directory", "ldaps://HOST"),
+        ("[\"ldaps://ldap.lab.example\", \"ldap://10.0.0.5:1389\"]", "[]", "directory.url", "nowhere", "ldaps://HOST"),
+        ("\"corp\"", "\"corp.pem\"", "directory.authority", "cannot be the name", "roots/"),
+        ("base =", "user_filter = \"uid={name}\"\nbase =", "directory.user_filter", "expected `(`", "RFC 4515"),
+        ("base =", "user_filter = \"(uid=ada)\"\nbase =", "directory.user_filter", "no `{name}`", "sAMAccountName"),
+        (
+            "base =",
+            "group_base = \"dc=x\"\ngroup_filter = \"(cn=x)\"\nbase =",
+            "directory.group_filter",
+            "neither `{dn}`",
+            "memberUid",
+        ),
+        ("bind_password_file = \"directory.password\"\n", "", "directory.bind_dn", "no password", "first line"),
+        ("bind_dn = \"cn=ringfence,dc=lab,dc=example\"\n", "", "directory.bind_password_file", "of nobody", "bind_dn"),
+        ("[\"cn=agents,ou=groups,dc=lab,dc=example\"]", "[]", "directory", "nobody of the directory", "agent_groups"),
+        ("base =", "dangerous_plain_ldap = true\nbase =", "directory.dangerous_plain_ldap", "in the clear", "StartTLS"),
+        ("base =", "basis =", "directory", "`base` is missing", "base ="),
+    ] {
+        let found = with(from, to);
+        let words: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
+        let hit = found
+            .problems
+            .iter()
+            .any(|problem| problem.path.starts_with(path) && problem.what.contains(what) && problem.fix.contains(fix));
+        assert!(hit, "{to}: {}", words.join("\n\n"));
+    }
+}

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lc_rs::hmac;
 
 use super::limits::Limits;
-use super::{Account, password};
+use super::visitors::Visitors;
+use super::{Account, Directory, NoPerson, Origin, password};
 use crate::{Change, Error, Store};
 
 /// Somebody whose password was right need not have it hashed again within this time.
@@ -22,10 +23,12 @@ pub struct Accounts {
     pub(super) store: Mutex<Store>,
     limits: Mutex<Limits>,
     known: Mutex<BTreeMap<String, Known>>,
+    /// Those who are not of the store.
+    pub(super) visitors: Visitors,
     /// One hash at a time: 19 MiB and a core for each is more than strangers should have.
     hashing: Mutex<()>,
-    /// Of the digests in `known`; as old as this process.
-    key: hmac::Key,
+    /// Of the digests of passwords that were right; as old as this process.
+    pub(super) key: hmac::Key,
     nobodys: String,
     began: Instant,
 }
@@ -55,6 +58,12 @@ pub enum NotIn {
     /// After too many wrong ones.
     #[error("too many wrong passwords: try again in {} s", .wait.as_secs().max(1))]
     Locked { wait: Duration },
+    /// The password is right.
+    #[error("{0}")]
+    NoRole(String),
+    /// It is not known whose they are.
+    #[error("the directory does not answer, and this is no account of the store: nobody else is let in until it does")]
+    Directory,
     #[error(transparent)]
     Store(#[from] Error),
 }
@@ -69,11 +78,17 @@ impl Accounts {
             store: Mutex::new(store),
             limits: Mutex::default(),
             known: Mutex::default(),
+            visitors: Visitors::default(),
             hashing: Mutex::default(),
             key: hmac::Key::new(hmac::HMAC_SHA256, &password::random::<32>()?),
             nobodys: password::nobodys()?,
             began: Instant::now(),
         })
+    }
+
+    /// Asks this directory from now on about names that the store does not have; `None`: none is asked.
+    pub fn replace_directory(&self, directory: Option<Arc<dyn Directory>>) {
+        self.visitors.replace(directory);
     }
 
     /// Whose name and password these are. An unknown name costs what a wrong password costs. Neither limited nor written
@@ -88,22 +103,35 @@ impl Accounts {
     /// # Errors
     /// They are not let in.
     pub fn log_in(&self, name: &str, password: &str, door: Door) -> Result<Account, NotIn> {
-        if let Some(wait) = lock(&self.limits).wait(name, door.source, self.now()) {
+        // A directory takes `Ada` for `ada`: one name, one count.
+        let counted = name.to_lowercase();
+        if let Some(wait) = lock(&self.limits).wait(&counted, door.source, self.now()) {
             return Err(NotIn::Locked { wait });
         }
-        match self.look(name, password)? {
-            Some((account, first)) => {
-                self.count(name, door, true)?;
+        match self.look(name, password) {
+            Ok(Some((account, first))) => {
+                self.count(&counted, door, true)?;
                 if first {
-                    self.write_down(name, door, "logged in")?;
+                    let by = match account.origin {
+                        Origin::Store => String::new(),
+                        Origin::Directory => format!(" by the directory's word, as {}", account.role.word()),
+                    };
+                    self.write_down(&account.name, door, &format!("logged in{by}"))?;
                 }
                 Ok(account)
             }
-            None => {
-                self.count(name, door, false)?;
+            Ok(None) => {
+                self.count(&counted, door, false)?;
                 self.write_down(name, door, "gave a wrong name or password")?;
                 Err(NotIn::Wrong)
             }
+            // Counted, so that who has no business here is not looked at for ever.
+            Err(NotIn::NoRole(words)) => {
+                self.count(&counted, door, false)?;
+                self.write_down(name, door, &format!("was not let in: {words}"))?;
+                Err(NotIn::NoRole(words))
+            }
+            Err(other) => Err(other),
         }
     }
 
@@ -119,17 +147,29 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whether this account is still as it was when it was let in. A password that was changed since is not looked at.
+    /// Whether this account is still as it was when it was let in. A password that was changed since is not looked at. Of
+    /// one that a directory vouches for it blocks, once a minute, for as long as that takes.
     pub fn holds(&self, account: &Account) -> bool {
-        lock(&self.store).account(&account.name).is_ok_and(|found| found.is_some_and(|(found, _)| found == *account))
+        match account.origin {
+            Origin::Store => {
+                let found = lock(&self.store).account(&account.name);
+                found.is_ok_and(|found| found.is_some_and(|(found, _)| found == *account))
+            }
+            Origin::Directory => {
+                !self.is_of_the_store(&account.name).unwrap_or(true) && self.visitors.holds(account, self.now())
+            }
+        }
+    }
+
+    fn is_of_the_store(&self, name: &str) -> Result<bool, Error> {
+        lock(&self.store).has_account_like(name)
     }
 
     /// Whose they are, and whether that was not known yet.
-    fn look(&self, name: &str, password: &str) -> Result<Option<(Account, bool)>, Error> {
+    fn look(&self, name: &str, password: &str) -> Result<Option<(Account, bool)>, NotIn> {
         let found = lock(&self.store).account(name)?;
         let Some((account, kept)) = found else {
-            self.fits(&self.nobodys, password);
-            return Ok(None);
+            return self.look_elsewhere(name, password);
         };
         if self.is_known(name, password, &kept) {
             return Ok(Some((account, false)));
@@ -139,6 +179,26 @@ impl Accounts {
         }
         self.remember(name, password, kept);
         Ok(Some((account, true)))
+    }
+
+    /// The same of who has no account in the store.
+    fn look_elsewhere(&self, name: &str, password: &str) -> Result<Option<(Account, bool)>, NotIn> {
+        let nobody = || {
+            self.fits(&self.nobodys, password);
+            Ok(None)
+        };
+        // A bind with an empty password is no log-in, whatever the server says to it (RFC 4513 §5.1.2).
+        let may_be = super::is_name(name) && (1..=super::LONGEST_PASSWORD).contains(&password.len());
+        if !may_be || !self.visitors.any() || self.is_of_the_store(name)? {
+            return nobody();
+        }
+        let name = name.to_lowercase();
+        match self.visitors.look(&name, password, &self.key, self.now()) {
+            Ok(found) => Ok(Some(found)),
+            Err(NoPerson::Nobody) => Ok(None),
+            Err(NoPerson::NoRole(words)) => Err(NotIn::NoRole(words)),
+            Err(NoPerson::Unavailable(_)) => Err(NotIn::Directory),
+        }
     }
 
     fn fits(&self, kept: &str, password: &str) -> bool {

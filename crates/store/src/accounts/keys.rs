@@ -108,12 +108,19 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Origin;
     use super::*;
 
     #[test]
     fn a_key_is_one_administrators_until_it_is_taken_away() {
         let mut store = Store::in_memory().unwrap();
-        let account = |name: &str, role| Account { name: name.into(), role, agent: Some("1001".into()), made_ms: 1 };
+        let account = |name: &str, role| Account {
+            name: name.into(),
+            role,
+            agent: Some("1001".into()),
+            made_ms: 1,
+            origin: Origin::Store,
+        };
         for (name, role) in [("ada", Role::Administrator), ("bob", Role::Agent), ("eve", Role::Administrator)] {
             store.add_account(&account(name, role), "correct horse battery").unwrap();
         }

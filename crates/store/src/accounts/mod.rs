@@ -4,11 +4,14 @@
 //! time, and the store never sees a password. Who comes again within ten minutes with the password that was right is
 //! known by a keyed digest of it, so that a client that shows it with each request does not cost an argon2id each; the
 //! account's row is read every time, so what is removed or changed is so at once.
+//!
+//! Where there is a [`Directory`], it is asked about names that the store does not have, and of those alone.
 
 mod doors;
 mod keys;
 mod limits;
 mod password;
+mod visitors;
 
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -16,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use doors::{Accounts, Door, NotIn};
 pub use keys::AccountKey;
 pub use password::{LONGEST_PASSWORD, SHORTEST_PASSWORD};
+pub use visitors::{Directory, NoPerson, Person};
 
 use crate::sqlite::{from_sql, to_sql};
 use crate::{Error, Store};
@@ -58,8 +62,19 @@ pub struct Account {
     pub role: Role,
     /// The agent of the site that they are; each agent and supervisor is one, an administrator may be.
     pub agent: Option<String>,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970; 0 of one that is not kept here.
     pub made_ms: u64,
+    pub origin: Origin,
+}
+
+/// Who says that somebody may log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It is kept in the store.
+    #[default]
+    Store,
+    /// An LDAP directory, which is asked again while they are here.
+    Directory,
 }
 
 /// Why an account is not made or changed.
@@ -95,7 +110,7 @@ impl Store {
     /// # Errors
     /// The name or password is not fit for it, an agent's or supervisor's account names no agent, the name is taken.
     pub fn add_account(&mut self, account: &Account, password: &str) -> Result<(), NotMade> {
-        let Account { name, role, agent, made_ms } = account;
+        let Account { name, role, agent, made_ms, origin: _ } = account;
         if !is_name(name) {
             return Err(NotMade::Name(name.clone()));
         }
@@ -149,6 +164,12 @@ impl Store {
         Ok(all.into_iter().map(|(account, _)| account).collect())
     }
 
+    /// Whether there is an account of this name, however it is capitalised: elsewhere names are compared so.
+    fn has_account_like(&self, name: &str) -> Result<bool, Error> {
+        let sql = "SELECT name, role, agent, password, made_ms FROM account WHERE name = ?1 COLLATE NOCASE LIMIT 1";
+        Ok(!self.account_rows(sql, params![name])?.is_empty())
+    }
+
     /// With the password as it is kept.
     fn account(&self, name: &str) -> Result<Option<(Account, String)>, Error> {
         let sql = "SELECT name, role, agent, password, made_ms FROM account WHERE name = ?1";
@@ -166,7 +187,7 @@ impl Store {
                 let account = |(name, role, agent, password, made_ms): (String, String, _, _, _)| {
                     let why = format!("account `{name}` has a role `{role}` that this version does not know");
                     let role = Role::read(&role).ok_or(Error::Failed { doing: "read accounts", why })?;
-                    Ok((Account { name, role, agent, made_ms }, password))
+                    Ok((Account { name, role, agent, made_ms, origin: Origin::Store }, password))
                 };
                 rows.into_iter().map(account).collect()
             }

@@ -2,13 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use super::doors::lock;
 use super::*;
 use crate::test_folder::Folder;
 
 const RIGHT: &str = "correct horse battery";
 
 fn ada() -> Account {
-    Account { name: "ada".into(), role: Role::Agent, agent: Some("1001".into()), made_ms: 7 }
+    Account { name: "ada".into(), role: Role::Agent, agent: Some("1001".into()), made_ms: 7, origin: Origin::Store }
 }
 
 fn door(last: u8) -> Door {
@@ -125,4 +126,126 @@ fn a_name_that_nobody_has_costs_what_a_wrong_password_costs() {
     let (wrong, unknown) = (time("ada"), time("nobody"));
     let ratio = unknown.as_secs_f64() / wrong.as_secs_f64();
     assert!((0.5..2.0).contains(&ratio), "wrong {wrong:?}, unknown {unknown:?}");
+}
+
+/// A directory of one person, told what to say.
+#[derive(Default)]
+struct Told {
+    answer: std::sync::Mutex<Option<Result<Person, NoPerson>>>,
+    asked: std::sync::Mutex<Vec<String>>,
+}
+
+impl Told {
+    fn says(&self, answer: Result<Person, NoPerson>) {
+        *self.answer.lock().unwrap() = Some(answer);
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+impl Directory for Told {
+    fn log_in(&self, name: &str, password: &str) -> Result<Person, NoPerson> {
+        self.asked.lock().unwrap().push(format!("{name} {password}"));
+        self.answer.lock().unwrap().clone().unwrap()
+    }
+
+    fn find(&self, name: &str) -> Result<Person, NoPerson> {
+        self.log_in(name, "")
+    }
+}
+
+fn with_directory() -> (Accounts, std::sync::Arc<Told>) {
+    let mut store = Store::in_memory().unwrap();
+    store.add_account(&ada(), RIGHT).unwrap();
+    let (accounts, told) = (Accounts::new(store).unwrap(), std::sync::Arc::new(Told::default()));
+    accounts.replace_directory(Some(told.clone()));
+    (accounts, told)
+}
+
+fn bob() -> Person {
+    Person { role: Role::Supervisor, agent: Some("1009".into()) }
+}
+
+#[test]
+fn who_is_not_of_the_store_is_asked_for_in_the_directory_once_in_a_while() {
+    let (accounts, told) = with_directory();
+    told.says(Ok(bob()));
+    let account = accounts.log_in("Bob", "pass", door(1)).unwrap();
+    assert_eq!((account.name.as_str(), account.role, account.origin), ("bob", Role::Supervisor, Origin::Directory));
+    assert_eq!(accounts.log_in("bob", "pass", door(1)).unwrap(), account);
+    assert_eq!(told.asked(), ["bob pass"], "the second time it was known");
+    assert!(accounts.holds(&account));
+    // Another password is another question; so is a directory that was put in the place of the first.
+    told.says(Err(NoPerson::Nobody));
+    assert!(matches!(accounts.log_in("bob", "other", door(1)), Err(NotIn::Wrong)));
+    accounts.replace_directory(Some(told.clone()));
+    assert!(!accounts.holds(&account));
+    assert!(matches!(accounts.log_in("bob", "pass", door(1)), Err(NotIn::Wrong)));
+    assert_eq!(told.asked(), ["bob other", "bob pass"]);
+    let said: Vec<String> = lock(&accounts.store).changes(9).unwrap().into_iter().map(|change| change.what).collect();
+    assert_eq!(said[2], "at the desk: logged in by the directory's word, as supervisor");
+    assert_eq!(said[0], "at the desk: gave a wrong name or password");
+}
+
+#[test]
+fn names_of_the_store_empty_passwords_and_odd_names_never_reach_the_directory() {
+    let (accounts, told) = with_directory();
+    told.says(Ok(bob()));
+    let long = "x".repeat(LONGEST_PASSWORD + 1);
+    for (name, password) in [("ada", "wrong"), ("ADA", "wrong"), ("bob", ""), ("bob", &long), ("b*", "x"), ("b b", "x")]
+    {
+        assert!(matches!(accounts.log_in(name, password, door(9)), Err(NotIn::Wrong)), "{name}");
+    }
+    assert!(told.asked().is_empty());
+    assert_eq!(accounts.verify("ada", RIGHT), Some(ada()));
+}
+
+#[test]
+fn a_directory_that_does_not_answer_keeps_its_people_out_and_those_of_the_store_in() {
+    let (accounts, told) = with_directory();
+    told.says(Err(NoPerson::Unavailable("connection refused".into())));
+    for _ in 0..9 {
+        assert!(matches!(accounts.log_in("bob", "pass", door(1)), Err(NotIn::Directory)));
+    }
+    assert_eq!(told.asked().len(), 1, "who comes just after is not made to wait for it");
+    assert_eq!(accounts.log_in("ada", RIGHT, door(1)).unwrap(), ada());
+}
+
+#[test]
+fn one_name_is_one_count_however_it_is_written_and_no_role_counts_too() {
+    let (accounts, told) = with_directory();
+    told.says(Err(NoPerson::Nobody));
+    for name in ["bob", "Bob", "BOB", "bOb"] {
+        assert!(matches!(accounts.log_in(name, "guess", door(1)), Err(NotIn::Wrong)));
+    }
+    told.says(Err(NoPerson::NoRole("no group of theirs has a role here".into())));
+    let refused = accounts.log_in("bob", "right", door(1)).unwrap_err();
+    assert_eq!(refused.to_string(), "no group of theirs has a role here");
+    assert!(matches!(accounts.log_in("boB", "guess", door(1)), Err(NotIn::Locked { .. })));
+}
+
+#[test]
+fn who_stays_is_asked_about_each_minute_and_may_stay_ten_without_an_answer() {
+    let told = std::sync::Arc::new(Told::default());
+    let visitors = super::visitors::Visitors::default();
+    visitors.replace(Some(told.clone()));
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &[7; 32]);
+    let at = std::time::Duration::from_secs;
+    told.says(Ok(bob()));
+    let (account, first) = visitors.look("bob", "pass", &key, at(0)).unwrap();
+    assert!(first && visitors.holds(&account, at(59)));
+    assert!(!visitors.look("bob", "pass", &key, at(29)).unwrap().1);
+    assert_eq!(told.asked(), ["bob pass"]);
+    assert!(visitors.holds(&account, at(60)));
+    assert!(visitors.holds(&account, at(119)));
+    assert_eq!(told.asked(), ["bob "]);
+    told.says(Err(NoPerson::Unavailable("gone".into())));
+    assert!(visitors.holds(&account, at(120)) && visitors.holds(&account, at(659)));
+    assert!(!visitors.holds(&account, at(660)), "ten minutes after the last word");
+    // Back, and the person is another now.
+    told.says(Ok(Person { role: Role::Agent, ..bob() }));
+    assert!(!visitors.holds(&account, at(700)));
+    assert!(!visitors.holds(&account, at(701)));
 }

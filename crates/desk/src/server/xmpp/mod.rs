@@ -166,9 +166,13 @@ impl Talk {
 
     /// Every ten seconds: whether it may go on.
     async fn look(&mut self) -> Said {
-        let outputs = match self.session.account() {
-            Some(account) if self.shared.accounts.holds(account) => return Said::default(),
-            Some(_) => self.session.fail("not-authorized", "the account was changed or removed"),
+        let holds = match self.session.account() {
+            Some(account) => Some(self.shared.holds(account).await),
+            None => None,
+        };
+        let outputs = match holds {
+            Some(true) => return Said::default(),
+            Some(false) => self.session.fail("not-authorized", "the account was changed or removed"),
             None if self.began.elapsed() < LOG_IN => return Said::default(),
             None => self.session.fail("connection-timeout", "expected a log-in and a resource within 30 s"),
         };
