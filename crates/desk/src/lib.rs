@@ -16,6 +16,7 @@ mod reason_code;
 mod request;
 mod ring;
 pub mod server;
+mod session;
 mod system_info;
 mod team;
 mod user;

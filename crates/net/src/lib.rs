@@ -16,6 +16,7 @@ pub mod load;
 mod mailbox;
 mod media_threads;
 mod node;
+mod open_id;
 pub mod pages;
 mod panics;
 mod phone_services;
@@ -32,6 +33,7 @@ pub use directory::LdapDirectory;
 pub use errands::{Errand, Part, Work};
 pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};
+pub use open_id::{Begun, NotProven, OpenId, Person as ProvenPerson};
 pub use phone_services::{
     Asker, Enrolled, NoFile, PhoneServices, Rehearsed, RollOrder, Rolls, Serving, Station, ask_tvs, enrol,
 };

@@ -14,6 +14,7 @@ mod media_resource;
 mod node;
 mod number;
 mod oauth;
+mod open_id;
 mod phone_services;
 mod problem;
 mod read;
@@ -37,6 +38,7 @@ pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
 pub use oauth::{IdentityProvider, OAuth};
+pub use open_id::OpenId;
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
@@ -71,6 +73,9 @@ pub struct Site {
     /// Who may log in besides the accounts of the store.
     #[serde(default)]
     pub directory: Option<Directory>,
+    /// And by whose tokens.
+    #[serde(default)]
+    pub open_id: Option<OpenId>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }
@@ -156,6 +161,9 @@ impl Site {
         let mut all: Vec<(String, Option<&str>)> = Vec::new();
         if let Some(directory) = &self.directory {
             all.push(("directory".into(), directory.authority.as_deref()));
+        }
+        if let Some(provider) = &self.open_id {
+            all.push(("open_id".into(), provider.authority.as_deref()));
         }
         for node in &self.nodes {
             for point in &node.trustpoints {

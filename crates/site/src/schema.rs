@@ -74,6 +74,7 @@ pub(crate) static SITE: &[Field] = &[
     may("tls", Shape::Table(TLS)),
     may("name_server", Shape::TextList),
     may("directory", Shape::Table(DIRECTORY)),
+    may("open_id", Shape::Table(OPEN_ID)),
     must("node", Shape::Tables(NODE)),
 ];
 
@@ -96,6 +97,23 @@ static DIRECTORY: &[Field] = &[
     may("agent_groups", Shape::TextList),
     may("supervisor_groups", Shape::TextList),
     may("administrator_groups", Shape::TextList),
+];
+
+static OPEN_ID: &[Field] = &[
+    must("issuer", Shape::Text),
+    may("authority", Shape::Text),
+    must("client_id", Shape::Text),
+    may("client_secret_file", Shape::Text),
+    may("audience", Shape::Text),
+    may("scopes", Shape::TextList),
+    may("name_claim", Shape::Text),
+    may("agent_claim", Shape::Text),
+    may("role_claim", Shape::Text),
+    may("agent_roles", Shape::TextList),
+    may("supervisor_roles", Shape::TextList),
+    may("administrator_roles", Shape::TextList),
+    may("session_idle_s", Shape::Number(60, 86_400)),
+    may("session_life_s", Shape::Number(60, 604_800)),
 ];
 
 static NODE: &[Field] = &[
@@ -548,6 +566,7 @@ domain = "lab.example"
 laboratory = true
 tls = { versions = ["1.3"], dangerous_tls_keylog = true }
 directory = { url = ["ldaps://a"], authority = "y", dangerous_plain_ldap = false, bind_dn = "d", bind_password_file = "f", base = "b", user_filter = "(u={name})", agent_attribute = "a", group_attribute = "g", group_base = "b", group_filter = "(m={dn})", agent_groups = ["g"], supervisor_groups = ["g"], administrator_groups = ["g"] }
+open_id = { issuer = "https://i", authority = "y", client_id = "c", client_secret_file = "f", audience = "a", scopes = ["s"], name_claim = "n", agent_claim = "a", role_claim = "r", agent_roles = ["g"], supervisor_roles = ["g"], administrator_roles = ["g"], session_idle_s = 60, session_life_s = 60 }
 
 [[node]]
 name = "a"

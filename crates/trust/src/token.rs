@@ -57,6 +57,14 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Whether it is for this one and for nobody else.
+    pub fn is_only(&self, wanted: &str) -> bool {
+        match self {
+            Audience::One(one) => one == wanted,
+            Audience::Several(several) => several.iter().all(|one| one == wanted),
+        }
+    }
+
     fn has(&self, wanted: &str) -> bool {
         match self {
             Audience::One(one) => one == wanted,
@@ -245,6 +253,18 @@ impl TokenTerms {
     /// # Errors
     /// Why it is not.
     pub fn verify(&self, token: &str, now: i64) -> Result<Believed, TokenFault> {
+        self.verify_whole(token, now).map(|(believed, _)| believed)
+    }
+
+    /// The same, with all that the token says: whatever [`Claims`] does not know, by its name.
+    ///
+    /// # Errors
+    /// As [`TokenTerms::verify`].
+    pub fn verify_whole(
+        &self,
+        token: &str,
+        now: i64,
+    ) -> Result<(Believed, serde_json::Map<String, serde_json::Value>), TokenFault> {
         let malformed = |found: &str| TokenFault::Malformed(found.to_owned());
         if token.len() > LONGEST {
             return Err(malformed("too long for one"));
@@ -275,8 +295,10 @@ impl TokenTerms {
         let signed = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
         let key = candidates.find(|key| key.material.verifies(signed.as_bytes(), &signature));
         let key = key.ok_or(TokenFault::BadSignature)?.thumbprint();
-        let claims: Claims =
-            serde_json::from_slice(&decode(payload)?).map_err(|_| malformed("claims without iss, sub, aud or exp"))?;
+        let payload = decode(payload)?;
+        let unfit = || malformed("claims without iss, sub, aud or exp");
+        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| unfit())?;
+        let whole = serde_json::from_slice(&payload).map_err(|_| unfit())?;
         if claims.iss != self.issuer {
             return Err(TokenFault::WrongIssuer(short(&claims.iss)));
         }
@@ -288,7 +310,7 @@ impl TokenTerms {
             None if now >= claims.exp => return Err(TokenFault::Expired { at: claims.exp }),
             None => {}
         }
-        Ok(Believed { claims, key })
+        Ok((Believed { claims, key }, whole))
     }
 }
 
@@ -317,7 +339,7 @@ impl TokenIssuer {
 
     /// # Errors
     /// The key did not sign.
-    pub fn issue(&self, claims: &Claims) -> Result<String, Error> {
+    pub fn issue(&self, claims: &impl Serialize) -> Result<String, Error> {
         let failed = |_| Error::Key("the token could not be made".into());
         let header = Header { alg: "ES256".into(), kid: Some(self.id.clone()), typ: Some("JWT".into()), crit: None };
         let part = |octets: Vec<u8>| BASE64.encode(octets);

@@ -175,8 +175,7 @@ fn people_of_a_directory_come_in_while_it_answers_and_those_of_the_store_always(
     let (status, answer) = who(&estate, "bob:what bob says", "/finesse/api/User/1002")?;
     ensure!(status == 503 && answer.contains("the directory does not answer"), "{status} {answer}");
     ensure!(who(&estate, &format!("1002:{PASSWORD}"), "/finesse/api/User/1002")?.0 == 200, "the store's account");
-    let said =
-        estate.ringfence_at("cvp1", &["account", "find", "bob"]).map_or_else(|error| format!("{error:#}"), |said| said);
+    let said = estate.ringfence_at("cvp1", &["account", "find", "bob"]).unwrap_or_else(|error| format!("{error:#}"));
     ensure!(said.contains("ldap://ldap.lab.example:389"), "{said}");
 
     // Somebody else stands in its place, with a certificate of an authority that nobody named: it hears no name.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use hyper::body::Bytes;
 use net::NodeHandle;
 use roles::{Control, Journal, Reply};
-use store::accounts::{Account, Accounts};
+use store::accounts::Account;
 use tokio::sync::{mpsc, watch};
 
+use super::Keeper;
 use super::presence::Here;
 use crate::board::Board;
 use crate::centre::{Book, Centre};
@@ -132,11 +133,11 @@ impl Feed {
         nodes: BTreeSet<String>,
         last: Option<String>,
         account: Account,
-        accounts: Arc<Accounts>,
+        keeper: Keeper,
         here: Option<Here>,
     ) -> mpsc::Receiver<Bytes> {
         let (send, receive) = mpsc::channel(WAITING);
-        let feed = self.clone().feed(nodes, last, send, account, accounts);
+        let feed = self.clone().feed(nodes, last, send, account, keeper);
         tokio::spawn(async move {
             feed.await;
             drop(here);
@@ -151,7 +152,7 @@ impl Feed {
         last: Option<String>,
         send: mpsc::Sender<Bytes>,
         account: Account,
-        accounts: Arc<Accounts>,
+        keeper: Keeper,
     ) {
         let mut next = self.kept().ring.begin(last.as_deref());
         // What a browser's EventSource waits for before it says that it is open.
@@ -183,7 +184,7 @@ impl Feed {
                     changed = self.next.changed() => if changed.is_err() { return },
                     () = send.closed() => return,
                     _ = pulse.tick() => {
-                        if !super::holds(&accounts, &account).await {
+                        if !keeper.holds(&account).await {
                             return;
                         }
                         piece.push_str(":\n\n");

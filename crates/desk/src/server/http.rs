@@ -19,7 +19,7 @@ use store::accounts::{Account, Door, NotIn};
 use tokio::sync::mpsc;
 
 use super::presence::Here;
-use super::{PATIENCE, Shared};
+use super::{PATIENCE, Shared, login};
 use crate::error::{ErrorType, Problem};
 use crate::notification::Notification;
 use crate::request::values;
@@ -34,7 +34,7 @@ const MOST_NODES: usize = 1000;
 /// Seconds after which it is worth asking a directory again that did not answer.
 const DIRECTORY_BACK: u64 = 10;
 /// As the audit log names this interface.
-const DOOR: &str = "desk";
+pub(super) const DOOR: &str = "desk";
 const EVENTS: &str = "/api/v1/events";
 
 /// An answer's body: whole, or events as they happen.
@@ -48,12 +48,13 @@ pub(super) async fn respond(
     remote: IpAddr,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let tokens = shared.log.takes_tokens().then(|| request.headers().get(AUTHORIZATION).is_some_and(is_bearer));
     let answer = answer(&shared, remote, request).await;
-    Ok(answer.unwrap_or_else(|(problem, wait)| refused(&problem, wait)))
+    Ok(answer.unwrap_or_else(|(problem, wait)| refused(&problem, wait, tokens)))
 }
 
 /// What is wrong, and after how many seconds it may be tried again.
-type Refused = (Problem, Option<u64>);
+pub(super) type Refused = (Problem, Option<u64>);
 
 async fn answer(
     shared: &Arc<Shared>,
@@ -62,6 +63,10 @@ async fn answer(
 ) -> Result<Response<Body>, Refused> {
     let (head, body) = request.into_parts();
     let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
+    if let Some(answer) = login::answer(shared, remote, &head.method, (&path, &query), &head.headers).await {
+        return answer;
+    }
+    let verb = head.method.clone();
     let method = match head.method {
         hyper::Method::GET => Method::Get,
         hyper::Method::PUT => Method::Put,
@@ -71,7 +76,10 @@ async fn answer(
     };
     let account = match path == crate::system_info::URI {
         true => None,
-        false => Some(log_in(shared, remote, &head.headers).await?),
+        false => Some(match login::shown(shared, remote, &verb, &head.headers).await {
+            Some(shown) => shown?,
+            None => log_in(shared, remote, &head.headers).await?,
+        }),
     };
     if path == EVENTS && method == Method::Get {
         // There is one: only SystemInfo needs none.
@@ -150,7 +158,7 @@ async fn events(
     let nodes = crate::subscription(&account, &centre, &named)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let here = account.agent.as_deref().map(|agent| Here::new(shared, agent, false));
-    let stream = shared.feed.listen(nodes.into_iter().collect(), last, account, shared.accounts.clone(), here);
+    let stream = shared.feed.listen(nodes.into_iter().collect(), last, account, shared.keeper(), here);
     let mut response = Response::new(Body::Events(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -181,6 +189,10 @@ async fn log_in(shared: &Shared, remote: IpAddr, headers: &HeaderMap) -> Result<
     })
 }
 
+fn is_bearer(value: &HeaderValue) -> bool {
+    value.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "))
+}
+
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
@@ -201,13 +213,22 @@ pub(super) async fn read(body: Incoming) -> Result<String, Problem> {
     String::from_utf8(whole.to_bytes().to_vec()).map_err(|_| bad("expected XML in UTF-8"))
 }
 
-fn refused(problem: &Problem, wait: Option<u64>) -> Response<Body> {
+/// `tokens`: whether they are taken here, and if so whether one came.
+fn refused(problem: &Problem, wait: Option<u64>, tokens: Option<bool>) -> Response<Body> {
     // Every status of a problem is one.
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = whole(status, problem.body());
     if problem.kind == ErrorType::AuthorizationFailure {
         let basic = HeaderValue::from_static("Basic realm=\"desk\", charset=\"UTF-8\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, basic);
+        // RFC 6750 §3.
+        let bearer = tokens.map(|came| match came && problem.data == "UNAUTHORIZED" {
+            true => "Bearer realm=\"desk\", error=\"invalid_token\"",
+            false => "Bearer realm=\"desk\"",
+        });
+        if let Some(bearer) = bearer {
+            response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(bearer));
+        }
     }
     if let Some(wait) = wait {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
@@ -215,7 +236,7 @@ fn refused(problem: &Problem, wait: Option<u64>) -> Response<Body> {
     response
 }
 
-fn whole(status: StatusCode, xml: String) -> Response<Body> {
+pub(super) fn whole(status: StatusCode, xml: String) -> Response<Body> {
     let mut response = Response::new(Body::Whole(Full::new(xml.into())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml;charset=UTF-8"));

@@ -2,6 +2,7 @@
 
 mod feed;
 mod http;
+mod login;
 mod presence;
 mod web;
 mod xmpp;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use admin::link::{Place, Strangers};
 use anyhow::Context;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use net::{LiveTls, NodeHandle};
+use net::{LiveTls, NodeHandle, OpenId};
 use roles::{Control, Reply};
 use store::accounts::{Account, Accounts, Origin};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,6 +71,8 @@ struct Shared {
     node: NodeHandle,
     book: RwLock<Arc<Book>>,
     accounts: Arc<Accounts>,
+    /// Of the provider's people.
+    log: Arc<login::Log>,
     log_ins: Semaphore,
     feed: Feed,
     presence: Presence,
@@ -84,6 +87,11 @@ impl Desk {
         let book = Arc::new(book);
         *self.shared.book.write().unwrap_or_else(PoisonError::into_inner) = book.clone();
         self.shared.feed.replace(book);
+    }
+
+    /// Takes this provider's people from now on; `None`: nobody's. Where that is another, or by other terms, sessions end.
+    pub fn replace_provider(&self, provider: Option<Arc<OpenId>>) {
+        self.shared.log.replace(provider);
     }
 }
 
@@ -117,6 +125,7 @@ pub async fn serve(
         node: node.clone(),
         book: RwLock::new(book),
         accounts,
+        log: Arc::new(login::Log::new(addresses.rest.port())?),
         log_ins: Semaphore::new(LOG_INS),
         feed,
         presence: Presence::default(),
@@ -181,9 +190,8 @@ async fn connection(
 }
 
 impl Shared {
-    /// Whether somebody may still be here.
-    async fn holds(&self, account: &Account) -> bool {
-        holds(&self.accounts, account).await
+    fn keeper(&self) -> Keeper {
+        Keeper { accounts: self.accounts.clone(), log: self.log.clone() }
     }
 
     fn book(&self) -> Arc<Book> {
@@ -196,14 +204,26 @@ impl Shared {
     }
 }
 
-/// As [`Accounts::holds`], beside the runtime where that may take a while.
-async fn holds(accounts: &Arc<Accounts>, account: &Account) -> bool {
-    match account.origin {
-        Origin::Store => accounts.holds(account),
-        Origin::Directory => {
-            let (accounts, account) = (accounts.clone(), account.clone());
-            // It does not panic, and a runtime that stops has no connections.
-            tokio::task::spawn_blocking(move || accounts.holds(&account)).await.unwrap_or(false)
+/// Knows who may still be here.
+#[derive(Clone)]
+struct Keeper {
+    accounts: Arc<Accounts>,
+    log: Arc<login::Log>,
+}
+
+impl Keeper {
+    /// As [`Accounts::holds`], beside the runtime where that may take a while; and of a session whether it is open.
+    async fn holds(&self, account: &Account) -> bool {
+        match account.origin {
+            Origin::Store => self.accounts.holds(account),
+            Origin::Directory => {
+                let (accounts, account) = (self.accounts.clone(), account.clone());
+                // It does not panic, and a runtime that stops has no connections.
+                tokio::task::spawn_blocking(move || accounts.holds(&account)).await.unwrap_or(false)
+            }
+            Origin::Provider { session, .. } => {
+                self.accounts.holds(account) && session.is_none_or(|session| self.log.is_open(session))
+            }
         }
     }
 }

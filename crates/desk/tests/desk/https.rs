@@ -10,12 +10,14 @@ pub(crate) struct Events {
 }
 
 pub(crate) async fn listen(lab: &Lab, agent: &str, last: Option<&str>) -> Events {
-    let mut stream = lab.connect().await;
     let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-    let request = format!(
-        "GET /api/v1/events HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n{}{last}\r\n",
-        basic(agent, PASSWORD)
-    );
+    listen_as(lab, &format!("{}{last}", basic(agent, PASSWORD))).await
+}
+
+/// As whoever these headers are of.
+pub(crate) async fn listen_as(lab: &Lab, headers: &str) -> Events {
+    let mut stream = lab.connect().await;
+    let request = format!("GET /api/v1/events HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut events = Events { stream, last: None };
     assert_eq!(events.line().await, "HTTP/1.1 200 OK");
@@ -25,6 +27,14 @@ pub(crate) async fn listen(lab: &Lab, agent: &str, last: Option<&str>) -> Events
 }
 
 impl Events {
+    /// Waits until the desk ends the stream.
+    pub(crate) async fn end(&mut self) {
+        let mut rest = String::new();
+        let ended = tokio::time::timeout(PATIENCE, self.stream.read_to_string(&mut rest)).await;
+        ended.expect("the stream ends").unwrap();
+        assert!(!rest.contains("event:"), "{rest}");
+    }
+
     async fn line(&mut self) -> String {
         let mut line = String::new();
         tokio::time::timeout(PATIENCE, self.stream.read_line(&mut line)).await.expect("an event in time").unwrap();
@@ -151,10 +161,7 @@ async fn an_account_that_is_removed_is_out_at_once() {
     store.remove_account("1001").unwrap();
     assert!(lab.ask("GET", user, &own, "").await.0.starts_with("HTTP/1.1 401"));
     // The stream ends with the next comment, ten seconds at most.
-    let mut rest = String::new();
-    let ended = tokio::time::timeout(PATIENCE, events.stream.read_to_string(&mut rest)).await;
-    ended.expect("the stream ends").unwrap();
-    assert!(!rest.contains("event:"), "{rest}");
+    events.end().await;
     lab.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use desk::server::{Addresses, Desk, serve};
@@ -23,6 +24,7 @@ pub(crate) type Stream = BufReader<TlsStream<TcpStream>>;
 pub(crate) struct Lab {
     process: Process,
     pub(crate) desk: Desk,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) tls: TlsConnector,
     pub(crate) path: PathBuf,
 }
@@ -58,12 +60,12 @@ impl Lab {
         let book = desk::Book::new(server.clone(), site.host_name(node));
         let any = SocketAddr::new(node.address, 0);
         let addresses = Addresses { rest: any, web: Some(any), xmpp: Some(any) };
-        let accounts = std::sync::Arc::new(Accounts::new(data.store().unwrap()).unwrap());
-        let desk = serve(process.node("cvp1").unwrap(), addresses, book, accounts).await.unwrap();
+        let accounts = Arc::new(Accounts::new(data.store().unwrap()).unwrap());
+        let desk = serve(process.node("cvp1").unwrap(), addresses, book, accounts.clone()).await.unwrap();
         let both = Versions { tls12: true, tls13: true };
         let (roots, names) = (data.roots_pem().unwrap(), [site.host_name(node)]);
         let tls = trust::tls::client_without_certificate(&roots, both, &names).unwrap();
-        Lab { process, desk, tls: TlsConnector::from(tls), path }
+        Lab { process, desk, accounts, tls: TlsConnector::from(tls), path }
     }
 
     pub(crate) async fn connect(&self) -> Stream {

@@ -5,6 +5,8 @@ mod dialogs;
 mod https;
 mod lab;
 mod objects;
+mod open_id;
+mod provider;
 mod states;
 mod xmpp;
 mod xmpp_bosh;

@@ -1,7 +1,10 @@
 //! XMPP over TLS and over WebSocket: log-in, events, presence that is lost, and what clients may not do.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use store::accounts::{Directory, NoPerson, Person, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
@@ -370,4 +373,55 @@ impl Socket {
         };
         timeout(PATIENCE, read).await.expect("a message in time")
     }
+}
+
+struct Few;
+
+impl Directory for Few {
+    fn log_in(&self, name: &str, password: &str) -> Result<Person, NoPerson> {
+        match (name, password) {
+            ("ada", PASSWORD) => Ok(Person { role: Role::Agent, agent: Some("1001".into()) }),
+            ("eve", _) => Err(NoPerson::NoRole("no group of hers".into())),
+            ("bob", _) => Err(NoPerson::Unavailable("ldaps://where.it.is".into())),
+            _ => Err(NoPerson::Nobody),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Person, NoPerson> {
+        self.log_in(name, PASSWORD)
+    }
+}
+
+#[tokio::test]
+async fn people_of_a_directory_come_in_by_each_door_of_the_desk() {
+    let lab = Lab::start(29).await;
+    starts(&lab, "ada", "401", "name or password is wrong").await;
+    lab.accounts.replace_directory(Some(Arc::new(Few)));
+    starts(&lab, "ada", "200", "<loginId>1001</loginId>").await;
+    starts(&lab, "eve", "403", "no group of hers").await;
+    starts(&lab, "nobody", "401", "name or password is wrong").await;
+    let mut events = listen(&lab, "ada", None).await;
+    let mut client = Client::present(&lab, "ada").await;
+    lab.put("1001", "", LOGIN).await;
+    assert_eq!(events.state().await, "NOT_READY");
+    client.expect("NOT_READY").await;
+    for (name, condition) in [("eve", "<not-authorized/>"), ("bob", "<temporary-auth-failure/>")] {
+        let mut client = Client::connect(&lab).await;
+        client.say(OPEN).await;
+        client.expect("<mechanism>PLAIN</mechanism>").await;
+        client.say(&auth(name, PASSWORD)).await;
+        client.expect(condition).await;
+    }
+    // Where it is, is nobody's business.
+    let body = starts(&lab, "bob", "503", "the directory does not answer").await;
+    assert!(!body.contains("where.it.is"), "{body}");
+    starts(&lab, "1001", "200", "<loginId>1001</loginId>").await;
+    lab.stop().await;
+}
+
+async fn starts(lab: &Lab, name: &str, status: &str, said: &str) -> String {
+    let (head, body) = lab.ask("GET", NODE, &basic(name, PASSWORD), "").await;
+    assert!(head.starts_with(&format!("HTTP/1.1 {status}")) && body.contains(said), "{name}: {head} {body}");
+    assert_eq!(head.contains("retry-after: 10"), status == "503", "{head}");
+    body
 }

@@ -99,15 +99,7 @@ impl LdapDirectory {
     }
 
     fn roots(&self) -> anyhow::Result<Vec<String>> {
-        let Some(name) = &self.settings.authority else { return Ok(vec![self.data.own_trust_pem()?]) };
-        let partners = self.data.partners_trust_pem()?;
-        let found = partners.into_iter().find(|(other, _)| other == name);
-        let words = || {
-            format!(
-                "there is no roots/{name}.pem in the data directory: put there, in PEM, who vouches for the directory's certificate"
-            )
-        };
-        Ok(vec![found.with_context(words)?.1])
+        roots_of(&self.data, self.settings.authority.as_deref(), "the directory's")
     }
 
     /// Of `bind_dn`; nobody's where there is none.
@@ -202,6 +194,21 @@ impl LdapDirectory {
         };
         Ok(Person { role, agent })
     }
+}
+
+/// Of this authority, with its lists; none is named: the site's own.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn roots_of(data: &DataDir, authority: Option<&str>, whose: &str) -> anyhow::Result<Vec<String>> {
+    let Some(name) = authority else { return Ok(vec![data.own_trust_pem()?]) };
+    let found = data.partners_trust_pem()?.into_iter().find(|(other, _)| other == name);
+    let words = || {
+        format!(
+            "there is no roots/{name}.pem in the data directory: put there, in PEM, who vouches for {whose} certificate"
+        )
+    };
+    Ok(vec![found.with_context(words)?.1])
 }
 
 impl Directory for LdapDirectory {

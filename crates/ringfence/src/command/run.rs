@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use desk::Book;
 use desk::server::{Addresses, Desk};
-use net::{Errand, LdapDirectory, Process, Work};
+use net::{Errand, LdapDirectory, OpenId, Process, Work};
 use roles::Control;
 use site::{Role, Site};
 use store::accounts::{Accounts, Directory};
@@ -103,13 +103,19 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
         true => directory_of(site, data)?,
         false => None,
     };
+    let provider = match process.nodes().iter().any(|node| desk_of(site, node.name()).is_some()) {
+        true => OpenId::of(site, data)?.map(Arc::new),
+        false => None,
+    };
     let mut administrators: Option<Arc<Accounts>> = None;
     for node in process.nodes() {
         names.push(node.name().to_owned());
         admin::link::serve(node.clone()).await?;
         if let Some((addresses, book)) = desk_of(site, node.name()) {
             let (name, accounts) = (node.name().to_owned(), doors.accounts(data, &directory)?);
-            doors.desks.push((name, desk::server::serve(node.clone(), addresses, book, accounts).await?));
+            let desk = desk::server::serve(node.clone(), addresses, book, accounts).await?;
+            desk.replace_provider(provider.clone());
+            doors.desks.push((name, desk));
         }
         if let Some((address, role)) = console_of(site, node.name()) {
             // Those of a process count wrong passwords together.
@@ -244,7 +250,11 @@ fn tend(process: &mut Process, data: &DataDir, said: &mut Said) {
 fn reload(process: &mut Process, data: &DataDir, doors: &Doors) -> anyhow::Result<Vec<String>> {
     let outcome = data.site().and_then(|site| {
         let directory = if doors.accounts.is_empty() { None } else { directory_of(&site, data)? };
+        let provider = if doors.desks.is_empty() { None } else { OpenId::of(&site, data)?.map(Arc::new) };
         process.reload(&site)?;
+        for (_, desk) in &doors.desks {
+            desk.replace_provider(provider.clone());
+        }
         for accounts in &doors.accounts {
             accounts.replace_directory(directory.clone());
         }

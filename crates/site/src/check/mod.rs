@@ -9,6 +9,7 @@ mod directory;
 mod media_resource;
 mod nodes;
 mod oauth;
+mod open_id;
 mod phone_services;
 mod sbc;
 mod security_profile;
@@ -36,6 +37,9 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
     }
     if let Some(directory) = &site.directory {
         directory::check(&mut check, directory);
+    }
+    if let Some(provider) = &site.open_id {
+        open_id::check(&mut check, provider);
     }
     for (at, node) in site.nodes.iter().enumerate() {
         let path = format!("node[{at}].role.{}", node.role.word());

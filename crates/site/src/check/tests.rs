@@ -442,3 +442,50 @@ agent_groups = ["cn=agents,ou=groups,dc=lab,dc=example"]
         assert!(hit, "{to}: {}", words.join("\n\n"));
     }
 }
+
+#[test]
+fn a_provider_is_asked_in_secret_and_gives_somebody_a_role() {
+    const PROVIDER: &str = r#"[open_id]
+issuer = "https://idp.example/realms/lab"
+authority = "corp"
+client_id = "ringfence"
+agent_roles = ["agents"]
+"#;
+    let with = |from: &str, to: &str| {
+        let text = PROVIDER.replacen(from, to, 1);
+        assert_eq!(from == to, text == PROVIDER, "{from}");
+        Site::check(&LAB.replacen("[tls]", &format!("{text}[tls]"), 1))
+    };
+    let good = with("", "");
+    let words: Vec<String> = good.problems.iter().map(ToString::to_string).collect();
+    assert!(words.is_empty(), "{}", words.join("\n\n"));
+    let site = good.site.unwrap();
+    assert!(site.authorities().contains(&("open_id".into(), "corp")));
+    let provider = site.open_id.unwrap();
+    assert_eq!(provider.discovery(), "https://idp.example/realms/lab/.well-known/openid-configuration");
+    assert_eq!((provider.audience(), provider.session_idle_s, provider.session_life_s), ("ringfence", 1800, 43_200));
+    for (from, to, path, what, fix) in [
+        ("https://idp", "http://idp", "open_id.issuer", "no https address", "discovery document"),
+        ("https://idp.example/realms/lab", "https:///x", "open_id.issuer", "no https address", "iss"),
+        ("\"corp\"", "\"../corp\"", "open_id.authority", "cannot be the name", "roots/"),
+        ("\"ringfence\"", "\"\"", "open_id.client_id", "for nobody", "registered"),
+        ("agent_roles", "scopes = [\"a b\"]\nagent_roles", "open_id.scopes", "no scope", "one word"),
+        ("[\"agents\"]", "[]", "open_id", "nobody of the provider", "agent_roles"),
+        (
+            "agent_roles",
+            "session_idle_s = 600\nsession_life_s = 60\nagent_roles",
+            "open_id.session_idle_s",
+            "over after 60 s",
+            "shorter",
+        ),
+        ("client_id =", "client =", "open_id", "`client_id` is missing", "client_id"),
+    ] {
+        let found = with(from, to);
+        let words: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
+        let hit = found
+            .problems
+            .iter()
+            .any(|problem| problem.path.starts_with(path) && problem.what.contains(what) && problem.fix.contains(fix));
+        assert!(hit, "{to}: {}", words.join("\n\n"));
+    }
+}

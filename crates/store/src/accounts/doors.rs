@@ -113,7 +113,7 @@ impl Accounts {
                 self.count(&counted, door, true)?;
                 if first {
                     let by = match account.origin {
-                        Origin::Store => String::new(),
+                        Origin::Store | Origin::Provider { .. } => String::new(),
                         Origin::Directory => format!(" by the directory's word, as {}", account.role.word()),
                     };
                     self.write_down(&account.name, door, &format!("logged in{by}"))?;
@@ -133,6 +133,26 @@ impl Accounts {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Whether this address may try to come in by something else than a password.
+    ///
+    /// # Errors
+    /// After twenty that were wrong, passwords and others together, it waits.
+    pub fn may_try(&self, door: Door) -> Result<(), NotIn> {
+        match lock(&self.limits).wait_of(door.source, self.now()) {
+            Some(wait) => Err(NotIn::Locked { wait }),
+            None => Ok(()),
+        }
+    }
+
+    /// What came from there was wrong: it is counted, and in the audit log.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn refused(&self, name: &str, door: Door, what: &str) -> Result<(), Error> {
+        lock(&self.limits).wrong_from(door.source, self.now());
+        self.write_down(name, door, what)
     }
 
     /// Many may try at once, and each is hashed in its turn: of those that come after the last that is allowed nobody learns
@@ -158,6 +178,7 @@ impl Accounts {
             Origin::Directory => {
                 !self.is_of_the_store(&account.name).unwrap_or(true) && self.visitors.holds(account, self.now())
             }
+            Origin::Provider { until_s, .. } => now_ms() / 1000 < until_s,
         }
     }
 
@@ -231,7 +252,7 @@ impl Accounts {
     /// # Errors
     /// The store's.
     pub fn write_down(&self, name: &str, door: Door, what: &str) -> Result<(), Error> {
-        let at_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        let at_ms = now_ms();
         // Whatever a stranger typed: no control characters, no more than a name has.
         let who: String = name.chars().filter(|c| !c.is_control()).take(super::LONGEST_NAME).collect();
         let what = format!("at the {}: {what}", door.of);
@@ -241,6 +262,10 @@ impl Accounts {
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }
 
 /// What a thread that panicked left is whole: each of these is changed in one step.

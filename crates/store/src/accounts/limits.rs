@@ -41,6 +41,17 @@ impl Limits {
         name.and_then(left).max(source.and_then(left))
     }
 
+    /// How long this address must wait.
+    pub(super) fn wait_of(&self, source: IpAddr, now: Duration) -> Option<Duration> {
+        let source = self.sources.get(&source).filter(|wrong| wrong.times >= OF_A_SOURCE);
+        source.and_then(|wrong| wrong.until.checked_sub(now).filter(|left| !left.is_zero()))
+    }
+
+    /// Of nobody's name.
+    pub(super) fn wrong_from(&mut self, source: IpAddr, now: Duration) {
+        count(&mut self.sources, source, now);
+    }
+
     pub(super) fn wrong(&mut self, name: &str, source: IpAddr, now: Duration) {
         if self.is_home(name, source) {
             count(&mut self.at_home, name.to_owned(), now);

@@ -75,6 +75,13 @@ pub enum Origin {
     Store,
     /// An LDAP directory, which is asked again while they are here.
     Directory,
+    /// A provider's token, or a session that came of one.
+    Provider {
+        /// It is over then: seconds since 1970.
+        until_s: u64,
+        /// Where it is one: whose it is knows whether it is open.
+        session: Option<u64>,
+    },
 }
 
 /// Why an account is not made or changed.
@@ -195,7 +202,8 @@ impl Store {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether an account may be called so.
+pub fn is_name(name: &str) -> bool {
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"._-@".contains(&octet);
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(fits)
 }

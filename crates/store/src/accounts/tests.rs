@@ -249,3 +249,16 @@ fn who_stays_is_asked_about_each_minute_and_may_stay_ten_without_an_answer() {
     assert!(!visitors.holds(&account, at(700)));
     assert!(!visitors.holds(&account, at(701)));
 }
+
+#[test]
+fn an_address_from_which_too_much_else_was_wrong_waits_too() {
+    let (accounts, _) = with_directory();
+    for n in 0..20 {
+        accounts.may_try(door(1)).unwrap_or_else(|refused| panic!("{n}: {refused}"));
+        accounts.refused("", door(1), "was not let in").unwrap();
+    }
+    assert!(matches!(accounts.may_try(door(1)), Err(NotIn::Locked { .. })));
+    assert!(matches!(accounts.log_in("ada", RIGHT, door(1)), Err(NotIn::Locked { .. })));
+    accounts.may_try(door(2)).unwrap();
+    accounts.log_in("ada", RIGHT, door(2)).unwrap();
+}

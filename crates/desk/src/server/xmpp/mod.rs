@@ -167,7 +167,7 @@ impl Talk {
     /// Every ten seconds: whether it may go on.
     async fn look(&mut self) -> Said {
         let holds = match self.session.account() {
-            Some(account) => Some(self.shared.holds(account).await),
+            Some(account) => Some(self.shared.keeper().holds(account).await),
             None => None,
         };
         let outputs = match holds {
