@@ -15,6 +15,9 @@ pub struct CallServer {
     /// Dialled numbers (patterns) and the group that answers them first (the voice browsers).
     #[serde(rename = "dialled_number", default)]
     pub dialled_numbers: Vec<DialledNumber>,
+    /// Numbers outside that agents may call (patterns) and the group that leads there (the border controllers).
+    #[serde(rename = "outgoing_number", default)]
+    pub outgoing_numbers: Vec<OutgoingNumber>,
     /// Group through which agents' extensions are reached (the call manager).
     pub agent_group: String,
     /// Group of media resources where agents' conferences and supervisors are; absent = there are none.
@@ -128,6 +131,17 @@ pub struct DialledNumber {
     /// Name of the call type; by it and the time the router finds a script.
     #[serde(default)]
     pub call_type: Option<String>,
+}
+
+/// A way out. What no pattern takes is a phone of the call manager.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutgoingNumber {
+    pub pattern: String,
+    pub group: String,
+    /// The number that those who are called see; absent = the agent's extension.
+    #[serde(default)]
+    pub calling_number: Option<String>,
 }
 
 fn ten() -> u16 {

@@ -30,7 +30,7 @@ mod voice_browser;
 use serde::{Deserialize, Serialize};
 
 pub use call_manager::{CallManager, Phone, SipTrunk};
-pub use call_server::{CallServer, Desk, DialledNumber, Member, SipServerGroup};
+pub use call_server::{CallServer, Desk, DialledNumber, Member, OutgoingNumber, SipServerGroup};
 pub use copy::copy_profile;
 pub use directory::{Directory, LdapServer, is_same_dn};
 pub use ldap_filter::Filter;

@@ -102,6 +102,12 @@ impl Pattern {
     }
 }
 
+/// Digits, perhaps after a `+`: what can be called.
+pub(crate) fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty() && digits.chars().all(is_digit)
+}
+
 fn is_digit(c: char) -> bool {
     matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')
 }

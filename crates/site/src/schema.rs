@@ -189,6 +189,7 @@ static DIAL_PEER: &[Field] = &[
 static CALL_SERVER: &[Field] = &[
     may("sip_server_group", Shape::Tables(SIP_SERVER_GROUP)),
     may("dialled_number", Shape::Tables(DIALLED_NUMBER)),
+    may("outgoing_number", Shape::Tables(OUTGOING_NUMBER)),
     must("agent_group", Shape::Text),
     must("ingress_group", Shape::Text),
     may("conference_group", Shape::Text),
@@ -233,6 +234,9 @@ static DIALLED_NUMBER: &[Field] = &[
     may("application", Shape::Text),
     may("call_type", Shape::Text),
 ];
+
+static OUTGOING_NUMBER: &[Field] =
+    &[must("pattern", Shape::Text), must("group", Shape::Text), may("calling_number", Shape::Text)];
 
 static QUEUE: &[Field] = &[
     must("name", Shape::Text),
@@ -610,6 +614,7 @@ conference_group = "g"
 desk = { port = 8445, web_port = 7443, xmpp_port = 5223, lost_after_s = 60, address = "::1" }
 sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", authority = "y", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
 dialled_number = [{ pattern = "1", group = "g", application = "a", call_type = "t" }]
+outgoing_number = [{ pattern = "0T", group = "g", calling_number = "1" }]
 queue = [{ name = "q", ring_no_answer_s = 1, order = "longest_idle", step = [{ who = "x", wait_s = 1 }], wrap_up_s = 1, last_agent_s = 1, service_level_s = 1, announce_s = 1, expected_handling_s = 1 }]
 agent = [{ id = "1", extension = "2", queues = ["q"], attributes = ["x = 1"], team = "t", first_name = "f", last_name = "l" }]
 team = [{ name = "t", supervisors = ["1"] }]

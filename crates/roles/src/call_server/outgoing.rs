@@ -31,6 +31,13 @@ pub(super) fn at_once() -> sip::Headers {
     AT_ONCE.map(|(name, value)| (name, value.to_owned())).to_vec()
 }
 
+/// The member of this group whose turn it is.
+fn member_of(shell: &mut Shell, group: &str) -> Option<PeerPlan> {
+    let (node, dice) = (shell.plan().clone(), shell.random());
+    let member = plan_of(&node)?.member(group, &[], |peer| shell.is_up(peer), dice)?;
+    node.peers.iter().find(|peer| peer.name == member).cloned()
+}
+
 impl CallServer {
     /// Calls the agent's phone; the desk is answered when the destination has answered, or nobody will.
     pub(super) fn make_call(
@@ -110,10 +117,21 @@ impl CallServer {
 
     /// Where agents' phones are.
     pub(super) fn manager(&self, shell: &mut Shell) -> Option<PeerPlan> {
-        let (node, dice) = (shell.plan().clone(), shell.random());
-        let plan = plan_of(&node)?;
-        let member = plan.member(&plan.agent_group, &[], |peer| shell.is_up(peer), dice)?;
-        node.peers.iter().find(|peer| peer.name == member).cloned()
+        let node = shell.plan().clone();
+        member_of(shell, &plan_of(&node)?.agent_group)
+    }
+
+    /// Where this number is, and what its owner sees of who calls: out through a border controller where the site has a
+    /// way for it, else at the call manager.
+    fn way_to(&self, shell: &mut Shell, number: &str, extension: &str) -> Result<(PeerPlan, String), String> {
+        let node = shell.plan().clone();
+        let plan = plan_of(&node).ok_or("no call server")?;
+        let Some(way) = plan.way_out(number) else {
+            let manager = member_of(shell, &plan.agent_group).ok_or("no call manager is configured")?;
+            return Ok((manager, extension.to_owned()));
+        };
+        let border = member_of(shell, &way.group).ok_or_else(|| format!("group {} has no member", way.group))?;
+        Ok((border, way.calling.clone().unwrap_or_else(|| extension.to_owned())))
     }
 
     /// The agent's phone is there, with an offer: the destination is called with it.
@@ -122,22 +140,21 @@ impl CallServer {
             Some(sdp) => shell.inspect(leg, Protection::Secure, sdp).map_err(|reject| reject.to_string()),
             None => Err("the phone answered without an offer".into()),
         };
-        let peer = self.manager(shell);
-        let Some(call) = self.calls.get_mut(&no) else { return };
-        let peer = match (inspected, peer) {
-            (Ok(()), Some(peer)) => peer,
-            (inspected, _) => {
+        let Some(Call { dialled, calling, .. }) = self.calls.get(&no) else { return };
+        let (peer, shown) = match inspected.and_then(|()| self.way_to(shell, dialled, calling)) {
+            Ok(way) => way,
+            Err(why) => {
                 shell.ack(leg, None);
-                let why = inspected.err().unwrap_or_else(|| "no call manager is configured".into());
                 return self.finish(shell, no, &why);
             }
         };
+        let Some(call) = self.calls.get_mut(&no) else { return };
         let callee = shell.call(Outgoing {
             call: no,
             peer: peer.name.clone(),
             hop: Shell::hop_to(&peer),
             uri: peer.uri(Some(&call.dialled)),
-            calling: call.calling.clone(),
+            calling: shown,
             called: call.dialled.clone(),
             mate: None,
             dial_peer: None,

@@ -13,6 +13,7 @@ use crate::plan::Peers;
 pub struct Plan {
     pub groups: Vec<Group>,
     pub dialled: Vec<Dialled>,
+    pub outgoing: Vec<WayOut>,
     pub agent_group: String,
     pub ingress_group: String,
     /// Of media resources, for conferences and supervisors.
@@ -47,6 +48,15 @@ pub struct Dialled {
     pub call_type: Option<String>,
 }
 
+/// Numbers outside, and the group that leads there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WayOut {
+    pub pattern: Pattern,
+    pub group: String,
+    /// What those who are called see; `None`: the agent's extension.
+    pub calling: Option<String>,
+}
+
 impl Plan {
     pub(crate) fn compile(role: &site::CallServer, peers: &mut Peers) -> Result<Plan, String> {
         let mut groups = Vec::new();
@@ -79,6 +89,11 @@ impl Plan {
                 call_type: number.call_type.clone(),
             });
         }
+        let mut outgoing = Vec::new();
+        for number in &role.outgoing_numbers {
+            let pattern = Pattern::parse(&number.pattern)?;
+            outgoing.push(WayOut { pattern, group: number.group.clone(), calling: number.calling_number.clone() });
+        }
         let routing = role.routing();
         if let Some(flaw) = routing.flaws.iter().find(|flaw| !flaw.is_warning) {
             return Err(format!("{}: {}", flaw.path, flaw.what));
@@ -86,6 +101,7 @@ impl Plan {
         Ok(Plan {
             groups,
             dialled,
+            outgoing,
             agent_group: role.agent_group.clone(),
             ingress_group: role.ingress_group.clone(),
             conference_group: role.conference_group.clone(),
@@ -102,9 +118,12 @@ impl Plan {
 
     /// The pattern with most digits that takes this number.
     pub(super) fn dialled(&self, number: &str) -> Option<&Dialled> {
-        let taken = self.dialled.iter().filter_map(|dialled| Some((dialled.pattern.matches(number)?, dialled)));
-        // The first of equals: `max_by_key` would take the last.
-        taken.rev().max_by_key(|(digits, _)| *digits).map(|(_, dialled)| dialled)
+        most_digits(&self.dialled, |dialled| dialled.pattern.matches(number))
+    }
+
+    /// The way out of the house to this number; `None`: it is a phone's.
+    pub(super) fn way_out(&self, number: &str) -> Option<&WayOut> {
+        most_digits(&self.outgoing, |way| way.pattern.matches(number))
     }
 
     /// Whose turn it is among members not tried yet: those who are up before those who are not, the lowest priority
@@ -133,6 +152,13 @@ impl Plan {
     }
 }
 
+/// The one of them that takes most digits explicitly; of equals the first.
+fn most_digits<T>(among: &[T], digits: impl Fn(&T) -> Option<usize>) -> Option<&T> {
+    let taken = among.iter().filter_map(|one| Some((digits(one)?, one)));
+    // `max_by_key` takes the last of equals.
+    taken.rev().max_by_key(|(digits, _)| *digits).map(|(_, one)| one)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +179,22 @@ mod tests {
         };
         let dialled = vec![dialled("6...", "all"), dialled("6016", "one")];
         let group = || String::from("g");
-        Plan { groups, dialled, agent_group: group(), ingress_group: group(), conference_group: None, music: None, acd }
+        let way = |pattern: &str, group: &str| WayOut {
+            pattern: Pattern::parse(pattern).unwrap(),
+            group: group.into(),
+            calling: None,
+        };
+        let outgoing = vec![way("0T", "carrier"), way("00T", "abroad")];
+        Plan {
+            groups,
+            dialled,
+            outgoing,
+            agent_group: group(),
+            ingress_group: group(),
+            conference_group: None,
+            music: None,
+            acd,
+        }
     }
 
     #[test]
@@ -177,5 +218,7 @@ mod tests {
         assert_eq!(plan.dialled("6016").map(|dialled| dialled.group.as_str()), Some("one"));
         assert_eq!(plan.dialled("6017").map(|dialled| dialled.group.as_str()), Some("all"));
         assert_eq!(plan.dialled("7017"), None);
+        let way = |number| plan.way_out(number).map(|way| way.group.as_str());
+        assert_eq!([way("0227046971"), way("0049301"), way("1002")], [Some("carrier"), Some("abroad"), None]);
     }
 }

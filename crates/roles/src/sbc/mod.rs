@@ -329,6 +329,8 @@ impl Role for Sbc {
     }
 
     fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        // Whom an agent called outside may have been brought together with a caller.
+        shell.file_under(leg);
         let Some(call) = self.call(shell, leg) else { return };
         let Some(side) = call.side(leg) else { return };
         if side.is_offering() {
@@ -401,6 +403,8 @@ impl Role for Sbc {
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        // A goodbye may be the first to say so.
+        shell.file_under(leg);
         if let Some(other) = self.call(shell, leg).and_then(|call| call.other(leg)) {
             shell.end(other, from_side("the other side", &why));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use roles::{Control, PeerPlan, phone};
 use sdp::Protection;
 use sip::Transport;
+use site::{OutgoingNumber, Role};
 
 use super::{Papers, Sound, World};
 
@@ -18,6 +19,32 @@ pub fn site() -> site::Site {
 pub fn conference_site() -> site::Site {
     let text = include_str!("../../../../examples/supervision.toml");
     site::Site::parse(text).unwrap_or_else(|problems| panic!("{}", problems[0]))
+}
+
+/// The lab where agents call outside with a 0 before the number: by the border controller to the carrier, which sees
+/// 3227046016 calling.
+pub fn outside_site() -> site::Site {
+    let mut site = site();
+    for node in &mut site.nodes {
+        match &mut node.role {
+            Role::Sbc(sbc) => {
+                for dial_peer in &mut sbc.dial_peers {
+                    match dial_peer.tag {
+                        6000 => dial_peer.incoming_called_number = Some("0T".into()),
+                        6000100 => dial_peer.destination_pattern = Some("0T".into()),
+                        _ => {}
+                    }
+                }
+            }
+            Role::CallServer(server) => server.outgoing_numbers.push(OutgoingNumber {
+                pattern: "0T".into(),
+                group: "cube1".into(),
+                calling_number: Some("3227046016".into()),
+            }),
+            _ => {}
+        }
+    }
+    site
 }
 
 fn addr(text: &str) -> SocketAddr {

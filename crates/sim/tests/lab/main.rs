@@ -6,6 +6,7 @@ mod conference;
 mod contact_centre;
 mod domains;
 mod flow;
+mod outside;
 mod passport;
 mod steps;
 mod storm;

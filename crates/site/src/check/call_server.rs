@@ -1,7 +1,9 @@
 //! SIP server groups and their members, dialled numbers, queues, agents.
 
 use crate::check::Check;
-use crate::{Agent, CallServer, DialledNumber, Member, Node, Pattern, Role, SipServerGroup};
+use crate::{
+    Agent, CallServer, DialPeer, DialledNumber, Member, Node, OutgoingNumber, Pattern, Role, SipServerGroup, Target,
+};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallServer, path: &str) {
     let groups: Vec<&str> = server.sip_server_groups.iter().map(|group| group.name.as_str()).collect();
@@ -37,6 +39,14 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     }
     for (at, number) in server.dialled_numbers.iter().enumerate() {
         dialled_number(check, server, number, &groups, &format!("{path}.dialled_number[{at}]"));
+    }
+    check.unique(
+        &format!("{path}.outgoing_number"),
+        "pattern",
+        server.outgoing_numbers.iter().map(|number| number.pattern.as_str()),
+    );
+    for (at, number) in server.outgoing_numbers.iter().enumerate() {
+        outgoing_number(check, node, server, number, &groups, &format!("{path}.outgoing_number[{at}]"));
     }
     if let Some(desk) = &server.desk {
         let mut used = match desk.address.is_none_or(|address| address == node.address) {
@@ -206,6 +216,71 @@ fn dialled_number(
                 format!("{path}.pattern"),
                 what,
                 format!("add the application to `{}`, or name one with `application`", node.name),
+            );
+        }
+    }
+}
+
+/// A way out must lead to border controllers that let these calls through, and must not lead agents' own phones out.
+fn outgoing_number(
+    check: &mut Check<'_, '_, '_>,
+    node: &Node,
+    server: &CallServer,
+    number: &OutgoingNumber,
+    groups: &[&str],
+    path: &str,
+) {
+    match Pattern::parse(&number.pattern) {
+        Ok(pattern) => {
+            let inside = server.agents.iter().find(|agent| pattern.matches(&agent.extension).is_some());
+            if let Some(agent) = inside {
+                check.error(
+                    format!("{path}.pattern"),
+                    format!("`{}` also takes {}, the extension of agent {}", number.pattern, agent.extension, agent.id),
+                    "give numbers outside a prefix of their own, e.g. `0T`, or end the pattern with `$`",
+                );
+            }
+        }
+        Err(error) => check.error(
+            format!("{path}.pattern"),
+            format!("outgoing number `{}`: {error}", number.pattern),
+            "write the prefix by which agents call out and `T`, e.g. `0T`",
+        ),
+    }
+    if let Some(shown) = &number.calling_number
+        && !crate::number::is_number(shown)
+    {
+        check.error(
+            format!("{path}.calling_number"),
+            format!("`{shown}` is no number that others could call back"),
+            "write its digits, after a `+` where the carrier expects one",
+        );
+    }
+    if !check.refers(format!("{path}.group"), "sip_server_group", &number.group, groups) {
+        return;
+    }
+    let members = server.group(&number.group).map(|group| group.members.as_slice()).unwrap_or_default();
+    let found: Vec<&Node> =
+        members.iter().filter_map(|member| check.node_at(member.address, member.secure_port)).collect();
+    for border in found {
+        let Role::Sbc(sbc) = &border.role else {
+            let what = format!(
+                "group `{}` leads out, but its member `{}` is a {}",
+                number.group,
+                border.name,
+                border.role.word()
+            );
+            check.error(format!("{path}.group"), what, "name a group of border controllers");
+            continue;
+        };
+        let ours =
+            |target: &str| matches!(Target::parse(target), Ok(Target::Address(addr)) if addr.ip() == node.address);
+        let lets_in = |peer: &&DialPeer| ours(&peer.session_target) && peer.incoming_called_number.is_some();
+        if !sbc.dial_peers.iter().any(|peer| lets_in(&peer)) {
+            check.error(
+                format!("{path}.group"),
+                format!("`{}` takes no calls from `{}`: they will be refused with 404", border.name, node.name),
+                format!("write `incoming_called_number = \"{}\"` at its dial-peer to `{}`", number.pattern, node.name),
             );
         }
     }

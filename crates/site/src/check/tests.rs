@@ -89,6 +89,9 @@ fn each_rule_says_what_and_how_to_mend() {
         ("extension = \"1002\"", "extension = \"1003\"", E, "node.cvp1.role.call_server.agent.1002.extension", "there is no phone line `1003`", "did you mean"),
         ("pattern = \"6016\"", "pattern = \"6017\"", E, "node.cvp1.role.call_server.dialled_number.6017.pattern", "may go to `vvb1`, which has no application `6017`", "add the application"),
         ("group = \"vvb1\"", "group = \"cucm1\"", E, "node.cvp1.role.call_server.dialled_number.6016.group", "is a call_manager", "voice browsers"),
+        ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"cube\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "there is no sip_server_group `cube`", "did you mean `cube1`?"),
+        ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"vvb1\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "`vvb1` is a voice_browser", "border controllers"),
+        ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"cube1\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "`cube1` takes no calls from `cvp1`", "incoming_called_number = \"0T\""),
         // security
         ("priority = 10, secure_port = 5061 }", "priority = 10 }", E, "node.cvp1.role.call_server.sip_server_group.vvb1.member.vvb1.lab.example.secure_port", "member `vvb1.lab.example` is not secure: it has no `secure_port`", "secure_port = 5061"),
         ("dangerous_plain_rtp = true                     #", "dangerous_plain_rtp = true\ndangerous_srtp_fallback = true #", E, "node.cube1.role.sbc.dial_peer.6000100.dangerous_srtp_fallback", "its media is plain RTP", "remove it"),
@@ -488,4 +491,26 @@ agent_roles = ["agents"]
             .any(|problem| problem.path.starts_with(path) && problem.what.contains(what) && problem.fix.contains(fix));
         assert!(hit, "{to}: {}", words.join("\n\n"));
     }
+}
+
+#[test]
+fn a_way_out_takes_no_extension_and_shows_a_number() {
+    let way = |line: &str| {
+        format!("[[node.role.call_server.outgoing_number]]\ngroup = \"cube1\"\n{line}\n[[node.role.call_server.queue]]")
+    };
+    let said = |line: &str| {
+        let text = LAB.replacen("[[node.role.call_server.queue]]", &way(line), 1).replacen(
+            "tag = 6000\n",
+            "tag = 6000\nincoming_called_number = \".\"\n",
+            1,
+        );
+        Site::check(&text).problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>()
+    };
+    assert_eq!(said("pattern = \"0T\"\ncalling_number = \"+3227046016\""), Vec::<String>::new());
+    assert_eq!(said("pattern = \"1T\""), ["`1T` also takes 1001, the extension of agent 1001"]);
+    assert_eq!(
+        said("pattern = \"0T\"\ncalling_number = \"sales\""),
+        ["`sales` is no number that others could call back"]
+    );
+    assert!(said("pattern = \"0x\"")[0].contains("IOS writes `.`"));
 }
