@@ -77,6 +77,7 @@ impl Leg {
             media: None,
             passed: None,
             parts: Vec::new(),
+            was_of: Vec::new(),
             events: Vec::new(),
         };
         Leg { dialog: birth.dialog, server: birth.server, exchange: Exchange::None, said: None, heard: None, record }

@@ -4,6 +4,7 @@
 //! read, is it signed, by whom), then what the statements say together, hop by hop. Nothing in the file is believed
 //! because it stands there: site, caller and time must be those of the statements, the roots must be the verifier's.
 
+mod elsewhere;
 mod hop;
 mod media;
 
@@ -53,6 +54,31 @@ impl Passport {
         }
     }
 
+    /// Callers in whose calls the other end of a leg may be told of: the leg was one of theirs, or went on with them, and
+    /// none of these statements has that end.
+    pub fn told_elsewhere(&self) -> Vec<Uuid> {
+        elsewhere::callers(&self.read(), &self.caller)
+    }
+
+    /// Takes those of these statements, of other callers' calls, that tell of such a leg.
+    pub fn add(&mut self, others: Vec<Signed>) {
+        let own = self.read();
+        let tells = |signed: &Signed| {
+            signed
+                .statement()
+                .is_ok_and(|said| said.caller != self.caller && elsewhere::tells(&said, &own, &self.caller))
+        };
+        let taken: Vec<Signed> =
+            others.into_iter().filter(|signed| !self.statements.contains(signed) && tells(signed)).collect();
+        self.made_ms =
+            taken.iter().filter_map(|signed| signed.statement().ok()).map(|s| s.made_ms).fold(self.made_ms, u64::max);
+        self.statements.extend(taken);
+    }
+
+    fn read(&self) -> Vec<Statement> {
+        self.statements.iter().filter_map(|signed| signed.statement().ok()).collect()
+    }
+
     /// As it is written to a file.
     pub fn to_json(&self) -> String {
         // Strings and numbers in structs: there is nothing here that JSON cannot hold.
@@ -98,8 +124,10 @@ fn verify_with(passport: &Passport, own_roots: Option<&[Vec<u8>]>, at: SystemTim
             return verdict;
         }
     };
-    verdict.hops = hop::judge(&statements, &passport.caller);
-    verdict.media = media::judge(&statements);
+    let (own, others): (Vec<_>, Vec<_>) =
+        statements.iter().cloned().partition(|statement| statement.caller == passport.caller);
+    verdict.hops = hop::judge(&own, &others, &passport.caller);
+    verdict.media = media::judge(&own);
     let of_hops = verdict.hops.iter().flat_map(|hop| &hop.wrong);
     let of_media = verdict.media.iter().flat_map(|path| &path.wrong);
     verdict.wrong = of_hops.chain(of_media).next().cloned().or_else(|| wrong_time(passport, &statements));
@@ -146,16 +174,6 @@ fn read(
                 format!("it is of site {:?}, the passport of {:?}", statement.site, passport.site),
             ));
         }
-        if statement.caller != passport.caller {
-            return Err(Wrong::new(
-                Kind::Caller,
-                &place,
-                format!(
-                    "it is of another call: caller {}, the passport's is {}",
-                    statement.caller.0, passport.caller.0
-                ),
-            ));
-        }
         if UNIX_EPOCH + Duration::from_millis(statement.made_ms) > at + CLOCKS_DIFFER {
             return Err(Wrong::new(
                 Kind::Time,
@@ -179,7 +197,17 @@ fn read(
         });
         statements.push(statement);
     }
-    Ok(statements)
+    let stray = statements.iter().find(|statement| {
+        statement.caller != passport.caller && !elsewhere::tells(statement, &statements, &passport.caller)
+    });
+    match stray {
+        Some(statement) => Err(Wrong::new(
+            Kind::Caller,
+            &format!("the statement of {}", statement.node),
+            format!("it is of another call: caller {}, the passport's is {}", statement.caller.0, passport.caller.0),
+        )),
+        None => Ok(statements),
+    }
 }
 
 /// The file's own time is not signed: it must be that of the latest statement. Said last, because a statement that was

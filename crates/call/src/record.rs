@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::Pii;
-use crate::session_id::SessionId;
+use crate::session_id::{SessionId, Uuid};
 
 /// One leg of one call at one node. The only source of `show`, CDR, ladder captions and passport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct LegRecord {
     /// What its party was in the call where that is more than one who talks: a supervisor who listens, say. In words, in order.
     #[serde(default)]
     pub parts: Vec<String>,
+    /// Callers under whom the node filed this leg before it came into this call, the first one first.
+    #[serde(default)]
+    pub was_of: Vec<Uuid>,
     /// Every re-keying, change of party, downgrade, in order.
     pub events: Vec<LegEvent>,
 }

@@ -22,6 +22,16 @@ pub struct Statement {
     pub caller: Uuid,
     pub made_ms: u64,
     pub legs: Vec<LegRecord>,
+    /// Legs that were this call's and went on in another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub went_on: Vec<WentOn>,
+}
+
+/// A leg that went on in the call of another caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WentOn {
+    pub sip_call_id: String,
+    pub caller: Uuid,
 }
 
 /// Which call of a node a statement is of.
@@ -126,6 +136,7 @@ mod tests {
             caller: Uuid("674ecd1639ed7a710000abf910000178".into()),
             made_ms: 1_616_640_946_889,
             legs: Vec::new(),
+            went_on: Vec::new(),
         }
     }
 

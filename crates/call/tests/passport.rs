@@ -40,6 +40,7 @@ fn statement(node: &str) -> Statement {
         caller,
         made_ms: MADE,
         legs: vec![],
+        went_on: Vec::new(),
     }
 }
 

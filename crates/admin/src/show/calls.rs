@@ -173,6 +173,7 @@ mod tests {
                 admitted_by: "certificate".into(),
             },
             parts: Vec::new(),
+            was_of: Vec::new(),
             dangerous: Vec::new(),
             media: Some(MediaRecord {
                 remote: Some("198.18.133.143:25346".parse().unwrap()),

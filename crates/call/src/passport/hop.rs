@@ -42,22 +42,29 @@ impl End<'_> {
 }
 
 /// All hops in the order in which the call went.
-pub(super) fn judge(statements: &[Statement], caller: &Uuid) -> Vec<Hop> {
-    let mut ends: Vec<End<'_>> =
-        statements.iter().flat_map(|s| s.legs.iter().map(|leg| End { node: &s.node, leg })).collect();
+pub(super) fn judge(statements: &[Statement], others: &[Statement], caller: &Uuid) -> Vec<Hop> {
+    let mut ends = ends_of(statements);
+    let elsewhere = ends_of(others);
     ends.sort_by_key(|end| (end.leg.began_ms, !end.calls()));
     let mut hops: Vec<(u64, Hop)> = Vec::new();
     while !ends.is_empty() {
         let first = ends.remove(0);
-        let other = ends.iter().position(|end| end.leg.sip_call_id == first.leg.sip_call_id && end.node != first.node);
-        let hop = match other.map(|at| ends.remove(at)) {
-            Some(second) if first.calls() || !second.calls() => both(first, second, caller),
-            Some(second) => both(second, first, caller),
+        let faces = |end: &End<'_>| end.leg.sip_call_id == first.leg.sip_call_id && end.node != first.node;
+        let here = ends.iter().position(faces).map(|at| (ends.remove(at), Some(caller)));
+        // Of two callers' calls, each end has its own caller.
+        let other = here.or_else(|| elsewhere.iter().copied().find(faces).map(|end| (end, None)));
+        let hop = match other {
+            Some((second, caller)) if first.calls() || !second.calls() => both(first, second, caller),
+            Some((second, caller)) => both(second, first, caller),
             None => alone(first, statements),
         };
         hops.push((first.leg.began_ms, hop));
     }
     in_order(hops)
+}
+
+fn ends_of(statements: &[Statement]) -> Vec<End<'_>> {
+    statements.iter().flat_map(|s| s.legs.iter().map(|leg| End { node: &s.node, leg })).collect()
 }
 
 /// A hop comes after the one that led to it, whatever the clocks of the nodes say.
@@ -81,8 +88,9 @@ fn in_order(mut hops: Vec<(u64, Hop)>) -> Vec<Hop> {
     ordered
 }
 
-/// Both ends are nodes whose statements we have: `a` called `b`.
-fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
+/// Both ends are nodes whose statements we have: `a` called `b`. `caller`: of both; `None` when one of them has its word
+/// in another caller's call.
+fn both(a: End<'_>, b: End<'_>, caller: Option<&Uuid>) -> Hop {
     let mut hop = Hop {
         from: a.node.into(),
         to: b.node.into(),
@@ -90,7 +98,7 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
         signalling: signalling_words(a.leg),
         media: media_words(a.leg.media.as_ref().map_or(b.leg, |_| a.leg)),
         state: state_words(a.leg),
-        parts: parts_of(&[a, b]),
+        parts: parts_of(&[a, b], caller.is_none()),
         exceptions: Vec::new(),
         keys_seen_by: Vec::new(),
         wrong: Vec::new(),
@@ -114,8 +122,11 @@ fn both(a: End<'_>, b: End<'_>, caller: &Uuid) -> Hop {
 }
 
 /// As either end has them, once.
-fn parts_of(ends: &[End<'_>]) -> Vec<String> {
+fn parts_of(ends: &[End<'_>], apart: bool) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
+    if apart {
+        parts.push("the leg moved from one call to another as it ended: one end tells of it in the other".into());
+    }
     for end in ends {
         for part in &end.leg.parts {
             let words = format!("{}: {part}", end.node);
@@ -140,7 +151,7 @@ fn alone(end: End<'_>, statements: &[Statement]) -> Hop {
         signalling: signalling_words(end.leg),
         media: media_words(end.leg),
         state: state_words(end.leg),
-        parts: parts_of(&[end]),
+        parts: parts_of(&[end], false),
         exceptions: Vec::new(),
         keys_seen_by: Vec::new(),
         wrong: Vec::new(),
@@ -190,14 +201,14 @@ impl Compare<'_> {
         }
     }
 
-    fn all(&mut self, a: End<'_>, b: End<'_>, caller: &Uuid) {
+    fn all(&mut self, a: End<'_>, b: End<'_>, caller: Option<&Uuid>) {
         self.same("connected", yes(a.connected()), yes(b.connected()));
         self.boxes(a, b, caller);
         self.media(a, b);
     }
 
     /// Who was at either end, over what.
-    fn boxes(&mut self, a: End<'_>, b: End<'_>, caller: &Uuid) {
+    fn boxes(&mut self, a: End<'_>, b: End<'_>, caller: Option<&Uuid>) {
         let (x, y) = (&a.leg.signalling, &b.leg.signalling);
         self.same("transport", &x.transport, &y.transport);
         // Ports differ from connection to connection, and a call may outlive one: the boxes must be the same.
@@ -215,7 +226,9 @@ impl Compare<'_> {
             |end: End<'_>| end.leg.signalling.peer.as_ref().and_then(|c| c.node()).unwrap_or("nobody").to_owned();
         self.same(&format!("who is at the end of {}", self.b), named(a), self.b);
         self.same(&format!("who is at the end of {}", self.a), self.a, named(b));
-        self.session_id(a, b, caller);
+        if let Some(caller) = caller {
+            self.session_id(a, b, caller);
+        }
     }
 
     /// The caller is on our side of one end and beyond the peer of the other (RFC 7989 §6).

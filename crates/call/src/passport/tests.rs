@@ -8,6 +8,7 @@ use crate::Pii;
 use crate::record::media_facts::MediaRecord;
 use crate::record::{Direction, LegRecord, LegState, Passed, Signalling};
 use crate::session_id::SessionId;
+use crate::statement::WentOn;
 use crate::verdict::{Kind, Seen};
 
 const CALLER: &str = "674ecd1639ed7a710000abf910000178";
@@ -91,6 +92,7 @@ fn leg(node: (&str, &str), peer: (&str, &str), direction: Direction, call_id: &s
             admitted_by: "certificate".into(),
         },
         parts: Vec::new(),
+        was_of: Vec::new(),
         dangerous: vec![],
         media: None,
         passed: None,
@@ -129,6 +131,7 @@ fn statement(node: &str, role: &str, legs: Vec<LegRecord>) -> Statement {
         caller: Uuid(CALLER.into()),
         made_ms: NOON + 27_000,
         legs,
+        went_on: Vec::new(),
     }
 }
 
@@ -566,4 +569,61 @@ fn a_node_may_speak_of_two_calls_of_one_caller() {
     });
     assert_eq!(verdict.wrong, None, "{verdict}");
     assert_eq!(verdict.hops.len(), 7);
+}
+
+/// The consulted phone hung up while the call server brought the two calls together: the call manager knew the leg as of the
+/// call that the agent had made.
+fn brought_together() -> (Vec<Statement>, Statement) {
+    let mut statements = call();
+    let mut other = statements.remove(3);
+    other.caller = Uuid(AGENT.into());
+    for leg in &mut other.legs {
+        leg.session_id.remote = Uuid(AGENT.into());
+    }
+    statements[1].legs[2].was_of = vec![Uuid(AGENT.into())];
+    (statements, other)
+}
+
+#[test]
+fn the_word_on_a_leg_that_moved_as_it_ended_is_found_in_the_other_call() {
+    let (statements, other) = brought_together();
+    let mut passport = bundle(&statements);
+    wrong(&judge(&passport), Kind::MissingStatement, "hop cvp1 -> cucm1", "no statement of cucm1 is here");
+    assert_eq!(passport.told_elsewhere(), [Uuid(AGENT.into())]);
+    let unrelated = Statement { legs: Vec::new(), ..other.clone() };
+    passport.add(vec![sign(&unrelated, "cucm1"), sign(&other, "cucm1")]);
+    assert_eq!(passport.statements.len(), 4, "what tells of no leg of this call stays away");
+    assert_eq!(passport.told_elsewhere(), []);
+    let verdict = judge(&passport);
+    assert_eq!(verdict.wrong, None, "{verdict}");
+    let hop = verdict.hops.iter().find(|hop| hop.to == "cucm1").unwrap();
+    assert!(hop.seen == Seen::BothEnds && hop.parts[0].contains("moved from one call to another"), "{hop:?}");
+    // It is compared as every other.
+    let mut lies = other;
+    lies.legs[0].signalling.transport = "TCP".into();
+    let mut passport = bundle(&statements);
+    passport.add(vec![sign(&lies, "cucm1")]);
+    wrong(&judge(&passport), Kind::Disagreement, "hop cvp1 -> cucm1", "transport");
+    // And where nobody says that the leg moved, another call's statement is none of this one's.
+    let mut unlinked = statements;
+    unlinked[1].legs[2].was_of.clear();
+    let mut passport = bundle(&unlinked);
+    passport.statements.push(sign(&lies, "cucm1"));
+    wrong(&judge(&passport), Kind::Caller, "the statement of cucm1", AGENT);
+}
+
+#[test]
+fn a_call_whose_leg_went_on_elsewhere_is_proved_with_the_word_from_there() {
+    let (mut statements, other) = brought_together();
+    let mut left = Statement { legs: Vec::new(), caller: Uuid(AGENT.into()), ..statements[1].clone() };
+    left.went_on = vec![WentOn { sip_call_id: "c".into(), caller: Uuid(CALLER.into()) }];
+    let signed = vec![sign(&left, "cvp1"), sign(&other, "cucm1")];
+    let mut passport = Passport::bundle("lab", Uuid(AGENT.into()), &[b"root".to_vec()], signed);
+    wrong(&judge(&passport), Kind::Disagreement, "hop cvp1 -> cucm1", "no word of it");
+    assert_eq!(passport.told_elsewhere(), [Uuid(CALLER.into())]);
+    passport.add(statements.drain(..).map(|statement| sign(&statement, &statement.node)).collect());
+    assert_eq!(passport.statements.len(), 3, "the call server's alone tells of it");
+    let verdict = judge(&passport);
+    assert_eq!(verdict.wrong, None, "{verdict}");
+    assert_eq!(verdict.hops.len(), 2, "the moved leg's and the phone's, and not the other caller's");
 }

@@ -38,7 +38,11 @@ pub(crate) async fn gather(estate: &Estate, caller: &str) -> anyhow::Result<(Pas
     let (statements, missing) = estate.statements(&caller).await;
     anyhow::ensure!(!statements.is_empty(), "no node knows a call of caller {caller}; {}", missing.join("; "));
     let roots = roots_der(&estate.roots_pem)?;
-    Ok((Passport::bundle(&estate.site.name, Uuid(caller), &roots, statements), missing))
+    let mut passport = Passport::bundle(&estate.site.name, Uuid(caller), &roots, statements);
+    for other in passport.told_elsewhere() {
+        passport.add(estate.statements(&other.0).await.0);
+    }
+    Ok((passport, missing))
 }
 
 fn check(data: &Path, file: &Path, root: Option<&Path>) -> Outcome {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use call::Leg;
 use call::record::{LegRecord, LegState};
 use call::session_id::{SessionId, Uuid};
+use call::statement::WentOn;
 use media::{Lease, LeaseId};
 use serde::{Deserialize, Serialize};
 use sip::{ClientId, DialogId, FlowId, Message, Name};
@@ -29,6 +30,8 @@ pub struct CallEntry {
     pub legs: Vec<LegNo>,
     /// The caller's UUID: key of statements, ladders and traces.
     pub caller: Uuid,
+    /// Legs that went on in other callers' calls.
+    pub went_on: Vec<WentOn>,
     /// All legs are over; the facts of the media are waited for no longer than this.
     pub finish_by: Option<Duration>,
 }
@@ -105,7 +108,8 @@ impl Book {
 
     pub(super) fn open(&mut self, plan: u64) -> CallNo {
         let call = CallNo(self.number());
-        self.calls.insert(call, CallEntry { plan, legs: Vec::new(), caller: Uuid::nil(), finish_by: None });
+        let (legs, went_on) = (Vec::new(), Vec::new());
+        self.calls.insert(call, CallEntry { plan, legs, caller: Uuid::nil(), went_on, finish_by: None });
         call
     }
 
@@ -143,11 +147,16 @@ impl Book {
 
     /// The leg is a part of another call from now on.
     pub(super) fn move_leg(&mut self, no: LegNo, to: CallNo) {
-        let Some(entry) = self.legs.get_mut(&no).filter(|_| self.calls.contains_key(&to)) else { return };
+        let Some(caller) = self.calls.get(&to).map(|call| call.caller.clone()) else { return };
+        let Some(entry) = self.legs.get_mut(&no) else { return };
         let from = std::mem::replace(&mut entry.call, to);
         entry.leg.record.call = to.0;
         if let Some(call) = self.calls.get_mut(&from) {
             call.legs.retain(|leg| *leg != no);
+            if call.caller != caller {
+                entry.leg.record.was_of.push(call.caller.clone());
+                call.went_on.push(WentOn { sip_call_id: entry.leg.record.sip_call_id.clone(), caller });
+            }
         }
         if let Some(call) = self.calls.get_mut(&to) {
             call.legs.push(no);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use call::record::LegRecord;
 use call::record::media_facts::MediaRecord;
-use call::statement::Statement;
+use call::statement::{Statement, WentOn};
 use media::Facts;
 
 use super::{CallEntry, CallNo, LegEntry, LegNo, Shell};
@@ -66,9 +66,9 @@ impl Shell {
             self.journal(Journal::Leg(Box::new(record.clone())));
         }
         // A carrier in clear has no identity to sign with.
-        // Of a call whose legs all went on in another one that other one tells.
-        if !records.is_empty() && plan.local.iter().any(|(transport, _)| *transport == sip::Transport::Tls) {
-            let statement = self.statement(plan, call.caller, records);
+        let has_word = !records.is_empty() || !call.went_on.is_empty();
+        if has_word && plan.local.iter().any(|(transport, _)| *transport == sip::Transport::Tls) {
+            let statement = self.statement(plan, call.caller, records, call.went_on);
             self.sign_statement(&statement);
         }
         let stale: Vec<u64> =
@@ -83,6 +83,7 @@ impl Shell {
         plan: &crate::Plan,
         caller: call::session_id::Uuid,
         legs: Vec<LegRecord>,
+        went_on: Vec<WentOn>,
     ) -> Statement {
         Statement {
             version: Statement::VERSION,
@@ -92,6 +93,7 @@ impl Shell {
             caller,
             made_ms: call::ms(self.now),
             legs,
+            went_on,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use call::record::LegRecord;
 use call::session_id::Uuid;
+use call::statement::WentOn;
 use media::{Command, LeaseId};
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +126,8 @@ impl Shell {
             self.book.calls().filter(|(_, entry)| entry.caller == caller).map(|(no, _)| no).collect();
         let records: Vec<LegRecord> =
             calls.iter().flat_map(|call| self.book.legs_of(*call).map(|(_, entry)| entry.leg.record.clone())).collect();
+        let went_on = calls.iter().filter_map(|call| self.book.call(*call)).flat_map(|entry| entry.went_on.clone());
+        let went_on: Vec<WentOn> = went_on.collect();
         match calls.first() {
             None => self.reply(
                 control,
@@ -132,7 +135,7 @@ impl Shell {
             ),
             Some(call) => {
                 let plan = self.plan_of(*call);
-                let payload = self.statement(&plan, caller, records).to_bytes();
+                let payload = self.statement(&plan, caller, records, went_on).to_bytes();
                 self.show_statement(control, payload);
             }
         }
