@@ -1,9 +1,10 @@
 //! A data directory for another host or process: what its nodes need and nothing that others' security rests on.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use anyhow::{Context, bail, ensure};
+use site::{Node, Role, Site};
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::data_dir::{DataDir, replace_identity, trustpoint};
@@ -72,6 +73,13 @@ impl DataDir {
         if let Some(list) = self.revocation_list()? {
             files::write_private(&to.join("ca/crl.pem"), list.pem().as_bytes())?;
         }
+        for file in secrets_of_doors(&site, nodes) {
+            let from = self.path().join(file);
+            if from.exists() {
+                let octets = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
+                files::write_private(&to.join(file), &octets)?;
+            }
+        }
         let text = without_secrets(&fs::read_to_string(self.site_file())?, nodes)?;
         // Last: a directory that was left half made is not taken for a whole one.
         files::write_private(&to.join("site.toml"), text.as_bytes())?;
@@ -82,6 +90,22 @@ impl DataDir {
         }
         Ok(exported)
     }
+}
+
+/// What people are looked up with, where they come in at one of these nodes: files of the data directory's own. One that
+/// the site keeps elsewhere is put there on each host by who keeps it.
+fn secrets_of_doors<'a>(site: &'a Site, nodes: &[String]) -> Vec<&'a str> {
+    let of = |wanted: fn(&Node) -> bool| nodes.iter().filter_map(|node| site.node(node)).any(wanted);
+    let desk = of(|node| matches!(&node.role, Role::CallServer(server) if server.desk.is_some()));
+    let console = of(|node| node.console.is_some());
+    let directory = site.directory.as_ref().filter(|_| desk || console);
+    let provider = site.open_id.as_ref().filter(|_| desk);
+    let files = [
+        directory.and_then(|directory| directory.bind_password_file.as_deref()),
+        provider.and_then(|provider| provider.client_secret_file.as_deref()),
+    ];
+    let own = |file: &&str| Path::new(file).components().eq([Component::Normal(file.as_ref())]);
+    files.into_iter().flatten().filter(own).collect()
 }
 
 /// The site with the digest secrets of phones taken out, but those of call managers that are exported.

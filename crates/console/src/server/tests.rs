@@ -9,8 +9,8 @@ use net::{Process, Work};
 use russh::client;
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect};
-use store::accounts::Role;
 use store::accounts::{Account, Origin};
+use store::accounts::{Directory, NoPerson, Person, Role};
 
 use super::*;
 
@@ -21,6 +21,7 @@ struct Lab {
     dir: DataDir,
     node: NodeHandle,
     console: Console,
+    accounts: Arc<Accounts>,
     key: Arc<PrivateKey>,
 }
 
@@ -77,8 +78,8 @@ cluster_security_mode = 0
         let node = process.node("cucm1").unwrap();
         let accounts = Arc::new(Accounts::new(store).unwrap());
         let at = SocketAddr::new(address, 2222);
-        let console = serve(node.clone(), "call_manager", at, &dir, accounts).await.unwrap();
-        (Lab { folder, dir, node, console, key: Arc::new(key) }, process)
+        let console = serve(node.clone(), "call_manager", at, &dir, accounts.clone()).await.unwrap();
+        (Lab { folder, dir, node, console, accounts, key: Arc::new(key) }, process)
     }
 
     async fn connect(&self) -> Connected {
@@ -340,5 +341,56 @@ fn a_service_restarted_over_ssh_is_restarted() {
     let process = served.join().unwrap();
     assert!(node.started_ms() > began);
     assert!(node.phone_services().unwrap().started_ms > phones_began);
+    lab.end(process);
+}
+
+/// Of an administrator, until somebody takes her away, and of an agent.
+#[derive(Default)]
+struct Two {
+    gone: std::sync::atomic::AtomicBool,
+}
+
+impl Directory for Two {
+    fn log_in(&self, name: &str, password: &str) -> Result<Person, NoPerson> {
+        match (name, password) {
+            ("root", PASSWORD) if !self.gone.load(Ordering::Relaxed) => {
+                Ok(Person { role: Role::Administrator, agent: None })
+            }
+            ("joe", PASSWORD) => Ok(Person { role: Role::Agent, agent: Some("1001".into()) }),
+            ("nowhere", _) => Err(NoPerson::Unavailable("connection refused".into())),
+            _ => Err(NoPerson::Nobody),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Person, NoPerson> {
+        self.log_in(name, PASSWORD)
+    }
+}
+
+#[tokio::test]
+async fn administrators_of_a_directory_come_in_by_password_and_no_key() {
+    let (lab, process) = Lab::start(8).await;
+    let directory = Arc::new(Two::default());
+    lab.accounts.replace_directory(Some(directory.clone()));
+    let mut client = lab.connect().await;
+    let key = PrivateKeyWithHashAlg::new(lab.key.clone(), None);
+    assert!(!client.authenticate_publickey("root", key).await.unwrap().success(), "ada's key is ada's");
+    assert!(!client.authenticate_password("joe", PASSWORD).await.unwrap().success(), "an agent");
+    assert!(!client.authenticate_password("root", "guess").await.unwrap().success());
+    assert!(client.authenticate_password("root", PASSWORD).await.unwrap().success());
+    let channel = client.channel_open_session().await.unwrap();
+    channel.exec(true, "help").await.unwrap();
+    assert_eq!(hear(channel).await.1, 0);
+    let said = lab.audit();
+    let first = "root: at the console: logged in by the directory's word, as administrator";
+    assert!(said.iter().any(|line| line == first), "{said:#?}");
+    // She is taken out of it: at a reload everybody is asked about anew.
+    directory.gone.store(true, Ordering::Relaxed);
+    lab.accounts.replace_directory(Some(directory));
+    let mut client = lab.connect().await;
+    assert!(!client.authenticate_password("root", PASSWORD).await.unwrap().success());
+    assert!(!client.authenticate_password("nowhere", PASSWORD).await.unwrap().success());
+    assert!(client.authenticate_password("ada", PASSWORD).await.unwrap().success(), "the store's");
+    assert!(lab.refusals().iter().any(|line| line.contains("the directory does not answer")), "{:#?}", lab.refusals());
     lab.end(process);
 }

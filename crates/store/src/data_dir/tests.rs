@@ -196,3 +196,30 @@ fn a_bad_site_changes_nothing() {
     dir.replace_site(&renamed).unwrap();
     assert_eq!(fs::read_to_string(dir.site_file()).unwrap(), renamed);
 }
+
+#[test]
+fn what_people_are_looked_up_with_goes_where_they_come_in_and_nowhere_else() {
+    let folder = Folder::new();
+    let more = r#"[directory]
+url = ["ldaps://ldap"]
+bind_dn = "cn=x"
+bind_password_file = "directory.password"
+base = "dc=x"
+agent_groups = ["cn=y"]
+[open_id]
+issuer = "https://idp"
+client_id = "desk"
+client_secret_file = "../elsewhere"
+agent_roles = ["z"]
+[tls]"#;
+    let group = "[[node.role.call_server.sip_server_group]]";
+    let text = LAB.replacen("[tls]", more, 1).replacen(group, &format!("[node.role.call_server.desk]\n{group}"), 1);
+    let (dir, _) = DataDir::init(&folder.path("data"), &text, now()).unwrap();
+    fs::write(dir.path().join("directory.password"), "secret\n").unwrap();
+    fs::write(folder.path("elsewhere"), "secret\n").unwrap();
+    let has = |out: &DataDir| out.path().join("directory.password").exists();
+    let desk = dir.export(&["cvp1".to_owned()], &folder.path("a/desk")).unwrap();
+    assert!(has(&desk) && !folder.path("a/elsewhere").exists());
+    assert_eq!(fs::metadata(desk.path().join("directory.password")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!has(&dir.export(&["cube1".to_owned()], &folder.path("border")).unwrap()));
+}
