@@ -2,7 +2,7 @@
 //! serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
 use std::net::SocketAddr;
-use std::sync::mpsc::{self, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,10 +10,14 @@ use std::time::Duration;
 use roles::{Ask, AskId, Journal, Told};
 
 use crate::credentials::Credentials;
-use crate::keep::{Keeper, Kept, What};
+use crate::keep::Keeper;
 use crate::mailbox::Sender;
 use crate::node::Letter;
 use crate::web::{Archive, Errand as Outside, Wanted, Web};
+
+mod waiting;
+
+use waiting::Waiting;
 
 /// Questions that may wait for one thread.
 const WAITING: usize = 4096;
@@ -26,6 +30,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const UNHURRIED: usize = 12;
 /// The most of them.
 const TOGETHER: usize = 1024;
+/// How often a store that is full or gone is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a node hands over.
 pub(crate) enum Job {
@@ -83,9 +89,8 @@ impl AskThreads {
     pub(crate) fn start(keeper: impl Keeper, name_servers: Vec<SocketAddr>) -> std::io::Result<AskThreads> {
         let (signer, to_sign) = mpsc::sync_channel::<Errand>(WAITING);
         let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
-        let mut keeper = keeper;
         let signing = std::thread::Builder::new().name("signer".into()).spawn(move || {
-            while let Some(batch) = gather(&to_sign) {
+            while let Some(batch) = gather(&to_sign, false) {
                 for (asker, job) in batch {
                     if let Job::Ask { id, ask: Ask::Sign { payload } } = job {
                         answer(&asker, id, sign(&asker, &payload));
@@ -94,9 +99,11 @@ impl AskThreads {
             }
         })?;
         let store = std::thread::Builder::new().name("store".into()).spawn(move || {
-            while let Some(batch) = gather(&to_keep) {
-                keep(&mut keeper, batch);
+            let mut waiting = Waiting::new(keeper);
+            while let Some(batch) = gather(&to_keep, !waiting.is_empty()) {
+                waiting.keep(batch);
             }
+            waiting.give_up();
         })?;
         Ok(AskThreads {
             signer,
@@ -186,9 +193,17 @@ impl Asks {
     }
 }
 
-/// What waits, once something does; `None` when nobody is left to ask. While this sleeps, who asks wakes nobody.
-fn gather(queue: &mpsc::Receiver<Errand>) -> Option<Vec<Errand>> {
-    let first = queue.recv().ok()?;
+/// What waits, once something does; `None` when nobody is left to ask. While this sleeps, who asks wakes nobody. With
+/// something to be tried again it does not wait for more than a while, and is nothing then.
+fn gather(queue: &mpsc::Receiver<Errand>, again: bool) -> Option<Vec<Errand>> {
+    let first = match again {
+        false => queue.recv().ok()?,
+        true => match queue.recv_timeout(AGAIN) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        },
+    };
     let mut pressing = first.1.is_pressing();
     let mut batch = vec![first];
     for _ in 0..UNHURRIED {
@@ -208,33 +223,6 @@ fn gather(queue: &mpsc::Receiver<Errand>) -> Option<Vec<Errand>> {
         }
     }
     Some(batch)
-}
-
-fn keep(keeper: &mut impl Keeper, batch: Vec<Errand>) {
-    let items: Vec<Kept<'_>> = batch.iter().filter_map(kept).collect();
-    let outcome = keeper.keep(&items);
-    drop(items);
-    if let Err(error) = &outcome {
-        tracing::error!(%error, lines = batch.len(), "the store kept nothing of this");
-    }
-    for (asker, job) in batch {
-        match job {
-            Job::Ask { id, .. } => {
-                answer(&asker, id, outcome.clone().map_or_else(Told::Failed, |()| Told::Persisted));
-            }
-            Job::Settle(settled) => drop(settled.send(())),
-            Job::Journal(_) => {}
-        }
-    }
-}
-
-fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
-    let what = match job {
-        Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
-        Job::Journal(line) => What::Journal(line),
-        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_), .. } | Job::Settle(_) => return None,
-    };
-    Some(Kept { node: &asker.name, what })
 }
 
 fn answer(asker: &Asker, id: AskId, told: Told) {
@@ -265,6 +253,7 @@ mod tests {
     use roles::Persist;
 
     use super::*;
+    use crate::keep::{Kept, NotKept};
     use crate::mailbox::mailbox;
 
     /// Keeps what it gets; the first batch waits until the test says so.
@@ -275,10 +264,10 @@ mod tests {
     }
 
     impl Keeper for Slow {
-        fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String> {
+        fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), NotKept> {
             let _ = self.gate.recv();
             self.batches.lock().unwrap().push(batch.len());
-            if self.fails { Err("the disk is full".into()) } else { Ok(()) }
+            if self.fails { Err(NotKept { why: "the disk is full".into(), may_pass: true }) } else { Ok(()) }
         }
     }
 
@@ -315,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_fails_is_told_to_each_asker() {
+    fn a_disk_that_is_full_to_the_end_is_told_to_each_asker() {
         let (told, _) = run(true);
         assert_eq!(told, vec![Told::Failed("the disk is full".into()); 20]);
     }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+/// Longer than anybody waits for an agent.
+const BEFORE: Duration = Duration::from_secs(86_400);
+
 /// Cheap to copy; all copies agree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
@@ -13,8 +16,9 @@ impl Clock {
         Clock { origin: Instant::now() }
     }
 
+    /// Since a day before the process began: who waited when the process before this one ended has a place on it too.
     pub(crate) fn mono(&self) -> Duration {
-        self.origin.elapsed()
+        BEFORE + self.origin.elapsed()
     }
 
     pub(crate) fn now(&self) -> roles::Now {

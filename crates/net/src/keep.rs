@@ -25,21 +25,29 @@ pub(crate) enum What<'a> {
 
 /// Who makes things last: the store, or nobody.
 pub(crate) trait Keeper: Send + 'static {
-    /// All of it is durable when this returns, or none of it and the words say why.
-    fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String>;
+    /// All of it is durable when this returns, or none of it.
+    fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), NotKept>;
+}
+
+/// Why nothing was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotKept {
+    pub(crate) why: String,
+    /// The disk is full or gone, say: the same may be kept later.
+    pub(crate) may_pass: bool,
 }
 
 /// A process without a data directory keeps nothing: phones, the lab's carrier.
 pub(crate) struct Nothing;
 
 impl Keeper for Nothing {
-    fn keep(&mut self, _batch: &[Kept<'_>]) -> Result<(), String> {
+    fn keep(&mut self, _batch: &[Kept<'_>]) -> Result<(), NotKept> {
         Ok(())
     }
 }
 
 impl Keeper for Store {
-    fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), String> {
+    fn keep(&mut self, batch: &[Kept<'_>]) -> Result<(), NotKept> {
         let kept = self.together(|store| {
             for Kept { node, what } in batch {
                 match what {
@@ -49,7 +57,7 @@ impl Keeper for Store {
             }
             Ok(())
         });
-        kept.map_err(|error| error.to_string())
+        kept.map_err(|error| NotKept { why: error.to_string(), may_pass: error.may_pass() })
     }
 }
 
@@ -145,10 +153,10 @@ impl Reader {
             }
         }
         for registration in self.read("registrations", |store| store.registrations(node)).unwrap_or_default() {
-            machine.adopt(&registration.state, now);
+            machine.adopt_registration(&registration.state, now);
         }
         for snapshot in self.read("live calls", |store| store.snapshots(node)).unwrap_or_default() {
-            machine.adopt(&snapshot.state, now);
+            machine.adopt_call(snapshot.call, &snapshot.state, now);
         }
         for agent in self.read("agents' states", |store| store.agent_states(node)).unwrap_or_default() {
             machine.adopt_agent(&agent.id, &agent.state, now);

@@ -159,11 +159,22 @@ impl Node {
         postcard::from_bytes(bytes).map_err(|e| format!("not a snapshot of this version: {e}"))
     }
 
-    /// A call that the previous process persisted: goes on where it was, if nobody ended it meanwhile.
-    pub fn adopt(&mut self, state: &[u8], now: Now) {
+    /// A call that the previous process persisted: goes on where it was, if nobody ended it meanwhile. One that cannot be
+    /// read, by a word in the log: it is not kept any longer, and who is in it hears 481 when they say something next.
+    pub fn adopt_call(&mut self, call: u64, state: &[u8], now: Now) {
         self.shell.set_now(now);
-        if !self.duty.role().adopt(&mut self.shell, state) {
-            tracing::warn!("a persisted state was not taken on");
+        if let Err(why) = self.duty.role().adopt(&mut self.shell, state) {
+            tracing::warn!(call, why, "a call of the process before is not gone on with");
+            self.shell.persist(crate::Persist::Call { call, state: None });
+        }
+        self.settle();
+    }
+
+    /// A registration that the previous process persisted.
+    pub fn adopt_registration(&mut self, state: &[u8], now: Now) {
+        self.shell.set_now(now);
+        if let Err(why) = self.duty.role().adopt(&mut self.shell, state) {
+            tracing::warn!(why, "a registration of the process before is not taken on");
         }
         self.settle();
     }
@@ -245,7 +256,10 @@ impl Node {
     fn media(&mut self, event: media::Event) {
         use media::Event as E;
         match event {
-            E::Leased(leases) => self.shell.leased(leases),
+            E::Leased(leases) => {
+                self.shell.leased(leases);
+                self.duty.role().leased(&mut self.shell);
+            }
             E::Facts { lease, facts } => {
                 self.shell.facts(lease, &facts, false);
                 self.shell.reported(lease);

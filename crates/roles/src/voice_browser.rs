@@ -5,7 +5,7 @@
 pub mod dialogue;
 pub mod pages;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +61,9 @@ impl Plan {
 pub struct VoiceBrowser {
     visits: BTreeMap<LegNo, Visit>,
     timers: Timers<Alarm>,
+    /// Who waits for a media port, in order: when another browser dies, all its callers come at once, and more ports than are
+    /// kept ready take a moment to be opened.
+    guests: VecDeque<Guest>,
     /// Pages that were asked for: by whom, and the session's number.
     fetching: BTreeMap<AskId, (LegNo, u64)>,
 }
@@ -73,6 +76,18 @@ struct Visit {
     started: bool,
     /// Where to refer to: the call server as it named itself in Contact.
     server: Uri,
+}
+
+/// A caller who is not answered yet.
+#[derive(Debug, Serialize, Deserialize)]
+struct Guest {
+    leg: LegNo,
+    offer: Option<Bytes>,
+    policy: Policy,
+    server: Uri,
+    talk: Talk,
+    /// No longer than this.
+    until: Duration,
 }
 
 /// Who talks with the caller.
@@ -107,6 +122,8 @@ struct Alarm {
 
 /// When everything is in use: try another browser of the group, and this one after so many seconds.
 const RETRY_AFTER: &str = "5";
+/// How long a caller waits for a media port: less than the call server waits for a sign of life.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, NOTIFY";
 
 impl VoiceBrowser {
@@ -114,8 +131,8 @@ impl VoiceBrowser {
         VoiceBrowser::default()
     }
 
-    /// Answers an INVITE: their offer, or our own where they made none.
-    fn answer(
+    /// An INVITE for an application.
+    fn arrive(
         &mut self,
         shell: &mut Shell,
         invited: Invited,
@@ -127,19 +144,6 @@ impl VoiceBrowser {
         if let Some(leg) = shell.leg_mut(leg) {
             leg.record.dangerous.extend(policy.protection.dangerous());
         }
-        let Some(mut terminal) = Terminal::open(shell, policy) else {
-            let headers =
-                vec![(Name::RetryAfter, RETRY_AFTER.into()), warning(&shell.plan().node, "no media port is free")];
-            return shell.refuse(leg, Status(503), headers, "no media port is free");
-        };
-        terminal.belongs_to(shell, leg);
-        let described = match &invited.sdp {
-            Some(offer) => match terminal.answer(shell, leg, offer) {
-                Ok(answer) => answer,
-                Err(reject) => return shell.reject(leg, &reject),
-            },
-            None => terminal.offer(shell, Direction::SendRecv),
-        };
         let server = match invited.request.contact() {
             Some(Ok(contact)) => contact.uri,
             _ => Uri::sip(
@@ -151,8 +155,6 @@ impl VoiceBrowser {
                 None,
             ),
         };
-        let uuid = shell.mint_uuid();
-        shell.is_party(leg, uuid);
         // The call server's word for a caller who waits already, or is held.
         let waits = invited.request.request_uri().and_then(Result::ok).is_some_and(|uri| uri.param("queue").is_some());
         let talk = match (pages, &application.document) {
@@ -162,8 +164,33 @@ impl VoiceBrowser {
             }
             _ => Talk::Question(Box::new(Session::new(application))),
         };
+        let until = shell.now().mono + PORT_PATIENCE;
+        let guest = Guest { leg, offer: invited.sdp, policy, server, talk, until };
+        // Nobody overtakes who waits for a port already.
+        let waits = if self.guests.is_empty() { self.answer(shell, guest) } else { Some(guest) };
+        self.guests.extend(waits);
+    }
+
+    /// Answers an INVITE: their offer, or our own where they made none. Given back: no media port is open for it yet.
+    fn answer(&mut self, shell: &mut Shell, guest: Guest) -> Option<Guest> {
+        let Some(mut terminal) = Terminal::open(shell, guest.policy.clone()) else { return Some(guest) };
+        let Guest { leg, offer, server, talk, .. } = guest;
+        terminal.belongs_to(shell, leg);
+        let described = match &offer {
+            Some(offer) => match terminal.answer(shell, leg, offer) {
+                Ok(answer) => answer,
+                Err(reject) => {
+                    shell.reject(leg, &reject);
+                    return None;
+                }
+            },
+            None => terminal.offer(shell, Direction::SendRecv),
+        };
+        let uuid = shell.mint_uuid();
+        shell.is_party(leg, uuid);
         self.visits.insert(leg, Visit { terminal, talk, started: false, server });
         shell.respond(leg, Status(200), Vec::new(), Some(described));
+        None
     }
 
     /// Tells the session and does what it asks then.
@@ -177,11 +204,14 @@ impl VoiceBrowser {
                 Ask::Play { id, prompt, repeat } => visit.terminal.play(shell, Play { id, prompt, repeat }),
                 Ask::Silence => visit.terminal.silence(shell),
                 Ask::Wait { id, within } => self.timers.set(shell.now().mono + within, Alarm { leg, id }),
-                Ask::Transfer { queue, attached } => {
+                Ask::Transfer { queue, attached, call_back } => {
                     let mut target = Uri { user: Some(queue.clone()), ..visit.server.clone() };
                     if let Some(attached) = &attached {
                         // RFC 5552 §6.1.
                         target = target.with_param("aai", Some(attached));
+                    }
+                    if call_back {
+                        target = target.with_param("call-back", None);
                     }
                     let target = NameAddr::new(target);
                     shell.note(leg, format!("transfer to queue {queue}"));
@@ -218,6 +248,7 @@ impl VoiceBrowser {
 
     fn forget(&mut self, leg: LegNo) {
         self.visits.remove(&leg);
+        self.guests.retain(|guest| guest.leg != leg);
         self.timers.drop_where(|alarm| alarm.leg == leg);
         self.fetching.retain(|_, (whose, _)| *whose != leg);
     }
@@ -259,7 +290,7 @@ impl Role for VoiceBrowser {
                 let words = "the application's pages could not be read";
                 shell.refuse(invited.leg, Status(500), vec![warning(&plan.node, words)], words);
             }
-            Some((application, pages)) => self.answer(shell, invited, browser.policy.clone(), application, pages),
+            Some((application, pages)) => self.arrive(shell, invited, browser.policy.clone(), application, pages),
             None => {
                 let headers = vec![warning(&plan.node, "no application has this number")];
                 shell.refuse(invited.leg, Status(404), headers, "no application has this number");
@@ -350,6 +381,15 @@ impl Role for VoiceBrowser {
         self.forget(leg);
     }
 
+    fn leased(&mut self, shell: &mut Shell) {
+        while let Some(guest) = self.guests.pop_front() {
+            if let Some(guest) = self.answer(shell, guest) {
+                self.guests.push_front(guest);
+                return;
+            }
+        }
+    }
+
     fn told(&mut self, shell: &mut Shell, ask: AskId, told: crate::Told) {
         let Some((leg, id)) = self.fetching.remove(&ask) else { return };
         let outcome = match told {
@@ -369,10 +409,15 @@ impl Role for VoiceBrowser {
     fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
 
     fn deadline(&self) -> Option<Duration> {
-        self.timers.deadline()
+        self.timers.deadline().into_iter().chain(self.guests.front().map(|guest| guest.until)).min()
     }
 
     fn tick(&mut self, shell: &mut Shell) {
+        while let Some(guest) = self.guests.pop_front_if(|guest| guest.until <= shell.now().mono) {
+            let why = "no media port is free";
+            let headers = vec![(Name::RetryAfter, RETRY_AFTER.into()), warning(&shell.plan().node, why)];
+            shell.refuse(guest.leg, Status(503), headers, why);
+        }
         while let Some(alarm) = self.timers.due(shell.now().mono) {
             self.tell(shell, alarm.leg, Told::TimedOut(alarm.id));
         }

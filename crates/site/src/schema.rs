@@ -351,7 +351,7 @@ static APPLICATION: &[Field] = &[
     may("choice", Shape::Tables(CHOICE)),
 ];
 
-static CHOICE: &[Field] = &[must("digit", Shape::Digit), must("queue", Shape::Text)];
+static CHOICE: &[Field] = &[must("digit", Shape::Digit), must("queue", Shape::Text), may("call_back", Shape::Flag)];
 
 static CALL_MANAGER: &[Field] = &[
     may("sip_trunk_security_profile", Shape::Tables(SIP_TRUNK_SECURITY_PROFILE)),

@@ -74,6 +74,9 @@ pub struct Application {
 pub struct Choice {
     pub digit: char,
     pub queue: String,
+    /// The caller is let go and called back at their own number when their turn in the queue comes.
+    #[serde(default)]
+    pub call_back: bool,
 }
 
 fn invalid_prompt() -> String {

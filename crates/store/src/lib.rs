@@ -95,8 +95,22 @@ pub enum Error {
     Full,
     #[error("the store is locked by another process for too long; is a backup or another tool working on it?")]
     Busy,
+    #[error(
+        "the disk that holds the store does not do as it should ({doing}: {why}); nothing more is acknowledged until it does"
+    )]
+    Disk { doing: &'static str, why: String },
     #[error("the store failed to {doing}: {why}")]
     Failed { doing: &'static str, why: String },
+}
+
+impl Error {
+    /// Whether it is the disk's, or another process's, and not about what was to be kept: it may be kept later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Error::Full | Error::Busy | Error::Disk { .. } => true,
+            Error::Open { .. } | Error::NotOurs { .. } | Error::Newer { .. } | Error::Failed { .. } => false,
+        }
+    }
 }
 
 #[cfg(test)]

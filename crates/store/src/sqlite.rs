@@ -128,6 +128,17 @@ impl Sqlite {
         done
     }
 
+    /// As a disk with no room left, or none that can be written to.
+    #[cfg(test)]
+    pub(crate) fn pragma(&self, name: &str, value: u32) {
+        self.connection.pragma(None, name, value, |_| Ok(())).expect("a setting of SQLite's");
+    }
+
+    #[cfg(test)]
+    pub(crate) fn pages(&self) -> u32 {
+        self.connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("a number")
+    }
+
     /// Rows changed.
     pub(crate) fn write(&self, doing: &'static str, sql: &str, values: impl Params) -> Result<usize, Error> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
@@ -156,6 +167,9 @@ fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
     move |error| match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
+        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            Error::Disk { doing, why: error.to_string() }
+        }
         _ => Error::Failed { doing, why: error.to_string() },
     }
 }

@@ -174,6 +174,63 @@ fn two_that_write_wait_for_each_other() {
     }
 }
 
+/// No page more than there are: SQLITE_FULL, as from a disk without room.
+fn fill(store: &Store, full: bool) {
+    let Store::Sqlite(sqlite) = store;
+    sqlite.pragma("max_page_count", if full { sqlite.pages() } else { u32::MAX - 1 });
+}
+
+#[test]
+fn a_full_disk_is_told_in_words_and_takes_nothing_that_was_acknowledged() {
+    let folder = Folder::new();
+    let file = folder.path("store.sqlite");
+    let mut store = Store::open(&file).unwrap();
+    store.put_agent_state("cvp1", "1001", "READY").unwrap();
+    fill(&store, true);
+    let mut acknowledged = 0;
+    let why = loop {
+        match store.put_snapshot("cvp1", acknowledged, Some(&[7; 3000])) {
+            Ok(()) => acknowledged += 1,
+            Err(why) => break why,
+        }
+    };
+    assert!(matches!(why, Error::Full) && why.may_pass(), "{why}");
+    assert!(why.to_string().contains("is full; nothing more is acknowledged until there is room"), "{why}");
+    // Together is all or nothing here too.
+    let both = store.together(|store| {
+        store.put_agent_state("cvp1", "1001", "LOGOUT")?;
+        store.put_snapshot("cvp1", 1_000_000, Some(&[7; 300_000]))
+    });
+    assert!(matches!(both, Err(Error::Full)), "{both:?}");
+    // Reading goes on, here and by others; what was kept is there.
+    for store in [&store, &Store::open(&file).unwrap()] {
+        assert_eq!(store.snapshots("cvp1").unwrap().len() as u64, acknowledged);
+        assert_eq!(store.agent_states("cvp1").unwrap()[0].state, "READY");
+    }
+    fill(&store, false);
+    store.put_snapshot("cvp1", acknowledged, Some(&[7; 3000])).unwrap();
+    assert_eq!(Store::open(&file).unwrap().snapshots("cvp1").unwrap().len() as u64, acknowledged + 1);
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_to_is_told_as_one_that_may_come_back() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.path("store.sqlite")).unwrap();
+    store.put_agent_state("cvp1", "1001", "READY").unwrap();
+    let gone = |store: &Store, gone| {
+        let Store::Sqlite(sqlite) = store;
+        sqlite.pragma("query_only", u32::from(gone));
+    };
+    gone(&store, true);
+    let why = store.put_agent_state("cvp1", "1001", "LOGOUT").unwrap_err();
+    assert!(matches!(why, Error::Disk { .. }) && why.may_pass(), "{why}");
+    assert!(why.to_string().contains("does not do as it should"), "{why}");
+    assert_eq!(store.agent_states("cvp1").unwrap()[0].state, "READY");
+    gone(&store, false);
+    store.put_agent_state("cvp1", "1001", "LOGOUT").unwrap();
+    assert_eq!(store.agent_states("cvp1").unwrap()[0].state, "LOGOUT");
+}
+
 const CRASHING: &str = "RINGFENCE_STORE_CRASHING";
 
 /// What was acknowledged is there after a kill in the middle of writing.

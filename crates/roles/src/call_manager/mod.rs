@@ -321,8 +321,8 @@ impl Role for CallManager {
 
     /// A binding of an earlier process: its connection is gone, and with it the way to the phone, which will register
     /// again. Nothing is left to take on.
-    fn adopt(&mut self, _: &mut Shell, _: &[u8]) -> bool {
-        true
+    fn adopt(&mut self, _: &mut Shell, _: &[u8]) -> Result<(), String> {
+        Ok(())
     }
 
     fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use sdp::Protection;
 use sip::{Body, Method, Name, Request, ServerId, Status};
 
-use super::call::{Alarm, Queued, Ringing, Stage};
+use super::call::{Alarm, Call, Queued, Ringing, Stage};
+use super::called_back::Promise;
 use super::{CallServer, plan_of, routing};
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Refused, Shell};
 use crate::{Persist, Verb};
@@ -15,6 +16,7 @@ impl CallServer {
     pub(super) fn referred(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, server: ServerId, request: &Request) {
         let target = request.header(&Name::ReferTo).and_then(|value| sip::NameAddr::parse(value).ok());
         let attached = target.as_ref().and_then(|to| to.uri.param("aai")).flatten().and_then(user_to_user);
+        let call_back = target.as_ref().is_some_and(|to| to.uri.param("call-back").is_some());
         let Some(queue) = target.and_then(|to| to.uri.user) else {
             return shell.answer(leg, server, Status(400), Vec::new(), None);
         };
@@ -24,7 +26,23 @@ impl CallServer {
         }
         shell.answer(leg, server, Status(202), Vec::new(), None);
         tell(shell, leg, Status(100), false);
-        call.queue = Some(Queued { name: queue.clone(), attached, told: Some(leg) });
+        if call_back {
+            match self.promise(shell, no, &queue) {
+                Promise::Made => tell(shell, leg, Status(200), true),
+                Promise::Refused => tell(shell, leg, Status(404), true),
+                Promise::NoNeed => {
+                    let since_ms = call::ms(shell.now());
+                    if let Some(call) = self.calls.get_mut(&no) {
+                        call.queue = Some(Queued { name: queue, attached, told: Some(leg), since_ms });
+                    }
+                    tell(shell, leg, Status(182), false);
+                    self.keep(shell, no);
+                }
+            }
+            return self.route(shell);
+        }
+        let since_ms = call::ms(shell.now());
+        call.queue = Some(Queued { name: queue.clone(), attached, told: Some(leg), since_ms });
         shell.decided(no, format!("the voice browser refers the caller to queue {queue}"));
         match self.told(shell, self.arrival(no, &queue)) {
             Ok(()) => tell(shell, leg, Status(182), false),
@@ -37,6 +55,9 @@ impl CallServer {
     /// There is no such queue: the browser is told, and still has the caller.
     fn unqueued(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         shell.decided(no, format!("not queued: {why}"));
+        if matches!(self.calls.get(&no), Some(Call { stage: Stage::Promised, .. })) {
+            return self.finish(shell, no, why);
+        }
         let queue = self.calls.get_mut(&no).and_then(|call| call.queue.take());
         if let Some(leg) = queue.and_then(|queue| queue.told) {
             tell(shell, leg, Status(404), true);
@@ -105,7 +126,7 @@ impl CallServer {
             uri: peer.uri(Some(&extension)),
             calling: call.calling.clone(),
             called: extension.clone(),
-            mate: Some(call.caller),
+            mate: Some(call.caller).filter(|_| !call.is_ours),
             dial_peer: None,
             max_forwards: call.max_forwards,
             headers: attached.map(|data| (Name::UserToUser, data)).into_iter().collect(),
@@ -159,6 +180,9 @@ impl CallServer {
         call.answer_desk(shell, &Verb::Answer, Ok(()));
         self.tell_router(shell, acd::Input::Answered(CallId(no.0)));
         let Some(call) = self.calls.get_mut(&no) else { return };
+        if matches!(call.stage, Stage::Promised) {
+            return self.call_back(shell, no, leg, sdp);
+        }
         call.leave_exchange(shell);
         let browser = match &call.stage {
             Stage::Moving { browser, .. } => {

@@ -126,7 +126,7 @@ impl CallServer {
             }
             Stage::Served { .. } => self.rehome(shell, no, peer.into_iter().collect(), Why::Lost(why)),
             Stage::Connecting { browser, .. } => *browser = None,
-            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Over => {}
+            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Promised | Stage::Over => {}
         }
     }
 

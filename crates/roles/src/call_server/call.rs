@@ -165,6 +165,8 @@ pub(super) enum Stage {
         agent: LegNo,
         passage: Option<Passage>,
     },
+    /// Somebody was promised to be called back: nobody is in the call until an agent answers.
+    Promised,
     /// Everybody was told that it is over.
     Over,
 }
@@ -176,6 +178,8 @@ pub(super) struct Queued {
     pub(super) attached: Option<String>,
     /// The browser's leg that referred and hears how it goes (RFC 3515); none after it is gone.
     pub(super) told: Option<LegNo>,
+    /// When they came into this line, milliseconds since 1970: the place outlives the process.
+    pub(super) since_ms: u64,
 }
 
 /// An agent's phone rings for this caller.
@@ -206,7 +210,7 @@ impl Stage {
                 Some(*browser)
             }
             Stage::Connecting { browser, .. } => *browser,
-            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Over => None,
+            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Promised | Stage::Over => None,
         }
     }
 
@@ -218,7 +222,7 @@ impl Stage {
             }
             Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } => None,
             // Who leaves a conference is looked at apart.
-            Stage::Mixed(_) | Stage::Over => None,
+            Stage::Mixed(_) | Stage::Promised | Stage::Over => None,
         };
         agent.or(self.browser()) == Some(leg)
     }
@@ -274,7 +278,7 @@ impl Stage {
             | Stage::Connecting { passage, .. }
             | Stage::Talking { passage, .. } => Some(passage),
             Stage::Dialling { passage, .. } => passage.as_mut(),
-            Stage::Mixed(_) | Stage::Over => None,
+            Stage::Mixed(_) | Stage::Promised | Stage::Over => None,
         }
     }
 }

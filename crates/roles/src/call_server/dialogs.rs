@@ -173,7 +173,8 @@ impl CallServer {
         (call.served_by, call.turned_ms) = (None, None);
         call.forsake_desk(shell, "the agent sent the caller on");
         let attached = call.queue.take().and_then(|queue| queue.attached);
-        call.queue = Some(Queued { name: to.to_owned(), attached, told: None });
+        let since_ms = call::ms(shell.now());
+        call.queue = Some(Queued { name: to.to_owned(), attached, told: None, since_ms });
         shell.decided(no, format!("the agent sends the caller to {to}"));
         self.show_no_dialog(shell, no);
         self.rehome(shell, no, Vec::new(), Why::Transferred);
@@ -225,7 +226,9 @@ impl Call {
         let leg = match &self.stage {
             Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => *agent,
             Stage::Mixed(room) => room.of(Who::Agent)?.leg,
-            Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Over => return None,
+            Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Promised | Stage::Over => {
+                return None;
+            }
         };
         Some((self.served_by.as_ref()?.0.clone(), leg))
     }

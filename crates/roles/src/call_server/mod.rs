@@ -4,9 +4,11 @@
 mod agents;
 mod browsers;
 mod call;
+mod called_back;
 mod conference;
 mod dialogs;
 mod hold;
+mod kept;
 mod outgoing;
 mod plan;
 mod room;
@@ -27,7 +29,7 @@ pub use plan::{Dialled, Group, Member, Plan};
 use self::call::{Alarm, Call, Stage};
 use crate::plan::Kind;
 use crate::shell::{
-    CallNo, CarriedCall, Invited, LegNo, Outcome, Passage, Progress, Refused, Role, Shell, Timers, from_side, warning,
+    CallNo, Invited, LegNo, Outcome, Passage, Progress, Refused, Role, Shell, Timers, from_side, warning,
 };
 use crate::{Control, ControlId, Persist, Reply};
 
@@ -36,13 +38,6 @@ pub struct CallServer {
     router: acd::Router,
     calls: BTreeMap<CallNo, Call>,
     timers: Timers<Alarm>,
-}
-
-/// A call as it is persisted; while it is written its parts are borrowed.
-#[derive(Serialize, Deserialize)]
-struct Kept<R = Call, C = CarriedCall> {
-    role: R,
-    call: C,
 }
 
 fn plan_of(node: &crate::Plan) -> Option<&Plan> {
@@ -91,6 +86,7 @@ impl CallServer {
         }
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         self.route(shell);
+        shell.outlasts_legs(no, false);
         shell.end_call(no, why);
     }
 
@@ -163,15 +159,6 @@ impl CallServer {
 
     fn is_browser(&self, no: CallNo, leg: LegNo) -> bool {
         self.calls.get(&no).and_then(|call| call.stage.browser()) == Some(leg)
-    }
-
-    /// What outlives the process: written at stable changes.
-    fn keep(&mut self, shell: &mut Shell, no: CallNo) {
-        let kept = self.calls.get(&no).zip(shell.carry_out(no));
-        let Some(state) = kept.and_then(|(role, call)| postcard::to_stdvec(&Kept { role, call }).ok()) else {
-            return;
-        };
-        shell.persist(Persist::Call { call: no.0, state: Some(state) });
     }
 }
 
@@ -414,52 +401,8 @@ impl Role for CallServer {
         }
     }
 
-    /// Whoever waited in a queue waits again; whoever talks goes on talking, and the agent with them.
-    fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> bool {
-        let Ok(Kept { mut role, call }) = postcard::from_bytes::<Kept>(state) else { return false };
-        let no = call.no;
-        if !shell.carry_in(call) {
-            shell.persist(Persist::Call { call: no.0, state: None });
-            return false;
-        }
-        (role.ringing, role.stale, role.asked) = (None, Vec::new(), None);
-        // Who was on the way is not any more; who is there, is.
-        let mut strays = Vec::new();
-        let taken_over = role.is_taken_over();
-        if let Some(joining) = role.joining.take() {
-            strays.extend(joining.seats.iter().map(|seat| seat.place));
-            strays.extend(role.supervision.take().map(|by| by.leg));
-        }
-        role.supervision.iter_mut().for_each(|by| (by.control, by.change) = (None, None));
-        let waits =
-            role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. })).map(|queue| queue.name.clone());
-        // A call that no queue sent is in none.
-        let queue = role.queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
-        // Whoever consults is the held caller's, whose call has the lower number and is here already if it lives.
-        let held = role.made.as_ref().and_then(|made| made.consults).filter(|held| self.calls.contains_key(held));
-        role.made.iter_mut().for_each(|made| made.consults = held);
-        let is_there = matches!(role.stage, Stage::Talking { .. } | Stage::Connecting { .. } | Stage::Mixed(_));
-        let supervises = role.supervision.as_ref().map(|by| (CallId(by.leg.0), by.by.clone()));
-        let talks = role.served_by.clone().filter(|_| is_there && held.is_none());
-        self.calls.insert(no, role);
-        strays.into_iter().for_each(|leg| shell.end(leg, "the call server was started again"));
-        if let Some((leg, by)) = supervises {
-            self.router.resume_conversation(leg, &by, String::new(), shell.now().mono);
-        }
-        self.resume_exchange(shell, no);
-        if taken_over {
-            self.meet_again(shell, no);
-        }
-        self.resume_room(shell, no);
-        let now = shell.now().mono;
-        if let Some(queue) = waits {
-            self.tell_router(shell, self.arrival(no, &queue));
-        }
-        if let Some(agent) = talks {
-            self.router.resume_conversation(CallId(no.0), &agent, queue, now);
-        }
-        self.route(shell);
-        true
+    fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> Result<(), String> {
+        self.take_on(shell, state)
     }
 
     fn adopt_figures(&mut self, shell: &mut Shell, figures: acd::Interval) {

@@ -18,7 +18,7 @@ use crate::{ControlId, PeerPlan, Persist};
 /// How long the agent's own phone may ring.
 const PICK_UP: Duration = Duration::from_secs(20);
 /// How long the destination may.
-const RINGS: Duration = Duration::from_secs(25);
+pub(super) const RINGS: Duration = Duration::from_secs(25);
 /// Digits and letters: it stands in four places of a message.
 const LONGEST_NUMBER: usize = 64;
 /// Phones that can are to pick up by themselves: two spellings of the field.

@@ -42,6 +42,18 @@ impl CallServer {
         acd::Input::Arrive(Arrival { customer, call_type, ..Arrival::new(CallId(no.0), target) })
     }
 
+    /// The same of one who waited when an earlier process ended: at the place that they had.
+    pub(super) fn arrival_again(&self, shell: &Shell, no: CallNo, target: &str, since_ms: u64) -> acd::Input {
+        let now = shell.now();
+        let waited = Duration::from_millis(call::ms(now).saturating_sub(since_ms));
+        match self.arrival(no, target) {
+            acd::Input::Arrive(arrival) => {
+                acd::Input::Arrive(Arrival { since: Some(now.mono.saturating_sub(waited)), ..arrival })
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn decided(&mut self, shell: &mut Shell, decision: Decision) {
         let no = CallNo(decision.call.0);
         let caller = shell.book().call(no).map(|entry| entry.caller.clone());

@@ -119,6 +119,14 @@ impl Shell {
         call
     }
 
+    /// The call goes on without any leg, or does not any more.
+    pub fn outlasts_legs(&mut self, no: CallNo, waits: bool) {
+        if let Some(call) = self.book.call_mut(no) {
+            call.waits = waits;
+            self.ending.insert(no);
+        }
+    }
+
     /// Who we are on a leg that ends here (voice browser, phone): tell before the first answer.
     pub fn is_party(&mut self, leg: LegNo, uuid: Uuid) {
         let now = self.now;

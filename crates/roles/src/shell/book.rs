@@ -34,6 +34,8 @@ pub struct CallEntry {
     pub went_on: Vec<WentOn>,
     /// All legs are over; the facts of the media are waited for no longer than this.
     pub finish_by: Option<Duration>,
+    /// Goes on without any leg: somebody is to be called back.
+    pub waits: bool,
 }
 
 /// A leg with what only this node's shell knows of it.
@@ -109,7 +111,8 @@ impl Book {
     pub(super) fn open(&mut self, plan: u64) -> CallNo {
         let call = CallNo(self.number());
         let (legs, went_on) = (Vec::new(), Vec::new());
-        self.calls.insert(call, CallEntry { plan, legs, caller: Uuid::nil(), went_on, finish_by: None });
+        let entry = CallEntry { plan, legs, caller: Uuid::nil(), went_on, finish_by: None, waits: false };
+        self.calls.insert(call, entry);
         call
     }
 

@@ -30,7 +30,7 @@ impl Shell {
     /// Goes on with a call of an earlier process. False when its number is taken here, or nothing of it lives.
     pub(crate) fn carry_in(&mut self, carried: CarriedCall) -> bool {
         let CarriedCall { no, mut entry, legs } = carried;
-        if legs.iter().all(|(.., dialog)| dialog.is_none()) {
+        if !entry.waits && legs.iter().all(|(.., dialog)| dialog.is_none()) {
             return false;
         }
         entry.plan = self.plan.generation;

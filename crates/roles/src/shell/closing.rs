@@ -43,7 +43,7 @@ impl Shell {
                 self.ending.remove(&no);
                 continue;
             };
-            if !over {
+            if !over || call.waits {
                 self.ending.remove(&no);
                 continue;
             }

@@ -142,6 +142,9 @@ pub trait Role {
     /// A connection ended, or could not be made.
     fn closed(&mut self, shell: &mut Shell, flow: FlowId) {}
 
+    /// There are more media ports than before.
+    fn leased(&mut self, shell: &mut Shell) {}
+
     /// Media of one of our legs: digits, prompts played, silence. Facts and closing are the shell's.
     fn media(&mut self, shell: &mut Shell, leg: LegNo, event: media::Event) {}
 
@@ -154,9 +157,9 @@ pub trait Role {
 
     fn replan(&mut self, shell: &mut Shell) {}
 
-    /// State of a live call that an earlier process persisted. True when it was taken on.
-    fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> bool {
-        false
+    /// State of a live call, or of a registration, that an earlier process persisted. The error says why it is not taken on.
+    fn adopt(&mut self, shell: &mut Shell, state: &[u8]) -> Result<(), String> {
+        Err("this role goes on with nothing".into())
     }
 
     /// An agent's state that an earlier process persisted, told after the calls. The error says why it is not taken.

@@ -34,6 +34,8 @@ pub enum Ask {
         queue: String,
         /// What goes to the agent with the caller.
         attached: Option<String>,
+        /// The caller wants to be called back when the turn comes, rather than wait.
+        call_back: bool,
     },
     /// [`Told::Fetched`] with this number when the page is there, or is known not to come.
     Fetch {
@@ -99,6 +101,8 @@ enum State {
     Transferring {
         music: bool,
     },
+    /// The transfer is a promise to call back: once it is made the caller is let go.
+    Promising,
     /// Music is all that is wanted.
     Playing,
     /// The caller is with somebody else; our leg should be ended by whoever transferred.
@@ -148,11 +152,19 @@ impl Session {
                 self.state = State::Listening(id);
             }
             (State::Correcting(id), Told::Played(played)) if *id == played => self.question(),
-            (State::Leaving(id), Told::Played(played)) if *id == played => self.hang_up("no choice was made"),
+            (State::Leaving(id), Told::Played(played)) if *id == played => {
+                let missed = self.misses >= self.application.tries;
+                self.hang_up(if missed { "no choice was made" } else { "the caller is called back" });
+            }
             (State::Listening(id), Told::TimedOut(timed)) if *id == timed => self.missed(),
             (State::Transferred(id), Told::TimedOut(timed)) if *id == timed => self.hang_up("transferred"),
             (State::Asking(_) | State::Listening(_) | State::Correcting(_), Told::Digit(digit)) => self.pressed(digit),
             (State::Transferring { .. }, Told::Transfer(progress)) => self.transfer(progress),
+            (State::Promising, Told::Transfer(Progress::Done)) => {
+                let id = self.play(GOODBYE.into(), false);
+                self.state = State::Leaving(id);
+            }
+            (State::Promising, Told::Transfer(Progress::Failed(_))) => self.correct(),
             // A digit while music plays, the end of a prompt that was barged into, a timer that nobody waits for.
             _ => {}
         }
@@ -160,11 +172,11 @@ impl Session {
 
     fn pressed(&mut self, digit: char) {
         let choice = self.application.choices.iter().find(|choice| choice.digit == digit);
-        match choice.map(|choice| choice.queue.clone()) {
-            Some(queue) => {
+        match choice.map(|choice| (choice.queue.clone(), choice.call_back)) {
+            Some((queue, call_back)) => {
                 self.asks.push_back(Ask::Silence);
-                self.asks.push_back(Ask::Transfer { queue, attached: None });
-                self.state = State::Transferring { music: false };
+                self.asks.push_back(Ask::Transfer { queue, attached: None, call_back });
+                self.state = if call_back { State::Promising } else { State::Transferring { music: false } };
             }
             None => self.missed(),
         }
@@ -243,7 +255,10 @@ mod tests {
             queue_music: "moh".into(),
             timeout_s: 5,
             tries: 3,
-            choices: vec![site::Choice { digit: '1', queue: "sales".into() }],
+            choices: vec![
+                site::Choice { digit: '1', queue: "sales".into(), call_back: false },
+                site::Choice { digit: '2', queue: "sales".into(), call_back: true },
+            ],
         })
     }
 
@@ -255,6 +270,7 @@ mod tests {
             Ask::Play { id, prompt, repeat: true } => format!("loop {prompt} {id}"),
             Ask::Silence => "silence".into(),
             Ask::Wait { id, within } => format!("wait {} {id}", within.as_secs()),
+            Ask::Transfer { queue, call_back: true, .. } => format!("call back from {queue}"),
             Ask::Transfer { queue, .. } => format!("transfer {queue}"),
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
             Ask::Record { .. } | Ask::StopRecord => "record".into(),
@@ -276,6 +292,19 @@ mod tests {
         assert!(after(&mut s, Told::Digit('1')).is_empty(), "pressed in the queue");
         assert_eq!(after(&mut s, Told::Transfer(Progress::Done)), ["silence", "wait 10 4"]);
         assert_eq!(after(&mut s, Told::TimedOut(4)), ["hang up: transferred"]);
+    }
+
+    #[test]
+    fn who_wants_to_be_called_back_is_let_go_once_that_is_promised() {
+        let mut s = session();
+        after(&mut s, Told::Started);
+        assert_eq!(after(&mut s, Told::Digit('2')), ["silence", "call back from sales"]);
+        // There is no such queue, or no number to call: an apology, and the question again.
+        assert_eq!(after(&mut s, Told::Transfer(Progress::Failed(404))), ["play invalid 2"]);
+        assert_eq!(after(&mut s, Told::Played(2)), ["play welcome 3"]);
+        assert_eq!(after(&mut s, Told::Digit('2')), ["silence", "call back from sales"]);
+        assert_eq!(after(&mut s, Told::Transfer(Progress::Done)), ["play goodbye 4"]);
+        assert_eq!(after(&mut s, Told::Played(4)), ["hang up: the caller is called back"]);
     }
 
     #[test]

@@ -292,7 +292,11 @@ impl Reading {
         }
         let audio = order.audio.as_deref().and_then(|audio| self.pages.prompt(audio));
         self.transfer = Some(Transfer { id, audio, music: false, done: None });
-        self.asks.push_back(Ask::Transfer { queue: queue.unwrap_or_default().to_owned(), attached: order.aai.clone() });
+        self.asks.push_back(Ask::Transfer {
+            queue: queue.unwrap_or_default().to_owned(),
+            attached: order.aai.clone(),
+            call_back: false,
+        });
     }
 
     fn progress(&mut self, progress: Progress, now: Now) {

@@ -67,6 +67,26 @@ pub fn carrier() -> roles::Plan {
     plan.of_node("world", "carrier", vec![(Transport::Udp, addr("127.18.133.76:5062"))], sbc)
 }
 
+/// One of many lines of the carrier's, each a caller of a number of their own: node `lineN`, number [`line_number`].
+pub fn line(n: u16) -> roles::Plan {
+    let mut plan = carrier();
+    plan.node = format!("line{n}");
+    plan.local = vec![(Transport::Udp, SocketAddr::from(([127, 18, 133, 76], 20_000 + n)))];
+    if let roles::Kind::Phone(phone) = &mut plan.kind {
+        phone.line = line_number(n);
+    }
+    plan
+}
+
+pub fn line_number(n: u16) -> String {
+    format!("32270{n:04}")
+}
+
+/// Which line has this number.
+pub fn line_of(number: &str) -> Option<u16> {
+    number.strip_prefix("32270")?.parse().ok()
+}
+
 /// An agent's phone of the lab (`1001` at .75, `1002` at .74) that picks up after so long, or only when told to.
 pub fn agent(line: &str, answer_after: Option<Duration>) -> roles::Plan {
     let at = match line {

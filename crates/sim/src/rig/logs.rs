@@ -33,6 +33,11 @@ impl Logs {
         }
     }
 
+    /// Whether a line says this.
+    pub fn say(&self, words: &str) -> bool {
+        self.0.lock().is_ok_and(|lines| lines.iter().any(|(_, line)| line.contains(words)))
+    }
+
     pub fn len(&self) -> usize {
         self.0.lock().map_or(0, |lines| lines.len())
     }

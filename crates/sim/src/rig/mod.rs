@@ -12,8 +12,8 @@ mod sound;
 pub mod weather;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -118,6 +118,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<(Duration, u64)>>,
     events: BTreeMap<u64, Event>,
     seats: BTreeMap<String, Seat>,
+    /// Deadlines of all nodes, the next first: what [`Seat::due`] says of each.
+    timers: BTreeSet<(Duration, String)>,
     links: Links,
     sky: Sky,
     pki: Pki,
@@ -152,8 +154,14 @@ pub struct World {
     /// The same with their inputs, and what the router was told.
     pub routed: Vec<acd::Decision>,
     pub told: Vec<acd::replay::Entry>,
+    /// All that nodes write down, in order: when, who, what. `None`: nobody reads it.
+    pub diary: Option<Vec<(Duration, String, Journal)>>,
     /// State of live calls as the nodes had it persisted.
     pub kept: BTreeMap<(String, u64), Vec<u8>>,
+    /// What waits for a store that is full or gone.
+    held: Option<Vec<(String, AskId, Persist)>>,
+    /// What agents want to be, likewise, by their ids.
+    pub standings: BTreeMap<(String, String), String>,
     /// Figures likewise, by the beginning of their quarter.
     pub figures: BTreeMap<(String, i64), acd::Interval>,
 }
@@ -168,6 +176,7 @@ impl World {
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             seats: BTreeMap::new(),
+            timers: BTreeSet::new(),
             links: Links::default(),
             sky: Sky::default(),
             pki: Pki::of_the_lab(),
@@ -191,8 +200,11 @@ impl World {
             audit: Vec::new(),
             routed: Vec::new(),
             told: Vec::new(),
+            diary: None,
             kept: BTreeMap::new(),
             figures: BTreeMap::new(),
+            held: None,
+            standings: BTreeMap::new(),
         }
     }
 
@@ -228,12 +240,22 @@ impl World {
         self.drain(&name);
     }
 
+    /// Before nodes are started at this address: it has so many media ports, for many of them or one with many calls.
+    pub fn room(&mut self, address: IpAddr, ports: u16) {
+        self.sound.open_many(address, ports);
+    }
+
     /// Starts all nodes of a site, each with its own certificate.
     pub fn start_site(&mut self, site: &site::Site) {
         for node in &site.nodes {
             let plan = Plan::compile(site, &node.name, 1).expect("a validated site compiles");
             self.start(plan, Papers::node(&site.host_name(node)));
         }
+    }
+
+    /// All nodes that are up.
+    pub fn names(&self) -> Vec<String> {
+        self.seats.keys().cloned().collect()
     }
 
     pub fn plan_of(&self, name: &str) -> Arc<Plan> {
@@ -271,25 +293,32 @@ impl World {
 
     /// Nothing of a process reaches the one that comes after it.
     fn gone(&mut self, name: &str) {
-        self.seats.remove(name);
+        if let Some(due) = self.seats.remove(name).and_then(|seat| seat.due) {
+            self.timers.remove(&(due, name.to_owned()));
+        }
         self.events.retain(|_, event| !matches!(event, Event::Input(to, _) if to == name));
         self.sound.gone(name, self.now);
     }
 
-    /// Starts a node again after [`World::kill`], with the figures and the calls that it had persisted.
+    /// Starts a node again after [`World::kill`], with the figures, the calls and the agents' states that it had persisted.
     pub fn restart(&mut self, plan: Plan, papers: Papers) {
         let name = plan.node.clone();
         self.start(plan, papers);
-        let kept: Vec<Vec<u8>> =
-            self.kept.iter().filter(|((node, _), _)| *node == name).map(|(_, state)| state.clone()).collect();
+        let kept = self.kept.iter().filter(|((node, _), _)| *node == name);
+        let kept: Vec<(u64, Vec<u8>)> = kept.map(|((_, call), state)| (*call, state.clone())).collect();
+        let standings = self.standings.iter().filter(|((node, _), _)| *node == name);
+        let standings: Vec<(String, String)> = standings.map(|((_, id), state)| (id.clone(), state.clone())).collect();
         let figures = self.figures.iter().filter(|((node, _), _)| *node == name).map(|(_, figures)| figures.clone());
         let (now, figures) = (self.now(), figures.collect::<Vec<_>>());
         if let Some(seat) = self.seats.get_mut(&name) {
             for figures in figures {
                 seat.node.adopt_figures(figures, now);
             }
-            for state in kept {
-                seat.node.adopt(&state, now);
+            for (call, state) in kept {
+                seat.node.adopt_call(call, &state, now);
+            }
+            for (id, state) in standings {
+                seat.node.adopt_agent(&id, &state, now);
             }
         }
         self.drain(&name);
@@ -402,9 +431,9 @@ impl World {
     /// The next thing before `end`; false when there is none.
     fn step(&mut self, end: Duration) -> bool {
         let event = self.queue.peek().map(|Reverse((at, _))| *at);
-        let timer = self.seats.iter().filter_map(|(name, seat)| Some((seat.due?, name))).min();
+        let timer = self.timers.first();
         let sound = self.sound.deadline();
-        let next = [event, timer.as_ref().map(|(at, _)| *at), sound].into_iter().flatten().min();
+        let next = [event, timer.map(|(at, _)| *at), sound].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end) else { return false };
         self.now = self.now.max(next);
         if event == Some(next) {
@@ -483,7 +512,12 @@ impl World {
             seat.node = Node::restore(&seat.node.snapshot()).expect("what was written out is read back");
         }
         if let Some(seat) = self.seats.get_mut(name) {
-            seat.due = seat.node.deadline();
+            let due = seat.node.deadline();
+            let was = std::mem::replace(&mut seat.due, due);
+            if was != due {
+                was.map(|at| self.timers.remove(&(at, name.to_owned())));
+                self.timers.extend(due.map(|at| (at, name.to_owned())));
+            }
         }
     }
 
@@ -509,18 +543,27 @@ impl World {
             Output::Reply(id, reply) => {
                 self.replies.insert(id, reply);
             }
-            Output::Journal(journal) => match journal {
-                Journal::Refused(refusal) => self.refusals.push(refusal),
-                Journal::Leg(record) => self.legs.push((name.to_owned(), *record)),
-                Journal::Decision { words, .. } => self.decisions.push((name.to_owned(), words)),
-                Journal::Routed { decision, .. } => self.routed.push(*decision),
-                Journal::Routing(input) => {
-                    let at_ms = call::ms(self.now()) as i64;
-                    self.told.push(acd::replay::Entry { at_ms, input: *input });
+            Output::Journal(journal) => {
+                if let Some(diary) = &mut self.diary {
+                    diary.push((self.now, name.to_owned(), journal.clone()));
                 }
-                Journal::Audit { who, what } => self.audit.push((who, what)),
-                Journal::Desk(_) | Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
-            },
+                self.journal(name, journal);
+            }
+        }
+    }
+
+    fn journal(&mut self, name: &str, journal: Journal) {
+        match journal {
+            Journal::Refused(refusal) => self.refusals.push(refusal),
+            Journal::Leg(record) => self.legs.push((name.to_owned(), *record)),
+            Journal::Decision { words, .. } => self.decisions.push((name.to_owned(), words)),
+            Journal::Routed { decision, .. } => self.routed.push(*decision),
+            Journal::Routing(input) => {
+                let at_ms = call::ms(self.now()) as i64;
+                self.told.push(acd::replay::Entry { at_ms, input: *input });
+            }
+            Journal::Audit { who, what } => self.audit.push((who, what)),
+            Journal::Desk(_) | Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
         }
     }
 
@@ -531,22 +574,17 @@ impl World {
                 let signature = identity.sign(&payload).expect("an identity signs");
                 Told::Signed { signature, chain_der: identity.chain_der() }
             }
-            Ask::Persist(persist) => {
-                match persist {
-                    Persist::Statement { of, signed } => self.statements.push((name.to_owned(), of.caller, signed)),
-                    Persist::Call { call, state: Some(state) } => {
-                        self.kept.insert((name.to_owned(), call), state);
-                    }
-                    Persist::Call { call, state: None } => {
-                        self.kept.remove(&(name.to_owned(), call));
-                    }
-                    Persist::Interval(figures) => {
-                        self.figures.insert((name.to_owned(), figures.begins_ms), *figures);
-                    }
-                    Persist::Registration { .. } | Persist::Agent { .. } => {}
-                }
-                Told::Persisted
+            // As `net` does it: who comes again by themselves is told, the rest waits for the store.
+            Ask::Persist(Persist::Registration { .. }) if self.held.is_some() => {
+                Told::Failed("the disk that holds the store is full".into())
             }
+            Ask::Persist(persist) => match &mut self.held {
+                Some(held) => return held.push((name.to_owned(), id, persist)),
+                None => {
+                    self.keep(name, persist);
+                    Told::Persisted
+                }
+            },
             Ask::Resolve(_) if self.dns_is_silent => Told::Failed("no name server answers".into()),
             Ask::Resolve(question) => {
                 let records = self.dns.get(&question).cloned().unwrap_or(Records::Nothing);
@@ -561,6 +599,38 @@ impl World {
             }
         };
         self.later(Duration::from_millis(1), Event::Input(name.to_owned(), Box::new(Input::Told(id, told))));
+    }
+
+    fn keep(&mut self, name: &str, persist: Persist) {
+        match persist {
+            Persist::Statement { of, signed } => self.statements.push((name.to_owned(), of.caller, signed)),
+            Persist::Call { call, state: Some(state) } => {
+                self.kept.insert((name.to_owned(), call), state);
+            }
+            Persist::Call { call, state: None } => {
+                self.kept.remove(&(name.to_owned(), call));
+            }
+            Persist::Interval(figures) => {
+                self.figures.insert((name.to_owned(), figures.begins_ms), *figures);
+            }
+            Persist::Agent { id, state } => {
+                self.standings.insert((name.to_owned(), id), state);
+            }
+            Persist::Registration { .. } => {}
+        }
+    }
+
+    /// The store is full, or gone: nothing is kept any more.
+    pub fn store_fails(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// There is room again: what waited is kept, in its order.
+    pub fn store_is_back(&mut self) {
+        for (name, id, persist) in self.held.take().unwrap_or_default() {
+            self.keep(&name, persist);
+            self.later(Duration::from_millis(1), Event::Input(name, Box::new(Input::Told(id, Told::Persisted))));
+        }
     }
 
     /// Events of the media engine go to whose lease they are about.

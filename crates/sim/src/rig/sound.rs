@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use media::{Command, Engine, Event, Facts, Lease, LeaseId, Prompts, TAG_ROOM};
 
-/// Ports that each node's address has.
+/// Ports that each node's address has, unless it is given more.
 const PORTS: u16 = 256;
 
 /// A datagram: from, to, what.
@@ -21,6 +21,8 @@ pub struct Sound {
     slots: BTreeMap<SocketAddr, u16>,
     /// Whose each lease is.
     owners: BTreeMap<LeaseId, String>,
+    /// Stillness only: slots that are lent, so that nobody looks through all owners for one that is free.
+    taken: BTreeSet<u16>,
     still: BTreeMap<LeaseId, Facts>,
     /// Stillness only: which streams are relayed to each other.
     bridges: BTreeMap<LeaseId, LeaseId>,
@@ -37,6 +39,7 @@ impl Sound {
             addrs: BTreeMap::new(),
             slots: BTreeMap::new(),
             owners: BTreeMap::new(),
+            taken: BTreeSet::new(),
             still: BTreeMap::new(),
             bridges: BTreeMap::new(),
             generation: 0,
@@ -53,10 +56,15 @@ impl Sound {
 
     /// Opens the ports of a node's address, once.
     pub(super) fn open(&mut self, ip: IpAddr) {
+        self.open_many(ip, PORTS);
+    }
+
+    /// So many of them, at most 24,576; 65,536 in all.
+    pub(super) fn open_many(&mut self, ip: IpAddr, ports: u16) {
         if self.slots.range(ports_of(ip)).next().is_some() {
             return;
         }
-        for port in (0..PORTS).map(|n| 16384 + 2 * n) {
+        for port in (0..ports).map(|n| 16384 + 2 * n) {
             let (slot, addr) = (self.next_slot, SocketAddr::new(ip, port));
             self.next_slot += 1;
             self.addrs.insert(slot, addr);
@@ -142,14 +150,16 @@ impl Sound {
             return engine.lend(local, count, now);
         }
         self.generation += 1;
-        let taken: BTreeSet<u16> = self.owners.keys().map(|lease| lease.slot).collect();
-        let free = self.slots.range(ports_of(local)).filter(|(_, slot)| !taken.contains(slot));
-        free.take(count.into())
+        let free = self.slots.range(ports_of(local)).filter(|(_, slot)| !self.taken.contains(slot));
+        let leases: Vec<Lease> = free
+            .take(count.into())
             .map(|(addr, slot)| Lease {
                 id: LeaseId { thread: 0, slot: *slot, generation: self.generation },
                 addr: *addr,
             })
-            .collect()
+            .collect();
+        self.taken.extend(leases.iter().map(|lease| lease.id.slot));
+        leases
     }
 
     /// Where what is sent on this stream is heard in the end.
@@ -195,6 +205,7 @@ impl Sound {
             Command::Close { lease } => {
                 let facts = self.still.remove(&lease).unwrap_or_default();
                 self.owners.remove(&lease);
+                self.taken.remove(&lease.slot);
                 self.bridges.retain(|a, b| *a != lease && *b != lease);
                 tell(Event::Closed { lease, facts: Box::new(facts) });
             }

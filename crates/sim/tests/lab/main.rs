@@ -8,7 +8,10 @@ mod domains;
 mod flow;
 mod outside;
 mod passport;
+mod restart;
+mod shift;
 mod steps;
+mod store;
 mod storm;
 mod vxml;
 
