@@ -15,6 +15,7 @@ mod queue;
 mod reason_code;
 mod request;
 mod ring;
+mod routes;
 pub mod server;
 mod session;
 mod system_info;

@@ -1,6 +1,7 @@
 //! What is asked for: method, resource, query, body.
 
 use crate::error::Problem;
+use crate::routes;
 
 /// Where the API's resources begin.
 pub(crate) const ROOT: &str = "/finesse/api";
@@ -74,23 +75,7 @@ impl Resource {
         let words: Vec<String> =
             below.trim_end_matches('/').split('/').map(decode).collect::<Option<_>>().ok_or_else(nothing)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Ok(match words.as_slice() {
-            ["SystemInfo"] => Resource::SystemInfo,
-            ["Users"] => Resource::Users,
-            ["User", id] => Resource::User((*id).into()),
-            ["User", id, "Dialogs"] => Resource::Dialogs((*id).into()),
-            ["User", id, "Queues"] => Resource::Queues((*id).into()),
-            ["User", id, "ReasonCodes"] => Resource::UserReasonCodes((*id).into()),
-            ["User", id, "WrapUpReasons"] => Resource::UserWrapUpReasons((*id).into()),
-            ["User", _, "ReasonCode", id] | ["ReasonCode", id] => Resource::ReasonCode((*id).into()),
-            ["User", _, "WrapUpReason", id] | ["WrapUpReason", id] => Resource::WrapUpReason((*id).into()),
-            ["Dialog", id] => Resource::Dialog((*id).into()),
-            ["Queue", id] => Resource::Queue((*id).into()),
-            ["Team", id] => Resource::Team((*id).into()),
-            ["ReasonCodes"] => Resource::ReasonCodes,
-            ["WrapUpReasons"] => Resource::WrapUpReasons,
-            _ => return Err(nothing()),
-        })
+        routes::of(&words).ok_or_else(nothing)
     }
 
     /// What an administrator may change elsewhere.

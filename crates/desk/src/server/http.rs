@@ -23,6 +23,7 @@ use super::{PATIENCE, Shared, login};
 use crate::error::{ErrorType, Problem};
 use crate::notification::Notification;
 use crate::request::values;
+use crate::routes::{DESCRIPTION, EVENTS, document};
 use crate::{Answer, Deed, Method, Request, Resource};
 
 /// Octets of a body: the API's largest are a few hundred.
@@ -35,7 +36,6 @@ const MOST_NODES: usize = 1000;
 const DIRECTORY_BACK: u64 = 10;
 /// As the audit log names this interface.
 pub(super) const DOOR: &str = "desk";
-const EVENTS: &str = "/api/v1/events";
 
 /// An answer's body: whole, or events as they happen.
 pub(super) enum Body {
@@ -86,6 +86,11 @@ async fn answer(
         let account = account.ok_or_else(|| (Problem::not_logged_in(), None))?;
         return events(shared, &head.headers, &query, account).await.map_err(|problem| (problem, None));
     }
+    if path == DESCRIPTION && method == Method::Get {
+        let mut response = whole(StatusCode::OK, document().to_string());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        return Ok(response);
+    }
     let body = read(body).await.map_err(|problem| (problem, None))?;
     let request = Request { method, path: &path, query: &query, body: &body };
     let resource = Resource::of(&path).map_err(|problem| (problem, None))?;
@@ -99,21 +104,29 @@ async fn answer(
             let id = head.headers.get("requestid").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let id: String = id.chars().take(LONGEST_ID).collect();
             for deed in deeds {
-                perform(shared, deed, &id, account.as_ref(), remote).await;
+                perform(shared, deed, &id, account.as_ref(), remote).await.map_err(|problem| (problem, None))?;
             }
             Ok(whole(StatusCode::ACCEPTED, String::new()))
         }
     }
 }
 
-/// An accepted request is done; should it come to nothing, that is notified.
-async fn perform(shared: &Arc<Shared>, deed: Deed, request_id: &str, account: Option<&Account>, remote: IpAddr) {
+/// An accepted request is done; should it come to nothing, that is notified. What is done to others and cannot be written
+/// down is not done: the error says so.
+async fn perform(
+    shared: &Arc<Shared>,
+    deed: Deed,
+    request_id: &str,
+    account: Option<&Account>,
+    remote: IpAddr,
+) -> Result<(), Problem> {
     match deed {
         Deed::WriteDown(what) => {
             let who = account.map(|account| account.name.as_str()).unwrap_or_default();
             let written = shared.accounts.write_down(who, Door { source: remote, of: DOOR }, &what);
             if let Err(error) = written {
-                tracing::error!(node = shared.node.name(), %error, "desk: not in the audit log: {what}");
+                tracing::error!(node = shared.node.name(), %error, "desk: not in the audit log, so not done: {what}");
+                return Err(Problem::unavailable(format!("not done, because it cannot be written down: {error}")));
             }
         }
         Deed::Notify(notification) => shared.feed.notify(notification.of_request(request_id)),
@@ -129,6 +142,7 @@ async fn perform(shared: &Arc<Shared>, deed: Deed, request_id: &str, account: Op
             }
         }
     }
+    Ok(())
 }
 
 async fn ask(shared: &Shared, control: Control, node: &str, source: &str, request_id: &str) {

@@ -95,6 +95,8 @@ fn each_action_has_its_stated_outcome_in_each_state() {
         ("REJECT", [State; 6]),
         ("CLOSE", [State; 6]),
         ("RECLASSIFY", [State; 6]),
+        ("UPDATE_SCHEDULED_CALLBACK", [State; 6]),
+        ("CANCEL_SCHEDULED_CALLBACK", [State; 6]),
     ] {
         for (part, expected) in parts.iter().zip(outcomes) {
             let centre = centre_with(&[], std::slice::from_ref(part));

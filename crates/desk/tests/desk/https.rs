@@ -6,7 +6,7 @@ use crate::lab::{Lab, PASSWORD, PATIENCE, Stream, basic};
 
 pub(crate) struct Events {
     stream: Stream,
-    last: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
 pub(crate) async fn listen(lab: &Lab, agent: &str, last: Option<&str>) -> Events {
@@ -192,6 +192,78 @@ async fn who_sends_a_request_slowly_is_let_go() {
     lab.stop().await;
 }
 
+/// Two desks of one agent: the second finds the agent as the first left them, and what either does both hear.
+#[tokio::test]
+async fn two_log_ins_of_one_agent_are_one_agent() {
+    let lab = Lab::start(17).await;
+    let (mut first, mut second) = (listen(&lab, "1001", None).await, listen(&lab, "1001", None).await);
+    let login = "<state>LOGIN</state><extension>1001</extension>";
+    lab.put("1001", "", login).await;
+    lab.put("1001", "", "<state>READY</state>").await;
+    for events in [&mut first, &mut second] {
+        assert_eq!((events.state().await, events.state().await), ("NOT_READY".into(), "READY".into()));
+    }
+    // Signed in again at the same phone: nothing changes, so nothing is told. At another: told, and nothing changes.
+    let (head, _) = lab.put("1001", "requestId: again\r\n", login).await;
+    assert!(head.starts_with("HTTP/1.1 202"), "{head}");
+    let other = "<state>LOGIN</state><extension>1002</extension>";
+    let (head, _) = lab.put("1001", "requestId: other\r\n", other).await;
+    assert!(head.starts_with("HTTP/1.1 202"), "{head}");
+    for events in [&mut first, &mut second] {
+        let (_, update) = events.next().await;
+        assert!(update.contains("Invalid Device") && update.contains("<requestId>other</requestId>"), "{update}");
+    }
+    let (_, user) = lab.ask("GET", "/finesse/api/User/1001", &basic("1001", PASSWORD), "").await;
+    assert!(user.contains("<state>READY</state>") && user.contains("<extension>1001</extension>"), "{user}");
+    // The one logs out, and the other's next word meets that.
+    lab.put("1001", "", "<state>NOT_READY</state>").await;
+    lab.put("1001", "", "<state>LOGOUT</state>").await;
+    for events in [&mut first, &mut second] {
+        assert_eq!((events.state().await, events.state().await), ("NOT_READY".into(), "LOGOUT".into()));
+    }
+    let (head, body) = lab.put("1001", "", "<state>READY</state>").await;
+    assert!(head.starts_with("HTTP/1.1 400") && body.contains("<ErrorType>Invalid State</ErrorType>"), "{head} {body}");
+    // And the phone is still its owner's alone: another agent does not get it.
+    let (_, _) = lab.put("1002", "", login).await;
+    let (_, user) = lab.ask("GET", "/finesse/api/User/1002", &basic("1002", PASSWORD), "").await;
+    assert!(user.contains("<state>LOGOUT</state>"), "{user}");
+    lab.stop().await;
+}
+
+/// So many changes to ready and not ready, each heard before the next hundred: a desk that falls behind its node hears of the
+/// last alone.
+pub(crate) async fn flap(lab: &Lab, witness: &mut Events, times: usize) {
+    for _ in 0..times.div_ceil(50) {
+        lab.flap("1001", 50).await;
+        for _ in 0..50 {
+            assert_eq!((witness.state().await, witness.state().await), ("READY".into(), "NOT_READY".into()));
+        }
+    }
+}
+
+/// 10,000 events are kept: who was away for fewer misses none, who was away for more hears so and goes on from there.
+#[tokio::test]
+async fn who_was_away_for_more_than_ten_thousand_events_is_told_so() {
+    let lab = Lab::start(18).await;
+    let mut events = listen(&lab, "1001", None).await;
+    lab.put("1001", "", "<state>LOGIN</state><extension>1001</extension>").await;
+    assert_eq!(events.state().await, "NOT_READY");
+    let last = events.last.clone().unwrap();
+    // Each is told at the agent and at nobody else: the lab has no teams.
+    flap(&lab, &mut events, 4_900).await;
+    let mut back = listen(&lab, "1001", Some(&last)).await;
+    for _ in 0..4_900 {
+        assert_eq!((back.state().await, back.state().await), ("READY".into(), "NOT_READY".into()));
+    }
+    drop(back);
+    flap(&lab, &mut events, 200).await;
+    let mut late = listen(&lab, "1001", Some(&last)).await;
+    assert_eq!(late.next().await.0, "lost");
+    lab.put("1001", "", "<state>READY</state>").await;
+    assert_eq!(late.state().await, "READY");
+    lab.stop().await;
+}
+
 /// As many as `RINGFENCE_LISTENERS` says (200), or as the limit of open files lets: both ends are in this process.
 fn listeners() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -223,8 +295,16 @@ async fn many_who_listen_hear_a_change_and_keep_nobody_from_the_desk() {
     assert!(lab.ask("GET", "/finesse/api/User/1001", &own, "").await.0.starts_with("HTTP/1.1 200"));
     // It finds it all when it reads again.
     assert_eq!((deaf.state().await, deaf.state().await), ("NOT_READY".into(), "READY".into()));
+    let open = Lab::open_files();
+    let gone = all.len();
     drop(all);
     lab.put("1001", "", "<state>LOGOUT</state>").await;
     assert_eq!((deaf.state().await, deaf.state().await), ("NOT_READY".into(), "LOGOUT".into()));
+    // Both ends of each of them are closed: nothing is kept of who has gone.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while Lab::open_files() > open - 2 * gone {
+        assert!(tokio::time::Instant::now() < deadline, "{} of {open} open with {gone} gone", Lab::open_files());
+        tokio::task::yield_now().await;
+    }
     lab.stop().await;
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use desk::server::{Addresses, Desk, serve};
 use net::Process;
+use roles::{Control, Reply};
 use rustls_pki_types::ServerName;
 use store::accounts::{Account, Accounts, Origin, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -107,6 +108,21 @@ impl Lab {
     pub(crate) async fn put(&self, agent: &str, more: &str, fields: &str) -> (String, String) {
         let more = format!("{}{more}", basic(agent, PASSWORD));
         self.ask("PUT", &format!("/finesse/api/User/{agent}"), &more, &format!("<User>{fields}</User>")).await
+    }
+
+    /// The agent says ready and not ready so often, without anybody's asking for it at a desk: two events each time.
+    pub(crate) async fn flap(&self, agent: &str, times: usize) {
+        let node = self.process.node("cvp1").unwrap();
+        for _ in 0..times {
+            let (id, reason) = (agent.to_owned(), "lunch".to_owned());
+            assert_eq!(node.control(Control::AgentReady { agent: id.clone() }).await, Reply::Done);
+            assert_eq!(node.control(Control::AgentNotReady { agent: id, reason }).await, Reply::Done);
+        }
+    }
+
+    /// Tasks and descriptors of this process.
+    pub(crate) fn open_files() -> usize {
+        std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
     }
 
     pub(crate) async fn stop(self) {

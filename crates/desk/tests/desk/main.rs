@@ -6,6 +6,7 @@ mod https;
 mod lab;
 mod objects;
 mod open_id;
+mod openapi;
 mod provider;
 mod states;
 mod xmpp;

@@ -85,6 +85,63 @@ fn what_supervisors_ask_of_their_team_has_its_stated_outcome_in_each_state() {
     refused(answer, 400, ErrorType::InvalidInput);
 }
 
+/// States that are no requests; those of outbound campaigns, which are not known here; and what is no state.
+#[test]
+fn what_is_no_request_is_refused_in_each_state_whoever_asks() {
+    for word in [
+        "RESERVED",
+        "RESERVED_OUTBOUND",
+        "RESERVED_OUTBOUND_PREVIEW",
+        "TALKING",
+        "HOLD",
+        "WORK",
+        "WORK_READY",
+        "UNKNOWN",
+        "LOGGED_IN",
+        "",
+    ] {
+        let body =
+            format!("<User><state>{word}</state><extension>1001</extension><reasonCodeId>10</reasonCodeId></User>");
+        let kind = if word.is_empty() { ErrorType::ParameterMissing } else { ErrorType::InvalidInput };
+        for state in STATES {
+            for who in [account(Role::Agent, "1001"), account(Role::Supervisor, "1009")] {
+                refused(ask(Method::Put, "User/1001", &body, &who, &in_state(state)), 400, kind);
+            }
+        }
+    }
+}
+
+/// A state that this version does not know, of a newer call server say.
+#[test]
+fn nothing_is_asked_of_an_agent_in_an_unknown_state() {
+    let unknown = in_state("RESERVED_OUTBOUND");
+    let xml = body(ask(Method::Get, "User/1001", "", &account(Role::Agent, "1001"), &unknown));
+    assert!(xml.contains("<state>UNKNOWN</state>"), "{xml}");
+    for body in [LOGIN, READY, NOT_READY, LOGOUT] {
+        refused(
+            ask(Method::Put, "User/1001", body, &account(Role::Agent, "1001"), &unknown),
+            400,
+            ErrorType::InvalidState,
+        );
+    }
+    for body in [READY, "<User><state>NOT_READY</state></User>", "<User><state>LOGOUT</state></User>"] {
+        let supervisor = account(Role::Supervisor, "1009");
+        refused(ask(Method::Put, "User/1001", body, &supervisor, &unknown), 400, ErrorType::InvalidState);
+    }
+}
+
+/// Of another team's agent a supervisor changes nothing, in whatever state that one is.
+#[test]
+fn another_teams_agents_are_no_supervisors_of_this_one() {
+    for state in STATES {
+        let centre = centre::centre_with(&[("1003", state)], &[]);
+        for body in [LOGIN, READY, "<User><state>NOT_READY</state></User>", "<User><state>LOGOUT</state></User>"] {
+            let answer = ask(Method::Put, "User/1003", body, &account(Role::Supervisor, "1009"), &centre);
+            refused(answer, 401, ErrorType::InvalidSupervisor);
+        }
+    }
+}
+
 #[test]
 fn states_are_told_as_the_api_names_them() {
     for state in STATES {

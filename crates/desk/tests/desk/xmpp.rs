@@ -59,6 +59,13 @@ impl Client {
         self.until("\0").await.expect_err("no zeros in XML")
     }
 
+    /// The same where the server takes its time.
+    async fn rest_within(&mut self, most: std::time::Duration) -> String {
+        let mut said = Vec::new();
+        let _ = timeout(most, self.stream.read_to_end(&mut said)).await.expect("it ends in time");
+        std::mem::take(&mut self.heard) + std::str::from_utf8(&said).unwrap()
+    }
+
     async fn log_in(lab: &Lab, agent: &str) -> Client {
         let mut client = Client::connect(lab).await;
         client.say(OPEN).await;
@@ -279,6 +286,51 @@ async fn hostile_streams_are_told_and_ended() {
     client.say("<stream:stream xmlns='jabber:client'>").await;
     client.say(&"<a>".repeat(40)).await;
     assert!(client.rest().await.contains("<policy-violation "));
+    lab.stop().await;
+}
+
+/// A stream's header that comes an octet at a time, or not at all; and a log-in that stops before the resource.
+#[tokio::test]
+async fn who_says_little_or_nothing_is_told_why_it_ends_and_keeps_nobody_out() {
+    let lab = Lab::start(28).await;
+    let silent = async {
+        let said = Client::connect(&lab).await.rest_within(3 * PATIENCE).await;
+        assert!(said.contains("<connection-timeout "), "{said}");
+    };
+    let half_way = async {
+        let mut client = Client::connect(&lab).await;
+        client.say(OPEN).await;
+        client.expect("<mechanism>PLAIN</mechanism>").await;
+        let said = client.rest_within(3 * PATIENCE).await;
+        assert!(said.contains("<connection-timeout "), "{said}");
+    };
+    let trickling = async {
+        let mut client = Client::connect(&lab).await;
+        let mut pace = tokio::time::interval(std::time::Duration::from_millis(300));
+        let mut letters = OPEN.bytes();
+        let (mut octets, mut said) = (vec![0; 4096], String::new());
+        loop {
+            tokio::select! {
+                _ = pace.tick() => {
+                    let letter = letters.next().expect("it is let go long before its header is out");
+                    if client.stream.write_all(&[letter]).await.is_err() {
+                        break;
+                    }
+                }
+                read = client.stream.read(&mut octets) => match read {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => said.push_str(std::str::from_utf8(&octets[..read]).unwrap()),
+                }
+            }
+        }
+        assert!(said.contains("<policy-violation ") && said.contains("longer than 10 s"), "{said}");
+    };
+    let others = async {
+        let mut client = Client::present(&lab, "1001").await;
+        lab.put("1001", "", LOGIN).await;
+        client.expect("&lt;state&gt;NOT_READY&lt;/state&gt;").await;
+    };
+    tokio::join!(silent, half_way, trickling, others);
     lab.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use tokio::io::AsyncWriteExt;
 
+use crate::https::{flap, listen};
 use crate::lab::{Lab, PASSWORD, Stream};
 use crate::xmpp::{DOMAIN, auth};
 
@@ -143,4 +144,73 @@ async fn bodies_that_are_none_are_told() {
     let said = bosh.next("", "<nonsense xmlns='x'/>").await;
     assert!(said.contains("condition='remote-stream-error'") && said.contains("<unsupported-stanza-type "), "{said}");
     lab.stop().await;
+}
+
+/// Requests that wait are one of a client, whatever it sends: an earlier one is answered with nothing.
+#[tokio::test]
+async fn no_more_than_one_request_of_a_client_is_held() {
+    let lab = Lab::start(34).await;
+    let bosh = Bosh::log_in(&lab, "1001").await;
+    let empty =
+        "<body xmlns='http://jabber.org/protocol/httpbind' xmlns:stream='http://etherx.jabber.org/streams'></body>";
+    let mut held = bosh.begin(bosh.rid + 1).await;
+    for next in 2..40 {
+        let later = bosh.begin(bosh.rid + next).await;
+        let answer = answer_of(&mut held).await;
+        assert!(answer.ends_with(empty), "{answer}");
+        held = later;
+    }
+    // The same number by many connections: the last of them is answered, the others let go.
+    let mut same = vec![held];
+    for _ in 0..40 {
+        same.push(bosh.begin(bosh.rid + 39).await);
+    }
+    lab.put("1001", "", LOGIN).await;
+    let mut answered = 0;
+    for mut stream in same {
+        answered += usize::from(answer_of(&mut stream).await.contains(NOT_READY));
+    }
+    assert!(answered >= 1, "the event is told");
+    // Many at once are more than a client's two: the session is over, and says so.
+    let mut many = Vec::new();
+    for next in 40..50 {
+        many.push(bosh.begin(bosh.rid + next * 10).await);
+    }
+    let mut over = 0;
+    for mut stream in many {
+        over += usize::from(answer_of(&mut stream).await.contains("item-not-found"));
+    }
+    assert_eq!(over, 10);
+    let mut next = Bosh::log_in(&lab, "1001").await;
+    assert!(next.next("type='terminate'", "").await.contains("type='terminate'"), "and another begins");
+    lab.stop().await;
+}
+
+/// Of a desk that takes no events for too long nothing is kept beyond the ring: it hears that it missed some.
+#[tokio::test]
+async fn a_session_that_falls_ten_thousand_events_behind_is_ended_with_a_word() {
+    let lab = Lab::start(35).await;
+    let mut bosh = Bosh::log_in(&lab, "1001").await;
+    let mut events = listen(&lab, "1001", None).await;
+    lab.put("1001", "", LOGIN).await;
+    events.state().await;
+    flap(&lab, &mut events, 5_100).await;
+    let said = bosh.next("", "").await;
+    assert!(said.contains("<resource-constraint ") && said.contains("more than 10,000 events behind"), "{said}");
+    lab.stop().await;
+}
+
+/// One answer of a connection that stays open, head and body.
+async fn answer_of(stream: &mut Stream) -> String {
+    let read = async {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"</body>") {
+            match tokio::io::AsyncReadExt::read_u8(stream).await {
+                Ok(octet) => answer.push(octet),
+                Err(_) => break,
+            }
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    tokio::time::timeout(crate::lab::PATIENCE, read).await.expect("an answer in time")
 }

@@ -116,7 +116,12 @@ impl Accounts {
                         Origin::Store | Origin::Provider { .. } => String::new(),
                         Origin::Directory => format!(" by the directory's word, as {}", account.role.word()),
                     };
-                    self.write_down(&account.name, door, &format!("logged in{by}"))?;
+                    if let Err(error) = self.write_down(&account.name, door, &format!("logged in{by}")) {
+                        // Else the next try would get in without a line in the audit log.
+                        lock(&self.known).remove(name);
+                        self.visitors.forget(&account.name);
+                        return Err(error.into());
+                    }
                 }
                 Ok(account)
             }
@@ -168,13 +173,14 @@ impl Accounts {
     }
 
     /// Whether this account is still as it was when it was let in. A password that was changed since is not looked at. Of
-    /// one that a directory vouches for it blocks, once a minute, for as long as that takes.
+    /// one that a directory vouches for it blocks, once a minute, for as long as that takes. A store that cannot be read takes nobody's
+    /// account away: whoever is there stays until it says otherwise.
     pub fn holds(&self, account: &Account) -> bool {
         match account.origin {
-            Origin::Store => {
-                let found = lock(&self.store).account(&account.name);
-                found.is_ok_and(|found| found.is_some_and(|(found, _)| found == *account))
-            }
+            Origin::Store => match lock(&self.store).account(&account.name) {
+                Ok(found) => found.is_some_and(|(found, _)| found == *account),
+                Err(_) => true,
+            },
             Origin::Directory => {
                 !self.is_of_the_store(&account.name).unwrap_or(true) && self.visitors.holds(account, self.now())
             }

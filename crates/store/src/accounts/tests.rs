@@ -128,6 +128,40 @@ fn a_name_that_nobody_has_costs_what_a_wrong_password_costs() {
     assert!((0.5..2.0).contains(&ratio), "wrong {wrong:?}, unknown {unknown:?}");
 }
 
+/// A disk that is full keeps nobody from work who is at it, and lets nobody in unseen.
+#[test]
+fn who_cannot_be_written_down_is_not_let_in_and_who_was_let_in_before_is() {
+    let folder = Folder::new();
+    let file = folder.path("store.sqlite");
+    let mut store = Store::open(&file).unwrap();
+    store.add_account(&ada(), RIGHT).unwrap();
+    let bob = Account { name: "bob".into(), ..ada() };
+    store.add_account(&bob, RIGHT).unwrap();
+    let accounts = Accounts::new(Store::open(&file).unwrap()).unwrap();
+    let gone = |gone: u32| {
+        let Store::Sqlite(sqlite) = &*doors::lock(&accounts.store);
+        sqlite.pragma("query_only", gone);
+    };
+    accounts.log_in("ada", RIGHT, door(1)).unwrap();
+    gone(1);
+    assert_eq!(accounts.log_in("ada", RIGHT, door(1)).unwrap(), ada(), "she is at work");
+    for _ in 0..2 {
+        let refused = accounts.log_in("bob", RIGHT, door(2)).unwrap_err();
+        assert!(matches!(&refused, NotIn::Store(error) if error.may_pass()), "{refused:?}");
+    }
+    // And one that cannot even be read: whoever listens goes on listening, nobody's next request is let in.
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("ALTER TABLE account RENAME TO elsewhere").unwrap();
+    assert!(accounts.holds(&ada()));
+    assert!(matches!(accounts.log_in("ada", RIGHT, door(1)), Err(NotIn::Store(_))));
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO account").unwrap();
+    assert!(accounts.holds(&ada()) && !accounts.holds(&Account { made_ms: 8, ..ada() }));
+    gone(0);
+    assert_eq!(accounts.log_in("bob", RIGHT, door(2)).unwrap(), bob);
+    let written: Vec<String> = store.changes(9).unwrap().into_iter().map(|change| change.who).collect();
+    assert_eq!(written, ["bob", "ada"], "each log-in has its line");
+}
+
 /// A directory of one person, told what to say.
 #[derive(Default)]
 struct Told {

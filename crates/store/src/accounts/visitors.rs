@@ -122,6 +122,11 @@ impl Visitors {
         Ok((account, !before))
     }
 
+    /// As if they had never been here.
+    pub(super) fn forget(&self, name: &str) {
+        lock(&self.here).remove(name);
+    }
+
     /// Whether somebody who was let in still would be.
     pub(super) fn holds(&self, account: &Account, now: Duration) -> bool {
         let Some(since) = self.since(account, now) else { return false };
