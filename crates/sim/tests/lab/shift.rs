@@ -179,7 +179,6 @@ fn every_caller_of_a_shift_is_accounted_for_and_every_why_is_true() {
     // What the shift was to have in it.
     assert!(model.rang_out > 3 && model.overflowed > 10 && model.longest_line >= 30, "{model:?}");
     assert!(model.chosen as usize >= answered && model.by_order > 50, "{model:?}");
-    assert!(people.pressed_again > 0, "somebody was at the question when the browser died");
 
     // What the figures say is what was.
     let Reply::Routing(figures) = world.ask("cvp1", Control::Routing) else { panic!("figures") };

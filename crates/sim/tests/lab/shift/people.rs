@@ -79,7 +79,6 @@ pub(crate) struct People {
     /// Why the centre let somebody go, by the Session-ID that their call is filed under.
     reasons: BTreeMap<String, String>,
     now: Duration,
-    pub(crate) pressed_again: u32,
 }
 
 impl People {
@@ -94,7 +93,6 @@ impl People {
             dead: Vec::new(),
             reasons: BTreeMap::new(),
             now: world.now().mono,
-            pressed_again: 0,
         };
         for n in 0..AGENTS {
             let answers = 1000 + people.roll(3000);
@@ -309,7 +307,6 @@ impl People {
         let Some(key) = caller.wish.filter(|_| !caller.waits && caller.ended.is_none()) else { return };
         world.control(&format!("line{}", caller.line), Control::Press { digits: key.into() });
         caller.presses += 1;
-        self.pressed_again += u32::from(caller.presses > 1);
         if caller.presses < 5 {
             self.in_time(6 * S, Act::Press(who));
         }
