@@ -148,7 +148,7 @@ fn who_was_promised_to_be_called_back_is_by_the_next_call_server() {
     world.control("carrier", Control::Answer);
     world.run(2 * S);
     assert_eq!(state(&mut world, "1002"), "TALKING");
-    let chosen = world.routed.iter().filter(|decision| decision.chosen.is_some()).next_back().expect("an agent");
+    let chosen = world.routed.iter().rfind(|decision| decision.chosen.is_some()).expect("an agent");
     assert!(chosen.waited >= AWAY + 10 * S, "the wait is counted from the promise: {}", chosen.words());
     world.hang_up("phone1002");
     world.run(40 * S);

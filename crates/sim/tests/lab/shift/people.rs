@@ -285,7 +285,7 @@ impl People {
             wish,
             patience: patience * MS,
             talk: talk * MS,
-            agent_ends: talk % 2 == 0,
+            agent_ends: talk.is_multiple_of(2),
             is_up: false,
             presses: 0,
             waits: false,
