@@ -73,7 +73,7 @@ impl Strangers {
         };
         std::fs::create_dir_all(&folder)?;
         if !folder.join("node_modules/strophe.js").exists() {
-            let libraries = ["strophe.js@5.0.0", "ws@8", "xhr2@0.2", "@xmldom/xmldom@0.8"];
+            let libraries = ["strophe.js@5.0.0", "ws@8", "xhr2@0.2", "@xmldom/xmldom@0.9"];
             run("npm", &[["install", "--no-audit", "--no-fund", "--prefix", "."].as_slice(), &libraries].concat())?;
         }
         if !folder.join("venv/lib").exists() {
