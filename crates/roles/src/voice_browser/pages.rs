@@ -86,6 +86,8 @@ pub struct Reading {
     alarm: Option<(u64, std::time::Duration)>,
     transfer: Option<Transfer>,
     taping: Option<Taping>,
+    /// Words were passed over on this call, and the log says so.
+    unspoken: bool,
     /// The caller is gone: what is asked for then reaches nobody.
     gone: bool,
     end: Option<String>,
@@ -127,6 +129,7 @@ impl Reading {
             alarm: None,
             transfer: None,
             taping: None,
+            unspoken: false,
             gone: false,
             end: None,
         }
@@ -272,7 +275,12 @@ impl Reading {
                     return self.asks.push_back(Ask::Wait { id: number, within });
                 }
                 Some(Segment::Mark(name)) => self.say(Input::Mark { id, name }, now),
-                Some(Segment::Text(_)) => tracing::debug!("words without a recording: there is no synthesis yet"),
+                // Once a call: the caller hears nothing there, and somebody should know why. What the words are is nobody's business.
+                Some(Segment::Text(_)) if !std::mem::replace(&mut self.unspoken, true) => tracing::warn!(
+                    first = %self.pages.first,
+                    "an application has words to speak and no recording of them: they are passed over, there is no synthesis yet"
+                ),
+                Some(Segment::Text(_)) => {}
             }
         }
     }

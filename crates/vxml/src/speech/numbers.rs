@@ -82,7 +82,6 @@ pub fn spelled(text: &str) -> String {
         '#' => "pound".to_owned(),
         '.' => "point".to_owned(),
         '+' => "plus".to_owned(),
-        'x' | 'X' => "extension".to_owned(),
         other => other.to_lowercase().to_string(),
     };
     text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(one).collect::<Vec<_>>().join(" ")

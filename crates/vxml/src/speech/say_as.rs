@@ -29,13 +29,14 @@ pub fn say_as(interpret_as: &str, format: &str, text: &str) -> String {
             _ => None,
         },
         "digits" | "characters" | "spell-out" | "letters" => Some(spelled(text)),
-        "phone" | "telephone" => Some(spelled(text)),
+        "phone" | "telephone" => Some(phone(text)),
         "number" | "cardinal" => match format {
-            "ordinal" => text.parse().ok().map(ordinal),
-            "digits" | "telephone" => Some(spelled(text)),
+            "ordinal" => whole(text).map(ordinal),
+            "digits" => Some(spelled(text)),
+            "telephone" => Some(phone(text)),
             _ => decimal(text),
         },
-        "ordinal" => text.parse().ok().map(ordinal),
+        "ordinal" => whole(text).map(ordinal),
         "date" => date(text, format),
         "time" => time(text),
         "currency" => currency(text),
@@ -43,6 +44,16 @@ pub fn say_as(interpret_as: &str, format: &str, text: &str) -> String {
         _ => None,
     };
     said.unwrap_or_else(|| text.to_owned())
+}
+
+fn whole(text: &str) -> Option<u64> {
+    text.replace(',', "").parse().ok()
+}
+
+/// `x` leads to an extension (VoiceXML 2.0 appendix P).
+fn phone(text: &str) -> String {
+    let parts: Vec<String> = text.split(['x', 'X']).map(spelled).collect();
+    parts.join(" extension ").trim().to_owned()
 }
 
 /// `20260203`, `????0203`, `2026-02-03`, or the fields of `format` between slashes.
@@ -68,16 +79,28 @@ fn date(text: &str, format: &str) -> Option<String> {
             }
         }
     }
-    let month = month.map(|month| MONTHS.get((month as usize).checked_sub(1)?)).map(|name| name.copied());
     let name = match month {
-        Some(None) => return None,
-        Some(name) => name,
+        Some(month) => Some(*MONTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)?),
         None => None,
     };
-    let day = day.filter(|day| (1..=31).contains(day)).map(ordinal);
-    let parts = [name.map(str::to_owned), day, year.map(spoken_year)];
+    // A day that its month does not have is no date, whatever else is right.
+    if day.is_some_and(|day| day == 0 || day > longest(month, year)) {
+        return None;
+    }
+    let parts = [name.map(str::to_owned), day.map(ordinal), year.map(spoken_year)];
     let said = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
     (!said.is_empty()).then_some(said)
+}
+
+/// Days of a month, as many as it may have where month or year is not known.
+fn longest(month: Option<u64>, year: Option<u64>) -> u64 {
+    let leaps = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        Some(4 | 6 | 9 | 11) => 30,
+        Some(2) if year.is_none_or(leaps) => 29,
+        Some(2) => 28,
+        _ => 31,
+    }
 }
 
 /// "nineteen eighty four", "two thousand six", "twenty twenty six".
@@ -146,18 +169,20 @@ fn currency(text: &str) -> Option<String> {
     Some(format!("{sign}{said}"))
 }
 
-/// `90s`, `1:30`: minutes and seconds.
+/// `90s`, `1:30` (minutes and seconds), `1:00:30` (hours before them).
 fn duration(text: &str) -> Option<String> {
-    let seconds = match text.split_once(':') {
-        Some((minutes, seconds)) => minutes.parse::<u64>().ok()?.checked_mul(60)?.checked_add(seconds.parse().ok()?)?,
-        None => text.strip_suffix('s').unwrap_or(text).parse().ok()?,
-    };
-    let of = |count: u64, unit: &str| format!("{} {unit}{}", cardinal(count), if count == 1 { "" } else { "s" });
-    Some(match (seconds / 60, seconds % 60) {
-        (0, seconds) => of(seconds, "second"),
-        (minutes, 0) => of(minutes, "minute"),
-        (minutes, seconds) => format!("{} {}", of(minutes, "minute"), of(seconds, "second")),
-    })
+    let mut seconds = 0_u64;
+    let fields: Vec<&str> = text.strip_suffix('s').unwrap_or(text).split(':').collect();
+    if fields.len() > 3 {
+        return None;
+    }
+    for field in fields {
+        seconds = seconds.checked_mul(60)?.checked_add(field.parse().ok()?)?;
+    }
+    let parts = [(seconds / 3600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")];
+    let of = |(count, unit): &(u64, &str)| format!("{} {unit}{}", cardinal(*count), if *count == 1 { "" } else { "s" });
+    let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(of).collect();
+    Some(if said.is_empty() { of(&(0, "second")) } else { said.join(" ") })
 }
 
 #[cfg(test)]
@@ -185,6 +210,18 @@ mod tests {
             ("number", "ordinal", "3", "third"),
             ("vxml:phone", "", "5551234x22", "five five five one two three four extension two two"),
             ("duration", "", "90s", "one minute thirty seconds"),
+            ("duration", "", "0s", "zero seconds"),
+            ("duration", "", "1:00:30", "one hour thirty seconds"),
+            ("duration", "", "3600s", "one hour"),
+            ("duration", "", "1:2:3:4", "1:2:3:4"),
+            ("vxml:date", "", "20240229", "February twenty ninth twenty twenty four"),
+            ("vxml:date", "", "????0229", "February twenty ninth"),
+            ("date", "", "2023-02-29", "2023-02-29"),
+            ("date", "", "2026-02-45", "2026-02-45"),
+            ("vxml:date", "", "20260431", "20260431"),
+            ("ordinal", "", "1,000,001", "one million first"),
+            ("vxml:phone", "", "x22", "extension two two"),
+            ("spell-out", "", "MAX", "m a x"),
             ("spell-out", "", "A1", "a one"),
             ("nothing", "", "as it is", "as it is"),
         ] {
