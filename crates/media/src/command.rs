@@ -30,7 +30,7 @@ pub struct Lease {
 pub struct Play {
     /// Comes back in [`Event::Played`].
     pub id: u64,
-    /// e.g. `welcome`, `moh`, `ringback`, or an absolute path of a WAV (mono, 8 or 16 kHz, 16 bit), which whoever runs
+    /// e.g. `welcome`, `moh`, `ringback`, or an absolute path of a WAV, which whoever runs
     /// the engine has added to the catalogue under that name.
     pub prompt: String,
     pub repeat: bool,

@@ -2,7 +2,7 @@
 //! plays and records.
 //!
 //! Pure: an [`Engine`] is the media of one thread; `net` gives it packets, commands and the time, and sends what it
-//! says. `rtp` and `srtp` are the packets, `g711`, `dtmf`, `inband` and `wav` what is in them, `prompt` what can be played,
+//! says. `rtp` and `srtp` are the packets, `g711`, `dtmf`, `inband`, `wav` and `resample` what is in them, `prompt` what can be played,
 //! `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
 
 mod command;
@@ -13,6 +13,7 @@ mod facts;
 pub mod g711;
 pub mod inband;
 mod prompt;
+pub mod resample;
 pub mod rtp;
 pub mod sealed;
 pub mod srtp;

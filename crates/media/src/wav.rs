@@ -1,22 +1,34 @@
-//! WAV files: 16-bit PCM, read at 8 or 16 kHz mono, written at 8 kHz mono.
+//! WAV files: read as 16-bit PCM of any usual rate or as G.711 (mono), written as 16-bit PCM at 8 kHz.
+
+use sdp::Codec;
+
+use crate::{g711, resample};
 
 /// Telephone speech: Hz.
 pub const RATE: u32 = 8000;
+/// Rates that are read.
+const USUAL: [u32; 9] = [RATE, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
 
-/// The samples of a file as 8 kHz, or in words what was expected and what came.
+/// The samples of a file as 8 kHz.
+///
+/// # Errors
+/// In words: what was expected and what came.
 pub fn read(file: &[u8]) -> Result<Vec<i16>, String> {
     let body = match (file.get(..4), file.get(8..12), file.get(12..)) {
         (Some(b"RIFF"), Some(b"WAVE"), Some(body)) => body,
         _ => return Err("expected a WAV file (RIFF, WAVE), found something else".to_owned()),
     };
-    let mut rate = None;
+    let mut kind = None;
     for (name, chunk) in Chunks(body) {
         match name {
-            b"fmt " => rate = Some(format(chunk)?),
+            b"fmt " => kind = Some(format(chunk)?),
             b"data" => {
-                let rate = rate.ok_or("expected the 'fmt ' chunk ahead of 'data'")?;
-                let samples: Vec<i16> = chunk.as_chunks::<2>().0.iter().map(|two| i16::from_le_bytes(*two)).collect();
-                return Ok(if rate == RATE { samples } else { halved(&samples) });
+                let samples: Vec<i16> = match kind.ok_or("expected the 'fmt ' chunk ahead of 'data'")? {
+                    Kind::Coded(codec) => return Ok(chunk.iter().map(|code| g711::decode(codec, *code)).collect()),
+                    Kind::Linear(RATE) => linear(chunk).collect(),
+                    Kind::Linear(rate) => resample::whole(&linear(chunk).collect::<Vec<_>>(), rate, RATE)?,
+                };
+                return Ok(samples);
             }
             _ => {}
         }
@@ -49,6 +61,18 @@ pub(crate) fn write_channels(channels: u16, samples: impl ExactSizeIterator<Item
     file
 }
 
+fn linear(chunk: &[u8]) -> impl Iterator<Item = i16> {
+    chunk.as_chunks::<2>().0.iter().map(|two| i16::from_le_bytes(*two))
+}
+
+/// What a file holds.
+enum Kind {
+    /// 16 bit at this rate.
+    Linear(u32),
+    /// G.711 at 8 kHz.
+    Coded(Codec),
+}
+
 struct Chunks<'a>(&'a [u8]);
 
 impl<'a> Iterator for Chunks<'a> {
@@ -65,8 +89,8 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// The rate of a format that we take.
-fn format(chunk: &[u8]) -> Result<u32, String> {
+/// A format that we take.
+fn format(chunk: &[u8]) -> Result<Kind, String> {
     let Some([f0, f1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1]) = chunk.first_chunk::<16>() else {
         return Err(format!("expected a 'fmt ' chunk of 16 octets, found {}", chunk.len()));
     };
@@ -74,35 +98,17 @@ fn format(chunk: &[u8]) -> Result<u32, String> {
     let channels = u16::from_le_bytes([*c0, *c1]);
     let rate = u32::from_le_bytes([*r0, *r1, *r2, *r3]);
     let bits = u16::from_le_bytes([*b0, *b1]);
-    // 0xfffe: "extensible", which many editors write for plain PCM too.
-    let pcm = matches!(format, 1 | 0xfffe);
-    match (pcm, channels, rate, bits) {
-        (true, 1, 8000 | 16_000, 16) => Ok(rate),
+    match (format, channels, rate, bits) {
+        // 0xfffe: "extensible", which many editors write for plain PCM too.
+        (1 | 0xfffe, 1, _, 16) if USUAL.contains(&rate) => Ok(Kind::Linear(rate)),
+        (6, 1, RATE, 8) => Ok(Kind::Coded(Codec::Pcma)),
+        (7, 1, RATE, 8) => Ok(Kind::Coded(Codec::Pcmu)),
         _ => Err(format!(
-            "expected PCM, mono, 8 or 16 kHz, 16 bit; found format {format}, {channels} channels, {rate} Hz, {bits} bit; \
+            "expected mono, PCM of 16 bit at a usual rate (8, 11.025, 12, 16, 22.05, 24, 32, 44.1 or 48 kHz) or G.711 at 8 kHz; \
+             found format {format}, {channels} channels, {rate} Hz, {bits} bit; \
              convert it with: sox IN.wav -r 8000 -c 1 -b 16 OUT.wav"
         )),
     }
-}
-
-/// 16 kHz to 8 kHz: a low-pass below 4 kHz (windowed sinc, 31 taps), then every other sample.
-fn halved(samples: &[i16]) -> Vec<i16> {
-    const HALF: i32 = 15;
-    let taps: Vec<f32> = (-HALF..=HALF)
-        .map(|n| {
-            let x = n as f32 * std::f32::consts::FRAC_PI_2;
-            let sinc = if n == 0 { 1.0 } else { x.sin() / x };
-            let window = 0.54 + 0.46 * (n as f32 * std::f32::consts::PI / (HALF as f32 + 1.0)).cos();
-            sinc * window / 2.0
-        })
-        .collect();
-    let at = |index: i64| usize::try_from(index).ok().and_then(|i| samples.get(i)).map_or(0.0, |s| f32::from(*s));
-    let output = |middle: usize| {
-        let first = middle as i64 - i64::from(HALF);
-        let sum: f32 = (first..).zip(&taps).map(|(index, tap)| at(index) * tap).sum();
-        sum.round() as i16 // saturates
-    };
-    (0..samples.len()).step_by(2).map(output).collect()
 }
 
 #[cfg(test)]
@@ -124,16 +130,36 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_kilohertz_is_halved_without_aliases() {
-        let at_16k = |hertz| {
-            let mut file = write(tone(16_000.0, hertz, 16_000).into_iter());
-            file[24..28].copy_from_slice(&16_000u32.to_le_bytes());
-            read(&file).unwrap()
-        };
-        let kept = at_16k(1000.0);
-        assert_eq!(kept.len(), 8000);
-        assert!((loudness(&kept) / loudness(&tone(8000.0, 1000.0, 8000)) - 1.0).abs() < 0.02);
-        assert!(loudness(&at_16k(6000.0)) < 60.0, "{}", loudness(&at_16k(6000.0)));
+    fn files_of_usual_rates_are_taken_without_aliases() {
+        for rate in USUAL {
+            let at = |hertz| {
+                let mut file = write(tone(rate as f32, hertz, rate as usize).into_iter());
+                file[24..28].copy_from_slice(&rate.to_le_bytes());
+                read(&file).unwrap()
+            };
+            let kept = at(1000.0);
+            assert_eq!(kept.len(), 8000, "{rate}");
+            assert!((loudness(&kept) / loudness(&tone(8000.0, 1000.0, 8000)) - 1.0).abs() < 0.02, "{rate}");
+            if rate > 12_000 {
+                // Above what 8 kHz can hold: only its beginning and end are heard, 48 dB down.
+                assert!(loudness(&at(6000.0)) < 22.0, "{rate}: {}", loudness(&at(6000.0)));
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_g711_are_taken_as_they_are() {
+        for (codec, format) in [(Codec::Pcma, 6), (Codec::Pcmu, 7)] {
+            let samples = tone(8000.0, 440.0, 800);
+            let mut file = write(samples.iter().copied());
+            file.truncate(44);
+            (file[20], file[34]) = (format, 8);
+            file[40..44].copy_from_slice(&800u32.to_le_bytes());
+            file.extend(samples.iter().map(|sample| g711::encode(codec, *sample)));
+            let read = read(&file).unwrap();
+            assert!(read.iter().zip(&samples).all(|(read, sample)| read.abs_diff(*sample) < 260), "{codec:?}");
+            assert_eq!(read.len(), 800);
+        }
     }
 
     #[test]

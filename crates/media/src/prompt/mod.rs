@@ -67,7 +67,7 @@ impl Prompts {
         MADE.get_or_init(made).clone()
     }
 
-    /// Adds a WAV (mono, 8 or 16 kHz, 16-bit PCM), replacing one of that name. The error says what was expected, what
+    /// Adds a WAV ([`wav::read`]), replacing one of that name. The error says what was expected, what
     /// came and what to do.
     pub fn add_wav(&mut self, name: &str, wav: &[u8]) -> Result<(), String> {
         let samples = wav::read(wav)?;
