@@ -46,15 +46,29 @@ pub fn running_config(site: &Site, node: &Node) -> Result<String, String> {
         }
         config.push_str("!\n");
     }
+    let mut lists: Vec<&[String]> = Vec::new();
+    for peer in sbc.dial_peers.iter().filter(|peer| !peer.codec.is_empty()) {
+        if !lists.contains(&peer.codec.as_slice()) {
+            lists.push(&peer.codec);
+        }
+    }
+    for (at, codecs) in lists.iter().enumerate() {
+        let _ = writeln!(config, "voice class codec {}", at + 1);
+        for (preference, codec) in codecs.iter().enumerate() {
+            let _ = writeln!(config, " codec preference {} {codec}", preference + 1);
+        }
+        config.push_str("!\n");
+    }
     for peer in &sbc.dial_peers {
+        let list = lists.iter().position(|codecs| *codecs == peer.codec.as_slice());
         let class = classes.iter().position(|suites| *suites == peer.srtp_crypto.as_slice());
-        dial_peer(&mut config, peer, class.map(|at| at + 1));
+        dial_peer(&mut config, peer, class.map(|at| at + 1), list.map(|at| at + 1));
     }
     config.push_str("end\n");
     Ok(format!("Building configuration...\n\nCurrent configuration : {} bytes\n{config}", config.len()))
 }
 
-fn dial_peer(config: &mut String, peer: &DialPeer, srtp_crypto: Option<usize>) {
+fn dial_peer(config: &mut String, peer: &DialPeer, srtp_crypto: Option<usize>, codecs: Option<usize>) {
     let _ = writeln!(config, "dial-peer voice {} voip", peer.tag);
     let mut line = |words: String| {
         let _ = writeln!(config, " {words}");
@@ -87,6 +101,9 @@ fn dial_peer(config: &mut String, peer: &DialPeer, srtp_crypto: Option<usize>) {
     }
     if let Some(class) = srtp_crypto {
         line(format!("voice-class sip srtp-crypto {class}"));
+    }
+    if let Some(list) = codecs {
+        line(format!("voice-class codec {list}"));
     }
     config.push_str("!\n");
 }
@@ -138,6 +155,7 @@ session_target = "ipv4:198.18.133.13:5061"
 secure_certificate_subject = ["cvp1.lab.example"]
 options_keepalive_s = 30
 srtp_crypto = ["AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
+codec = ["g722-64", "g711ulaw"]
 "#;
 
     #[test]
@@ -163,6 +181,10 @@ voice class srtp-crypto 1
  crypto 1 AEAD_AES_256_GCM
  crypto 2 AES_CM_128_HMAC_SHA1_80
 !
+voice class codec 1
+ codec preference 1 g722-64
+ codec preference 2 g711ulaw
+!
 dial-peer voice 6000 voip
  description to the call server
  destination-pattern 6...
@@ -173,6 +195,7 @@ dial-peer voice 6000 voip
  voice-class sip options-keepalive up-interval 30 down-interval 30
  srtp
  voice-class sip srtp-crypto 1
+ voice-class codec 1
 !
 end
 "

@@ -1,28 +1,39 @@
-//! G.711 (ITU-T), both laws, as tables: decoding, encoding, and one law straight into the other.
+//! G.711 (ITU-T), both laws, as tables: decoding, encoding, and one law straight into the other. A codec that is neither
+//! is read as µ-law, which such a stream is turned into ahead of all that listens ([`crate::transcode`]).
 
 use sdp::Codec;
+
+/// Whether a codec is one of the two.
+pub fn is(codec: Codec) -> bool {
+    matches!(codec, Codec::Pcmu | Codec::Pcma)
+}
+
+/// What a stream of this codec is inside: its own law, or µ-law.
+pub fn inside(codec: Codec) -> Codec {
+    if is(codec) { codec } else { Codec::Pcmu }
+}
 
 /// 16-bit linear of one code.
 pub fn decode(codec: Codec, code: u8) -> i16 {
     match codec {
-        Codec::Pcmu => MU_TO_LINEAR[usize::from(code)],
         Codec::Pcma => A_TO_LINEAR[usize::from(code)],
+        Codec::Pcmu | Codec::G722 => MU_TO_LINEAR[usize::from(code)],
     }
 }
 
 /// The code nearest to a linear sample.
 pub fn encode(codec: Codec, sample: i16) -> u8 {
     match codec {
-        Codec::Pcmu => mu_of(sample),
         Codec::Pcma => a_of(sample),
+        Codec::Pcmu | Codec::G722 => mu_of(sample),
     }
 }
 
 /// The code that means silence.
 pub fn silence(codec: Codec) -> u8 {
     match codec {
-        Codec::Pcmu => 0xff,
         Codec::Pcma => 0xd5,
+        Codec::Pcmu | Codec::G722 => 0xff,
     }
 }
 

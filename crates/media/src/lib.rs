@@ -2,8 +2,8 @@
 //! plays and records.
 //!
 //! Pure: an [`Engine`] is the media of one thread; `net` gives it packets, commands and the time, and sends what it
-//! says. `rtp` and `srtp` are the packets, `g711`, `dtmf`, `inband`, `wav` and `resample` what is in them, `prompt` what can be played,
-//! `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
+//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `dtmf`, `inband` and `wav` what is in them, `transcode` and
+//! `resample` turn one into the other, `prompt` what can be played, `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
 
 mod command;
 pub mod conference;
@@ -11,6 +11,7 @@ pub mod dtmf;
 mod engine;
 mod facts;
 pub mod g711;
+pub mod g722;
 pub mod inband;
 mod prompt;
 pub mod resample;
@@ -19,6 +20,7 @@ pub mod sealed;
 pub mod srtp;
 #[cfg(test)]
 mod test_hex;
+pub mod transcode;
 pub mod wav;
 
 pub use command::{Command, Event, Keep, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};

@@ -21,11 +21,7 @@ impl RtpMap {
         if self.clock_rate != 8000 || self.channels != 1 {
             return None;
         }
-        match self.encoding.to_ascii_uppercase().as_str() {
-            "PCMU" => Some(Codec::Pcmu),
-            "PCMA" => Some(Codec::Pcma),
-            _ => None,
-        }
+        Codec::named(&self.encoding)
     }
 
     /// RFC 4733 at the clock of G.711.

@@ -36,20 +36,33 @@ pub use suite::Suite;
 /// Payload type that we offer for telephone-event; in an answer the offer's number is used.
 pub const TELEPHONE_EVENT: u8 = 101;
 
-/// G.711 in its two laws (RFC 3551 §4.5.14): static payload types 0 and 8, 8 kHz, mono.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// G.711 in its two laws (RFC 3551 §4.5.14) and G.722 at 64 kbit/s (§4.5.2): mono, with static payload types. The clock is
+/// 8,000 Hz for each, though G.722 carries 16,000 samples a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Codec {
     Pcmu,
     Pcma,
+    G722,
 }
 
 impl Codec {
+    /// All that can be spoken.
+    pub const ALL: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
+    /// What is offered and taken where nothing else is said.
+    pub const USUAL: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+
     /// The encoding name of `a=rtpmap`.
     pub fn name(self) -> &'static str {
         match self {
             Codec::Pcmu => "PCMU",
             Codec::Pcma => "PCMA",
+            Codec::G722 => "G722",
         }
+    }
+
+    /// By its encoding name, in capitals or not.
+    pub fn named(name: &str) -> Option<Codec> {
+        Codec::ALL.into_iter().find(|codec| name.eq_ignore_ascii_case(codec.name()))
     }
 
     /// The static payload type (RFC 3551 table 4).
@@ -57,6 +70,7 @@ impl Codec {
         match self {
             Codec::Pcmu => 0,
             Codec::Pcma => 8,
+            Codec::G722 => 9,
         }
     }
 }
@@ -161,7 +175,7 @@ impl Policy {
     }
 
     pub(crate) fn codecs(&self) -> &[Codec] {
-        if self.codecs.is_empty() { &[Codec::Pcmu, Codec::Pcma] } else { &self.codecs }
+        if self.codecs.is_empty() { &Codec::USUAL } else { &self.codecs }
     }
 }
 

@@ -40,6 +40,11 @@ pub struct DialPeer {
     /// `a=crypto`; empty = the usual ones are offered, and all that are sound today taken.
     #[serde(default)]
     pub srtp_crypto: Vec<String>,
+    /// What is spoken with this peer, in order of preference (IOS `voice class codec`): `g711ulaw`, `g711alaw`, `g722-64`.
+    /// Where either side of a call names its own, one codec is transcoded into the other if need be; absent = G.711 as
+    /// the other side speaks it, and nothing is transcoded.
+    #[serde(default)]
+    pub codec: Vec<String>,
     /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`, but for `dns:` the domain is meant (RFC 5922).
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,

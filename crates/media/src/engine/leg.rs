@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
+use sdp::Codec;
 
+use super::doors::Doors;
 use super::keep::{Ended, Keeping};
 use super::outgoing;
 use super::record::Recorder;
@@ -18,7 +20,7 @@ use crate::facts::Facts;
 use crate::g711;
 use crate::inband;
 use crate::prompt::Clip;
-use crate::rtp;
+use crate::rtp::{self, Header};
 
 /// Frames are due on this grid, so that many streams share one wake-up.
 const GRID_MS: u128 = 5;
@@ -39,6 +41,7 @@ pub(super) struct Leg {
     event_timestamp: u32,
     digits: dtmf::Receiver,
     tones: inband::Detector,
+    doors: Doors,
     recorder: Option<Recorder>,
     keeping: Option<Box<Keeping>>,
     /// Recordings that can be played here, the oldest first.
@@ -61,6 +64,7 @@ impl Leg {
             event_timestamp: 0,
             digits: dtmf::Receiver::default(),
             tones: inband::Detector::default(),
+            doors: Doors::default(),
             recorder: None,
             keeping: None,
             recordings: VecDeque::new(),
@@ -116,16 +120,26 @@ impl Leg {
     /// Takes a packet off the wire.
     pub(super) fn hear(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) -> Option<Heard> {
         let heard = self.stream.as_mut()?.hear(from, buffer, len, now)?;
-        if let (Kind::Audio, Some(recorder)) = (heard.kind, &mut self.recorder) {
+        let listens = self.recorder.is_some() || self.keeping.is_some() || self.place.is_some();
+        if heard.kind == Kind::Audio && (listens || self.has_events() == Some(false)) {
             let payload = buffer.get(rtp::HEADER..heard.len)?;
-            recorder.heard.take(heard.codec, heard.header.ssrc, heard.header.timestamp, payload, now);
-        }
-        if let (Kind::Audio, Some(keeping)) = (heard.kind, &mut self.keeping) {
-            let payload = buffer.get(rtp::HEADER..heard.len)?;
-            keeping.heard.take(heard.codec, heard.header.ssrc, heard.header.timestamp, payload, now);
-            keeping.listen(heard.codec, payload, now);
+            self.doors.hear(heard.codec, payload);
+            let (codec, codes) = self.doors.heard(heard.codec, payload);
+            let Header { ssrc, timestamp, .. } = heard.header;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.heard.take(codec, ssrc, timestamp, codes, now);
+            }
+            if let Some(keeping) = &mut self.keeping {
+                keeping.heard.take(codec, ssrc, timestamp, codes, now);
+                keeping.listen(codec, codes, now);
+            }
         }
         Some(heard)
+    }
+
+    /// The audio of a packet that was just heard, as G.711.
+    pub(super) fn inside<'a>(&'a self, heard: &Heard, packet: &'a [u8]) -> (Codec, &'a [u8]) {
+        self.doors.heard(heard.codec, packet.get(rtp::HEADER..heard.len).unwrap_or_default())
     }
 
     /// Both ways: who holds us is not heard in a conference, or else their music would be.
@@ -148,7 +162,8 @@ impl Leg {
                 }
             }
             Kind::Audio if self.has_events() == Some(false) => {
-                let samples = payload.iter().map(|code| g711::decode(heard.codec, *code));
+                let (codec, codes) = self.doors.heard(heard.codec, payload);
+                let samples = codes.iter().map(|code| g711::decode(codec, *code));
                 self.tones.take(samples, &mut tell);
             }
             Kind::Audio => {}
@@ -165,17 +180,23 @@ impl Leg {
             stream.terms.telephone_event?;
         }
         let place = stream.outgoing.relayed(heard.header.ssrc, heard.header.sequence, heard.header.timestamp, now)?;
+        let mut len = heard.len;
         if heard.kind == Kind::Audio {
-            let payload = buffer.get_mut(rtp::HEADER..heard.len)?;
-            g711::translate(heard.codec, stream.terms.codec, payload);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.said.take(stream.terms.codec, stream.outgoing.ssrc, place.timestamp, payload, now);
-            }
-            if let Some(said) = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut()) {
-                said.take(stream.terms.codec, stream.outgoing.ssrc, place.timestamp, payload, now);
+            let codec = stream.terms.codec;
+            len = self.doors.relay(heard, codec, buffer)?;
+            let said = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut());
+            if self.recorder.is_some() || said.is_some() {
+                let (codec, codes) = self.doors.said(codec, buffer.get(rtp::HEADER..len)?);
+                let ssrc = stream.outgoing.ssrc;
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.said.take(codec, ssrc, place.timestamp, codes, now);
+                }
+                if let Some(said) = said {
+                    said.take(codec, ssrc, place.timestamp, codes, now);
+                }
             }
         }
-        stream.say(slot, heard.kind, place, heard.header.marker, buffer, heard.len)
+        stream.say(slot, heard.kind, place, heard.header.marker, buffer, len)
     }
 
     /// Everything that is due by `now`.
@@ -235,7 +256,7 @@ impl Leg {
         send: &mut dyn FnMut(Transmit, &[u8]),
     ) -> Option<Duration> {
         let stream = self.stream.as_mut()?;
-        let codec = stream.terms.codec;
+        let codec = g711::inside(stream.terms.codec);
         let samples = usize::from(stream.terms.ptime_ms) * 8;
         let said =
             self.voice.next(codec, stream.terms.telephone_event.is_some(), samples, scratch.get_mut(rtp::HEADER..)?)?;
@@ -279,7 +300,7 @@ impl Leg {
         self.send_own((Kind::Audio, false), place, len, due, scratch, send);
     }
 
-    /// Sends, and records as said, the `len` octets of a packet of ours whose payload is in `scratch`.
+    /// Sends, and records as said, the `len` octets of a packet of ours whose payload, G.711, is in `scratch`.
     fn send_own(
         &mut self,
         (kind, marker): (Kind, bool),
@@ -290,7 +311,8 @@ impl Leg {
         send: &mut dyn FnMut(Transmit, &[u8]),
     ) {
         let Some(stream) = &mut self.stream else { return };
-        let (codec, ssrc) = (stream.terms.codec, stream.outgoing.ssrc);
+        let (codec, ssrc) = (g711::inside(stream.terms.codec), stream.outgoing.ssrc);
+        let mut len = len;
         if let (Kind::Audio, Some(payload)) = (kind, scratch.get(rtp::HEADER..len)) {
             if let Some(recorder) = &mut self.recorder {
                 recorder.said.take(codec, ssrc, place.timestamp, payload, due);
@@ -298,6 +320,8 @@ impl Leg {
             if let Some(said) = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut()) {
                 said.take(codec, ssrc, place.timestamp, payload, due);
             }
+            let Some(spoken) = self.doors.speak(stream.terms.codec, scratch, len) else { return };
+            len = spoken;
         }
         if let Some(transmit) = stream.say(self.id.slot, kind, place, marker, scratch, len)
             && let Some(packet) = scratch.get(..transmit.len)

@@ -4,6 +4,7 @@
 //! prompts, digits, reports. Deadlines are kept in order, so neither looks at streams that have nothing to do.
 
 mod carrier;
+mod doors;
 mod incoming;
 mod keep;
 mod leg;
@@ -31,7 +32,7 @@ use self::stream::Stream;
 use crate::command::{Command, Event, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 use crate::conference::Part;
 use crate::prompt::Prompts;
-use crate::rtp;
+use crate::{g711, rtp};
 
 /// Room that a packet needs behind it for the largest tag (RFC 7714: 16; AES-CM: 10) plus the SRTCP index.
 pub const TAG_ROOM: usize = 32;
@@ -208,7 +209,8 @@ impl Engine {
         }
     }
 
-    /// A datagram of `len` octets at the front of `buffer` (at least `len + TAG_ROOM` long). When it is to be passed on
+    /// A datagram of `len` octets at the front of `buffer` (at least `len + TAG_ROOM` long; what transcoding makes longer
+    /// than that is dropped). When it is to be passed on
     /// it is transformed in place and the answer says where to: no copy, no allocation.
     pub fn receive(
         &mut self,
@@ -231,10 +233,9 @@ impl Engine {
                 leg_of(&mut self.slots, other)?.pass(other.slot, &heard, buffer, now)
             }
             None => {
-                if let (Some(place), stream::Kind::Audio, Some(payload)) =
-                    (leg.place.filter(|_| leg.is_open()), heard.kind, buffer.get(rtp::HEADER..heard.len))
-                {
-                    self.rooms.take(place, heard.header.ssrc, heard.header.timestamp, payload, now);
+                if let (Some(place), stream::Kind::Audio) = (leg.place.filter(|_| leg.is_open()), heard.kind) {
+                    let (_, codes) = leg.inside(&heard, buffer);
+                    self.rooms.take(place, heard.header.ssrc, heard.header.timestamp, codes, now);
                 }
                 let lease = leg.id;
                 leg.keys(&heard, buffer, now, |press| self.events.push_back(leg::digit(lease, press)));
@@ -298,7 +299,7 @@ impl Engine {
             None => leg.stream = Stream::start(agreed, latch, now, &mut self.random).ok(),
         }
         if let (Some(place), Some(stream)) = (leg.place, &leg.stream) {
-            self.rooms.set_codec(place, stream.terms.codec);
+            self.rooms.set_codec(place, g711::inside(stream.terms.codec));
         }
     }
 
@@ -310,7 +311,7 @@ impl Engine {
             Some(place) => self.rooms.leave(place),
             None => {}
         }
-        let codec = leg.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.terms.codec);
+        let codec = leg.stream.as_ref().map_or(Codec::Pcmu, |stream| g711::inside(stream.terms.codec));
         leg.place = self.rooms.sit(conference, lease, part, codec, now);
     }
 

@@ -46,8 +46,8 @@ impl Clip {
     /// The payload octets of a law, one a sample.
     pub(crate) fn codes(&self, codec: Codec) -> &[u8] {
         match codec {
-            Codec::Pcmu => &self.pcmu,
             Codec::Pcma => &self.pcma,
+            Codec::Pcmu | Codec::G722 => &self.pcmu,
         }
     }
 }

@@ -8,6 +8,7 @@ mod keys;
 mod leases;
 mod long;
 mod play;
+mod quality;
 mod relay;
 mod rig;
 mod rooms;

@@ -1,5 +1,6 @@
 //! Session border controller (CUBE): dial-peers in and out, each side with its own signalling, keys and address; media
-//! is relayed between them, SRTP to RTP where an administrator said so in loud words, and nothing is transcoded.
+//! is relayed between them, SRTP to RTP where an administrator said so in loud words; it is transcoded where a dial-peer
+//! names codecs of its own, and nowhere else.
 //!
 //! Offers and answers end here: a re-INVITE from one side re-keys or moves that side's stream and leaves the other
 //! side's leg in peace, unless the stream was put on hold or taken off it.
@@ -74,6 +75,23 @@ impl Call {
         }
     }
 
+    /// Whether one side may speak another codec than the other: where either's dial-peer names its own.
+    fn transcodes(&self) -> bool {
+        self.caller.names_codecs() || self.callee.as_ref().is_some_and(Side::names_codecs)
+    }
+
+    /// A side has agreed on a codec: where anything may be transcoded, the other prefers it from now on.
+    fn spoke(&mut self, leg: LegNo) {
+        if !self.transcodes() {
+            return;
+        }
+        let agreed = self.side(leg).and_then(|side| side.agreed.as_ref()).map(|agreed| agreed.codec);
+        let digits = self.telephone_event;
+        if let (Some(codec), Some(other)) = (agreed, self.other(leg).and_then(|other| self.side(other))) {
+            other.limit(&[codec], digits, true);
+        }
+    }
+
     fn next_dial_peer(&mut self) {
         if !self.rest.is_empty() {
             self.rest.remove(0);
@@ -99,14 +117,16 @@ impl Call {
             self.telephone_event &= agreed.telephone_event.is_some();
         }
         let event = self.telephone_event;
-        callee.limit(&self.codecs, event);
-        self.caller.limit(&self.codecs, event);
+        let transcodes = callee.names_codecs() || self.caller.names_codecs();
+        callee.limit(&self.codecs, event, transcodes);
+        self.caller.limit(&self.codecs, event, transcodes);
         let ours = match &self.stage {
             Stage::Calling { offer: Some(offer) } => self.caller.answer(offer, shell)?,
             Stage::Calling { offer: None } => self.caller.offer(direction, shell),
             Stage::Early { answer } => answer.clone(),
             Stage::Up => Bytes::new(),
         };
+        self.spoke(self.caller.leg);
         self.bridge(shell);
         Ok(ours)
     }
@@ -146,7 +166,8 @@ impl Sbc {
         };
         // The leg's number comes with the INVITE, which comes with the offer.
         let mut side = Side::new(call.caller.leg, lease, dial_peer, shell);
-        side.limit(&call.codecs, call.telephone_event);
+        let transcodes = side.names_codecs() || call.caller.names_codecs();
+        side.limit(&call.codecs, call.telephone_event, transcodes);
         let sdp = side.offer(Direction::SendRecv, shell);
         side.leg = shell.call(Outgoing {
             call: no,
@@ -226,9 +247,13 @@ impl Role for Sbc {
                 Ok(seen) => codecs = spoken(&seen.codecs, offer),
                 Err(reject) => return shell.reject(leg, &reject),
             }
+            let may = inbound.policy().codecs;
+            let may = if may.is_empty() { Codec::USUAL.to_vec() } else { may };
+            codecs.0.retain(|codec| may.contains(codec));
             if codecs.0.is_empty() {
-                let why = "none of PCMU and PCMA is offered, and nothing is transcoded";
-                return shell.refuse(leg, Status(488), vec![warning(&plan.node, why)], why);
+                let names: Vec<&str> = may.iter().map(|codec| codec.name()).collect();
+                let why = format!("none of {} is offered, which dial-peer {} takes", names.join(", "), inbound.tag);
+                return shell.refuse(leg, Status(488), vec![warning(&plan.node, &why)], why);
             }
         }
         let Some(lease) = shell.lend() else {
@@ -317,6 +342,7 @@ impl Role for Sbc {
             None => Err(no_description("ACK")),
         };
         let Err(reject) = accepted else {
+            call.spoke(leg);
             Sbc::pass_hold(call, leg, before, shell);
             return Sbc::catch_up(call, leg, shell);
         };
@@ -345,6 +371,7 @@ impl Role for Sbc {
         match side.answer(&offer, shell) {
             Ok(answer) => {
                 shell.respond(leg, Status(200), Vec::new(), Some(answer));
+                call.spoke(leg);
                 Sbc::pass_hold(call, leg, before, shell);
             }
             Err(_) if call.recode(leg, &offer, shell) => {}
@@ -364,6 +391,9 @@ impl Role for Sbc {
             side.forget_offer();
             shell.rejected(leg, Status(488), crate::shell::rejection(reject));
             shell.note(leg, format!("their answer to our offer was refused: {reject}"));
+        }
+        if accepted.is_ok() {
+            call.spoke(leg);
         }
         call.recoded(leg, accepted, shell);
         Sbc::catch_up(call, leg, shell);

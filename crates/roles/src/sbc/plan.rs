@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sdp::{Policy, Protection, Suite};
+use sdp::{Codec, Policy, Protection, Suite};
 use serde::{Deserialize, Serialize};
 use sip::Transport;
 use site::Pattern;
@@ -26,6 +26,8 @@ pub struct DialPeer {
     pub protection: Protection,
     /// In order of preference; empty: the usual ones.
     pub suites: Vec<Suite>,
+    /// What is spoken there and nothing else, in order of preference; empty: [`Codec::USUAL`], as the other side speaks.
+    pub codecs: Vec<Codec>,
     pub latch: bool,
 }
 
@@ -62,6 +64,7 @@ impl Plan {
                     _ => Protection::Secure,
                 },
                 suites: suites(&from.srtp_crypto).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
+                codecs: codecs(&from.codec).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
                 latch: from.latch,
             });
         }
@@ -86,6 +89,17 @@ impl Plan {
     }
 }
 
+/// Codecs by their names in IOS.
+fn codecs(names: &[String]) -> Result<Vec<Codec>, String> {
+    let codec = |name: &String| match name.as_str() {
+        "g711ulaw" => Ok(Codec::Pcmu),
+        "g711alaw" => Ok(Codec::Pcma),
+        "g722-64" => Ok(Codec::G722),
+        other => Err(format!("codec `{other}`")),
+    };
+    names.iter().map(codec).collect()
+}
+
 fn best<'a>(
     among: impl Iterator<Item = &'a DialPeer>,
     explicit: impl Fn(&DialPeer) -> Option<usize>,
@@ -97,7 +111,7 @@ fn best<'a>(
 
 impl DialPeer {
     pub(super) fn policy(&self) -> Policy {
-        Policy { suites: self.suites.clone(), ..Policy::new(self.protection) }
+        Policy { suites: self.suites.clone(), codecs: self.codecs.clone(), ..Policy::new(self.protection) }
     }
 }
 
@@ -115,6 +129,7 @@ mod tests {
             destination,
             protection: Protection::Secure,
             suites: Vec::new(),
+            codecs: Vec::new(),
             latch: false,
         }
     }

@@ -1,5 +1,5 @@
 //! Another codec in mid-call: one side offers only what the other side does not speak now (a caller on PCMA is moved to
-//! an agent's phone that knows PCMU alone). Nothing is transcoded, so the other side is asked to change first.
+//! an agent's phone that knows PCMU alone). Where nothing is transcoded, the other side is asked to change first.
 
 use bytes::Bytes;
 use sdp::{Codec, Reject};
@@ -23,15 +23,19 @@ pub(super) struct Recoding {
 impl Call {
     /// Asks the other side to change to what this offer has. False when that would not help.
     pub(super) fn recode(&mut self, leg: LegNo, offer: &Bytes, shell: &mut Shell) -> bool {
+        if self.transcodes() {
+            return false;
+        }
         let Some(side) = self.side(leg) else { return false };
         let Ok(seen) = sdp::inspect(side.policy(), offer) else { return false };
-        let (codecs, digits) = spoken(&seen.codecs, offer);
+        let (mut codecs, digits) = spoken(&seen.codecs, offer);
+        codecs.retain(|codec| side.allowed().contains(codec));
         let was = self.codecs.clone();
         let Some(other) = self.other(leg).and_then(|other| self.side(other)) else { return false };
         if codecs.is_empty() || codecs.iter().any(|codec| was.contains(codec)) || other.is_offering() {
             return false;
         }
-        other.limit(&codecs, digits);
+        other.limit(&codecs, digits, false);
         let direction = other.direction();
         let sdp = other.offer(direction, shell);
         let other = other.leg;
@@ -54,7 +58,7 @@ impl Call {
         let digits = self.telephone_event;
         for leg in [leg, other] {
             if let Some(side) = self.side(leg) {
-                side.limit(&spoken, digits);
+                side.limit(&spoken, digits, false);
             }
         }
         let Some(side) = self.side(leg) else { return };

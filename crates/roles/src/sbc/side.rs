@@ -13,6 +13,12 @@ pub(super) struct Side {
     pub(super) leg: LegNo,
     pub(super) lease: Lease,
     policy: Policy,
+    /// What its dial-peer allows.
+    allowed: Vec<Codec>,
+    /// Its dial-peer names codecs of its own: what the other side speaks is turned into one of them.
+    named: bool,
+    /// What the other side speaks, tried first in an answer where anything may be transcoded.
+    common: Vec<Codec>,
     latch: bool,
     local: Local,
     /// Our offer that waits for its answer.
@@ -29,6 +35,9 @@ impl Side {
             leg,
             lease,
             policy: dial_peer.policy(),
+            allowed: if dial_peer.codecs.is_empty() { Codec::USUAL.to_vec() } else { dial_peer.codecs.clone() },
+            named: !dial_peer.codecs.is_empty(),
+            common: Vec::new(),
             latch: dial_peer.latch,
             local,
             offered: None,
@@ -37,10 +46,27 @@ impl Side {
         }
     }
 
-    /// Nothing is transcoded: both sides speak one codec.
-    pub(super) fn limit(&mut self, codecs: &[Codec], telephone_event: bool) {
-        self.policy.codecs = codecs.to_vec();
+    /// What the other side speaks is spoken here. Where anything may be transcoded, it is only preferred to the rest of
+    /// what this side may speak.
+    pub(super) fn limit(&mut self, codecs: &[Codec], telephone_event: bool, transcodes: bool) {
         self.policy.telephone_event = telephone_event;
+        self.common.clear();
+        if !transcodes {
+            self.policy.codecs = codecs.to_vec();
+            return;
+        }
+        self.common.extend(codecs.iter().filter(|codec| self.allowed.contains(codec)));
+        let rest = self.allowed.iter().filter(|codec| !self.common.contains(codec));
+        self.policy.codecs = self.common.iter().chain(rest).copied().collect();
+    }
+
+    /// Whether its dial-peer names codecs of its own.
+    pub(super) fn names_codecs(&self) -> bool {
+        self.named
+    }
+
+    pub(super) fn allowed(&self) -> &[Codec] {
+        &self.allowed
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -77,7 +103,15 @@ impl Side {
 
     /// Our answer to their offer.
     pub(super) fn answer(&mut self, offer: &[u8], shell: &mut Shell) -> Result<Bytes, Reject> {
-        let (text, agreed) = sdp::answer(&self.policy, &mut self.local, offer, &mut shell.keys())?;
+        let without = Policy { codecs: self.common.clone(), ..self.policy.clone() };
+        let preferred = match self.common.is_empty() {
+            true => None,
+            false => sdp::answer(&without, &mut self.local, offer, &mut shell.keys()).ok(),
+        };
+        let (text, agreed) = match preferred {
+            Some(plain) => plain,
+            None => sdp::answer(&self.policy, &mut self.local, offer, &mut shell.keys())?,
+        };
         self.offered = None;
         self.agree(agreed, shell);
         Ok(Bytes::from(text))
@@ -101,10 +135,7 @@ impl Side {
 
 /// What an offer would have us speak: its codecs that we know, in its order, and whether it has telephone-event.
 pub(super) fn spoken(names: &[String], offer: &[u8]) -> (Vec<Codec>, bool) {
-    let known = |name: &String| {
-        let name = name.split('/').next().unwrap_or_default();
-        [Codec::Pcmu, Codec::Pcma].into_iter().find(|codec| name.eq_ignore_ascii_case(codec.name()))
-    };
+    let known = |name: &String| Codec::named(name.split('/').next().unwrap_or_default());
     let digits = offer.windows(EVENT.len()).any(|window| window.eq_ignore_ascii_case(EVENT));
     (names.iter().filter_map(known).collect(), digits)
 }

@@ -373,15 +373,15 @@ fn a_refresh_keeps_a_long_call_up_on_every_leg() {
 }
 
 /// A carrier of raw messages, for what the headless phone never does.
-struct RawCarrier {
-    to: String,
-    cseq: u32,
+pub(crate) struct RawCarrier {
+    pub(crate) to: String,
+    pub(crate) cseq: u32,
 }
 
 const CARRIER: &str = "127.18.133.76:5062";
 
 impl RawCarrier {
-    fn send(&mut self, world: &mut World, method: &str, branch: &str, extra: &str, body: &str) {
+    pub(crate) fn send(&mut self, world: &mut World, method: &str, branch: &str, extra: &str, body: &str) {
         let message = format!(
             "{method} sip:6016@127.18.133.226:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {CARRIER};branch=z9hG4bK{branch}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:3227046971@127.18.133.76>;tag=raw\r\nTo: {}\r\nCall-ID: raw-1\r\n\
@@ -396,7 +396,7 @@ impl RawCarrier {
     }
 
     /// The last answer that the border sent to us.
-    fn answer(&mut self, world: &World, arrow: &str) -> sip::Message {
+    pub(crate) fn answer(&mut self, world: &World, arrow: &str) -> sip::Message {
         let found = world.crossed.iter().rfind(|c| c.from == "cube1" && c.to == "stranger" && c.arrow() == arrow);
         let message = sip::Message::parse(found.expect("an answer").bytes.clone()).unwrap();
         self.to = message.header(&sip::Name::To).unwrap().to_owned();
@@ -404,7 +404,7 @@ impl RawCarrier {
     }
 }
 
-fn carrier_sdp(direction: &str) -> String {
+pub(crate) fn carrier_sdp(direction: &str) -> String {
     format!(
         "v=0\r\no=raw 1 1 IN IP4 127.18.133.76\r\ns=-\r\nc=IN IP4 127.18.133.76\r\nt=0 0\r\nm=audio 16390 RTP/AVP 0 101\r\n\
          a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"

@@ -2,6 +2,7 @@
 
 mod call_control;
 mod chaos;
+mod codecs;
 mod conference;
 mod contact_centre;
 mod domains;
