@@ -25,12 +25,14 @@ pub(crate) fn run(data: &Path, why: &Why) -> Outcome {
     }
 }
 
-/// A decision when it was taken.
+/// What was decided about a call, when; of who is to have it, with all that the decision was made of.
 #[derive(Serialize)]
 struct Taken {
     node: String,
     at_ms: u64,
-    decision: Decision,
+    words: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decision>,
 }
 
 fn explain(store: &Store, call: &str, why: &Why) -> Outcome {
@@ -38,22 +40,31 @@ fn explain(store: &Store, call: &str, why: &Why) -> Outcome {
         "last" => store.last_routed()?.context("no call has been routed at this site yet")?,
         uuid => uuid.to_ascii_lowercase(),
     };
-    let mut taken = Vec::new();
+    let mut inputs: Vec<Decision> = Vec::new();
     for routed in store.routed_of(&caller)? {
-        let decision = serde_json::from_str(&routed.decision).context("a decision of another version of Ringfence")?;
-        taken.push(Taken { node: routed.node, at_ms: routed.at_ms, decision });
+        inputs.push(serde_json::from_str(&routed.decision).context("a decision of another version of Ringfence")?);
     }
+    let mut inputs = inputs.into_iter().peekable();
+    let taken: Vec<Taken> = store
+        .decisions_of(&caller)?
+        .into_iter()
+        .map(|store::Decision { node, at_ms, words, .. }| {
+            // Both were written one after the other.
+            let decision = inputs.next_if(|decision| decision.words() == words);
+            Taken { node, at_ms, words, decision }
+        })
+        .collect();
     anyhow::ensure!(
         !taken.is_empty(),
-        "no decision is kept of call {caller}: it never came to a queue, or not at a node of this data directory"
+        "no decision is kept of call {caller}: it never came to a node of this data directory"
     );
     if why.json {
         println!("{}", serde_json::to_string_pretty(&taken)?);
         return Ok(ExitCode::SUCCESS);
     }
-    for Taken { node, at_ms, decision } in &taken {
-        println!("{}  {node}  {}", rfc3339(*at_ms), decision.words());
-        if let Some(agent) = &why.not {
+    for Taken { node, at_ms, words, decision } in &taken {
+        println!("{}  {node}  {words}", rfc3339(*at_ms));
+        if let (Some(agent), Some(decision)) = (&why.not, decision) {
             println!("    {}", decision.why_not(&AgentId(agent.clone())));
         }
     }
