@@ -5,6 +5,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,6 +21,8 @@ pub const RTP_PORT: u16 = 20_000;
 /// Who calls, and whom, in the reference call flow.
 pub const CALLER: &str = "3227046971";
 pub const CALLED: &str = "6016";
+
+static SERIAL: AtomicU32 = AtomicU32::new(1);
 
 /// What the carrier is to do.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Order {
 pub struct Carrier {
     program: Program,
     host: Host,
+    /// Of this process's carriers: a Call-ID that comes again within 32 s is a loop.
+    serial: u32,
     /// Held so that no call's media meets a closed port; sipp itself opens only the first.
     _ports: Vec<UdpSocket>,
 }
@@ -64,6 +69,8 @@ impl Carrier {
         let (calls, rate) = (order.calls.to_string(), order.rate.to_string());
         let messages = messages_file(directory)?;
         let target = format!("{target}:5060");
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let call_id = format!("interop-{serial}-%u@carrier.example");
         let mut arguments = vec![
             "-sf",
             "caller.xml",
@@ -82,7 +89,7 @@ impl Carrier {
             "-r",
             &rate,
             "-cid_str",
-            "interop-%u@carrier.example",
+            &call_id,
             "-nostdin",
             // The screen is of no use in a log, so it is printed once an hour.
             "-f",
@@ -102,7 +109,7 @@ impl Carrier {
         }
         arguments.push(&target);
         let program = host.start("sipp", &arguments)?;
-        Ok(Self { program, host, _ports: ports })
+        Ok(Self { program, host, serial, _ports: ports })
     }
 
     /// Waits until call number `call` (from 1) is answered.
@@ -114,11 +121,11 @@ impl Carrier {
     /// Hangs one call up, by a word that only sipp hears.
     pub fn hang_up(&self, call: u32) -> Result<()> {
         let to = SocketAddr::from((self.host.address, SIP_PORT));
-        let address = self.host.address;
+        let (address, serial) = (self.host.address, self.serial);
         let word = format!(
             "MESSAGE sip:hang-up@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:9;branch=z9hG4bK-hang-up\r\n\
              From: <sip:interop@{address}>;tag=interop\r\nTo: <sip:hang-up@{to}>\r\n\
-             Call-ID: interop-{call}@carrier.example\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 1\r\n\
+             Call-ID: interop-{serial}-{call}@carrier.example\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 1\r\n\
              Content-Length: 0\r\n\r\n"
         );
         self.host.inside(|| {

@@ -35,6 +35,43 @@ pub struct Supervision {
     pub how: roles::Oversight,
 }
 
+/// `POST /api/v1/agents/{id}/calls`: the agent's phone calls a number. Answered when somebody is there, or nobody will be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewCall {
+    pub to: String,
+}
+
+/// `POST /api/v1/agents/{id}/calls/{call}`: something is done with a call of the agent's. Answered when it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallWork {
+    #[serde(rename = "do")]
+    pub deed: Deed,
+    /// The number, queue or script, keys, or wrap-up reason; empty for the others.
+    #[serde(default)]
+    pub with: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    Answer,
+    Hold,
+    Retrieve,
+    /// Hold the caller, and call this number.
+    Consult,
+    /// Bring the held caller together with whom the agent consulted.
+    Transfer,
+    /// All three hear each other.
+    Conference,
+    /// The caller goes to this queue, script or number at once.
+    SendOn,
+    /// These keys are pressed for the caller to hear.
+    Press,
+    /// What the call was about; also in the work after it.
+    WrapUp,
+    Drop,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Availability {

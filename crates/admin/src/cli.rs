@@ -461,6 +461,65 @@ pub enum Agent {
     Barge(Supervise),
     /// The supervisor has the call, and the agent is out of it.
     TakeOver(Supervise),
+    /// The agent's calls, and what can be done with each now.
+    Calls {
+        id: String,
+        /// The same as data.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The agent's phone rings, then calls this number.
+    Call { id: String, number: String },
+    /// Pick up the call that rings, where the phone can be told to.
+    Answer(OfCall),
+    /// The caller hears music.
+    Hold(OfCall),
+    /// Take a held caller back.
+    Retrieve(OfCall),
+    /// Hold the caller, and call this number.
+    Consult {
+        id: String,
+        number: String,
+        #[arg(long, value_name = "N")]
+        call: Option<u64>,
+    },
+    /// Bring the held caller together with whom the agent consulted; the agent is free.
+    Transfer(OfCall),
+    /// Caller, agent, and whom the agent consulted hear each other.
+    Conference(OfCall),
+    /// The caller goes to this queue, script or number at once; the agent is free.
+    SendOn {
+        id: String,
+        to: String,
+        #[arg(long, value_name = "N")]
+        call: Option<u64>,
+    },
+    /// Press keys for the caller to hear: 0-9, *, #, A-D.
+    Press {
+        id: String,
+        keys: String,
+        #[arg(long, value_name = "N")]
+        call: Option<u64>,
+    },
+    /// What the call was about: one of the team's wrap-up reasons; during the call, or in the work after it.
+    WrapUp {
+        id: String,
+        reason: String,
+        #[arg(long, value_name = "N")]
+        call: Option<u64>,
+    },
+    /// Hang up.
+    Drop(OfCall),
+}
+
+/// A call of an agent's.
+#[derive(Debug, Args)]
+pub struct OfCall {
+    /// Whose call.
+    pub id: String,
+    /// Which, as `agent calls` numbers them; may be left out where only one can be meant.
+    #[arg(long, value_name = "N")]
+    pub call: Option<u64>,
 }
 
 #[derive(Debug, Args)]

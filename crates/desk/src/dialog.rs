@@ -81,7 +81,8 @@ impl Action {
     fn fits(self, part: Part, dialog: &DialogView) -> bool {
         match self {
             Action::Answer => part == Part::Alerting,
-            Action::Drop | Action::UpdateCallData => part != Part::Alerting,
+            Action::Drop => !matches!(part, Part::Alerting | Part::WrapUp),
+            Action::UpdateCallData => part != Part::Alerting,
             Action::ParticipantDrop => matches!(part, Part::Active | Part::Held),
             Action::Hold | Action::ConsultCall | Action::TransferSst | Action::SendDtmf | Action::StartRecording => {
                 part == Part::Active
@@ -117,10 +118,15 @@ enum Part {
     Alerting,
     Active,
     Held,
+    /// The call is over, the work after it is not.
+    WrapUp,
 }
 
 impl Part {
     fn of(dialog: &DialogView) -> Part {
+        if dialog.wrapping_up {
+            return Part::WrapUp;
+        }
         match (dialog.outgoing, dialog.connected, dialog.held) {
             (Some(Outward::Initiating), ..) => Part::Initiating,
             (Some(Outward::Initiated), ..) => Part::Initiated,
@@ -137,6 +143,7 @@ impl Part {
             Part::Alerting => "ALERTING",
             Part::Active => "ACTIVE",
             Part::Held => "HELD",
+            Part::WrapUp => "WRAP_UP",
         }
     }
 }
@@ -164,6 +171,7 @@ fn actions(dialog: &DialogView) -> Vec<&'static str> {
             ("TRANSFER", Some(Verb::Complete)),
             ("UPDATE_CALL_DATA", None),
         ],
+        Part::WrapUp => &[("UPDATE_CALL_DATA", None)],
     };
     let sent_on = |word: &str| word != "TRANSFER_SST" || (dialog.outgoing.is_none() && !dialog.mixed);
     let possible = here.iter().filter(|(_, verb)| verb.as_ref().is_none_or(|verb| dialog.verbs.contains(verb)));
@@ -182,7 +190,11 @@ pub(crate) fn list_uri(agent: &str) -> String {
 /// `Dialog` in bodies and lists, `dialog` in notifications of a change.
 pub(crate) fn write(xml: &mut Xml, name: &str, dialog: &DialogView) {
     let part = Part::of(dialog);
-    let state = if dialog.connected { "ACTIVE" } else { part.word() };
+    let state = match part {
+        Part::WrapUp => "DROPPED",
+        _ if dialog.connected => "ACTIVE",
+        _ => part.word(),
+    };
     // Whom the agent called, or who called.
     let other = if dialog.outgoing.is_some() { &dialog.dialled } else { &dialog.calling };
     let kind = match (dialog.supervises, dialog.outgoing, dialog.beside) {
@@ -305,12 +317,8 @@ pub(crate) fn put(
         }
         Action::TransferSst => {
             let to = fields.must("toAddress")?;
-            let plan = &centre.book.plan;
-            let here =
-                plan.queues.iter().any(|queue| queue.name == to) || plan.scripts.iter().any(|script| script.name == to);
-            match here && dialog.outgoing.is_none() && !dialog.mixed {
+            match dialog.outgoing.is_none() && !dialog.mixed {
                 true => ask(Control::Transfer { call, agent, to: to.to_owned() }),
-                // A number outside: the phone's own keys do that.
                 false => failed(dialog, ErrorType::CallOperationFailure, OUT_OF_SERVICE),
             }
         }

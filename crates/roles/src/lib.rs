@@ -240,7 +240,7 @@ pub enum Control {
         call: u64,
         agent: String,
     },
-    /// An agent's caller goes to this queue or script instead, and hears music meanwhile; the agent is free.
+    /// An agent's caller goes to this queue, script or number instead, and hears music meanwhile; the agent is free.
     Transfer {
         call: u64,
         agent: String,
@@ -423,6 +423,9 @@ pub struct DialogView {
     /// This is a supervisor's part in the call that is `beside`.
     #[serde(default)]
     pub supervises: Option<Oversight>,
+    /// The call is over, and the agent works on it still.
+    #[serde(default)]
+    pub wrapping_up: bool,
     /// When the agent's phone began to ring, milliseconds since 1970; 0 if a process before this one knew it.
     pub began_ms: u64,
     /// When it got to be connected or ringing.

@@ -122,7 +122,7 @@ pub(crate) fn put_user(estate: &Estate, fields: &str) -> Result<()> {
     Ok(())
 }
 
-const XML: &str = "Content-Type: application/xml";
+pub(crate) const XML: &str = "Content-Type: application/xml";
 
 fn login() -> String {
     format!("1001:{PASSWORD}")

@@ -3,6 +3,7 @@
 mod console;
 mod crowd;
 mod desk;
+mod desk_calls;
 mod desk_xmpp;
 mod directory;
 mod flow;

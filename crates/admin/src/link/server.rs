@@ -15,7 +15,7 @@ use call::statement::Signed;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use net::{Connections, LiveTls, NodeHandle, TraceEntry};
-use roles::{AgentView, Control, QueueView, RefusalRecord, Registration, Reply, RoutingView, Status};
+use roles::{AgentView, Control, DialogView, QueueView, RefusalRecord, Registration, Reply, RoutingView, Status, Verb};
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,7 +27,8 @@ use trust::{Identity, VerifiedPeer};
 
 use super::strangers::{Place, Strangers};
 use crate::api::{
-    AgentState, Availability, Calls, Finished, Problem, Reload, Reloaded, Restart, Services, Supervision,
+    AgentState, Availability, CallWork, Calls, Deed, Finished, NewCall, Problem, Reload, Reloaded, Restart, Services,
+    Supervision,
 };
 use crate::openapi::{self, Route};
 
@@ -140,6 +141,10 @@ fn table() -> Vec<Route> {
         Route::post("/api/v1/agents/{id}/state", post(agent_state), "an agent's state is changed").of::<AgentState>(),
         Route::post("/api/v1/agents/{id}/supervision", post(supervision), "a supervisor comes into an agent's call")
             .of::<Supervision>(),
+        Route::get::<Vec<DialogView>>("/api/v1/agents/{id}/calls", get(calls_of_agent), "calls that an agent has"),
+        Route::post("/api/v1/agents/{id}/calls", post(new_call), "an agent's phone calls a number").of::<NewCall>(),
+        Route::post("/api/v1/agents/{id}/calls/{call}", post(call_work), "something is done with an agent's call")
+            .of::<CallWork>(),
         Route::get::<Vec<QueueView>>("/api/v1/queues", get(queues), "queues, and who waits"),
         Route::get::<RoutingView>("/api/v1/figures", get(figures), "figures by quarters of an hour, of the last day"),
         Route::get::<Vec<Finished>>("/api/v1/statements", get(statements), "finished calls with a signed statement"),
@@ -286,6 +291,62 @@ async fn supervision(
             format!("expected {{\"supervisor\":\"ID\",\"how\":\"listen|whisper|barge|take_over\"}}: {rejection}"),
         ),
     }
+}
+
+async fn calls_of_agent(State(node): State<NodeHandle>, Path(agent): Path<String>) -> Response {
+    match node.control(Control::Dialogs).await {
+        Reply::Dialogs(mut list) => {
+            list.retain(|dialog| dialog.agent == agent);
+            Json(list).into_response()
+        }
+        other => sorry(other),
+    }
+}
+
+async fn new_call(
+    State(node): State<NodeHandle>,
+    Path(agent): Path<String>,
+    body: Result<Json<NewCall>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match body {
+        Ok(Json(NewCall { to })) => sorry(node.control(Control::MakeCall { agent, to }).await),
+        Err(rejection) => problem(StatusCode::BAD_REQUEST, format!("expected {{\"to\":\"NUMBER\"}}: {rejection}")),
+    }
+}
+
+async fn call_work(
+    State(node): State<NodeHandle>,
+    Path((agent, call)): Path<(String, String)>,
+    body: Result<Json<CallWork>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    let CallWork { deed, with } = match body {
+        Ok(Json(work)) => work,
+        Err(rejection) => {
+            let words =
+                format!("expected {{\"do\":\"hold\"}}, {{\"do\":\"consult\",\"with\":\"NUMBER\"}}, …: {rejection}");
+            return problem(StatusCode::BAD_REQUEST, words);
+        }
+    };
+    let Ok(call) = call.parse() else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            format!("expected a call's number, as GET …/calls has it, not `{call}`"),
+        );
+    };
+    let work = |verb, with| Control::Work { call, agent: agent.clone(), verb, with };
+    let control = match deed {
+        Deed::Answer => work(Verb::Answer, with),
+        Deed::Hold => work(Verb::Hold, with),
+        Deed::Retrieve => work(Verb::Retrieve, with),
+        Deed::Consult => work(Verb::Consult, with),
+        Deed::Transfer => work(Verb::Complete, with),
+        Deed::Conference => work(Verb::Confer, with),
+        Deed::Press => work(Verb::Press, with),
+        Deed::SendOn => Control::Transfer { call, agent, to: with },
+        Deed::WrapUp => Control::Note { call, agent, values: [("wrapUpReason".to_owned(), with)].into() },
+        Deed::Drop => Control::Drop { call, agent },
+    };
+    sorry(node.control(control).await)
 }
 
 async fn statements(State(node): State<NodeHandle>) -> Response {

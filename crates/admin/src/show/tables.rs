@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use roles::{AgentView, QueueView, RefusalRecord, Registration, Status};
+use roles::{AgentView, DialogView, QueueView, RefusalRecord, Registration, Status, Verb};
 
 use super::plain;
 use super::time::{clock, rfc3339};
@@ -40,6 +40,42 @@ pub fn agents(agents: &[AgentView]) -> String {
         })
         .collect();
     table(&["AGENT", "EXTENSION", "TEAM", "STATE", "FOR", "REASON"], &rows)
+}
+
+/// Calls of agents, and what can be done with each now.
+pub fn dialogs(dialogs: &[DialogView]) -> String {
+    let rows: Vec<_> = dialogs
+        .iter()
+        .map(|dialog| {
+            let other = if dialog.outgoing.is_some() { &dialog.dialled } else { &dialog.calling };
+            let state = match dialog {
+                DialogView { wrapping_up: true, .. } => "over, in wrap-up",
+                DialogView { supervises: Some(_), .. } => "supervising",
+                DialogView { connected: false, outgoing: Some(_), .. } => "calling",
+                DialogView { connected: false, .. } => "ringing",
+                DialogView { held: true, .. } => "held",
+                DialogView { mixed: true, .. } => "conference",
+                _ => "talking",
+            };
+            let can: Vec<&str> = dialog.verbs.iter().map(verb).collect();
+            let (queue, can) = (dialog.queue.clone().unwrap_or_default(), can.join(" "));
+            vec![dialog.call.to_string(), other.clone(), queue, state.to_owned(), can]
+        })
+        .collect();
+    table(&["CALL", "WITH", "QUEUE", "STATE", "CAN"], &rows)
+}
+
+/// As `ringfence agent` spells it.
+fn verb(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Answer => "answer",
+        Verb::Hold => "hold",
+        Verb::Retrieve => "retrieve",
+        Verb::Consult => "consult",
+        Verb::Complete => "transfer",
+        Verb::Press => "press",
+        Verb::Confer => "conference",
+    }
 }
 
 pub fn queues(queues: &[QueueView]) -> String {

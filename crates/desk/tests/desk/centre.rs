@@ -105,6 +105,7 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
         mixed: false,
         parties: Vec::new(),
         supervises: None,
+        wrapping_up: false,
         began_ms: 1_616_640_919_000,
         since_ms: 1_616_640_919_809,
     }
@@ -113,6 +114,11 @@ pub(crate) fn call(agent: &str, connected: bool) -> DialogView {
 /// One that the agent holds, and can take back at the desk.
 pub(crate) fn held(agent: &str) -> DialogView {
     DialogView { held: true, verbs: vec![Verb::Retrieve], ..call(agent, true) }
+}
+
+/// One that is over, while the agent works on it.
+pub(crate) fn wrapping_up(agent: &str) -> DialogView {
+    DialogView { wrapping_up: true, verbs: Vec::new(), ..call(agent, true) }
 }
 
 /// The same with somebody whom the agent consults.

@@ -1,7 +1,7 @@
 //! Every state × action pair of a call, and new calls.
 
 use crate::centre::{
-    account, ask, body, call, centre_with, consulting, doings, held, in_state, made, refused, supervised,
+    account, ask, body, call, centre_with, consulting, doings, held, in_state, made, refused, supervised, wrapping_up,
 };
 use desk::{Answer, Centre, Deed, ErrorType, Method, Problem};
 use roles::{Control, DialogView, Outward, Oversight, Verb};
@@ -74,29 +74,30 @@ fn each_action_has_its_stated_outcome_in_each_state() {
         call("1001", true),
         held("1001"),
         consulting("1001"),
+        wrapping_up("1001"),
     ];
     for (action, outcomes) in [
-        // The agent's phone is called, the destination rings; a caller rings; talking; held; held, and somebody consulted.
-        ("ANSWER", [State, State, Done, State, State, State]),
-        ("HOLD", [State, State, State, Done, State, State]),
+        // The agent's phone is called, the destination rings; a caller rings; talking; held; held, and somebody consulted;
+        // the work afterwards.
+        ("ANSWER", [State, State, Done, State, State, State, State]),
+        ("HOLD", [State, State, State, Done, State, State, State]),
         // Held for a consultation: that is to end first.
-        ("RETRIEVE", [State, State, State, State, Done, Failed]),
-        ("DROP", [Done, Done, State, Done, Done, Done]),
-        ("UPDATE_CALL_DATA", [Missing, Missing, State, Missing, Missing, Missing]),
-        // To a number outside.
-        ("TRANSFER_SST", [Generic, Generic, Generic, Failed, Generic, Generic]),
-        ("CONSULT_CALL", [Generic, Generic, Generic, Done, Generic, Generic]),
-        ("TRANSFER", [State, State, State, State, State, Done]),
-        ("CONFERENCE", [State, State, State, State, State, Done]),
-        ("SEND_DTMF", [State, State, State, Missing, State, State]),
-        ("START_RECORDING", [State, State, State, Failed, State, State]),
-        ("PARTICIPANT_DROP", [State, State, State, Failed, Failed, Failed]),
-        ("ACCEPT", [State; 6]),
-        ("REJECT", [State; 6]),
-        ("CLOSE", [State; 6]),
-        ("RECLASSIFY", [State; 6]),
-        ("UPDATE_SCHEDULED_CALLBACK", [State; 6]),
-        ("CANCEL_SCHEDULED_CALLBACK", [State; 6]),
+        ("RETRIEVE", [State, State, State, State, Done, Failed, State]),
+        ("DROP", [Done, Done, State, Done, Done, Done, State]),
+        ("UPDATE_CALL_DATA", [Missing, Missing, State, Missing, Missing, Missing, Missing]),
+        ("TRANSFER_SST", [Generic, Generic, Generic, Done, Generic, Generic, Generic]),
+        ("CONSULT_CALL", [Generic, Generic, Generic, Done, Generic, Generic, Generic]),
+        ("TRANSFER", [State, State, State, State, State, Done, State]),
+        ("CONFERENCE", [State, State, State, State, State, Done, State]),
+        ("SEND_DTMF", [State, State, State, Missing, State, State, State]),
+        ("START_RECORDING", [State, State, State, Failed, State, State, State]),
+        ("PARTICIPANT_DROP", [State, State, State, Failed, Failed, Failed, State]),
+        ("ACCEPT", [State; 7]),
+        ("REJECT", [State; 7]),
+        ("CLOSE", [State; 7]),
+        ("RECLASSIFY", [State; 7]),
+        ("UPDATE_SCHEDULED_CALLBACK", [State; 7]),
+        ("CANCEL_SCHEDULED_CALLBACK", [State; 7]),
     ] {
         for (part, expected) in parts.iter().zip(outcomes) {
             let centre = centre_with(&[], std::slice::from_ref(part));
@@ -138,6 +139,7 @@ fn actions_that_are_listed_are_those_that_are_done() {
         (call("1001", false), vec!["ANSWER"]),
         (call("1001", true), vec!["CONSULT_CALL", "DROP", "HOLD", "SEND_DTMF", "TRANSFER_SST", "UPDATE_CALL_DATA"]),
         (held("1001"), vec!["DROP", "RETRIEVE", "UPDATE_CALL_DATA"]),
+        (wrapping_up("1001"), vec!["UPDATE_CALL_DATA"]),
         (consulting("1001"), vec!["CONFERENCE", "DROP", "TRANSFER", "UPDATE_CALL_DATA"]),
         (made("1001", Outward::Initiating), vec!["DROP", "UPDATE_CALL_DATA"]),
         (made("1001", Outward::Initiated), vec!["DROP", "UPDATE_CALL_DATA"]),
@@ -164,6 +166,15 @@ fn a_held_call_is_active_and_the_agents_part_in_it_held() {
     let agents = xml.split("<mediaAddress>1001").nth(1).unwrap().split("</Participant>").next().unwrap();
     assert!(agents.contains("<state>HELD</state>"), "{xml}");
     assert!(xml.contains("<state>ACTIVE</state><toAddress>"), "{xml}");
+}
+
+#[test]
+fn a_call_that_is_over_is_dropped_and_its_agent_in_wrap_up() {
+    let centre = centre_with(&[], &[wrapping_up("1001")]);
+    let xml = body(ask(Method::Get, "Dialog/77", "", &account(Role::Agent, "1001"), &centre));
+    let agents = xml.split("<mediaAddress>1001").nth(1).unwrap().split("</Participant>").next().unwrap();
+    assert!(agents.contains("<state>WRAP_UP</state>"), "{xml}");
+    assert!(xml.contains("<state>DROPPED</state><toAddress>"), "{xml}");
 }
 
 #[test]

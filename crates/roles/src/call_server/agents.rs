@@ -59,8 +59,10 @@ impl CallServer {
             return self.finish(shell, no, why);
         }
         let queue = self.calls.get_mut(&no).and_then(|call| call.queue.take());
-        if let Some(leg) = queue.and_then(|queue| queue.told) {
-            tell(shell, leg, Status(404), true);
+        match queue.and_then(|queue| queue.told) {
+            Some(leg) => tell(shell, leg, Status(404), true),
+            // Nobody sent them here who could go on with them: music for ever would be no answer.
+            None => self.finish(shell, no, why),
         }
     }
 
@@ -82,6 +84,7 @@ impl CallServer {
                 acd::Output::Unroutable { call, why } => self.unqueued(shell, CallNo(call.0), &why),
                 acd::Output::AgentChanged { agent, state } => {
                     self.show_agent(shell, &agent, &state);
+                    self.wrapped_up(shell, &agent);
                     let state = routing::describe(&state).0;
                     tracing::info!(agent = %agent.0, %state, "agent");
                     if let Some(standing) = self.router.standing(&agent) {
@@ -133,7 +136,7 @@ impl CallServer {
             sdp: None,
             dangerous: Vec::new(),
         });
-        call.ringing = Some(Ringing { leg, agent, extension, tried });
+        call.ringing = Some(Ringing { leg, agent: Some(agent), extension, tried });
         self.show_dialog(shell, no);
         self.timers.set(shell.now().mono + std::time::Duration::from_secs(3), Alarm::NotEvenRinging(leg));
     }
@@ -141,12 +144,13 @@ impl CallServer {
     /// The call manager was silent or out of order: its next member, then the next agent.
     pub(super) fn agent_unreachable(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
         let Some(ringing) = self.calls.get_mut(&no).and_then(|call| call.ringing.take()) else { return };
+        let Some(agent) = ringing.agent else { return self.send_to(shell, no, ringing.extension, ringing.tried) };
         let node = shell.plan_of(no);
         let more = plan_of(&node).is_some_and(|plan| {
             plan.group(&plan.agent_group).iter().any(|member| !ringing.tried.contains(&member.peer))
         });
         match more {
-            true => self.offer(shell, no, ringing.agent, ringing.extension, ringing.tried),
+            true => self.offer(shell, no, agent, ringing.extension, ringing.tried),
             false => self.agent_refused(shell, no, why),
         }
     }
@@ -154,12 +158,10 @@ impl CallServer {
     pub(super) fn agent_gone(&mut self, shell: &mut Shell, no: CallNo, refused: &Refused) {
         match refused.unreachable {
             true => self.agent_unreachable(shell, no, &refused.why),
-            false => {
-                if let Some(call) = self.calls.get_mut(&no) {
-                    call.ringing = None;
-                }
-                self.agent_refused(shell, no, &refused.why);
-            }
+            false => match self.calls.get_mut(&no).and_then(|call| call.ringing.take()) {
+                Some(Ringing { agent: None, .. }) => self.not_sent(shell, no, &refused.why),
+                _ => self.agent_refused(shell, no, &refused.why),
+            },
         }
     }
 
@@ -175,11 +177,18 @@ impl CallServer {
     /// The agent picked up, and offered: the caller is asked with that offer.
     pub(super) fn agent_answered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, sdp: Option<Bytes>) {
         let Some(call) = self.calls.get_mut(&no) else { return };
-        call.served_by = call.ringing.take().map(|ringing| ringing.agent);
+        let Some(ringing) = call.ringing.take() else { return };
         call.turned_ms = None;
         call.answer_desk(shell, &Verb::Answer, Ok(()));
-        self.tell_router(shell, acd::Input::Answered(CallId(no.0)));
+        let agent = match ringing.agent {
+            Some(agent) => {
+                self.tell_router(shell, acd::Input::Answered(CallId(no.0)));
+                Some(agent)
+            }
+            None => self.taken_by(shell, no, &ringing.extension),
+        };
         let Some(call) = self.calls.get_mut(&no) else { return };
+        call.served_by = agent;
         if matches!(call.stage, Stage::Promised) {
             return self.call_back(shell, no, leg, sdp);
         }

@@ -182,11 +182,12 @@ pub(super) struct Queued {
     pub(super) since_ms: u64,
 }
 
-/// An agent's phone rings for this caller.
+/// A phone rings for this caller.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ringing {
     pub(super) leg: LegNo,
-    pub(super) agent: AgentId,
+    /// Whom the router chose; `None`: an agent sent the caller to this number.
+    pub(super) agent: Option<AgentId>,
     pub(super) extension: String,
     pub(super) tried: Vec<Arc<str>>,
 }

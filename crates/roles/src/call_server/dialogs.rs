@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use acd::CallId;
-
-use super::browsers::Why;
-use super::call::{Call, Queued, Stage};
+use super::CallServer;
+use super::call::{Call, Stage};
 use super::room::Who;
-use super::{CallServer, plan_of};
 use crate::shell::{CallNo, LegNo, Shell};
 use crate::{DeskEvent, DialogView, Journal, Outward, Oversight};
 
@@ -20,11 +17,11 @@ impl CallServer {
     /// In the order of the calls' numbers.
     pub(super) fn dialog_views(&self, shell: &Shell) -> Vec<DialogView> {
         let views = self.calls.keys().flat_map(|no| [self.dialog_view(shell, *no), self.supervisors_view(shell, *no)]);
-        views.flatten().collect()
+        views.flatten().chain(self.wrap_up_views()).collect()
     }
 
     /// `None`: no agent has this call.
-    fn dialog_view(&self, shell: &Shell, no: CallNo) -> Option<DialogView> {
+    pub(super) fn dialog_view(&self, shell: &Shell, no: CallNo) -> Option<DialogView> {
         let call = self.calls.get(&no)?;
         let (agent, leg) = call.agents_side()?;
         let leg = shell.leg(leg)?;
@@ -52,6 +49,7 @@ impl CallServer {
             mixed: matches!(call.stage, Stage::Mixed(_)),
             parties: self.parties(shell, no),
             supervises: None,
+            wrapping_up: false,
             began_ms: record.began_ms,
             since_ms: call.turned_ms.or(record.connected_ms).filter(|_| connected).unwrap_or(record.began_ms),
         })
@@ -89,6 +87,7 @@ impl CallServer {
             mixed: false,
             parties: Vec::new(),
             supervises: Some(by.how),
+            wrapping_up: false,
             began_ms: by.began_ms,
             since_ms: leg.record.connected_ms.unwrap_or(by.began_ms),
         })
@@ -119,7 +118,7 @@ impl CallServer {
 
     /// No agent has it any more; saying it again does no harm.
     pub(super) fn show_no_dialog(&self, shell: &mut Shell, no: CallNo) {
-        if shell.is_watched() {
+        if shell.is_watched() && !self.is_wrapping_up(no) {
             shell.journal(Journal::Desk(Box::new(DeskEvent::DialogOver { call: no.0 })));
         }
     }
@@ -153,61 +152,16 @@ impl CallServer {
         Ok(())
     }
 
-    /// The caller goes back to a browser's music and into another line, as one who comes there first; what was attached
-    /// and noted goes with them.
-    pub(super) fn transfer_dialog(&mut self, shell: &mut Shell, no: CallNo, to: &str) -> Result<(), String> {
-        let node = shell.plan().clone();
-        let acd = &plan_of(&node).ok_or("no call server")?.acd;
-        if !acd.queues.iter().any(|queue| queue.name == to) && !acd.scripts.iter().any(|script| script.name == to) {
-            return Err(format!("there is no queue or script `{to}`"));
-        }
-        let call = self.calls.get_mut(&no).ok_or_else(|| format!("there is no call {}", no.0))?;
-        let agent = match &call.stage {
-            Stage::Talking { agent, hold: None, .. } => *agent,
-            Stage::Talking { .. } => return Err("the caller is held: take them back first".into()),
-            _ => return Err(format!("no agent talks in call {}", no.0)),
-        };
-        if call.made.is_some() {
-            return Err("a call that the agent made is not sent to a queue".into());
-        }
-        (call.served_by, call.turned_ms) = (None, None);
-        call.forsake_desk(shell, "the agent sent the caller on");
-        let attached = call.queue.take().and_then(|queue| queue.attached);
-        let since_ms = call::ms(shell.now());
-        call.queue = Some(Queued { name: to.to_owned(), attached, told: None, since_ms });
-        shell.decided(no, format!("the agent sends the caller to {to}"));
-        self.show_no_dialog(shell, no);
-        self.rehome(shell, no, Vec::new(), Why::Transferred);
-        shell.end(agent, "the agent sent the caller on");
-        // Else the next agent's TRANSFER would be with whom this one consulted.
-        self.consult_alone(shell, no);
-        self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
-        // With no browser left to play music the call is over.
-        if self.calls.get(&no).is_some_and(|call| !matches!(call.stage, Stage::Over)) {
-            self.tell_router(shell, self.arrival(no, to));
-            self.keep(shell, no);
-        }
-        Ok(())
-    }
-
     /// Kept with the call, and with what is told of it afterwards.
     pub(super) fn note_dialog(
         &mut self,
         shell: &mut Shell,
         no: CallNo,
-        values: BTreeMap<String, String>,
+        values: &BTreeMap<String, String>,
     ) -> Result<(), String> {
         let call = self.calls.get_mut(&no).filter(|call| call.agents_side().is_some());
         let call = call.ok_or_else(|| format!("no agent has call {}", no.0))?;
-        for (name, value) in &values {
-            match value.is_empty() {
-                true => drop(call.notes.remove(name)),
-                false if call.notes.len() < MOST_NOTES || call.notes.contains_key(name) => {
-                    drop(call.notes.insert(name.clone(), value.clone()));
-                }
-                false => return Err(format!("call {} has {MOST_NOTES} notes already", no.0)),
-            }
-        }
+        note(&mut call.notes, values).map_err(|why| format!("call {} {why}", no.0))?;
         if let Some(reason) = values.get(WRAP_UP_REASON).filter(|reason| !reason.is_empty()) {
             shell.decided(no, format!("wrap-up reason: {reason}"));
         }
@@ -217,11 +171,26 @@ impl CallServer {
     }
 }
 
+/// Writes these down; an empty value takes a note away. All of them, or none.
+pub(super) fn note(notes: &mut BTreeMap<String, String>, values: &BTreeMap<String, String>) -> Result<(), String> {
+    let new = values.iter().filter(|(name, value)| !value.is_empty() && !notes.contains_key(*name)).count();
+    if notes.len() + new > MOST_NOTES {
+        return Err(format!("has {} notes, of at most {MOST_NOTES}", notes.len()));
+    }
+    for (name, value) in values {
+        match value.is_empty() {
+            true => drop(notes.remove(name)),
+            false => drop(notes.insert(name.clone(), value.clone())),
+        }
+    }
+    Ok(())
+}
+
 impl Call {
     /// The agent, and the leg to the agent's phone.
     fn agents_side(&self) -> Option<(String, LegNo)> {
         if let Some(ringing) = &self.ringing {
-            return Some((ringing.agent.0.clone(), ringing.leg));
+            return Some((ringing.agent.as_ref()?.0.clone(), ringing.leg));
         }
         let leg = match &self.stage {
             Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => *agent,

@@ -14,7 +14,7 @@ use crate::shell::{CallNo, CarriedCall, LegNo, Shell};
 
 const MARK: [u8; 4] = *b"CALL";
 /// To be counted up with every change of what is kept: of [`Call`], of what the shell carries and all that is in them.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// A call as it is persisted; while it is written its parts are borrowed.
 #[derive(Serialize, Deserialize)]
@@ -137,7 +137,7 @@ mod tests {
             (vec![], "before versions"),
             (MARK.to_vec(), "before versions"),
             (of(1), "an older Ringfence kept it, of 1"),
-            (of(VERSION + 1), "a newer Ringfence kept it, of 3"),
+            (of(VERSION + 1), "a newer Ringfence kept it, of 4"),
             (of(VERSION), "is damaged"),
         ] {
             let why = read(&state).err().expect("no call");

@@ -13,8 +13,10 @@ mod outgoing;
 mod plan;
 mod room;
 mod routing;
+mod send_on;
 mod supervise;
 mod work;
+mod wrap_up;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use sip::{ClientId, Method, Request, ServerId, Status};
 pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
+use self::wrap_up::WrapUp;
 use crate::plan::Kind;
 use crate::shell::{
     CallNo, Invited, LegNo, Outcome, Passage, Progress, Refused, Role, Shell, Timers, from_side, warning,
@@ -38,6 +41,8 @@ pub struct CallServer {
     router: acd::Router,
     calls: BTreeMap<CallNo, Call>,
     timers: Timers<Alarm>,
+    /// Calls that are over, and that agents still work on.
+    wrap_ups: BTreeMap<AgentId, WrapUp>,
 }
 
 fn plan_of(node: &crate::Plan) -> Option<&Plan> {
@@ -53,6 +58,7 @@ impl CallServer {
             router: acd::Router::new(plan.acd.clone(), now),
             calls: BTreeMap::new(),
             timers: Timers::default(),
+            wrap_ups: BTreeMap::new(),
         }
     }
 
@@ -68,6 +74,7 @@ impl CallServer {
 
     /// Everybody is told that it is over.
     fn finish(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        let seen = self.dialog_view(shell, no);
         self.set_stage(no, Stage::Over);
         let mut held = None;
         if let Some(call) = self.calls.get_mut(&no) {
@@ -77,14 +84,13 @@ impl CallServer {
         }
         self.abandon(shell, no, why);
         self.unsupervise(shell, no);
-        self.show_no_dialog(shell, no);
         self.consult_alone(shell, no);
         if let Some(held) = held {
             // Whom the agent consulted does not come into the call any more.
             self.abandon(shell, held, why);
             self.show_dialog(shell, held);
         }
-        self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
+        self.leave_agent(shell, no, seen);
         self.route(shell);
         shell.outlasts_legs(no, false);
         shell.end_call(no, why);
@@ -426,9 +432,12 @@ impl Role for CallServer {
             Control::Transfer { call, agent, to } => {
                 done(self.of_agent(call, &agent).and_then(|no| self.transfer_dialog(shell, no, &to)))
             }
-            Control::Note { call, agent, values } => {
-                done(self.of_agent(call, &agent).and_then(|no| self.note_dialog(shell, no, values)))
-            }
+            Control::Note { call, agent, values } => done(self.check_reason(shell, &agent, &values).and_then(|()| {
+                match self.note_afterwards(shell, (call, &agent), &values) {
+                    Some(noted) => noted,
+                    None => self.of_agent(call, &agent).and_then(|no| self.note_dialog(shell, no, &values)),
+                }
+            })),
             Control::Drop { call, agent } => {
                 match self.supervised_by_leg(call).map(|(no, by)| (no, by.leg, by.by.0 == agent)) {
                     Some((no, leg, true)) => {
@@ -479,6 +488,7 @@ impl Role for CallServer {
             self.router.set_plan(plan.acd.clone(), shell.now().mono);
         }
         self.route(shell);
+        self.wrap_ups_replanned(shell);
     }
 
     fn deadline(&self) -> Option<Duration> {

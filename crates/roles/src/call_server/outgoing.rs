@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sdp::Protection;
 use sip::Name;
 
-use super::call::{Alarm, Asked, Call, HoldStep, Made, Stage};
+use super::call::{Alarm, Asked, Call, HoldStep, Made, Ringing, Stage};
 use super::{CallServer, plan_of};
 use crate::plan::Kind;
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Shell};
@@ -31,6 +31,15 @@ pub(super) fn at_once() -> sip::Headers {
     AT_ONCE.map(|(name, value)| (name, value.to_owned())).to_vec()
 }
 
+/// Whether this can be called; why not, in words.
+pub(super) fn check_number(number: &str) -> Result<(), String> {
+    let fits = (1..=LONGEST_NUMBER).contains(&number.len());
+    match fits && number.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-_.".contains(&b)) {
+        true => Ok(()),
+        false => Err(format!("a number is of 1 to {LONGEST_NUMBER} digits, letters and * # + - _ .")),
+    }
+}
+
 /// The member of this group whose turn it is.
 fn member_of(shell: &mut Shell, group: &str) -> Option<PeerPlan> {
     let (node, dice) = (shell.plan().clone(), shell.random());
@@ -48,10 +57,7 @@ impl CallServer {
         to: &str,
         consults: Option<CallNo>,
     ) -> Result<(), String> {
-        let fits = (1..=LONGEST_NUMBER).contains(&to.len());
-        if !fits || !to.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-_.".contains(&b)) {
-            return Err(format!("a number is of 1 to {LONGEST_NUMBER} digits, letters and * # + - _ ."));
-        }
+        check_number(to)?;
         let id = AgentId(agent.to_owned());
         let row = self.router.agent_row(&id).ok_or_else(|| format!("there is no agent {agent}"))?;
         if row.extension == to {
@@ -189,6 +195,12 @@ impl CallServer {
     pub(super) fn unanswered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo) {
         if !shell.is_answered(leg) && self.joiner_refused(shell, no, leg, "it did not answer in time") {
             return;
+        }
+        let sent_on = |ringing: &mut Ringing| ringing.leg == leg && ringing.agent.is_none();
+        if self.calls.get_mut(&no).and_then(|call| call.ringing.take_if(sent_on)).is_some() {
+            let why = "it did not answer in time";
+            shell.end(leg, why);
+            return self.not_sent(shell, no, why);
         }
         let Some(Call { stage: Stage::Dialling { agent, .. }, .. }) = self.calls.get(&no) else { return };
         if !shell.is_answered(leg) {

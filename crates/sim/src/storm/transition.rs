@@ -184,11 +184,15 @@ impl Storm {
         }
         let dialog = &dialogs[self.roll(dialogs.len() as u32) as usize];
         let (call, agent) = (dialog.call, dialog.agent.clone());
-        let control = match self.roll(2 * dialog.verbs.len() as u32 + 1) as usize {
+        let control = match self.roll(2 * dialog.verbs.len() as u32 + 2) as usize {
             0 => Control::Drop { call, agent },
+            1 => {
+                let to = ["sales", "1001", "1002", "1003"][self.roll(4) as usize].into();
+                Control::Transfer { call, agent, to }
+            }
             at => {
-                // Each twice, and one more.
-                let verb = dialog.verbs[(at - 1) / 2].clone();
+                // Each twice, and two more.
+                let verb = dialog.verbs[(at - 2) / 2].clone();
                 let with = match verb {
                     roles::Verb::Press => "5",
                     _ if agent == "1001" => "1002",

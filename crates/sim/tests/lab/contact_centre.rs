@@ -199,7 +199,7 @@ fn a_desk_sees_its_call_ring_and_connect_and_hangs_it_up() {
 fn a_caller_whom_an_agent_sends_on_hears_music_and_reaches_the_next_one_with_the_notes() {
     let site = Site::parse(&LAB.replacen(
         "[[node.role.call_server.agent]]\nid = \"1002\"\nextension = \"1002\"\nqueues = [\"sales\"]",
-        "[[node.role.call_server.queue]]\nname = \"tax\"\n\n[[node.role.call_server.agent]]\nid = \"1002\"\nextension = \"1002\"\nqueues = [\"tax\"]",
+        "[[node.role.call_server.queue]]\nname = \"tax\"\n\n[[node.role.call_server.wrap_up_reason]]\nlabel = \"sold\"\n\n[[node.role.call_server.agent]]\nid = \"1002\"\nextension = \"1002\"\nqueues = [\"tax\"]",
         1,
     ))
     .unwrap_or_else(|problems| panic!("{}", problems[0]));

@@ -10,6 +10,7 @@ mod flow;
 mod outside;
 mod passport;
 mod restart;
+mod send_on;
 mod shift;
 mod steps;
 mod store;

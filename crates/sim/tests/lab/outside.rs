@@ -13,10 +13,10 @@ use crate::passport::judge;
 use crate::steps::{state, to_the_agent};
 
 const S: Duration = Duration::from_secs(1);
-const OUTSIDE: &str = "0227046971";
+pub(crate) const OUTSIDE: &str = "0227046971";
 
 /// Whoever is called outside picks up after so long.
-fn world(seed: u64, sound: Sound, outside_answers: Option<Duration>) -> World {
+pub(crate) fn world(seed: u64, sound: Sound, outside_answers: Option<Duration>) -> World {
     let mut world = World::new(seed, sound);
     world.start_site(&lab::outside_site());
     let mut carrier = lab::carrier();
@@ -39,7 +39,7 @@ fn call_out(world: &mut World) -> Reply {
     outcome(world, Control::MakeCall { agent: "1001".into(), to: OUTSIDE.into() })
 }
 
-fn nothing_is_left(world: &mut World) {
+pub(crate) fn nothing_is_left(world: &mut World) {
     world.run(40 * S);
     for node in ["cube1", "cvp1", "vvb1", "cucm1", "phone1001", "phone1002", "carrier"] {
         match world.ask(node, Control::Status) {
@@ -54,7 +54,7 @@ fn nothing_is_left(world: &mut World) {
 
 /// The passport of each caller holds; how many hops each has.
 #[track_caller]
-fn are_proved(world: &World) -> Vec<usize> {
+pub(crate) fn are_proved(world: &World) -> Vec<usize> {
     let of_site = || world.statements.iter().filter(|(node, ..)| !node.starts_with("phone"));
     let callers: std::collections::BTreeSet<_> = of_site().map(|(_, caller, _)| caller.clone()).collect();
     let mut hops = Vec::new();
