@@ -201,7 +201,7 @@ impl CallServer {
             }
             stage => stage.browser(),
         };
-        shell.join(call.caller, leg);
+        call.join(shell, call.caller, leg);
         let mut passage = Passage::fetching(leg, call.caller, Protection::Secure);
         let progress = passage.accepted(shell, leg, sdp);
         call.stage = Stage::Connecting { agent: leg, passage, browser };

@@ -101,7 +101,7 @@ impl CallServer {
         let Some(call) = self.calls.get_mut(&no) else { return };
         match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Arriving { browser, passage, .. } | Stage::Moving { browser, passage, .. } => {
-                shell.join(call.caller, browser);
+                call.join(shell, call.caller, browser);
                 call.stage = Stage::Served { browser, passage, probe: None };
                 self.keep(shell, no);
             }

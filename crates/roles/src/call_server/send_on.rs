@@ -79,7 +79,7 @@ impl CallServer {
             uri: peer.uri(Some(&number)),
             calling: shown,
             called: number.clone(),
-            mate: Some(call.caller),
+            mate: Some(call.caller).filter(|_| !call.is_ours),
             dial_peer: None,
             max_forwards: call.max_forwards,
             headers: Vec::new(),
