@@ -2,9 +2,10 @@
 //! plays and records.
 //!
 //! Pure: an [`Engine`] is the media of one thread; `net` gives it packets, commands and the time, and sends what it
-//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `dtmf`, `inband` and `wav` what is in them, `transcode` and
+//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `dtmf`, `inband`, `wav` and `audio` what is in them, `transcode` and
 //! `resample` turn one into the other, `prompt` what can be played, `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
 
+pub mod audio;
 mod command;
 pub mod conference;
 pub mod dtmf;
@@ -26,4 +27,4 @@ pub mod wav;
 pub use command::{Command, Event, Keep, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 pub use engine::{Engine, QUARANTINE, TAG_ROOM};
 pub use facts::{Counters, Facts};
-pub use prompt::Prompts;
+pub use prompt::{Clip, Prompts};

@@ -1,5 +1,5 @@
-//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, and page servers. Three threads
-//! serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
+//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, page servers, and who speaks. Four
+//! threads serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TryRecvError};
@@ -8,11 +8,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use roles::{Ask, AskId, Journal, Told};
+use tokio::sync::mpsc::error::TrySendError as TrySend;
 
 use crate::credentials::Credentials;
 use crate::keep::Keeper;
 use crate::mailbox::Sender;
+use crate::media_threads;
 use crate::node::Letter;
+use crate::sounds::{self, Sounds};
 use crate::web::{Archive, Errand as Outside, Wanted, Web};
 
 mod waiting;
@@ -62,6 +65,7 @@ pub(crate) struct Asks {
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
     web: tokio::sync::mpsc::Sender<Outside>,
+    sounds: tokio::sync::mpsc::Sender<sounds::Errand>,
     archive: Option<Arc<Archive>>,
 }
 
@@ -75,18 +79,23 @@ struct Asker {
 
 type Errand = (Arc<Asker>, Job);
 
-/// The three threads.
+/// The four threads.
 pub(crate) struct AskThreads {
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
     threads: [JoinHandle<()>; 2],
     web: Web,
+    sounds: Sounds,
     archive: Option<Arc<Archive>>,
 }
 
 impl AskThreads {
-    /// `name_servers` of the site; none: the machine's.
-    pub(crate) fn start(keeper: impl Keeper, name_servers: Vec<SocketAddr>) -> std::io::Result<AskThreads> {
+    /// `name_servers` of the site; none: the machine's. What is spoken goes to these media threads.
+    pub(crate) fn start(
+        keeper: impl Keeper,
+        name_servers: Vec<SocketAddr>,
+        media: Vec<Sender<media_threads::Letter>>,
+    ) -> std::io::Result<AskThreads> {
         let (signer, to_sign) = mpsc::sync_channel::<Errand>(WAITING);
         let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
         let signing = std::thread::Builder::new().name("signer".into()).spawn(move || {
@@ -105,13 +114,9 @@ impl AskThreads {
             }
             waiting.give_up();
         })?;
-        Ok(AskThreads {
-            signer,
-            keeper: keeping,
-            threads: [signing, store],
-            web: Web::start(name_servers)?,
-            archive: None,
-        })
+        let web = Web::start(name_servers)?;
+        let sounds = Sounds::start(media, web.errands())?;
+        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web, sounds, archive: None })
     }
 
     /// What pages that nodes ask for from now on may be sent of their calls' recordings.
@@ -127,17 +132,19 @@ impl AskThreads {
             signer: self.signer.clone(),
             keeper: self.keeper.clone(),
             web: self.web.errands(),
+            sounds: self.sounds.errands(),
             archive: self.archive.clone(),
         }
     }
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads { signer, keeper, threads, web, archive: _ } = self;
+        let AskThreads { signer, keeper, threads, web, sounds, archive: _ } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
         }
+        sounds.stop();
         web.stop();
     }
 }
@@ -161,13 +168,24 @@ impl Asks {
     #[allow(clippy::result_large_err)] // what is refused goes back whole, to be answered
     pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
         let queue = match &job {
-            Job::Ask { ask: Ask::Fetch(_) | Ask::Resolve(_), .. } => return self.outside(job),
+            Job::Ask { ask: Ask::Fetch(_) | Ask::Sound(_) | Ask::Resolve(_), .. } => return self.outside(job),
+            Job::Ask { ask: Ask::Speak(_), .. } => return self.spoken(job),
             Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
             Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) | Job::Settle(_) => &self.keeper,
         };
         queue.try_send((self.node.clone(), job)).map_err(|error| match error {
             mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => job,
         })
+    }
+
+    #[allow(clippy::result_large_err)]
+    fn spoken(&self, job: Job) -> Result<(), Job> {
+        let Ok(room) = self.sounds.try_reserve() else { return Err(job) };
+        let Job::Ask { id, ask: Ask::Speak(speak) } = job else { return Err(job) };
+        let trust = self.node.credentials.as_ref().map(|credentials| credentials.now().pages.clone());
+        let what = sounds::What::Words { node: self.node.name.clone(), trust, speak };
+        room.send(sounds::Errand { what, answer: told_sound(self.node.clone(), id) });
+        Ok(())
     }
 
     #[allow(clippy::result_large_err)]
@@ -179,7 +197,26 @@ impl Asks {
             (Job::Ask { id, ask: Ask::Fetch(fetch) }, Some(trust)) => {
                 let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
                 let (node, archive) = (self.node.name.clone(), self.archive.clone());
-                let wanted = Wanted { node, trust, archive, fetch, answer: Box::new(tell) };
+                let wanted = Wanted { node, trust, archive, fetch, content_type: None, answer: Box::new(tell) };
+                room.send(Outside::Page(wanted));
+            }
+            (Job::Ask { id, ask: Ask::Sound(fetch) }, Some(trust)) => {
+                let sounds = self.sounds.clone();
+                let tell = move |outcome: Result<vxml::Page, vxml::NotFetched>| match outcome {
+                    Ok(vxml::Page { url, bytes }) => {
+                        let what = sounds::What::Recording { url, bytes };
+                        let tell = told_sound(asker, id);
+                        if let Err(refused) = sounds.try_send(sounds::Errand { what, answer: tell }) {
+                            let errand = match refused {
+                                TrySend::Full(errand) | TrySend::Closed(errand) => errand,
+                            };
+                            (errand.answer)(Err("too many recordings wait to be made ready".into()));
+                        }
+                    }
+                    Err(why) => answer(&asker, id, Told::Failed(format!("{why:?}"))),
+                };
+                let node = self.node.name.clone();
+                let wanted = Wanted { node, trust, archive: None, fetch, content_type: None, answer: Box::new(tell) };
                 room.send(Outside::Page(wanted));
             }
             (Job::Ask { id, ask: Ask::Resolve(question) }, _) => {
@@ -191,6 +228,11 @@ impl Asks {
         }
         Ok(())
     }
+}
+
+/// Tells whoever asked by which name it can be played.
+fn told_sound(asker: Arc<Asker>, id: AskId) -> sounds::Answer {
+    Box::new(move |outcome| answer(&asker, id, outcome.map_or_else(Told::Failed, Told::Sound)))
 }
 
 /// What waits, once something does; `None` when nobody is left to ask. While this sleeps, who asks wakes nobody. With
@@ -274,7 +316,8 @@ mod tests {
     fn run(fails: bool) -> (Vec<Told>, Vec<usize>) {
         let (open, gate) = mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
-        let threads = AskThreads::start(Slow { gate, batches: batches.clone(), fails }, Vec::new()).unwrap();
+        let threads =
+            AskThreads::start(Slow { gate, batches: batches.clone(), fails }, Vec::new(), Vec::new()).unwrap();
         let (letters, inbox) = mailbox(100).unwrap();
         let asks = threads.asks("n".into(), None, letters);
         for n in 0..20 {
@@ -311,7 +354,7 @@ mod tests {
 
     #[test]
     fn who_has_no_identity_is_told_so() {
-        let threads = AskThreads::start(crate::keep::Nothing, Vec::new()).unwrap();
+        let threads = AskThreads::start(crate::keep::Nothing, Vec::new(), Vec::new()).unwrap();
         let (letters, inbox) = mailbox(10).unwrap();
         let asks = threads.asks("n".into(), None, letters);
         assert!(asks.ask(Job::Ask { id: AskId(1), ask: Ask::Sign { payload: vec![1] } }).is_ok());

@@ -24,6 +24,7 @@ mod process;
 mod secure_phone;
 mod shown;
 mod socket;
+mod sounds;
 mod tokens;
 mod web;
 mod wire;

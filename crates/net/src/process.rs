@@ -161,7 +161,7 @@ impl Process {
         let count = cores.min(MEDIA_THREADS) as u16;
         let prompts = media::Prompts::built_in();
         let media = MediaThreads::start(count, clock, Arc::new(prompts.clone()), seed)?;
-        let asks = AskThreads::start(keeper, name_servers)?;
+        let asks = AskThreads::start(keeper, name_servers, media.senders())?;
         let (errands, inbox) = errands();
         Ok(Process {
             clock,

@@ -83,6 +83,10 @@ pub enum Ask {
     Persist(Persist),
     /// Fetch a page of an application.
     Fetch(Fetch),
+    /// Fetch a recording of an application: [`Told::Sound`] says how it can be played.
+    Sound(Fetch),
+    /// Speak words: likewise.
+    Speak(Box<Speak>),
     /// Ask the DNS.
     Resolve(Question),
 }
@@ -105,6 +109,27 @@ pub struct Fetch {
     pub dangerous_plain_http: bool,
 }
 
+/// Words for an engine. They may be about the caller: no log has them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Speak {
+    pub engine: Arc<site::Speech>,
+    /// As the engine calls it; `None`: its own for the language.
+    pub voice: Option<String>,
+    /// BCP 47.
+    pub language: String,
+    /// Percent of the engine's own.
+    pub rate: u16,
+    pub pitch: u16,
+    pub volume: u16,
+    pub text: String,
+}
+
+impl std::fmt::Debug for Speak {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Speak({} characters of {})", self.text.chars().count(), self.language)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Told {
     Signed {
@@ -114,6 +139,8 @@ pub enum Told {
     Persisted,
     Fetched(Result<vxml::Page, vxml::NotFetched>),
     Resolved(Resolved),
+    /// What was asked for can be played: what [`media::Play::prompt`] calls it, on every stream of the process.
+    Sound(String),
     /// The world failed: words.
     Failed(String),
 }

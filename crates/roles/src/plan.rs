@@ -66,7 +66,7 @@ impl Plan {
         let kind = match &found.role {
             site::Role::Sbc(role) => Kind::Sbc(sbc::Plan::compile(role, &mut peers)?),
             site::Role::CallServer(role) => Kind::CallServer(call_server::Plan::compile(role, &mut peers)?),
-            site::Role::VoiceBrowser(role) => Kind::VoiceBrowser(voice_browser::Plan::compile(role, &mut peers)?),
+            site::Role::VoiceBrowser(role) => Kind::VoiceBrowser(voice_browser::Plan::compile(role, site, &mut peers)?),
             site::Role::CallManager(role) => {
                 Kind::CallManager(call_manager::Plan::compile(role, site, found, &mut peers)?)
             }

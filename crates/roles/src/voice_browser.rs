@@ -3,7 +3,9 @@
 //! takes the caller away. SRTP or nothing, unless an administrator says so loudly.
 
 pub mod dialogue;
+mod line;
 pub mod pages;
+pub mod speaking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -18,6 +20,7 @@ use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport
 
 use self::dialogue::{Ask, Progress, Session, Told};
 use self::pages::{Pages, Reading};
+use self::speaking::{NoSound, Notice};
 use crate::AskId;
 use crate::plan::{Kind, Peers, suites};
 use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
@@ -28,12 +31,14 @@ pub struct Plan {
     pub browser: site::VoiceBrowser,
     /// How callers' audio is protected.
     policy: Policy,
+    /// Who speaks.
+    pub speech: Option<Arc<site::Speech>>,
     /// The pages of VoiceXML applications by their numbers: read beforehand, so that no call waits for a disk.
     pub pages: BTreeMap<String, Arc<Pages>>,
 }
 
 impl Plan {
-    pub(crate) fn compile(role: &site::VoiceBrowser, peers: &mut Peers) -> Result<Plan, String> {
+    pub(crate) fn compile(role: &site::VoiceBrowser, site: &site::Site, peers: &mut Peers) -> Result<Plan, String> {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let (names, authority) = (&role.secure_certificate_subject, role.authority.as_deref());
         peers.add_under("callers", Transport::Tls, anywhere, names, authority);
@@ -47,7 +52,8 @@ impl Plan {
             _ => Protection::Secure,
         };
         let policy = Policy { suites: suites(&role.srtp_crypto)?, ..Policy::new(protection) };
-        Ok(Plan { browser: role.clone(), policy, pages: BTreeMap::new() })
+        let speech = site.speech.clone().map(Arc::new);
+        Ok(Plan { browser: role.clone(), policy, speech, pages: BTreeMap::new() })
     }
 
     /// The application of a dialled number, or of the name that the call server gave instead.
@@ -64,8 +70,8 @@ pub struct VoiceBrowser {
     /// Who waits for a media port, in order: when another browser dies, all its callers come at once, and more ports than are
     /// kept ready take a moment to be opened.
     guests: VecDeque<Guest>,
-    /// Pages that were asked for: by whom, and the session's number.
-    fetching: BTreeMap<AskId, (LegNo, u64)>,
+    /// What was asked for: by whom, and the session's number.
+    fetching: BTreeMap<AskId, (LegNo, Wanted)>,
 }
 
 /// One caller.
@@ -76,6 +82,12 @@ struct Visit {
     started: bool,
     /// Where to refer to: the call server as it named itself in Contact.
     server: Uri,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Wanted {
+    Page(u64),
+    Sound(u64),
 }
 
 /// A caller who is not answered yet.
@@ -132,14 +144,9 @@ impl VoiceBrowser {
     }
 
     /// An INVITE for an application.
-    fn arrive(
-        &mut self,
-        shell: &mut Shell,
-        invited: Invited,
-        policy: Policy,
-        application: site::Application,
-        pages: Option<Arc<Pages>>,
-    ) {
+    fn arrive(&mut self, shell: &mut Shell, invited: Invited, browser: &Plan, application: site::Application) {
+        let policy = browser.policy.clone();
+        let (pages, speech) = (browser.pages.get(&application.number).cloned(), browser.speech.clone());
         let leg = invited.leg;
         if let Some(leg) = shell.leg_mut(leg) {
             leg.record.dangerous.extend(policy.protection.dangerous());
@@ -158,11 +165,14 @@ impl VoiceBrowser {
         // The call server's word for a caller who waits already, or is held.
         let waits = invited.request.request_uri().and_then(Result::ok).is_some_and(|uri| uri.param("queue").is_some());
         let talk = match (pages, &application.document) {
-            _ if waits && !application.queue_music.is_empty() => Talk::Question(Box::new(Session::music(application))),
-            (Some(pages), Some(_)) => {
-                Talk::Pages(Box::new(Reading::new(pages, &invited.called, &invited.calling, shell.random())))
+            _ if waits && !application.queue_music.is_empty() => {
+                Talk::Question(Box::new(Session::music(application, speech)))
             }
-            _ => Talk::Question(Box::new(Session::new(application))),
+            (Some(pages), Some(_)) => {
+                let (called, calling, seed) = (&invited.called, &invited.calling, shell.random());
+                Talk::Pages(Box::new(Reading::new(pages, speech, application.language, called, calling, seed)))
+            }
+            _ => Talk::Question(Box::new(Session::new(application, speech))),
         };
         let until = shell.now().mono + PORT_PATIENCE;
         let guest = Guest { leg, offer: invited.sdp, policy, server, talk, until };
@@ -219,7 +229,15 @@ impl VoiceBrowser {
                 }
                 Ask::Fetch { id, fetch } => {
                     let ask = shell.ask(crate::Ask::Fetch(*fetch));
-                    self.fetching.insert(ask, (leg, id));
+                    self.fetching.insert(ask, (leg, Wanted::Page(id)));
+                }
+                Ask::Sound { id, fetch } => {
+                    let ask = shell.ask(crate::Ask::Sound(*fetch));
+                    self.fetching.insert(ask, (leg, Wanted::Sound(id)));
+                }
+                Ask::Speak { id, speak } => {
+                    let ask = shell.ask(crate::Ask::Speak(speak));
+                    self.fetching.insert(ask, (leg, Wanted::Sound(id)));
                 }
                 Ask::Record { recording, longest, final_silence, patience } => {
                     let caller = shell.leg(leg).map(|leg| leg.record.session_id.remote.0.clone()).unwrap_or_default();
@@ -272,7 +290,14 @@ impl VoiceBrowser {
             300.. => Progress::Failed(status.0),
             // Nobody will tell how it ends: for the caller it has.
             _ if over => Progress::Failed(408),
-            182 => Progress::Queued,
+            182 => {
+                let fragment = request.body().map(|body| body.bytes).unwrap_or_default();
+                let line = std::str::from_utf8(&fragment).ok().and_then(|text| text.lines().next()).unwrap_or_default();
+                if let Some(notice) = line.get("SIP/2.0 182 ".len()..).and_then(Notice::read) {
+                    return self.tell(shell, leg, Told::Notice(notice));
+                }
+                Progress::Queued
+            }
             _ => Progress::Trying,
         };
         shell.note(leg, format!("transfer: {} {}", status.0, status.reason()));
@@ -285,12 +310,12 @@ impl Role for VoiceBrowser {
         let plan = shell.plan_of(invited.call);
         let Kind::VoiceBrowser(browser) = &plan.kind else { return };
         let found = browser.application(&invited.called);
-        match found.map(|found| (found.clone(), browser.pages.get(&found.number).cloned())) {
-            Some((application, None)) if application.document.is_some() => {
+        match found {
+            Some(application) if application.document.is_some() && !browser.pages.contains_key(&application.number) => {
                 let words = "the application's pages could not be read";
                 shell.refuse(invited.leg, Status(500), vec![warning(&plan.node, words)], words);
             }
-            Some((application, pages)) => self.arrive(shell, invited, browser.policy.clone(), application, pages),
+            Some(application) => self.arrive(shell, invited, browser, application.clone()),
             None => {
                 let headers = vec![warning(&plan.node, "no application has this number")];
                 shell.refuse(invited.leg, Status(404), headers, "no application has this number");
@@ -391,14 +416,18 @@ impl Role for VoiceBrowser {
     }
 
     fn told(&mut self, shell: &mut Shell, ask: AskId, told: crate::Told) {
-        let Some((leg, id)) = self.fetching.remove(&ask) else { return };
-        let outcome = match told {
-            crate::Told::Fetched(outcome) => outcome,
-            crate::Told::Failed(words) => Err(vxml::NotFetched::Unreachable(words)),
+        let Some((leg, wanted)) = self.fetching.remove(&ask) else { return };
+        let told = match (wanted, told) {
+            (Wanted::Page(id), crate::Told::Fetched(outcome)) => Told::Fetched(id, outcome),
+            (Wanted::Page(id), crate::Told::Failed(words)) => {
+                Told::Fetched(id, Err(vxml::NotFetched::Unreachable(words)))
+            }
+            (Wanted::Sound(id), crate::Told::Sound(name)) => Told::Sound(id, Ok(name)),
+            (Wanted::Sound(id), crate::Told::Failed(_)) => Told::Sound(id, Err(NoSound::Failed)),
             // Not what was asked.
-            crate::Told::Signed { .. } | crate::Told::Persisted | crate::Told::Resolved(_) => return,
+            _ => return,
         };
-        self.tell(shell, leg, Told::Fetched(id, outcome));
+        self.tell(shell, leg, told);
     }
 
     fn over(&mut self, _: &mut Shell, _: CallNo) {}

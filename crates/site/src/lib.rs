@@ -23,6 +23,7 @@ mod routing;
 mod sbc;
 mod schema;
 mod security_profile;
+mod speech;
 mod target;
 mod templates;
 mod voice_browser;
@@ -50,6 +51,7 @@ pub use sbc::{DialPeer, Sbc};
 pub use security_profile::{
     ApplicationUser, PhoneSecurityProfile, Proof, SdpFilter, SecurityMode, SipTrunkSecurityProfile, TransportType,
 };
+pub use speech::{NoVoice, Speech, SpeechEngine, SpeechVoice};
 pub use target::Target;
 pub use templates::{copy_template, templates};
 pub use voice_browser::{Application, Choice, VoiceBrowser};
@@ -76,6 +78,9 @@ pub struct Site {
     /// And by whose tokens.
     #[serde(default)]
     pub open_id: Option<OpenId>,
+    /// Who speaks to callers of voice browsers.
+    #[serde(default)]
+    pub speech: Option<Speech>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }
@@ -164,6 +169,9 @@ impl Site {
         }
         if let Some(provider) = &self.open_id {
             all.push(("open_id".into(), provider.authority.as_deref()));
+        }
+        if let Some(speech) = &self.speech {
+            all.push(("speech".into(), speech.authority.as_deref()));
         }
         for node in &self.nodes {
             for point in &node.trustpoints {

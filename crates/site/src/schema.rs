@@ -75,6 +75,7 @@ pub(crate) static SITE: &[Field] = &[
     may("name_server", Shape::TextList),
     may("directory", Shape::Table(DIRECTORY)),
     may("open_id", Shape::Table(OPEN_ID)),
+    may("speech", Shape::Table(SPEECH)),
     must("node", Shape::Tables(NODE)),
 ];
 
@@ -114,6 +115,23 @@ static OPEN_ID: &[Field] = &[
     may("administrator_roles", Shape::TextList),
     may("session_idle_s", Shape::Number(60, 86_400)),
     may("session_life_s", Shape::Number(60, 604_800)),
+];
+
+static SPEECH: &[Field] = &[
+    must("engine", Shape::OneOf(&["espeak-ng", "http"])),
+    may("command", Shape::Text),
+    may("url", Shape::Text),
+    may("authority", Shape::Text),
+    may("language", Shape::Text),
+    may("voice", Shape::Tables(SPEECH_VOICE)),
+    may("timeout_s", Shape::Number(1, 60)),
+    may("at_once", Shape::Number(1, 64)),
+];
+
+static SPEECH_VOICE: &[Field] = &[
+    must("language", Shape::Text),
+    must("name", Shape::Text),
+    may("gender", Shape::OneOf(&["female", "male", "neutral"])),
 ];
 
 static NODE: &[Field] = &[
@@ -344,6 +362,7 @@ static APPLICATION: &[Field] = &[
     may("document", Shape::Text),
     may("page_authority", Shape::Text),
     may("dangerous_plain_http", Shape::Flag),
+    may("language", Shape::Text),
     may("prompt", Shape::Text),
     may("invalid_prompt", Shape::Text),
     may("queue_music", Shape::Text),
@@ -572,6 +591,7 @@ laboratory = true
 tls = { versions = ["1.3"], dangerous_tls_keylog = true }
 directory = { url = ["ldaps://a"], authority = "y", dangerous_plain_ldap = false, bind_dn = "d", bind_password_file = "f", base = "b", user_filter = "(u={name})", agent_attribute = "a", group_attribute = "g", group_base = "b", group_filter = "(m={dn})", agent_groups = ["g"], supervisor_groups = ["g"], administrator_groups = ["g"] }
 open_id = { issuer = "https://i", authority = "y", client_id = "c", client_secret_file = "f", audience = "a", scopes = ["s"], name_claim = "n", agent_claim = "a", role_claim = "r", agent_roles = ["g"], supervisor_roles = ["g"], administrator_roles = ["g"], session_idle_s = 60, session_life_s = 60 }
+speech = { engine = "espeak-ng", command = "c", url = "u", authority = "y", language = "en", voice = [{ language = "en", name = "n", gender = "male" }], timeout_s = 1, at_once = 1 }
 
 [[node]]
 name = "a"
@@ -632,7 +652,7 @@ address = "127.0.0.3"
 [node.role.voice_browser]
 secure_certificate_subject = ["x"]
 authority = "y"
-application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
+application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, language = "en", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
 
 [[node]]
 name = "d"

@@ -52,6 +52,9 @@ pub struct Application {
     /// Pages may be fetched over http, where anybody on the way can read and change them.
     #[serde(default)]
     pub dangerous_plain_http: bool,
+    /// What the browser says by itself, and what documents say that name no language (BCP 47); absent: that of `[speech]`.
+    #[serde(default)]
+    pub language: Option<String>,
     /// The question, where there is no document.
     #[serde(default)]
     pub prompt: String,

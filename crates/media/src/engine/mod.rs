@@ -16,7 +16,7 @@ mod rtcp;
 mod stream;
 mod voice;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use self::rooms::Rooms;
 use self::stream::Stream;
 use crate::command::{Command, Event, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 use crate::conference::Part;
-use crate::prompt::Prompts;
+use crate::prompt::{Clip, Prompts};
 use crate::{g711, rtp};
 
 /// Room that a packet needs behind it for the largest tag (RFC 7714: 16; AES-CM: 10) plus the SRTCP index.
@@ -48,6 +48,8 @@ pub struct Engine {
     thread: u16,
     random: ChaCha12Rng,
     prompts: Arc<Prompts>,
+    /// What was made for callers who are here: words that were spoken, recordings of web servers.
+    clips: BTreeMap<String, Clip>,
     /// By slot number.
     slots: Vec<Option<Slot>>,
     due: BTreeSet<(Duration, u16)>,
@@ -81,6 +83,7 @@ impl Engine {
             thread,
             random: ChaCha12Rng::from_seed(seed),
             prompts,
+            clips: BTreeMap::new(),
             slots: Vec::new(),
             due: BTreeSet::new(),
             rooms: Rooms::default(),
@@ -93,6 +96,16 @@ impl Engine {
     /// Another catalogue; what is being played goes on.
     pub fn set_prompts(&mut self, prompts: Arc<Prompts>) {
         self.prompts = prompts;
+    }
+
+    /// Can be played under this name from now on, on every stream.
+    pub fn add_clip(&mut self, name: String, clip: Clip) {
+        self.clips.insert(name, clip);
+    }
+
+    /// Can be played no more; who hears it hears it to its end.
+    pub fn drop_clip(&mut self, name: &str) {
+        self.clips.remove(name);
     }
 
     /// Tells of an open port pair; it is free to be leased. A slot that is known already stays as it is.
@@ -366,7 +379,8 @@ impl Engine {
         let Some(leg) = leg_of(&mut self.slots, lease) else {
             return;
         };
-        match leg.recording(&play.prompt).or_else(|| self.prompts.clip(&play.prompt)) {
+        let made = leg.recording(&play.prompt).or_else(|| self.clips.get(&play.prompt));
+        match made.or_else(|| self.prompts.clip(&play.prompt)) {
             Some(clip) => {
                 let clip = clip.clone();
                 leg.voice.play(play.id, clip, play.repeat);

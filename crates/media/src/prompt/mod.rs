@@ -18,15 +18,16 @@ pub struct Prompts {
     clips: BTreeMap<String, Clip>,
 }
 
-/// One prompt in both laws.
+/// One prompt in both laws; clones share it.
 #[derive(Clone)]
-pub(crate) struct Clip {
+pub struct Clip {
     pcmu: Arc<[u8]>,
     pcma: Arc<[u8]>,
 }
 
 impl Clip {
-    fn new(samples: &[i16]) -> Clip {
+    /// Of samples of 8 kHz.
+    pub fn new(samples: &[i16]) -> Clip {
         let encoded = |codec| samples.iter().map(|sample| g711::encode(codec, *sample)).collect();
         Clip { pcmu: encoded(Codec::Pcmu), pcma: encoded(Codec::Pcma) }
     }
@@ -36,6 +37,11 @@ impl Clip {
         let mut pcma = codes.to_vec();
         g711::translate(Codec::Pcmu, Codec::Pcma, &mut pcma);
         Clip { pcmu: codes.into(), pcma: pcma.into() }
+    }
+
+    /// What it takes in memory.
+    pub fn octets(&self) -> usize {
+        self.pcmu.len() + self.pcma.len()
     }
 
     /// In samples.

@@ -120,7 +120,10 @@ fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
     let what = match job {
         Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
         Job::Journal(line) => What::Journal(line),
-        Job::Ask { ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_), .. } | Job::Settle(_) => return None,
+        Job::Ask {
+            ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_) | Ask::Sound(_) | Ask::Speak(_), ..
+        }
+        | Job::Settle(_) => return None,
     };
     Some(Kept { node: &asker.name, what })
 }

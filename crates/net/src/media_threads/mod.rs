@@ -48,6 +48,11 @@ pub(crate) enum Letter {
     Recordings(Arc<store::Recordings>),
     /// What can be played from now on; what is being played goes on.
     Prompts(Arc<media::Prompts>),
+    /// One more, for a while; `None`: it is gone.
+    Clip {
+        name: Arc<str>,
+        clip: Option<media::Clip>,
+    },
     Count {
         answer: std::sync::mpsc::Sender<Counts>,
     },

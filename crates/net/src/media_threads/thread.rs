@@ -213,6 +213,8 @@ impl Thread {
                 }
                 Letter::Recordings(recordings) => self.scribe.keep_in(recordings),
                 Letter::Prompts(prompts) => self.engine.set_prompts(prompts),
+                Letter::Clip { name, clip: Some(clip) } => self.engine.add_clip(name.as_ref().to_owned(), clip),
+                Letter::Clip { name, clip: None } => self.engine.drop_clip(&name),
                 Letter::Count { answer } => {
                     let counts = Counts {
                         pairs: self.ports.pairs.len() as u64,

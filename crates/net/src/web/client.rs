@@ -84,10 +84,11 @@ impl Client {
         node: &str,
         archive: Option<&Arc<Archive>>,
         fetch: &Fetch,
+        content_type: Option<&str>,
     ) -> Result<Page, NotFetched> {
         let mut url = fetch.request.url.clone();
         let mut body = match (&fetch.request.body, fetch.request.parts.as_slice()) {
-            (Some(body), []) => Some(Form::encoded(body)),
+            (Some(body), []) => Some(Form::of(body, content_type.unwrap_or(Form::ENCODED))),
             (None, []) => None,
             (_, parts) => {
                 let to = url.split('?').next().unwrap_or_default();

@@ -30,9 +30,10 @@ const SETTLING: Duration = Duration::from_millis(100);
 const SETTLINGS: u32 = 20;
 
 impl Form {
-    pub(super) fn encoded(body: &str) -> Form {
-        let bytes = Bytes::copy_from_slice(body.as_bytes());
-        Form { bytes, content_type: "application/x-www-form-urlencoded".into() }
+    pub(super) const ENCODED: &str = "application/x-www-form-urlencoded";
+
+    pub(super) fn of(body: &str, content_type: &str) -> Form {
+        Form { bytes: Bytes::copy_from_slice(body.as_bytes()), content_type: content_type.to_owned() }
     }
 
     /// `to`: whom it is for, as the audit is to know.

@@ -46,6 +46,8 @@ pub(crate) struct Wanted {
     /// Recordings that may be sent.
     pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) fetch: Fetch,
+    /// What a body is; `None`: a form.
+    pub(crate) content_type: Option<&'static str>,
     pub(crate) answer: Answer<Result<Page, NotFetched>>,
 }
 
@@ -99,12 +101,12 @@ async fn serve(mut inbox: mpsc::Receiver<Errand>, name_servers: &[SocketAddr]) {
 }
 
 async fn fetch(client: &Client, room: &Semaphore, wanted: Wanted) {
-    let Wanted { node, trust, archive, fetch, answer } = wanted;
+    let Wanted { node, trust, archive, fetch, content_type, answer } = wanted;
     let patience = fetch.request.timeout.min(PATIENCE);
     let page = async {
         // It is never closed.
         let _turn = room.acquire().await;
-        client.page(&trust, &node, archive.as_ref(), &fetch).await
+        client.page(&trust, &node, archive.as_ref(), &fetch, content_type).await
     };
     let outcome = tokio::time::timeout(patience, page)
         .await

@@ -134,7 +134,8 @@ fn fetch(trust: &Arc<Trust>, fetches: Vec<Fetch>) -> Vec<Result<Page, NotFetched
     for fetch in fetches {
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send(outcome).unwrap());
-        let wanted = Wanted { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, answer };
+        let wanted =
+            Wanted { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, content_type: None, answer };
         assert!(web.errands().try_send(Errand::Page(wanted)).is_ok());
         outcomes.push(told.recv().unwrap());
     }
@@ -246,7 +247,14 @@ fn who_waits_for_a_silent_server_holds_up_nobody() {
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send((n, outcome)).unwrap());
         let fetch = get(server.url(path));
-        let errand = Errand::Page(Wanted { node: "vvb1".into(), trust: server.trust(), archive: None, fetch, answer });
+        let errand = Errand::Page(Wanted {
+            node: "vvb1".into(),
+            trust: server.trust(),
+            archive: None,
+            fetch,
+            content_type: None,
+            answer,
+        });
         assert!(web.errands().try_send(errand).is_ok());
     }
     for _ in 0..10 {

@@ -20,6 +20,7 @@ mod record;
 mod reload;
 mod restarting;
 mod sound;
+mod speech;
 mod supervision;
 mod torture;
 mod trustpoints;

@@ -87,11 +87,14 @@ impl Shell {
                 tracing::error!(%why, "a call's statement was not signed")
             }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
-            (Purpose::Resolve(_), Told::Persisted | Told::Signed { .. } | Told::Fetched(_)) => {}
-            (Purpose::Kept, Told::Persisted | Told::Signed { .. } | Told::Fetched(_) | Told::Resolved(_)) => {}
+            (Purpose::Resolve(_), Told::Persisted | Told::Signed { .. } | Told::Fetched(_) | Told::Sound(_)) => {}
+            (
+                Purpose::Kept,
+                Told::Persisted | Told::Signed { .. } | Told::Fetched(_) | Told::Resolved(_) | Told::Sound(_),
+            ) => {}
             (
                 Purpose::Statement { .. } | Purpose::Shown { .. },
-                Told::Persisted | Told::Fetched(_) | Told::Resolved(_),
+                Told::Persisted | Told::Fetched(_) | Told::Resolved(_) | Told::Sound(_),
             ) => {}
         }
         None

@@ -5,13 +5,16 @@
 //! [`super::pages`] asks and is told the same for a VoiceXML application.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use media::KeptEnd;
 use serde::{Deserialize, Serialize};
 use site::Application;
 
-use crate::Fetch;
+use super::line::Line;
+use super::speaking::{NoSound, Notice};
+use crate::{Fetch, Speak};
 
 /// What a session wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,16 @@ pub enum Ask {
         id: u64,
         fetch: Box<Fetch>,
     },
+    /// [`Told::Sound`] with this number when the recording can be played, or is known not to come.
+    Sound {
+        id: u64,
+        fetch: Box<Fetch>,
+    },
+    /// The same of words.
+    Speak {
+        id: u64,
+        speak: Box<Speak>,
+    },
     /// Record what the caller says, sealed, as [`media::Keep`] has it; [`Told::Recorded`] with this number when it ended.
     Record {
         recording: u64,
@@ -67,6 +80,10 @@ pub enum Told {
     TimedOut(u64),
     Transfer(Progress),
     Fetched(u64, Result<vxml::Page, vxml::NotFetched>),
+    /// By which name it can be played.
+    Sound(u64, Result<String, NoSound>),
+    /// What who waits in a queue is to hear.
+    Notice(Notice),
     Recorded {
         recording: u64,
         end: KeptEnd,
@@ -98,13 +115,13 @@ enum State {
     Listening(u64),
     /// The caller is told that this was no answer, or that the transfer failed; the question follows.
     Correcting(u64),
-    Transferring {
-        music: bool,
-    },
+    Transferring,
     /// The transfer is a promise to call back: once it is made the caller is let go.
     Promising,
     /// Music is all that is wanted.
     Playing,
+    /// The queue lets the caller go: its last words are heard.
+    Parting,
     /// The caller is with somebody else; our leg should be ended by whoever transferred.
     Transferred(u64),
     /// Goodbye is being played.
@@ -116,7 +133,10 @@ enum State {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     application: Application,
+    /// Who speaks, where somebody does.
+    speech: Option<Arc<site::Speech>>,
     state: State,
+    line: Line,
     /// Questions that met silence or a wrong digit.
     misses: u32,
     next: u64,
@@ -129,13 +149,14 @@ const OVERSTAY: Duration = Duration::from_secs(10);
 const GOODBYE: &str = "goodbye";
 
 impl Session {
-    pub fn new(application: Application) -> Session {
-        Session { application, state: State::Fresh, misses: 0, next: 0, asks: VecDeque::new() }
+    pub fn new(application: Application, speech: Option<Arc<site::Speech>>) -> Session {
+        let line = Line::new(Some(application.queue_music.clone()), application.language.clone());
+        Session { application, speech, state: State::Fresh, line, misses: 0, next: 0, asks: VecDeque::new() }
     }
 
     /// For a caller of whom nothing is to be asked: who waits already, or is held.
-    pub fn music(application: Application) -> Session {
-        Session { state: State::Playing, ..Session::new(application) }
+    pub fn music(application: Application, speech: Option<Arc<site::Speech>>) -> Session {
+        Session { state: State::Playing, ..Session::new(application, speech) }
     }
 
     pub fn ask(&mut self) -> Option<Ask> {
@@ -146,7 +167,7 @@ impl Session {
         match (&self.state, told) {
             (State::Over, _) => {}
             (State::Fresh, Told::Started) => self.question(),
-            (State::Playing, Told::Started) => drop(self.play(self.application.queue_music.clone(), true)),
+            (State::Playing, Told::Started) => self.in_line(Line::begin),
             (State::Asking(id), Told::Played(played)) if *id == played => {
                 let id = self.wait(Duration::from_secs(self.application.timeout_s.into()));
                 self.state = State::Listening(id);
@@ -159,7 +180,17 @@ impl Session {
             (State::Listening(id), Told::TimedOut(timed)) if *id == timed => self.missed(),
             (State::Transferred(id), Told::TimedOut(timed)) if *id == timed => self.hang_up("transferred"),
             (State::Asking(_) | State::Listening(_) | State::Correcting(_), Told::Digit(digit)) => self.pressed(digit),
-            (State::Transferring { .. }, Told::Transfer(progress)) => self.transfer(progress),
+            (State::Transferring, Told::Transfer(progress)) => self.transfer(progress),
+            (State::Transferring | State::Playing, Told::Notice(notice)) => self.notice(&notice),
+            (State::Transferring | State::Playing | State::Parting, Told::Sound(sound, outcome)) => {
+                self.in_line(|line, id| line.sound(sound, outcome, id));
+            }
+            (State::Transferring | State::Playing, Told::Played(played)) => {
+                self.in_line(|line, id| line.played(played, id));
+            }
+            (State::Parting, Told::Played(played)) if self.line.is_heard(played) => {
+                self.hang_up("the queue has let the caller go");
+            }
             (State::Promising, Told::Transfer(Progress::Done)) => {
                 let id = self.play(GOODBYE.into(), false);
                 self.state = State::Leaving(id);
@@ -176,7 +207,7 @@ impl Session {
             Some((queue, call_back)) => {
                 self.asks.push_back(Ask::Silence);
                 self.asks.push_back(Ask::Transfer { queue, attached: None, call_back });
-                self.state = if call_back { State::Promising } else { State::Transferring { music: false } };
+                self.state = if call_back { State::Promising } else { State::Transferring };
             }
             None => self.missed(),
         }
@@ -206,19 +237,33 @@ impl Session {
     fn transfer(&mut self, progress: Progress) {
         match progress {
             Progress::Trying => {}
-            Progress::Queued => {
-                if self.state == (State::Transferring { music: false }) {
-                    self.play(self.application.queue_music.clone(), true);
-                    self.state = State::Transferring { music: true };
-                }
-            }
+            Progress::Queued => self.in_line(Line::begin),
             Progress::Done => {
                 self.asks.push_back(Ask::Silence);
                 let id = self.wait(OVERSTAY);
                 self.state = State::Transferred(id);
             }
             // The caller did nothing wrong: an apology in the words that there are, and the question again.
-            Progress::Failed(_) => self.correct(),
+            Progress::Failed(_) => {
+                self.line = Line::new(Some(self.application.queue_music.clone()), self.application.language.clone());
+                self.correct();
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let speech = self.speech.clone();
+        self.in_line(|line, id| line.notice(notice, speech.as_ref(), id));
+        if matches!(notice, Notice::End(_)) {
+            self.state = State::Parting;
+        }
+    }
+
+    fn in_line(&mut self, what: impl FnOnce(&mut Line, u64) -> Option<Ask>) {
+        let id = self.next + 1;
+        if let Some(ask) = what(&mut self.line, id) {
+            self.next = id;
+            self.asks.push_back(ask);
         }
     }
 
@@ -245,11 +290,12 @@ mod tests {
     use super::*;
 
     fn session() -> Session {
-        Session::new(Application {
+        let application = Application {
             number: "6016".into(),
             document: None,
             page_authority: None,
             dangerous_plain_http: false,
+            language: None,
             prompt: "welcome".into(),
             invalid_prompt: "invalid".into(),
             queue_music: "moh".into(),
@@ -259,7 +305,8 @@ mod tests {
                 site::Choice { digit: '1', queue: "sales".into(), call_back: false },
                 site::Choice { digit: '2', queue: "sales".into(), call_back: true },
             ],
-        })
+        };
+        Session::new(application, None)
     }
 
     /// Tells, and gives what is asked then in short words: `play welcome 1`, `wait 5 2`, …
@@ -273,6 +320,8 @@ mod tests {
             Ask::Transfer { queue, call_back: true, .. } => format!("call back from {queue}"),
             Ask::Transfer { queue, .. } => format!("transfer {queue}"),
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
+            Ask::Sound { fetch, .. } => format!("sound {}", fetch.request.url),
+            Ask::Speak { id, speak } => format!("speak {} {id}", speak.text),
             Ask::Record { .. } | Ask::StopRecord => "record".into(),
             Ask::HangUp { why } => format!("hang up: {why}"),
         };
@@ -334,10 +383,35 @@ mod tests {
 
     #[test]
     fn who_is_only_to_hear_music_hears_it_and_is_asked_nothing() {
-        let mut s = Session::music(session().application);
+        let mut s = Session::music(session().application, None);
         assert_eq!(after(&mut s, Told::Started), ["loop moh 1"]);
         assert!(after(&mut s, Told::Digit('1')).is_empty());
         assert!(after(&mut s, Told::HungUp).is_empty());
+    }
+
+    #[test]
+    fn who_waits_is_told_the_place_and_hears_music_before_and_after() {
+        let speech = crate::voice_browser::speaking::tests::speech(&[]);
+        let mut s = Session::new(session().application, Some(Arc::new(speech)));
+        after(&mut s, Told::Started);
+        after(&mut s, Told::Digit('1'));
+        assert_eq!(after(&mut s, Told::Transfer(Progress::Queued)), ["loop moh 2"]);
+        let place = |position| Told::Notice(Notice::Place { position, wait: Some(Duration::from_secs(200)) });
+        assert_eq!(
+            after(&mut s, place(3)),
+            ["speak You are number three in the queue. The wait is about four minutes. 3"]
+        );
+        assert!(after(&mut s, place(2)).is_empty(), "one at a time");
+        assert_eq!(after(&mut s, Told::Sound(3, Ok("spoken:1".into()))), ["play spoken:1 4"]);
+        assert!(after(&mut s, Told::Played(2)).is_empty());
+        assert_eq!(after(&mut s, Told::Played(4)), ["loop moh 5"]);
+        // An engine that fails leaves the music on.
+        assert_eq!(after(&mut s, place(1)).len(), 1);
+        assert!(after(&mut s, Told::Sound(6, Err(NoSound::Failed))).is_empty());
+        assert_eq!(after(&mut s, Told::Notice(Notice::Prompt("patience".into()))), ["play patience 7"]);
+        assert_eq!(after(&mut s, Told::Played(7)), ["loop moh 8"]);
+        assert_eq!(after(&mut s, Told::Notice(Notice::End("closed".into()))), ["play closed 9"]);
+        assert_eq!(after(&mut s, Told::Played(9)), ["hang up: the queue has let the caller go"]);
     }
 
     #[test]

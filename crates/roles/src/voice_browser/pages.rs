@@ -1,21 +1,24 @@
 //! A VoiceXML application with a caller (RFC 5552): what the interpreter wants becomes prompts, waiting, REFER and the end
 //! of the call; what happens on the call is told to it.
 //!
-//! Heard are the application's own recordings, `<audio src="welcome.wav"/>`, and built-in prompts,
-//! `<audio src="prompt:welcome"/>`. What is to be spoken without one is passed over with a word in the log: there is no
-//! synthesis yet.
+//! Heard are the application's own recordings, `<audio src="welcome.wav"/>`, those of web servers, built-in prompts,
+//! `<audio src="prompt:welcome"/>`, and words, where the site has somebody to speak them; where it has not they are passed
+//! over with a word in the log.
 
+mod playing;
 mod taping;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use vxml::speech::Segment;
 use vxml::{Ending, Input, NotFetched, Output, Page, Start, TransferKind, TransferOrder, TransferOutcome};
 
+use self::playing::Playing;
 use self::taping::Taping;
 use super::dialogue::{Ask, Progress, Told};
+use super::line::Line;
+use super::speaking::Notice;
 use crate::{Fetch, Now};
 
 /// An application's folder in memory, or where its pages are fetched from.
@@ -54,6 +57,14 @@ impl Pages {
         }
     }
 
+    /// A recording of a web server, as it is asked for. `None`: it is nowhere.
+    fn sound(&self, request: vxml::Request) -> Option<Fetch> {
+        match self.page(request) {
+            Found::OnTheWeb(fetch) => Some(fetch),
+            Found::Here(_) => None,
+        }
+    }
+
     fn page(&self, request: vxml::Request) -> Found {
         if let Some(name) = request.url.strip_prefix("app:/") {
             let name = name.split('?').next().unwrap_or_default();
@@ -76,6 +87,7 @@ impl Pages {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reading {
     pages: Arc<Pages>,
+    speech: Option<Arc<site::Speech>>,
     start: Start,
     /// `None` before the caller can hear.
     session: Option<vxml::Session>,
@@ -93,34 +105,36 @@ pub struct Reading {
     end: Option<String>,
 }
 
-/// Segments being played, one after another.
-#[derive(Debug, Serialize, Deserialize)]
-struct Playing {
-    /// The session's number for the whole.
-    id: u64,
-    rest: VecDeque<Segment>,
-    repeat: bool,
-    /// Ours for the segment that is heard now.
-    segment: Option<u64>,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 struct Transfer {
     id: u64,
-    audio: Option<String>,
-    music: bool,
+    line: Line,
+    /// The queue lets the caller go.
+    parting: bool,
     /// It has succeeded; our own leg should be ended by whoever transferred.
     done: Option<u64>,
 }
 
 /// How long a browser that was told of a transfer's success waits for its own leg to be ended.
 const OVERSTAY: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long music of a web server may take: nobody waits for it.
+const FETCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Reading {
-    pub fn new(pages: Arc<Pages>, called: &str, calling: &str, seed: u64) -> Reading {
-        let start = Start::of_call(Pages::address(&pages.first), called, calling, seed);
+    /// `language`: what is spoken where no document says; `None`: what the engine says.
+    pub fn new(
+        pages: Arc<Pages>,
+        speech: Option<Arc<site::Speech>>,
+        language: Option<String>,
+        called: &str,
+        calling: &str,
+        seed: u64,
+    ) -> Reading {
+        let language = language.or_else(|| speech.as_ref().map(|speech| speech.language.clone())).unwrap_or_default();
+        let start = Start { language, ..Start::of_call(Pages::address(&pages.first), called, calling, seed) };
         Reading {
             pages,
+            speech,
             start,
             session: None,
             asks: VecDeque::new(),
@@ -148,6 +162,11 @@ impl Reading {
             Told::Digit(digit) => self.say(Input::Digit(digit), now),
             Told::Played(segment) | Told::TimedOut(segment) => self.ended(segment, now),
             Told::Transfer(progress) => self.progress(progress, now),
+            Told::Notice(notice) => self.notice(&notice),
+            Told::Sound(ask, outcome) => {
+                self.in_line(|line, id| line.sound(ask, outcome.clone(), id));
+                self.sound(ask, outcome, now);
+            }
             Told::Fetched(id, outcome) => self.say(Input::Fetched { id, outcome }, now),
             Told::Recorded { recording, end, duration_ms } => self.recorded(recording, end, duration_ms, now),
             Told::HungUp => {
@@ -180,9 +199,27 @@ impl Reading {
             self.tape_waited(now);
         } else if self.transfer.as_ref().is_some_and(|transfer| transfer.done == Some(number)) {
             self.asks.push_back(Ask::HangUp { why: "transferred".into() });
-        } else if let Some(playing) = self.playing.as_mut().filter(|playing| playing.segment == Some(number)) {
-            playing.segment = None;
-            self.play(now);
+        } else if self.transfer.as_ref().is_some_and(|transfer| transfer.parting && transfer.line.is_heard(number)) {
+            self.asks.push_back(Ask::HangUp { why: "the queue has let the caller go".into() });
+        } else {
+            self.in_line(|line, id| line.played(number, id));
+            self.heard(number, now);
+        }
+    }
+
+    /// What the call server has a caller told who waits.
+    fn notice(&mut self, notice: &Notice) {
+        let (number, speech) = (self.number(), self.speech.clone());
+        if let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.done.is_none() && !transfer.parting) {
+            transfer.parting = matches!(notice, Notice::End(_));
+            self.asks.extend(transfer.line.notice(notice, speech.as_ref(), number));
+        }
+    }
+
+    fn in_line(&mut self, what: impl FnOnce(&mut Line, u64) -> Option<Ask>) {
+        let number = self.number();
+        if let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.done.is_none()) {
+            self.asks.extend(what(&mut transfer.line, number));
         }
     }
 
@@ -210,7 +247,7 @@ impl Reading {
                 Found::OnTheWeb(fetch) => self.asks.push_back(Ask::Fetch { id, fetch: Box::new(fetch) }),
             },
             Output::Play { id, segments, repeat } => {
-                self.playing = Some(Playing { id, rest: segments.into(), repeat, segment: None });
+                self.playing = Some(Playing::new(id, segments, repeat));
                 self.play(now);
             }
             Output::Silence => {
@@ -247,44 +284,6 @@ impl Reading {
         self.asks.push_back(Ask::HangUp { why });
     }
 
-    // --- prompts
-    /// The next segment that can be heard; at the end the session is told.
-    fn play(&mut self, now: Now) {
-        loop {
-            let number = self.number();
-            let Some(playing) = &mut self.playing else { return };
-            let (id, repeat) = (playing.id, playing.repeat && playing.rest.len() == 1);
-            match playing.rest.pop_front() {
-                None => {
-                    self.playing = None;
-                    return self.say(Input::Played { id }, now);
-                }
-                Some(Segment::Audio { url, instead }) => match self.pages.prompt(&url) {
-                    Some(prompt) => {
-                        playing.segment = Some(number);
-                        return self.asks.push_back(Ask::Play { id: number, prompt, repeat });
-                    }
-                    None => {
-                        for segment in instead.into_iter().rev() {
-                            playing.rest.push_front(segment);
-                        }
-                    }
-                },
-                Some(Segment::Pause(within)) => {
-                    playing.segment = Some(number);
-                    return self.asks.push_back(Ask::Wait { id: number, within });
-                }
-                Some(Segment::Mark(name)) => self.say(Input::Mark { id, name }, now),
-                // Once a call: the caller hears nothing there, and somebody should know why. What the words are is nobody's business.
-                Some(Segment::Text(_)) if !std::mem::replace(&mut self.unspoken, true) => tracing::warn!(
-                    first = %self.pages.first,
-                    "an application has words to speak and no recording of them: they are passed over, there is no synthesis yet"
-                ),
-                Some(Segment::Text(_)) => {}
-            }
-        }
-    }
-
     // --- transfer
     fn refer(&mut self, id: u64, order: &TransferOrder, now: Now) {
         let queue =
@@ -298,8 +297,20 @@ impl Reading {
         if let Some(event) = refused {
             return self.say(Input::Refused { id, event: event.into() }, now);
         }
-        let audio = order.audio.as_deref().and_then(|audio| self.pages.prompt(audio));
-        self.transfer = Some(Transfer { id, audio, music: false, done: None });
+        let language = Some(self.start.language.clone()).filter(|language| !language.is_empty());
+        let line = match order.audio.as_deref().map(|audio| (audio, self.pages.prompt(audio))) {
+            None => Line::new(None, language),
+            Some((_, Some(prompt))) => Line::new(Some(prompt), language),
+            Some((audio, None)) => match self.pages.sound(vxml::Request::get(audio.to_owned(), FETCH_TIMEOUT)) {
+                Some(fetch) => {
+                    let ask = self.number();
+                    self.asks.push_back(Ask::Sound { id: ask, fetch: Box::new(fetch) });
+                    Line::with_music_coming(ask, language)
+                }
+                None => Line::new(None, language),
+            },
+        };
+        self.transfer = Some(Transfer { id, line, parting: false, done: None });
         self.asks.push_back(Ask::Transfer {
             queue: queue.unwrap_or_default().to_owned(),
             attached: order.aai.clone(),
@@ -313,12 +324,7 @@ impl Reading {
         let id = transfer.id;
         match progress {
             Progress::Trying => {}
-            Progress::Queued if std::mem::replace(&mut transfer.music, true) => {}
-            Progress::Queued => {
-                if let Some(prompt) = transfer.audio.clone() {
-                    self.asks.push_back(Ask::Play { id: number, prompt, repeat: true });
-                }
-            }
+            Progress::Queued => self.asks.extend(transfer.line.begin(number)),
             Progress::Done => {
                 transfer.done = Some(number);
                 self.asks.push_back(Ask::Silence);

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use call::record::LegRecord;
 use media::{Command, Facts, Lease, LeaseId};
-use roles::{Ask, Control, ControlId, Input, Journal, Node, Now, Output, Persist, Plan, Reply, Told};
+use roles::{Ask, AskId, Control, ControlId, Input, Journal, Node, Now, Output, Persist, Plan, Reply, Told};
 use sdp::{Codec, Local, MasterKey, Policy, Protection, Suite};
 use sip::{Endpoint, Event, Flow, FlowId, Message, Transport};
 use trust::tls::{ClientCertificate, Versions};
@@ -33,6 +33,9 @@ pub(crate) struct Rig {
     pub(crate) events: Vec<Event>,
     pub(crate) journal: Vec<Journal>,
     pub(crate) kept: Vec<Persist>,
+    /// Words to be spoken, and addresses of recordings.
+    pub(crate) asked: Vec<(AskId, String)>,
+    plays: Vec<media::Play>,
     pub(crate) replies: Vec<(ControlId, Reply)>,
     /// The far end says that it takes no UPDATE.
     pub(crate) no_update: bool,
@@ -144,6 +147,8 @@ impl Rig {
             events: Vec::new(),
             journal: Vec::new(),
             kept: Vec::new(),
+            asked: Vec::new(),
+            plays: Vec::new(),
             replies: Vec::new(),
             no_update: false,
             streams: Vec::new(),
@@ -208,6 +213,9 @@ impl Rig {
             Output::Ask(id, Ask::Fetch(_) | Ask::Resolve(_)) => {
                 self.node().handle(Input::Told(id, Told::Failed("no server".into())), at);
             }
+            // The test is the engine.
+            Output::Ask(id, Ask::Speak(speak)) => self.asked.push((id, speak.text)),
+            Output::Ask(id, Ask::Sound(fetch)) => self.asked.push((id, fetch.request.url)),
             Output::Reply(id, reply) => self.replies.push((id, reply)),
             Output::Journal(journal) => self.journal.push(journal),
             Output::Close { .. } => {}
@@ -253,6 +261,9 @@ impl Rig {
             }
             _ => None,
         };
+        if let Command::Play { play, .. } = &command {
+            self.plays.push(play.clone());
+        }
         if !matches!(command, Command::Lend { .. } | Command::Report { .. }) {
             self.media.push(command);
         }
@@ -296,6 +307,11 @@ impl Rig {
             Some(at) => pick(&self.events.remove(at)).expect("picked above"),
             None => panic!("not met; events: {:#?}", self.events),
         }
+    }
+
+    /// The number by which this was played last.
+    pub(crate) fn played_as(&self, prompt: &str) -> u64 {
+        self.plays.iter().rev().find(|play| play.prompt == prompt).expect("it was played").id
     }
 
     pub(crate) fn took(&mut self) -> Vec<Command> {

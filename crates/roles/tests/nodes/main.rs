@@ -7,4 +7,5 @@ mod media_resource;
 mod oauth;
 mod phone;
 mod security_profiles;
+mod speech;
 mod voice_browser;

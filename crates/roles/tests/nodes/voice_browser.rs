@@ -11,7 +11,7 @@ use sip::endpoint::{Event, Invite};
 use sip::{Body, DialogId, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
 
 const CALLER: &str = "674ecd1639ed7a710000abf910000178";
-const FAR: &str = "127.18.133.13:40000";
+pub(crate) const FAR: &str = "127.18.133.13:40000";
 
 fn browser() -> Rig {
     let text = include_str!("../../../../examples/lab.toml");
@@ -53,7 +53,7 @@ fn refused(rig: &mut Rig) -> (Status, String) {
     })
 }
 
-fn in_dialog(rig: &mut Rig) -> (ServerId, Request) {
+pub(crate) fn in_dialog(rig: &mut Rig) -> (ServerId, Request) {
     rig.met(|event| match event {
         Event::InDialog { server, request, .. } => Some((*server, request.clone())),
         _ => None,
@@ -103,7 +103,7 @@ fn asked() -> (Rig, Audio, DialogId) {
     answered(browser())
 }
 
-fn answered(mut rig: Rig) -> (Rig, Audio, DialogId) {
+pub(crate) fn answered(mut rig: Rig) -> (Rig, Audio, DialogId) {
     let mut audio = Audio::new(Protection::Secure, "127.18.133.226:20000");
     let (offer, offered) = audio.offer(Direction::SendRecv);
     let dialog = invite(&mut rig, "6016", Some(offer));
@@ -117,7 +117,7 @@ fn answered(mut rig: Rig) -> (Rig, Audio, DialogId) {
 }
 
 /// Prompts played, `*` behind those that repeat.
-fn plays(commands: &[Command]) -> Vec<String> {
+pub(crate) fn plays(commands: &[Command]) -> Vec<String> {
     commands
         .iter()
         .filter_map(|command| match command {
@@ -127,7 +127,7 @@ fn plays(commands: &[Command]) -> Vec<String> {
         .collect()
 }
 
-fn lease(rig: &Rig) -> media::LeaseId {
+pub(crate) fn lease(rig: &Rig) -> media::LeaseId {
     rig.media
         .iter()
         .find_map(|command| match command {
@@ -138,7 +138,7 @@ fn lease(rig: &Rig) -> media::LeaseId {
 }
 
 /// The last prompt has been played to its end.
-fn played(rig: &mut Rig, lease: media::LeaseId) {
+pub(crate) fn played(rig: &mut Rig, lease: media::LeaseId) {
     let id = rig.media.iter().rev().find_map(|command| match command {
         Command::Play { play, .. } => Some(play.id),
         _ => None,
@@ -147,13 +147,13 @@ fn played(rig: &mut Rig, lease: media::LeaseId) {
     rig.input(Input::Media(media::Event::Played { lease, id: id.expect("something plays") }));
 }
 
-fn press(rig: &mut Rig, lease: media::LeaseId, digit: char) {
+pub(crate) fn press(rig: &mut Rig, lease: media::LeaseId, digit: char) {
     rig.media.clear();
     rig.input(Input::Media(media::Event::Digit { lease, digit, duration_ms: 100 }));
 }
 
 /// The far end accepts the REFER and tells how it goes.
-fn refer_accepted(rig: &mut Rig) -> String {
+pub(crate) fn refer_accepted(rig: &mut Rig) -> String {
     let (server, refer) = in_dialog(rig);
     assert_eq!(refer.method(), Method::Refer);
     let to = refer.header(&Name::ReferTo).expect("where to").to_owned();
@@ -163,9 +163,13 @@ fn refer_accepted(rig: &mut Rig) -> String {
 }
 
 fn notify(rig: &mut Rig, dialog: DialogId, status: u16, state: &str) {
+    notify_with(rig, dialog, Body::sipfrag(Status(status)), state);
+}
+
+pub(crate) fn notify_with(rig: &mut Rig, dialog: DialogId, fragment: Body, state: &str) {
     let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, state.into())];
     rig.media.clear();
-    rig.sip.in_dialog(dialog, Method::Notify, headers, Some(Body::sipfrag(Status(status))), rig.now);
+    rig.sip.in_dialog(dialog, Method::Notify, headers, Some(fragment), rig.now);
     rig.settle();
     assert_eq!(refused(rig).0, Status(200), "the NOTIFY is answered");
 }

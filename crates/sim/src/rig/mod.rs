@@ -143,6 +143,10 @@ pub struct World {
     pub dns: BTreeMap<Question, Records>,
     /// Nobody answers for the DNS.
     pub dns_is_silent: bool,
+    /// What becomes of words that are to be spoken: 60 ms of sound a character, or this failure.
+    pub engine_fails: Option<String>,
+    /// Which node had what spoken.
+    pub spoken: Vec<(String, roles::Speak)>,
     /// Which node asked for which page.
     pub fetched: Vec<(String, vxml::Request)>,
     pub refusals: Vec<RefusalRecord>,
@@ -193,6 +197,8 @@ impl World {
             web: BTreeMap::new(),
             dns: BTreeMap::new(),
             dns_is_silent: false,
+            engine_fails: None,
+            spoken: Vec::new(),
             fetched: Vec::new(),
             refusals: Vec::new(),
             legs: Vec::new(),
@@ -589,6 +595,23 @@ impl World {
             Ask::Resolve(question) => {
                 let records = self.dns.get(&question).cloned().unwrap_or(Records::Nothing);
                 Told::Resolved(Resolved { records, lasts: Duration::from_secs(60) })
+            }
+            Ask::Speak(speak) => {
+                let length = speak.text.chars().count() * 480;
+                self.spoken.push((name.to_owned(), *speak));
+                match self.engine_fails.clone() {
+                    Some(why) => Told::Failed(why),
+                    None => Told::Sound(self.sound.add_clip(&vec![8000; length])),
+                }
+            }
+            Ask::Sound(fetch) => {
+                let url = fetch.request.url.clone();
+                self.fetched.push((name.to_owned(), fetch.request));
+                let read = |bytes: &Arc<[u8]>| media::audio::read(&url, bytes);
+                match self.web.get(&url).ok_or_else(|| "404".to_owned()).and_then(read) {
+                    Ok(samples) => Told::Sound(self.sound.add_clip(&samples)),
+                    Err(why) => Told::Failed(why),
+                }
             }
             Ask::Fetch(fetch) => {
                 self.fetched.push((name.to_owned(), fetch.request.clone()));

@@ -27,6 +27,7 @@ pub struct Sound {
     /// Stillness only: which streams are relayed to each other.
     bridges: BTreeMap<LeaseId, LeaseId>,
     generation: u32,
+    clips: u32,
     events: Vec<(String, Event)>,
 }
 
@@ -43,6 +44,7 @@ impl Sound {
             still: BTreeMap::new(),
             bridges: BTreeMap::new(),
             generation: 0,
+            clips: 0,
             events: Vec::new(),
         }
     }
@@ -89,6 +91,16 @@ impl Sound {
             });
         }
         packets
+    }
+
+    /// Something more that can be played, and under which name.
+    pub(super) fn add_clip(&mut self, samples: &[i16]) -> String {
+        self.clips += 1;
+        let name = format!("sound:{}", self.clips);
+        if let Some(engine) = &mut self.engine {
+            engine.add_clip(name.clone(), media::Clip::new(samples));
+        }
+        name
     }
 
     /// A datagram arrives; perhaps it is passed on.

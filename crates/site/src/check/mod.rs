@@ -13,6 +13,7 @@ mod open_id;
 mod phone_services;
 mod sbc;
 mod security_profile;
+mod speech;
 mod voice_browser;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,9 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
     }
     if let Some(provider) = &site.open_id {
         open_id::check(&mut check, provider);
+    }
+    if let Some(speech) = &site.speech {
+        speech::check(&mut check, speech);
     }
     for (at, node) in site.nodes.iter().enumerate() {
         let path = format!("node[{at}].role.{}", node.role.word());

@@ -92,6 +92,7 @@ fn applications(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &st
     let ours = site.nodes.iter().any(|node| matches!(node.role, Role::CallServer(_)));
     for (at, application) in browser.applications.iter().enumerate() {
         let row = format!("{rows}[{at}]");
+        language(check, application, &row);
         if let Some(document) = &application.document {
             pages(check, application, document, &row);
             if !application.prompt.is_empty() || !application.choices.is_empty() {
@@ -136,6 +137,17 @@ fn applications(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &st
         for (choice_at, choice) in application.choices.iter().enumerate().filter(|_| ours) {
             check.refers(format!("{row}.choice[{choice_at}].queue"), "queue", &choice.queue, &queues);
         }
+    }
+}
+
+/// What it says can be said.
+fn language(check: &mut Check<'_, '_, '_>, application: &Application, row: &str) {
+    let Some(language) = &application.language else { return };
+    let path = format!("{row}.language");
+    let is_spoken = check.site.speech.as_ref().is_none_or(|speech| speech.voice(language, None, None).is_ok());
+    super::speech::language(check, path.clone(), language);
+    if !is_spoken && crate::speech::is_language_tag(language) {
+        check.error(path, format!("no voice speaks `{language}`"), "add a `voice` for it to `[speech]`");
     }
 }
 

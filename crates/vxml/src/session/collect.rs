@@ -43,6 +43,10 @@ impl Collect {
         self.due.map(|(at, _)| at)
     }
 
+    pub(super) fn plays(&self, id: u64) -> bool {
+        self.playing.as_ref().is_some_and(|(playing, _)| *playing == id)
+    }
+
     pub(super) fn is_playing(&self) -> bool {
         self.playing.is_some()
     }
@@ -123,7 +127,7 @@ impl Machine {
 
     pub(super) fn prompt_ended(&mut self, id: u64) -> Flow {
         match self.collect() {
-            Some(collect) if collect.playing.as_ref().is_some_and(|(playing, _)| *playing == id) => self.play_next(),
+            Some(collect) if collect.plays(id) => self.play_next(),
             _ => Ok(()),
         }
     }

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::machine::{Flow, Machine, Thrown, Wait};
 use super::visit::{Frame, Kind};
 use super::{Ending, Output};
-use crate::document::{Document, ElementId, Tag};
+use crate::document::{Document, ElementId, Tag, Tree};
 use crate::script::INNERMOST;
-use crate::speech::Segment;
+use crate::speech::Apology;
 
 /// Events that one input may set off: a handler that throws its own event is stopped.
 const MAX_THROWN: u32 = 50;
@@ -113,7 +113,12 @@ impl Machine {
                 visit.prompting = on;
             }
         };
-        let sorry = |machine: &mut Machine, words: &str| machine.enqueue(vec![Segment::Text(words.to_owned())]);
+        let sorry = |machine: &mut Machine, what: Apology| {
+            let document = machine.visits.last().map(|visit| visit.document.clone());
+            let spoken = document.as_ref().and_then(|document| document.attribute(Tree::ROOT, "xml:lang"));
+            let language = spoken.unwrap_or(&machine.language).trim().to_owned();
+            machine.enqueue(what.in_language(&language).into_iter().collect());
+        };
         if is("cancel") || is("exit") || is("connection.disconnect") {
             let given = self.given.take();
             let ending = if is("connection.disconnect") { Ending::Disconnect(given) } else { Ending::Exit(None) };
@@ -121,14 +126,14 @@ impl Machine {
         } else if is("noinput") || is("maxspeechtimeout") {
             prompting(self, true);
         } else if is("nomatch") {
-            sorry(self, "Sorry, that was no choice.");
+            sorry(self, Apology::NoChoice);
             prompting(self, true);
         } else if is("help") {
-            sorry(self, "There is no help for this.");
+            sorry(self, Apology::NoHelp);
             prompting(self, true);
         } else {
             if is("error") {
-                sorry(self, "Sorry, something went wrong.");
+                sorry(self, Apology::Error);
             }
             self.leave(Ending::Fault(format!("nobody caught {event}: {message}")));
         }

@@ -81,6 +81,8 @@ pub(super) struct Machine {
     pub(super) recordings: BTreeMap<String, String>,
     pub(super) loaded: BTreeMap<String, Loaded>,
     pub(super) properties: BTreeMap<String, String>,
+    /// What is spoken where no document says.
+    pub(super) language: String,
     /// The mark last reached, and when (2.1 §6.1).
     pub(super) mark: Option<(String, Duration)>,
     steps: u32,
@@ -108,6 +110,7 @@ impl Machine {
             recordings: BTreeMap::new(),
             loaded: BTreeMap::new(),
             properties: start.properties.clone(),
+            language: start.language.clone(),
             mark: None,
             steps: 0,
             strikes: 0,
@@ -194,6 +197,7 @@ impl Machine {
         match input {
             Input::Fetched { id, outcome } => self.fetched(id, outcome),
             Input::Played { id } => self.played(id),
+            Input::Unplayed { id, event } => self.unplayed(id, event),
             Input::Mark { name, .. } => {
                 self.mark = Some((name, self.now.mono));
                 Ok(())

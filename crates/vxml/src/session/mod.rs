@@ -42,6 +42,9 @@ pub struct Start {
     pub variables: String,
     /// Properties (2.0 §6.3) that hold where no document sets them.
     pub properties: BTreeMap<String, String>,
+    /// What is spoken where no document says (BCP 47); empty: English.
+    #[serde(default)]
+    pub language: String,
 }
 
 impl Start {
@@ -54,7 +57,7 @@ impl Start {
             "protocol": { "name": "sip", "version": "2.0" },
         });
         let variables = serde_json::json!({ "connection": connection }).to_string();
-        Start { url, seed, variables, properties: BTreeMap::new() }
+        Start { url, seed, variables, ..Start::default() }
     }
 }
 
@@ -69,6 +72,11 @@ pub enum Input {
     /// What [`Output::Play`] asked for was heard to its end.
     Played {
         id: u64,
+    },
+    /// What [`Output::Play`] asked for cannot be heard, or no further: the event to throw, e.g. `error.noresource`.
+    Unplayed {
+        id: u64,
+        event: String,
     },
     /// A mark of what is played was reached (2.1 §6.1).
     Mark {
@@ -176,6 +184,13 @@ pub struct Request {
     /// Seconds (RFC 9111 §5.2.1): what a cache may give.
     pub max_age: Option<u32>,
     pub max_stale: Option<u32>,
+}
+
+impl Request {
+    /// A page as it is.
+    pub fn get(url: String, timeout: Duration) -> Request {
+        Request { url, body: None, parts: Vec::new(), timeout, max_age: None, max_stale: None }
+    }
 }
 
 /// A variable that is sent.

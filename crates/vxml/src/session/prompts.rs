@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::machine::{After, Flow, Machine, Wait};
-use super::{Ending, Output};
+use super::{Ending, Output, Request};
 use crate::document::{Child, Document, ElementId, Tag, values};
 use crate::script::INNERMOST;
-use crate::speech::{Segment, say_as};
+use crate::speech::{Gender, Manner, Segment, Words, say_as};
 
 /// A prompt in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Machine {
         let mut at = from;
         for child in &children {
             match child {
-                Child::Text(text) => words(text, &mut segments),
+                Child::Text(text) => words(text, &self.manner(document, parent), &mut segments),
                 Child::Element(id) if document.tag(*id).is_some_and(is_spoken) => {
                     self.speak_element(document, *id, &mut segments)?;
                 }
@@ -86,7 +86,7 @@ impl Machine {
         let children: Vec<Child> = document.tree().element(id).children.clone();
         for child in &children {
             match child {
-                Child::Text(text) => words(text, out),
+                Child::Text(text) => words(text, &self.manner(document, id), out),
                 Child::Element(id) => self.speak_element(document, *id, out)?,
             }
             if out.len() > MAX_SEGMENTS {
@@ -105,7 +105,7 @@ impl Machine {
             Some(Tag::Value) => {
                 let expr = document.attribute(id, "expr").unwrap_or_default();
                 let value = self.script(at, |engine| engine.string(expr))?;
-                words(&value, out);
+                words(&value, &self.manner(document, id), out);
             }
             Some(Tag::Audio) => self.speak_audio(document, id, out)?,
             Some(Tag::Break) => {
@@ -138,13 +138,17 @@ impl Machine {
                     document.attribute(id, "interpret-as").or(document.attribute(id, "type")).unwrap_or_default();
                 let format = document.attribute(id, "format").unwrap_or_default();
                 for segment in inner {
-                    out.push(match segment {
-                        Segment::Text(text) => Segment::Text(say_as::say_as(kind, format, &text)),
-                        other => other,
-                    });
+                    match segment {
+                        Segment::Text(Words { text, manner }) => {
+                            words(&say_as::say_as(kind, format, &text, &manner.language), &manner, out);
+                        }
+                        other => out.push(other),
+                    }
                 }
             }
-            Some(Tag::Sub) => words(document.attribute(id, "alias").unwrap_or_default(), out),
+            Some(Tag::Sub) => {
+                words(document.attribute(id, "alias").unwrap_or_default(), &self.manner(document, id), out);
+            }
             Some(Tag::Foreach) => self.speak_each(document, id, out)?,
             Some(Tag::Enumerate) => self.enumerate(document, id, out)?,
             Some(Tag::Paragraph | Tag::Sentence | Tag::Emphasis | Tag::Prosody | Tag::Voice | Tag::Phoneme) => {
@@ -169,7 +173,10 @@ impl Machine {
             (None, None) => None,
         };
         match reference {
-            Some(reference) => out.push(Segment::Audio { url: document.resolve(&reference), instead }),
+            Some(reference) => {
+                let request = Box::new(self.audio_request(document, id, document.resolve(&reference)));
+                out.push(Segment::Audio { request, instead });
+            }
             None => out.extend(instead),
         }
         Ok(())
@@ -195,9 +202,10 @@ impl Machine {
     fn enumerate(&mut self, document: &Arc<Document>, id: ElementId, out: &mut Vec<Segment>) -> Flow {
         for (prompt, key) in self.enumerated() {
             if document.tree().element(id).children.is_empty() {
-                words(&prompt, out);
+                let manner = self.manner(document, id);
+                words(&prompt, &manner, out);
                 if !key.is_empty() {
-                    words(&format!("press {key}."), out);
+                    words(&format!("press {key}."), &manner, out);
                 }
                 continue;
             }
@@ -254,6 +262,55 @@ impl Machine {
         Ok(())
     }
 
+    /// How words of an element are spoken: as what is around it says, the innermost last.
+    fn manner(&self, document: &Document, element: ElementId) -> Manner {
+        let around: Vec<ElementId> = std::iter::successors(Some(element), |id| document.parent(*id)).collect();
+        let mut manner = Manner { language: self.language.clone(), ..Manner::default() };
+        for id in around.into_iter().rev() {
+            let attribute = |name: &str| document.attribute(id, name);
+            if let Some(language) = attribute("xml:lang") {
+                if manner.language != language {
+                    // Another language is another voice (SSML 1.1 §3.1.2).
+                    (manner.voice, manner.gender) = (None, None);
+                }
+                manner.language = language.trim().to_owned();
+            }
+            match document.tag(id) {
+                Some(Tag::Voice) => {
+                    manner.voice =
+                        attribute("name").and_then(|names| names.split_whitespace().next()).map(str::to_owned);
+                    manner.gender = match attribute("gender") {
+                        Some("female") => Some(Gender::Female),
+                        Some("male") => Some(Gender::Male),
+                        Some("neutral") => Some(Gender::Neutral),
+                        _ => None,
+                    };
+                }
+                Some(Tag::Prosody) => {
+                    attribute("rate").into_iter().for_each(|rate| manner.set_rate(rate));
+                    attribute("pitch").into_iter().for_each(|pitch| manner.set_pitch(pitch));
+                    attribute("volume").into_iter().for_each(|volume| manner.set_volume(volume));
+                }
+                _ => {}
+            }
+        }
+        manner
+    }
+
+    /// How a recording is fetched (§6.1): its element's attributes, or the properties.
+    fn audio_request(&self, document: &Document, id: ElementId, url: String) -> Request {
+        let age = |attribute: &str, property: &str| {
+            let here = document.attribute(id, attribute).map(str::to_owned);
+            here.or_else(|| self.property(property)).and_then(|seconds| seconds.parse().ok())
+        };
+        let timeout = document.time(id, "fetchtimeout").unwrap_or_else(|| self.time_property("fetchtimeout"));
+        Request {
+            max_age: age("maxage", "audiomaxage"),
+            max_stale: age("maxstale", "audiomaxstale"),
+            ..Request::get(url, timeout)
+        }
+    }
+
     // --- playing
     /// Plays the queue to its end, then goes on.
     pub(super) fn flush(&mut self, after: After) {
@@ -294,11 +351,39 @@ impl Machine {
         }
     }
 
+    /// What is played cannot be heard to its end, or at all: the event instead of the end.
+    pub(super) fn unplayed(&mut self, id: u64, event: String) -> Flow {
+        let is_waited_for = match &self.wait {
+            Wait::Flush(playing, _) => *playing == id,
+            Wait::Collect(collect) => collect.plays(id),
+            _ => false,
+        };
+        // A call that ends anyway ends without its last words, and who is put through goes unannounced.
+        if let Wait::Flush(_, after @ (After::End(_) | After::HangUp)) = &self.wait
+            && is_waited_for
+        {
+            let after = after.clone();
+            self.log(true, format!("{event}: the last words could not be spoken"));
+            self.flushed(after);
+            return Ok(());
+        }
+        if !is_waited_for {
+            return Ok(());
+        }
+        if let Wait::Collect(_) = &self.wait {
+            self.say(Output::Listen { on: false });
+        }
+        self.wait = Wait::Nothing;
+        self.queue.clear();
+        Err(super::machine::Thrown::new(event, "a prompt could not be spoken"))
+    }
+
     /// What is heard while a page is fetched (§6.1.1): the queue, then the audio over and over.
     pub(super) fn play_while_fetching(&mut self, audio: Option<String>) {
         let Some(audio) = audio.filter(|audio| !audio.is_empty() && !self.hung_up) else { return };
         let mut segments: Vec<Segment> = self.queue.drain(..).flat_map(|prompt| prompt.segments).collect();
-        segments.push(Segment::Audio { url: audio, instead: Vec::new() });
+        let request = Box::new(Request::get(audio, self.time_property("fetchtimeout")));
+        segments.push(Segment::Audio { request, instead: Vec::new() });
         let id = self.id();
         self.fetch_audio = Some(id);
         self.say(Output::Play { id, segments, repeat: true });
@@ -338,20 +423,20 @@ pub(super) fn is_spoken(tag: Tag) -> bool {
     )
 }
 
-/// Adds words to the text before, with one blank between words.
-fn words(text: &str, out: &mut Vec<Segment>) {
+/// Adds words to those before that are spoken in the same manner, with one blank between words.
+fn words(text: &str, manner: &Manner, out: &mut Vec<Segment>) {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() {
         return;
     }
     match out.last_mut() {
-        Some(Segment::Text(before)) => {
+        Some(Segment::Text(before)) if before.manner == *manner => {
             if !text.starts_with([',', '.', '!', '?', ';', ':']) {
-                before.push(' ');
+                before.text.push(' ');
             }
-            before.push_str(&text);
+            before.text.push_str(&text);
         }
-        _ => out.push(Segment::Text(text)),
+        _ => out.push(Segment::Text(Words { text, manner: manner.clone() })),
     }
 }
 

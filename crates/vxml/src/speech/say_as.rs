@@ -1,7 +1,9 @@
-//! `say-as` (SSML 1.1 §3.1.9, VoiceXML 2.0 §4.1.1 and appendix P) in English. What cannot be read as it says is spoken as
-//! it is written.
+//! `say-as` (SSML 1.1 §3.1.9, VoiceXML 2.0 §4.1.1 and appendix P) in English, Japanese and Korean. What cannot be read as it
+//! says is spoken as it is written, and so is what has another language: engines know theirs better.
 
+use super::manner::primary;
 use super::numbers::{cardinal, decimal, ordinal, spelled};
+use super::{japanese, korean};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -18,32 +20,109 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// The words for a text that is to be read in a certain way; `format` as `say-as` has it (`mdy`, `hms12`).
-pub fn say_as(interpret_as: &str, format: &str, text: &str) -> String {
+/// Whose words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    English,
+    Japanese,
+    Korean,
+    /// Only what needs no words is done.
+    Other,
+}
+
+impl Tongue {
+    /// Where nothing is said it is English.
+    fn of(language: &str) -> Tongue {
+        match primary(language).to_ascii_lowercase().as_str() {
+            "" | "en" => Tongue::English,
+            "ja" => Tongue::Japanese,
+            "ko" => Tongue::Korean,
+            _ => Tongue::Other,
+        }
+    }
+}
+
+/// The words for a text that is to be read in a certain way; `format` as `say-as` has it (`mdy`, `hms12`), `language` a
+/// BCP 47 tag, or empty for English.
+pub fn say_as(interpret_as: &str, format: &str, text: &str, language: &str) -> String {
     let text = text.trim();
     let kind = interpret_as.strip_prefix("vxml:").unwrap_or(interpret_as);
+    let tongue = Tongue::of(language);
     let said = match kind {
-        "boolean" => match text {
-            "true" => Some("yes".to_owned()),
-            "false" => Some("no".to_owned()),
-            _ => None,
-        },
-        "digits" | "characters" | "spell-out" | "letters" => Some(spelled(text)),
-        "phone" | "telephone" => Some(phone(text)),
+        "boolean" => yes_or_no(text, tongue),
+        "digits" | "characters" | "spell-out" | "letters" => Some(one_by_one(text, tongue)),
+        "phone" | "telephone" => Some(phone(text, tongue)),
         "number" | "cardinal" => match format {
-            "ordinal" => whole(text).map(ordinal),
-            "digits" => Some(spelled(text)),
-            "telephone" => Some(phone(text)),
-            _ => decimal(text),
+            "ordinal" => in_order(text, tongue),
+            "digits" => Some(one_by_one(text, tongue)),
+            "telephone" => Some(phone(text, tongue)),
+            _ => number(text, tongue),
         },
-        "ordinal" => whole(text).map(ordinal),
-        "date" => date(text, format),
-        "time" => time(text),
-        "currency" => currency(text),
-        "duration" => duration(text),
+        "ordinal" => in_order(text, tongue),
+        "date" => Date::read(text, format).and_then(|date| date.said(tongue)),
+        "time" => time(text, tongue),
+        "currency" => currency(text, tongue),
+        "duration" => duration(text, tongue),
         _ => None,
     };
     said.unwrap_or_else(|| text.to_owned())
+}
+
+fn yes_or_no(text: &str, tongue: Tongue) -> Option<String> {
+    let words = match tongue {
+        Tongue::English => ["yes", "no"],
+        Tongue::Japanese => ["はい", "いいえ"],
+        Tongue::Korean => ["예", "아니오"],
+        Tongue::Other => return None,
+    };
+    match text {
+        "true" => Some(words[0].to_owned()),
+        "false" => Some(words[1].to_owned()),
+        _ => None,
+    }
+}
+
+/// Each character by itself.
+fn one_by_one(text: &str, tongue: Tongue) -> String {
+    let digit = |c: char| match (tongue, c.to_digit(10)) {
+        (Tongue::Japanese, Some(digit)) => japanese::digit(digit).to_owned(),
+        (Tongue::Korean, Some(digit)) => korean::digit(digit).to_owned(),
+        _ => c.to_lowercase().to_string(),
+    };
+    match tongue {
+        Tongue::English => spelled(text),
+        _ => text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(digit).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn number(text: &str, tongue: Tongue) -> Option<String> {
+    let (minus, point, cardinal): (&str, &str, fn(u64) -> String) = match tongue {
+        Tongue::English => return decimal(text),
+        Tongue::Japanese => ("マイナス", "てん", japanese::cardinal),
+        Tongue::Korean => ("마이너스 ", " 점 ", korean::cardinal),
+        Tongue::Other => return None,
+    };
+    // What English reads is a number.
+    decimal(text)?;
+    let text = text.replace(',', "");
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (minus, digits),
+        None => ("", text.strip_prefix('+').unwrap_or(&text)),
+    };
+    let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let places = if places.is_empty() { String::new() } else { format!("{point}{}", one_by_one(places, tongue)) };
+    Some(format!("{sign}{}{places}", cardinal(whole)))
+}
+
+fn in_order(text: &str, tongue: Tongue) -> Option<String> {
+    let number = whole(text)?;
+    match tongue {
+        Tongue::English => Some(ordinal(number)),
+        Tongue::Japanese => Some(japanese::turn(number)),
+        Tongue::Korean => Some(korean::turn(number)),
+        Tongue::Other => None,
+    }
 }
 
 fn whole(text: &str) -> Option<u64> {
@@ -51,45 +130,68 @@ fn whole(text: &str) -> Option<u64> {
 }
 
 /// `x` leads to an extension (VoiceXML 2.0 appendix P).
-fn phone(text: &str) -> String {
-    let parts: Vec<String> = text.split(['x', 'X']).map(spelled).collect();
-    parts.join(" extension ").trim().to_owned()
+fn phone(text: &str, tongue: Tongue) -> String {
+    let extension = match tongue {
+        Tongue::English => " extension ",
+        Tongue::Japanese => " ないせん ",
+        Tongue::Korean => " 내선 ",
+        Tongue::Other => " x ",
+    };
+    let parts: Vec<String> = text.split(['x', 'X']).map(|part| one_by_one(part, tongue)).collect();
+    parts.join(extension).trim().to_owned()
 }
 
-/// `20260203`, `????0203`, `2026-02-03`, or the fields of `format` between slashes.
-fn date(text: &str, format: &str) -> Option<String> {
-    let fields: Vec<&str> = text.split(['/', '-', '.']).collect();
-    let (mut year, mut month, mut day) = (None, None, None);
-    if let [whole] = fields.as_slice() {
-        year = whole.get(0..4).and_then(|year| year.parse().ok());
-        month = whole.get(4..6).and_then(|month| month.parse().ok());
-        day = whole.get(6..8).and_then(|day| day.parse().ok());
-        if whole.len() != 8 {
-            return None;
-        }
-    } else {
-        let order = if format.is_empty() { "ymd" } else { format };
-        for (field, value) in order.chars().zip(&fields) {
-            let value: Option<u64> = value.parse().ok();
-            match field {
-                'y' => year = value,
-                'm' => month = value,
-                'd' => day = value,
-                _ => return None,
+struct Date {
+    year: Option<u64>,
+    month: Option<u64>,
+    day: Option<u64>,
+}
+
+impl Date {
+    /// `20260203`, `????0203`, `2026-02-03`, or the fields of `format` between slashes.
+    fn read(text: &str, format: &str) -> Option<Date> {
+        let fields: Vec<&str> = text.split(['/', '-', '.']).collect();
+        let (mut year, mut month, mut day) = (None, None, None);
+        if let [whole] = fields.as_slice() {
+            year = whole.get(0..4).and_then(|year| year.parse().ok());
+            month = whole.get(4..6).and_then(|month| month.parse().ok());
+            day = whole.get(6..8).and_then(|day| day.parse().ok());
+            if whole.len() != 8 {
+                return None;
+            }
+        } else {
+            let order = if format.is_empty() { "ymd" } else { format };
+            for (field, value) in order.chars().zip(&fields) {
+                let value: Option<u64> = value.parse().ok();
+                match field {
+                    'y' => year = value,
+                    'm' => month = value,
+                    'd' => day = value,
+                    _ => return None,
+                }
             }
         }
+        // A day that its month does not have is no date, whatever else is right.
+        let is_none = month.is_some_and(|month| !(1..=12).contains(&month))
+            || day.is_some_and(|day| day == 0 || day > longest(month, year))
+            || (year, month, day) == (None, None, None);
+        (!is_none).then_some(Date { year, month, day })
     }
-    let name = match month {
-        Some(month) => Some(*MONTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)?),
-        None => None,
-    };
-    // A day that its month does not have is no date, whatever else is right.
-    if day.is_some_and(|day| day == 0 || day > longest(month, year)) {
-        return None;
+
+    fn said(self, tongue: Tongue) -> Option<String> {
+        let Date { year, month, day } = self;
+        match tongue {
+            Tongue::English => {
+                let name =
+                    |month: u64| MONTHS.get(usize::try_from(month).ok()?.checked_sub(1)?).map(|it| (*it).to_owned());
+                let parts = [month.and_then(name), day.map(ordinal), year.map(spoken_year)];
+                Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+            }
+            Tongue::Japanese => Some(japanese::date(year, month, day)),
+            Tongue::Korean => Some(korean::date(year, month, day)),
+            Tongue::Other => None,
+        }
     }
-    let parts = [name.map(str::to_owned), day.map(ordinal), year.map(spoken_year)];
-    let said = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    (!said.is_empty()).then_some(said)
 }
 
 /// Days of a month, as many as it may have where month or year is not known.
@@ -116,18 +218,28 @@ fn spoken_year(year: u64) -> String {
 }
 
 /// `1305h`, `0905p`, `0905?`, `13:05`.
-fn time(text: &str) -> Option<String> {
+fn time(text: &str, tongue: Tongue) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let (hour, minute): (u64, u64) = (digits.get(0..2)?.parse().ok()?, digits.get(2..4)?.parse().ok()?);
     if hour > 23 || minute > 59 {
         return None;
     }
-    let half = match text.chars().last()? {
-        'a' => " a m",
-        'p' => " p m",
-        '?' => "",
-        _ if hour >= 12 => " p m",
-        _ => " a m",
+    let after_noon = match text.chars().last()? {
+        'a' => Some(false),
+        'p' => Some(true),
+        '?' => None,
+        _ => Some(hour >= 12),
+    };
+    match tongue {
+        Tongue::English => {}
+        Tongue::Japanese => return Some(japanese::time(hour, minute, after_noon)),
+        Tongue::Korean => return Some(korean::time(hour, minute, after_noon)),
+        Tongue::Other => return None,
+    }
+    let half = match after_noon {
+        Some(false) => " a m",
+        Some(true) => " p m",
+        None => "",
     };
     let clock = if hour % 12 == 0 { 12 } else { hour % 12 };
     let minutes = match minute {
@@ -140,17 +252,32 @@ fn time(text: &str) -> Option<String> {
 }
 
 /// `USD12.50`, `$12.50`, `12.50`.
-fn currency(text: &str) -> Option<String> {
+fn currency(text: &str, tongue: Tongue) -> Option<String> {
     let start = text.find(|c: char| c.is_ascii_digit() || c == '-')?;
     let (code, amount) = text.split_at(start);
     let (code, amount) = match amount.find(|c: char| c.is_ascii_alphabetic()) {
         Some(end) if code.is_empty() => (amount.get(end..)?.trim(), amount.get(..end)?.trim()),
         _ => (code.trim(), amount.trim()),
     };
-    let (sign, amount) = amount.strip_prefix('-').map_or(("", amount), |amount| ("minus ", amount));
+    let minus = match tongue {
+        Tongue::English => "minus ",
+        Tongue::Japanese => "マイナス",
+        Tongue::Korean => "마이너스 ",
+        Tongue::Other => return None,
+    };
+    let (sign, amount) = amount.strip_prefix('-').map_or(("", amount), |amount| (minus, amount));
     let amount = amount.replace(',', "");
     let (whole, places) = amount.split_once('.').unwrap_or((&amount, ""));
     let (whole, cents): (u64, u64) = (whole.parse().ok()?, format!("{places:0<2}").get(0..2)?.parse().ok()?);
+    let foreign = |said: fn(&str, u64, u64) -> Option<String>| {
+        let own = said(code, whole, cents).or_else(|| Some(format!("{} {code}", number(&amount, tongue)?)));
+        own.map(|said| format!("{sign}{said}"))
+    };
+    match tongue {
+        Tongue::Japanese => return foreign(japanese::currency),
+        Tongue::Korean => return foreign(korean::currency),
+        Tongue::English | Tongue::Other => {}
+    }
     let (one, many, cent, cents_name) = match code {
         "USD" | "$" | "" | "CAD" | "AUD" => ("dollar", "dollars", "cent", "cents"),
         "EUR" | "€" => ("euro", "euros", "cent", "cents"),
@@ -170,7 +297,7 @@ fn currency(text: &str) -> Option<String> {
 }
 
 /// `90s`, `1:30` (minutes and seconds), `1:00:30` (hours before them).
-fn duration(text: &str) -> Option<String> {
+fn duration(text: &str, tongue: Tongue) -> Option<String> {
     let mut seconds = 0_u64;
     let fields: Vec<&str> = text.strip_suffix('s').unwrap_or(text).split(':').collect();
     if fields.len() > 3 {
@@ -179,10 +306,22 @@ fn duration(text: &str) -> Option<String> {
     for field in fields {
         seconds = seconds.checked_mul(60)?.checked_add(field.parse().ok()?)?;
     }
-    let parts = [(seconds / 3600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")];
-    let of = |(count, unit): &(u64, &str)| format!("{} {unit}{}", cardinal(*count), if *count == 1 { "" } else { "s" });
-    let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(of).collect();
-    Some(if said.is_empty() { of(&(0, "second")) } else { said.join(" ") })
+    let of: [fn(u64) -> String; 3] = match tongue {
+        Tongue::English => {
+            [|count| counted(count, "hour"), |count| counted(count, "minute"), |count| counted(count, "second")]
+        }
+        Tongue::Japanese => [japanese::hours, japanese::minutes, japanese::seconds],
+        Tongue::Korean => [korean::hours, korean::minutes, korean::seconds],
+        Tongue::Other => return None,
+    };
+    let parts = [seconds / 3600, seconds / 60 % 60, seconds % 60];
+    let said: Vec<String> =
+        parts.iter().zip(of).filter(|(count, _)| **count > 0).map(|(count, of)| of(*count)).collect();
+    Some(if said.is_empty() { of[2](0) } else { said.join(if tongue == Tongue::Japanese { "" } else { " " }) })
+}
+
+fn counted(count: u64, unit: &str) -> String {
+    format!("{} {unit}{}", cardinal(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -225,7 +364,29 @@ mod tests {
             ("spell-out", "", "A1", "a one"),
             ("nothing", "", "as it is", "as it is"),
         ] {
-            assert_eq!(say_as(kind, format, text), said, "{kind} {format} {text}");
+            assert_eq!(say_as(kind, format, text, "en-GB"), said, "{kind} {format} {text}");
+        }
+    }
+
+    #[test]
+    fn the_same_in_japanese_and_korean_and_as_it_is_elsewhere() {
+        for (kind, format, text, japanese, korean, elsewhere) in [
+            ("vxml:boolean", "", "true", "はい", "예", "true"),
+            ("vxml:digits", "", "402", "よん ゼロ に", "사 공 이", "4 0 2"),
+            ("vxml:date", "", "20260203", "にせんにじゅうろくねんにがつみっか", "이천이십육년 이월 삼일", "20260203"),
+            ("vxml:time", "", "1305h", "ごごいちじごふん", "오후 한 시 오 분", "1305h"),
+            ("vxml:currency", "", "JPY1200", "せんにひゃくえん", "천이백 엔", "JPY1200"),
+            ("vxml:currency", "", "CHF3", "さん CHF", "삼 CHF", "CHF3"),
+            ("vxml:number", "", "-12.5", "マイナスじゅうにてんご", "마이너스 십이 점 오", "-12.5"),
+            ("number", "ordinal", "3", "さんばんめ", "세 번째", "3"),
+            ("vxml:phone", "", "55x2", "ご ご ないせん に", "오 오 내선 이", "5 5 x 2"),
+            ("duration", "", "90s", "いっぷんさんじゅうびょう", "일 분 삼십 초", "90s"),
+            ("duration", "", "0s", "ゼロびょう", "영 초", "0s"),
+            ("date", "", "2026-02-45", "2026-02-45", "2026-02-45", "2026-02-45"),
+        ] {
+            for (language, said) in [("ja-JP", japanese), ("ko", korean), ("de-DE", elsewhere)] {
+                assert_eq!(say_as(kind, format, text, language), said, "{language} {kind} {format} {text}");
+            }
         }
     }
 

@@ -105,7 +105,7 @@ impl Lab {
     pub(crate) fn new() -> Lab {
         Lab {
             ca: Ca::create("lab", SystemTime::now()).unwrap(),
-            asks: AskThreads::start(keep::Nothing, Vec::new()).unwrap(),
+            asks: AskThreads::start(keep::Nothing, Vec::new(), Vec::new()).unwrap(),
         }
     }
 
