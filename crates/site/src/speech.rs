@@ -94,7 +94,10 @@ pub(crate) fn is_language_tag(tag: &str) -> bool {
 /// What an engine may call a voice: it goes into a program's arguments, and must not be taken for a switch or a file.
 pub(crate) fn is_voice_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'.' | b' ');
-    (1..=64).contains(&name.len()) && !name.starts_with(['-', '.', ' ']) && !name.contains("..") && name.bytes().all(letter)
+    (1..=64).contains(&name.len())
+        && !name.starts_with(['-', '.', ' '])
+        && !name.contains("..")
+        && name.bytes().all(letter)
 }
 
 fn command() -> String {

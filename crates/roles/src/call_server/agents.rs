@@ -94,9 +94,12 @@ impl CallServer {
                 acd::Output::Decided(decision) => self.decided(shell, decision),
                 acd::Output::Told { call, words } => shell.decided(CallNo(call.0), words),
                 acd::Output::Say { call, what } => self.say(shell, CallNo(call.0), &what),
-                acd::Output::Release { call, why, .. } => {
+                acd::Output::Release { call, why, prompt } => {
                     shell.decided(CallNo(call.0), why.as_str());
-                    self.finish(shell, CallNo(call.0), &why);
+                    match prompt {
+                        Some(prompt) => self.part(shell, CallNo(call.0), &prompt, &why),
+                        None => self.finish(shell, CallNo(call.0), &why),
+                    }
                 }
                 acd::Output::Interval(interval) => shell.persist(Persist::Interval(Box::new(interval))),
             }

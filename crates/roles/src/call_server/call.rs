@@ -202,6 +202,8 @@ pub(super) enum Alarm {
     Unheeded(CallNo, ControlId),
     /// Whom an agent calls, or the agent's own phone, has rung for long enough.
     Unanswered(CallNo, LegNo),
+    /// A browser plays the last words of a script.
+    Parting(CallNo),
 }
 
 impl Stage {

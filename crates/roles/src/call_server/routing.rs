@@ -7,9 +7,12 @@ use acd::{AgentId, AgentState, Announcement, Arrival, CallId, Decision, Doing};
 use sip::{Body, Method, Name};
 
 use super::CallServer;
-use super::call::Stage;
-use crate::shell::{CallNo, Shell};
+use super::call::{Alarm, Call, Stage};
+use crate::shell::{CallNo, LegNo, Shell};
 use crate::{AgentView, DeskEvent, Journal, Now, QueueView, RoutingView};
+
+/// How long a browser may take over the last words of a script.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 
 impl CallServer {
     /// Calendars and intervals go by the wall clock.
@@ -77,14 +80,35 @@ impl CallServer {
                 words
             }
         };
-        let Some(call) = self.calls.get(&no) else { return };
+        if let Some(leg) = self.teller(no) {
+            notify(shell, leg, &words);
+        }
+    }
+
+    /// A script lets the caller go with last words: the browser plays them and hangs up. One that does not in time is not
+    /// waited for.
+    pub(super) fn part(&mut self, shell: &mut Shell, no: CallNo, prompt: &str, why: &str) {
+        let teller = self.teller(no);
+        let (Some(leg), Some(call)) = (teller, self.calls.get_mut(&no)) else { return self.finish(shell, no, why) };
+        call.queue = None;
+        notify(shell, leg, &format!("prompt {prompt}; then the end"));
+        self.timers.set(shell.now().mono + LAST_WORDS, Alarm::Parting(no));
+        self.keep(shell, no);
+    }
+
+    /// The last words took too long.
+    pub(super) fn parted(&mut self, shell: &mut Shell, no: CallNo) {
+        let waits = |call: &Call| call.queue.is_none() && matches!(call.stage, Stage::Served { .. });
+        if self.calls.get(&no).is_some_and(waits) {
+            self.finish(shell, no, "the queue has let the caller go");
+        }
+    }
+
+    /// The browser that can tell a waiting caller something.
+    fn teller(&self, no: CallNo) -> Option<LegNo> {
+        let call = self.calls.get(&no)?;
         let told = call.queue.as_ref().and_then(|queue| queue.told);
-        let Some(leg) = told.filter(|_| matches!(call.stage, Stage::Served { .. })) else { return };
-        shell.note(leg, format!("told: {words}"));
-        let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, "active;expires=3600".into())];
-        let words = words.replace(char::is_control, " ");
-        let body = Body::new("message/sipfrag;version=2.0", format!("SIP/2.0 182 {words}\r\n"));
-        shell.request(leg, Method::Notify, headers, Some(body));
+        told.filter(|_| matches!(call.stage, Stage::Served { .. }))
     }
 
     pub(super) fn agent_views(&self, shell: &Shell) -> Vec<AgentView> {
@@ -148,6 +172,15 @@ impl CallServer {
     pub(super) fn routing_view(&self) -> RoutingView {
         RoutingView { intervals: self.router.figures().cloned().collect() }
     }
+}
+
+/// In the reason phrase of a 182: a browser of ours reads it, and others may.
+fn notify(shell: &mut Shell, leg: LegNo, words: &str) {
+    shell.note(leg, format!("told: {words}"));
+    let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, "active;expires=3600".into())];
+    let words = words.replace(char::is_control, " ");
+    let body = Body::new("message/sipfrag;version=2.0", format!("SIP/2.0 182 {words}\r\n"));
+    shell.request(leg, Method::Notify, headers, Some(body));
 }
 
 fn agent_view(row: acd::AgentRow, now: Now) -> AgentView {

@@ -147,7 +147,8 @@ fn an_engine_that_fails_is_the_event_once_what_comes_before_was_heard() {
 #[test]
 fn what_nobody_can_speak_ends_an_application_that_does_not_catch_it() {
     // Nobody speaks German here; and the engine gives nothing for the apology.
-    let (mut rig, _) = talker("<form><block xml:lang='x'><prompt xml:lang='de'>Guten Tag</prompt></block></form>");
+    let (mut rig, _) =
+        talker("<form><field name='a' type='digits'><prompt xml:lang='de'>Guten Tag</prompt></field></form>");
     let apology = asked(&mut rig);
     assert_eq!(words(&apology), ["Sorry, something went wrong."]);
     unspoken(&mut rig, apology[0].0);
@@ -155,7 +156,7 @@ fn what_nobody_can_speak_ends_an_application_that_does_not_catch_it() {
     // Caught: `error.unsupported.language`.
     let (mut rig, _) = talker(
         "<catch event='error.unsupported.language'><audio src='prompt:invalid'/><exit/></catch>
-         <form><block><prompt xml:lang='de'>Guten Tag</prompt></block></form>",
+         <form><field name='a' type='digits'><prompt xml:lang='de'>Guten Tag</prompt></field></form>",
     );
     assert_eq!(plays(&rig.media), ["invalid"]);
     let lease = lease(&rig);
@@ -171,8 +172,7 @@ fn told(rig: &mut Rig, dialog: DialogId, words: &str) {
 const PLACE: &str = "You are number three in the queue. The wait is about four minutes.";
 
 /// A caller who waits and hears music is told things, and in the end let go.
-fn in_the_queue(mut rig: Rig, dialog: DialogId) {
-    let lease = lease(&rig);
+fn in_the_queue(mut rig: Rig, dialog: DialogId, lease: media::LeaseId) {
     refer_accepted(&mut rig);
     told(&mut rig, dialog, "Queued");
     assert_eq!(plays(&rig.media), ["moh*"]);
@@ -204,14 +204,15 @@ fn who_waits_by_a_question_is_told_the_place_and_let_go() {
     let (mut rig, dialog) = talker("");
     let lease = lease(&rig);
     press(&mut rig, lease, '1');
-    in_the_queue(rig, dialog);
+    in_the_queue(rig, dialog, lease);
 }
 
 #[test]
 fn who_waits_by_an_application_is_told_the_place_and_let_go() {
     let (rig, dialog) =
         talker("<form><transfer name='t' dest='sip:sales' type='blind' transferaudio='prompt:moh'/></form>");
-    in_the_queue(rig, dialog);
+    let lease = lease(&rig);
+    in_the_queue(rig, dialog, lease);
 }
 
 #[test]

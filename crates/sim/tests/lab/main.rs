@@ -12,6 +12,7 @@ mod passport;
 mod restart;
 mod send_on;
 mod shift;
+mod speech;
 mod steps;
 mod store;
 mod storm;

@@ -113,8 +113,10 @@ impl Reading {
             (Err(_), Otherwise::Instead(segments)) => playing.insert(at, segments),
             (Err(why), Otherwise::Event) => playing.parts.insert(at, Part::Never(why.event().into())),
         }
-        if playing.heard.is_none() {
-            self.play(now);
+        match playing.heard {
+            None => self.play(now),
+            // What is heard instead is asked for at once.
+            Some(_) => self.look_ahead(),
         }
     }
 
