@@ -9,7 +9,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     if !vxml::check(url, input).is_empty() {
         return;
     }
-    let start = Start { url: url.into(), seed: 1, variables: "{}".into(), properties: Default::default() };
+    let start = Start { url: url.into(), seed: 1, variables: "{}".into(), ..Start::default() };
     let fetch = |request: &Request| match request.url == url {
         true => Ok(Page { url: url.into(), bytes: input.into() }),
         false => Err(NotFetched::Status(404)),
