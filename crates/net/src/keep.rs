@@ -71,7 +71,7 @@ fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::E
             made_ms: of.made_ms,
             signed: json(signed),
         }),
-        Persist::Call { call, state } => store.put_snapshot(node, *call, state.as_deref()),
+        Persist::Call { call, state, .. } => store.put_snapshot(node, *call, state.as_deref()),
         Persist::Registration { line, state } => {
             if state.is_some() {
                 store.put_line_registered(node, line, now_ms())?;

@@ -150,8 +150,9 @@ pub enum Told {
 pub enum Persist {
     /// A finished hop statement, found by the caller's UUID.
     Statement { of: Subject, signed: Signed },
-    /// State of a live call, so that a restarted node goes on with it; `None` removes it.
-    Call { call: u64, state: Option<Vec<u8>> },
+    /// State of a live call, so that a restarted node goes on with it; `None` removes it. `awaited`: a peer is told when
+    /// it holds.
+    Call { call: u64, state: Option<Vec<u8>>, awaited: bool },
     /// A phone's registration; `None` removes it.
     Registration { line: String, state: Option<Vec<u8>> },
     /// An agent's standing, as [`Node::adopt_agent`] takes it.
@@ -166,7 +167,8 @@ impl Persist {
     pub fn is_pressing(&self) -> bool {
         match self {
             Persist::Registration { .. } | Persist::Agent { .. } | Persist::Statement { .. } => true,
-            Persist::Call { .. } | Persist::Interval(_) => false,
+            Persist::Call { awaited, .. } => *awaited,
+            Persist::Interval(_) => false,
         }
     }
 }

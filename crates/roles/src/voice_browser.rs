@@ -5,6 +5,7 @@
 pub mod dialogue;
 mod line;
 pub mod pages;
+mod referring;
 pub mod speaking;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,7 @@ use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport
 
 use self::dialogue::{Ask, Progress, Session, Told};
 use self::pages::{Pages, Reading};
+use self::referring::Referring;
 use self::speaking::{NoSound, Notice};
 use crate::AskId;
 use crate::plan::{Kind, Peers, suites};
@@ -82,6 +84,7 @@ struct Visit {
     started: bool,
     /// Where to refer to: the call server as it named itself in Contact.
     server: Uri,
+    referring: Option<Referring>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -125,11 +128,18 @@ impl Talk {
     }
 }
 
-/// A session's waiting, by its own number.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Alarm {
     leg: LegNo,
-    id: u64,
+    due: Due,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Due {
+    /// A session's waiting, by its own number.
+    Session(u64),
+    /// REFER again.
+    Refer,
 }
 
 /// When everything is in use: try another browser of the group, and this one after so many seconds.
@@ -198,7 +208,7 @@ impl VoiceBrowser {
         };
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
-        self.visits.insert(leg, Visit { terminal, talk, started: false, server });
+        self.visits.insert(leg, Visit { terminal, talk, started: false, server, referring: None });
         shell.respond(leg, Status(200), Vec::new(), Some(described));
         None
     }
@@ -209,11 +219,14 @@ impl VoiceBrowser {
         // What a page does to its interpreter is this call's affair, and no other's.
         shell.set_current(shell.book().leg(leg).map(|entry| entry.call));
         visit.talk.tell(told, shell.now());
+        let mut referring = None;
         while let Some(ask) = visit.talk.ask() {
             match ask {
                 Ask::Play { id, prompt, repeat } => visit.terminal.play(shell, Play { id, prompt, repeat }),
                 Ask::Silence => visit.terminal.silence(shell),
-                Ask::Wait { id, within } => self.timers.set(shell.now().mono + within, Alarm { leg, id }),
+                Ask::Wait { id, within } => {
+                    self.timers.set(shell.now().mono + within, Alarm { leg, due: Due::Session(id) })
+                }
                 Ask::Transfer { queue, attached, call_back } => {
                     let mut target = Uri { user: Some(queue.clone()), ..visit.server.clone() };
                     if let Some(attached) = &attached {
@@ -225,7 +238,7 @@ impl VoiceBrowser {
                     }
                     let target = NameAddr::new(target);
                     shell.note(leg, format!("transfer to queue {queue}"));
-                    shell.request(leg, Method::Refer, vec![(Name::ReferTo, target.to_string())], None);
+                    referring = Some(target);
                 }
                 Ask::Fetch { id, fetch } => {
                     let ask = shell.ask(crate::Ask::Fetch(*fetch));
@@ -261,6 +274,9 @@ impl VoiceBrowser {
                     return;
                 }
             }
+        }
+        if let Some(target) = referring {
+            self.refer(shell, leg, target);
         }
     }
 
@@ -372,8 +388,8 @@ impl Role for VoiceBrowser {
     }
 
     fn outcome(&mut self, shell: &mut Shell, leg: LegNo, _: ClientId, method: Method, outcome: Outcome) {
-        if method == Method::Refer && !outcome.status().is_success() {
-            self.tell(shell, leg, Told::Transfer(Progress::Failed(outcome.status().0)));
+        if method == Method::Refer {
+            self.refer_outcome(shell, leg, &outcome);
         }
     }
 
@@ -448,7 +464,10 @@ impl Role for VoiceBrowser {
             shell.refuse(guest.leg, Status(503), headers, why);
         }
         while let Some(alarm) = self.timers.due(shell.now().mono) {
-            self.tell(shell, alarm.leg, Told::TimedOut(alarm.id));
+            match alarm.due {
+                Due::Session(id) => self.tell(shell, alarm.leg, Told::TimedOut(id)),
+                Due::Refer => self.refer_now(shell, alarm.leg),
+            }
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use interop::audio;
 use interop::capture::Capture;
 use interop::carrier::{Carrier, Order};
+use interop::estate::objects;
 
 use crate::scene::{self, SOON};
 
@@ -162,4 +163,35 @@ fn short_sessions(site: String) -> String {
 
 fn phone_is_talking(phone: &interop::phone::Baresip, since: interop::program::Mark) -> bool {
     phone.hung_up(since, Duration::ZERO).is_err()
+}
+
+/// Which of them is first is a test of `sim`; here it is the process that dies, and the disk that remembers.
+#[test]
+fn fifty_callers_keep_their_wait_when_the_call_server_is_killed() -> Result<()> {
+    const CALLERS: u32 = 50;
+    let mut estate = scene::estate(|site| site)?;
+    let phone = scene::agent_phone(&estate, "1001", "agent", true, &[])?;
+    let cube = estate.lab().host("cube").clone();
+    let order = Order { calls: CALLERS, rate: 25, hold: None, ..Order::one(scene::script(&[])) };
+    let carrier = Carrier::dial(estate.lab(), cube.address, &order)?;
+    carrier.answered(CALLERS, SOON)?;
+    estate.waiting("sales", CALLERS.into(), SOON)?;
+    let longest = |estate: &interop::estate::Estate| -> Result<u64> {
+        let queues = objects(&estate.show("queues")?, &["name", "longest_wait_s"]);
+        queues.iter().filter_map(|queue| queue["longest_wait_s"].as_u64()).max().context("no queue is shown")
+    };
+    let (waited, since) = (longest(&estate)?, Instant::now());
+    estate.node("cvp1").kill();
+    estate.start(&["cvp1"])?;
+    estate.waiting("sales", CALLERS.into(), SOON)?;
+    let (now, since) = (longest(&estate)?, since.elapsed().as_secs());
+    ensure!(now >= waited + since, "they had waited {waited} s, {since} s ago, and wait {now} s now");
+    // An agent comes, and has one of them; the others wait on.
+    let ringing = phone.mark();
+    estate.ready("1001")?;
+    phone.in_call(ringing, SOON)?;
+    estate.waiting("sales", u64::from(CALLERS) - 1, SOON)?;
+    ensure!(longest(&estate)? + 2 >= now, "the others' wait began anew");
+    estate.legs_until("cube1", "two legs each", SOON, |legs| legs.len() == 2 * CALLERS as usize)?;
+    estate.demand_clean_logs(&[])
 }

@@ -174,7 +174,10 @@ mod tests {
     }
 
     fn call(asker: &Arc<Asker>, call: u64) -> Errand {
-        (asker.clone(), Job::Ask { id: AskId(call), ask: Ask::Persist(Persist::Call { call, state: None }) })
+        (
+            asker.clone(),
+            Job::Ask { id: AskId(call), ask: Ask::Persist(Persist::Call { call, state: None, awaited: false }) },
+        )
     }
 
     fn decision(asker: &Arc<Asker>, words: &str) -> Errand {

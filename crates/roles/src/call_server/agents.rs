@@ -3,69 +3,15 @@
 use acd::{AgentId, CallId};
 use bytes::Bytes;
 use sdp::Protection;
-use sip::{Body, Method, Name, Request, ServerId, Status};
+use sip::{Name, Status};
 
-use super::call::{Alarm, Call, Queued, Ringing, Stage};
-use super::called_back::Promise;
+use super::call::{Alarm, Ringing, Stage};
+use super::refers::tell;
 use super::{CallServer, plan_of, routing};
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Refused, Shell};
 use crate::{Persist, Verb};
 
 impl CallServer {
-    /// REFER of a browser (RFC 5552 blind transfer): the caller joins the queue that it names.
-    pub(super) fn referred(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo, server: ServerId, request: &Request) {
-        let target = request.header(&Name::ReferTo).and_then(|value| sip::NameAddr::parse(value).ok());
-        let attached = target.as_ref().and_then(|to| to.uri.param("aai")).flatten().and_then(user_to_user);
-        let call_back = target.as_ref().is_some_and(|to| to.uri.param("call-back").is_some());
-        let Some(queue) = target.and_then(|to| to.uri.user) else {
-            return shell.answer(leg, server, Status(400), Vec::new(), None);
-        };
-        let Some(call) = self.calls.get_mut(&no) else { return };
-        if call.queue.is_some() || !matches!(call.stage, Stage::Served { .. }) {
-            return shell.answer(leg, server, Status(603), Vec::new(), None);
-        }
-        shell.answer(leg, server, Status(202), Vec::new(), None);
-        tell(shell, leg, Status(100), false);
-        if call_back {
-            match self.promise(shell, no, &queue) {
-                Promise::Made => tell(shell, leg, Status(200), true),
-                Promise::Refused => tell(shell, leg, Status(404), true),
-                Promise::NoNeed => {
-                    let since_ms = call::ms(shell.now());
-                    if let Some(call) = self.calls.get_mut(&no) {
-                        call.queue = Some(Queued { name: queue, attached, told: Some(leg), since_ms });
-                    }
-                    tell(shell, leg, Status(182), false);
-                    self.keep(shell, no);
-                }
-            }
-            return self.route(shell);
-        }
-        let since_ms = call::ms(shell.now());
-        call.queue = Some(Queued { name: queue.clone(), attached, told: Some(leg), since_ms });
-        shell.decided(no, format!("the voice browser refers the caller to queue {queue}"));
-        match self.told(shell, self.arrival(no, &queue)) {
-            Ok(()) => tell(shell, leg, Status(182), false),
-            Err(why) => self.unqueued(shell, no, &why),
-        }
-        self.keep(shell, no);
-        self.route(shell);
-    }
-
-    /// There is no such queue: the browser is told, and still has the caller.
-    fn unqueued(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
-        shell.decided(no, format!("not queued: {why}"));
-        if matches!(self.calls.get(&no), Some(Call { stage: Stage::Promised, .. })) {
-            return self.finish(shell, no, why);
-        }
-        let queue = self.calls.get_mut(&no).and_then(|call| call.queue.take());
-        match queue.and_then(|queue| queue.told) {
-            Some(leg) => tell(shell, leg, Status(404), true),
-            // Nobody sent them here who could go on with them: music for ever would be no answer.
-            None => self.finish(shell, no, why),
-        }
-    }
-
     /// Works off what the router decided.
     pub(super) fn route(&mut self, shell: &mut Shell) {
         while let Some(output) = self.router.poll() {
@@ -262,28 +208,4 @@ impl CallServer {
             }
         }
     }
-}
-
-/// NOTIFY with the state of a REFER (RFC 3515 §2.4.5).
-pub(super) fn tell(shell: &mut Shell, leg: LegNo, status: Status, last: bool) {
-    let state = if last { "terminated;reason=noresource" } else { "active;expires=3600" };
-    let headers = vec![(Name::Event, "refer".into()), (Name::SubscriptionState, state.into())];
-    shell.request(leg, Method::Notify, headers, Some(Body::sipfrag(status)));
-}
-
-/// The most octets that User-to-User carries (RFC 7434 §4).
-const MOST_ATTACHED: usize = 128;
-
-/// Application data as equipment reads it: a protocol discriminator (RFC 7434 §5: 04, IA5 characters; 00, the user's own),
-/// then the octets.
-fn user_to_user(data: &str) -> Option<String> {
-    if data.len() > MOST_ATTACHED {
-        tracing::warn!(
-            octets = data.len(),
-            "an application attaches too much: at most {MOST_ATTACHED} octets go to the agent"
-        );
-        return None;
-    }
-    let discriminator = if data.is_ascii() { "04" } else { "00" };
-    Some(format!("{discriminator}{};encoding=hex", trust::hex(data.as_bytes())))
 }

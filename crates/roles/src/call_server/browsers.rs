@@ -146,13 +146,14 @@ impl CallServer {
             Alarm::Unheeded(no, control) => return self.unheeded(shell, no, control),
             Alarm::Unanswered(no, leg) => return self.unanswered(shell, no, leg),
             Alarm::Parting(no) => return self.parted(shell, no),
+            Alarm::NotKept(ask) => return self.refer_kept(shell, ask),
         };
         let Some(no) = shell.book().leg(leg).map(|entry| entry.call).filter(|_| shell.is_live(leg)) else { return };
         let silent = match alarm {
             Alarm::NotEvenRinging(_) => {
                 shell.leg(leg).is_some_and(|leg| leg.record.state == call::record::LegState::Calling)
             }
-            Alarm::Unheeded(..) | Alarm::Unanswered(..) | Alarm::Parting(_) => false,
+            Alarm::Unheeded(..) | Alarm::Unanswered(..) | Alarm::Parting(_) | Alarm::NotKept(_) => false,
             Alarm::Unproved(_) => {
                 self.calls.get_mut(&no).and_then(|call| call.stage.probe_of(leg)).is_some_and(|probe| probe.is_some())
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::room::{Joining, Room, Supervision};
 use crate::shell::{CallNo, LegNo, Passage, Shell};
-use crate::{ControlId, Verb};
+use crate::{AskId, ControlId, Verb};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Call {
@@ -204,6 +204,8 @@ pub(super) enum Alarm {
     Unanswered(CallNo, LegNo),
     /// A browser plays the last words of a script.
     Parting(CallNo),
+    /// What a browser asked is done, and still not kept.
+    NotKept(AskId),
 }
 
 impl Stage {

@@ -193,7 +193,7 @@ impl CallServer {
         }
         self.show_no_dialog(shell, other);
         // The legs are written down once, as when both are brought together without the agent.
-        shell.persist(Persist::Call { call: other.0, state: None });
+        shell.persist(Persist::Call { call: other.0, state: None, awaited: false });
         shell.close_call(other);
     }
 

@@ -9,8 +9,8 @@ use sip::Method;
 
 use super::CallServer;
 use super::call::{Call, Stage};
-use crate::Persist;
 use crate::shell::{CallNo, CarriedCall, LegNo, Shell};
+use crate::{Ask, AskId, Persist};
 
 const MARK: [u8; 4] = *b"CALL";
 /// To be counted up with every change of what is kept: of [`Call`], of what the shell carries and all that is in them.
@@ -46,13 +46,22 @@ fn read(state: &[u8]) -> Result<Kept, String> {
 impl CallServer {
     /// What outlives the process: written at stable changes.
     pub(super) fn keep(&mut self, shell: &mut Shell, no: CallNo) {
-        let kept = self.calls.get(&no).zip(shell.carry_out(no));
+        if let Some(state) = self.written(shell, no) {
+            shell.persist(Persist::Call { call: no.0, state: Some(state), awaited: false });
+        }
+    }
+
+    /// The same for somebody who waits for it. `None`: there is nothing to be kept.
+    pub(super) fn keep_promptly(&mut self, shell: &mut Shell, no: CallNo) -> Option<AskId> {
+        let state = self.written(shell, no)?;
+        Some(shell.ask(Ask::Persist(Persist::Call { call: no.0, state: Some(state), awaited: true })))
+    }
+
+    fn written(&self, shell: &Shell, no: CallNo) -> Option<Vec<u8>> {
+        let (role, call) = self.calls.get(&no).zip(shell.carry_out(no))?;
         let mut state = MARK.to_vec();
         state.extend(VERSION.to_le_bytes());
-        let Some(state) = kept.and_then(|(role, call)| postcard::to_extend(&Kept { role, call }, state).ok()) else {
-            return;
-        };
-        shell.persist(Persist::Call { call: no.0, state: Some(state) });
+        postcard::to_extend(&Kept { role, call }, state).ok()
     }
 
     /// Whoever waited in a queue waits again, at the same place; whoever talks goes on talking, and the agent with them.

@@ -11,6 +11,7 @@ mod hold;
 mod kept;
 mod outgoing;
 mod plan;
+mod refers;
 mod room;
 mod routing;
 mod send_on;
@@ -29,12 +30,13 @@ use sip::{ClientId, Method, Request, ServerId, Status};
 pub use plan::{Dialled, Group, Member, Plan};
 
 use self::call::{Alarm, Call, Stage};
+use self::refers::Refers;
 use self::wrap_up::WrapUp;
 use crate::plan::Kind;
 use crate::shell::{
     CallNo, Invited, LegNo, Outcome, Passage, Progress, Refused, Role, Shell, Timers, from_side, warning,
 };
-use crate::{Control, ControlId, Persist, Reply};
+use crate::{AskId, Control, ControlId, Persist, Reply, Told};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CallServer {
@@ -43,6 +45,7 @@ pub struct CallServer {
     timers: Timers<Alarm>,
     /// Calls that are over, and that agents still work on.
     wrap_ups: BTreeMap<AgentId, WrapUp>,
+    refers: Refers,
 }
 
 fn plan_of(node: &crate::Plan) -> Option<&Plan> {
@@ -59,6 +62,7 @@ impl CallServer {
             calls: BTreeMap::new(),
             timers: Timers::default(),
             wrap_ups: BTreeMap::new(),
+            refers: Refers::default(),
         }
     }
 
@@ -401,7 +405,7 @@ impl Role for CallServer {
         if let Some(mut gone) = self.calls.remove(&call) {
             gone.forsake_desk(shell, "the call is over");
             self.show_no_dialog(shell, call);
-            shell.persist(Persist::Call { call: call.0, state: None });
+            shell.persist(Persist::Call { call: call.0, state: None, awaited: false });
             self.tell_router(shell, acd::Input::Gone(CallId(call.0)));
             self.route(shell);
         }
@@ -421,6 +425,11 @@ impl Role for CallServer {
         self.router.resume_agent(&AgentId(id.to_owned()), standing, shell.now().mono)?;
         self.route(shell);
         Ok(())
+    }
+
+    fn told(&mut self, shell: &mut Shell, ask: AskId, _: Told) {
+        // Also what could not be kept is tried again, and is not waited for.
+        self.refer_kept(shell, ask);
     }
 
     fn control(&mut self, shell: &mut Shell, control: ControlId, request: Control) {

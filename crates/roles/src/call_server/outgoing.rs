@@ -258,7 +258,7 @@ impl CallServer {
         }
         self.show_no_dialog(shell, other);
         // The leg is written down once: a call server that starts again now takes it on in one call.
-        shell.persist(Persist::Call { call: other.0, state: None });
+        shell.persist(Persist::Call { call: other.0, state: None, awaited: false });
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         if let Some(agent) = now_with {
             self.tell_router(shell, acd::Input::Outgoing { call: CallId(no.0), agent });

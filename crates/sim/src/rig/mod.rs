@@ -282,6 +282,8 @@ impl World {
 
     /// Ends a node as SIGKILL would: its connections break, and nobody is told a word.
     pub fn kill(&mut self, name: &str) {
+        // What it still wanted to be kept is lost with it.
+        self.held.iter_mut().for_each(|held| held.retain(|(of, ..)| of != name));
         self.gone(name);
         for (other, flow) in self.links.of(name) {
             self.broke(&other, flow);
@@ -627,10 +629,10 @@ impl World {
     fn keep(&mut self, name: &str, persist: Persist) {
         match persist {
             Persist::Statement { of, signed } => self.statements.push((name.to_owned(), of.caller, signed)),
-            Persist::Call { call, state: Some(state) } => {
+            Persist::Call { call, state: Some(state), .. } => {
                 self.kept.insert((name.to_owned(), call), state);
             }
-            Persist::Call { call, state: None } => {
+            Persist::Call { call, state: None, .. } => {
                 self.kept.remove(&(name.to_owned(), call));
             }
             Persist::Interval(figures) => {

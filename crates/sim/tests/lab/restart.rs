@@ -206,3 +206,43 @@ fn a_call_that_another_version_kept_is_let_go_with_a_word() {
         logs.are_clean_of(&["lab-1001-secret"]);
     }
 }
+
+#[test]
+fn a_caller_whose_place_was_not_kept_yet_when_the_call_server_died_has_it_all_the_same() {
+    // Killed before the REFER is kept; after it is kept and before its 202 is there.
+    for (seed, kept) in [(31, false), (32, true)] {
+        let mut world = World::lab(seed, Sound::still(), Some(S));
+        crate::steps::to_the_ivr(&mut world);
+        if !kept {
+            world.store_fails();
+        }
+        world.press("1");
+        world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+        world.run(if kept { MS + MS / 2 } else { 10 * MS });
+        assert!(!world.saw("cvp1", "vvb1", "202 REFER"), "it is to die before: {}", world.ladder());
+        world.kill("cvp1");
+        world.store_is_back();
+        world.run(AWAY);
+        come_back(&mut world);
+        world.run(5 * S);
+        assert_eq!(waiting(&mut world), 1, "seed {seed}: {}", world.ladder());
+        assert!(world.saw("cvp1", "vvb1", "202 REFER"), "{}", world.ladder());
+        world.ready("1001");
+        world.run(4 * S);
+        assert_eq!(state(&mut world, "1001"), "TALKING");
+        world.hang_up("carrier");
+        world.run(3 * S);
+        assert_eq!(state(&mut world, "1001"), "READY");
+    }
+}
+
+#[test]
+fn callers_are_queued_while_the_store_is_gone() {
+    let mut world = World::lab(33, Sound::still(), Some(S));
+    crate::steps::to_the_ivr(&mut world);
+    world.store_fails();
+    world.press("1");
+    world.until(15 * S, |world| world.saw("cvp1", "vvb1", "202 REFER"));
+    world.run(S);
+    assert_eq!(waiting(&mut world), 1, "{}", world.ladder());
+}
