@@ -1,6 +1,6 @@
 //! `cargo xtask`: the project's own commands.
 //!
-//! `demo [--stay]`, `test [--quick]`, `bench sip`, `bench media`, `tidy`, `programs`. Each is one file here.
+//! `demo [--stay]`, `test [--quick]`, `bench sip`, `bench media`, `bench vxml`, `tidy`, `programs`. Each is one file here.
 
 mod bench;
 mod bench_media;
@@ -21,6 +21,7 @@ const HELP: &str = "cargo xtask COMMAND
                   Ringfence and kamailio under the same load, by turns (docs/performance.md)
   bench media [--rounds N] [--seconds N] [--calls N,N]
                   our media relay beside rtpengine, our SRTP beside libsrtp, by turns
+  bench vxml      documents read a second, processor a turn, memory a session
   tidy            checks of the house: layout, sizes, contract rows, what must be absent
   programs        install (as root on Debian) or name the programs that the interop runs need
 ";
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             let (package, example) = which.split_once(' ').unwrap_or_default();
             run::cargo(&["run", "--release", "--quiet", "-p", package, "--example", example])
         }),
+        ["bench", "vxml"] => run::cargo(&["run", "--release", "--quiet", "-p", "vxml", "--example", "vxml_cost"]),
         ["bench", "sip", options @ ..] => bench::run(options),
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),

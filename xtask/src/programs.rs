@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -16,6 +16,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("ssh", "openssh-client"),
     ("slapd", "slapd"),
+    ("espeak-ng", "espeak-ng"),
 ];
 /// Said before they are installed: the directory gets no configuration, so its package starts no server.
 const SETTLED: &str = "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections";

@@ -14,4 +14,5 @@ mod kills;
 mod openssl;
 mod refusals;
 mod scene;
+mod speech;
 mod strangers;

@@ -47,6 +47,14 @@ fn each_rule_says_what_and_how_to_mend() {
     #[rustfmt::skip]
     let table: &[(&str, &str, Severity, &str, &str, &str)] = &[
         // shapes
+        // speech
+        ("[[node]]", "[speech]\nengine = \"http\"\n\n[[node]]", E, "speech", "a service of speech without an address", "write `url = \"https://…\"`"),
+        ("[[node]]", "[speech]\nengine = \"http\"\nurl = \"http://a\"\n\n[[node]]", E, "speech.url", "in the clear", "write `https://…`"),
+        ("[[node]]", "[speech]\nengine = \"espeak-ng\"\nurl = \"https://a\"\n\n[[node]]", E, "speech.url", "is a program here", "remove `url`"),
+        ("[[node]]", "[speech]\nengine = \"espeak\"\n\n[[node]]", E, "speech.engine", "cannot be `espeak`", "`espeak-ng`"),
+        ("[[node]]", "[speech]\nengine = \"espeak-ng\"\nlanguage = \"en\"\nvoice = [{ language = \"en\", name = \"--path\" }]\n\n[[node]]", E, "speech.voice.--path.name", "`--path` is no voice's name", "as the engine lists it"),
+        ("[[node]]", "[speech]\nengine = \"espeak-ng\"\nvoice = [{ language = \"ja\", name = \"ja\" }]\n\n[[node]]", E, "speech.language", "no voice speaks `en-US`", "add a `voice`"),
+        ("[[node]]", "[speech]\nengine = \"espeak-ng\"\nlanguage = \"../x\"\n\n[[node]]", E, "speech.language", "`../x` is no language", "BCP 47"),
         ("domain = \"lab.example\"", "domian = \"lab.example\"", E, "domian", "unknown field `domian`", "did you mean `domain`?"),
         ("heartbeat_s = 10", "colour = 10", E, "node.cvp1.role.call_server.sip_server_group.vvb1.colour", "unknown field `colour`", "the fields here are `name`, `heartbeat_s`, `member`"),
         ("address = \"127.18.133.13\"", "address = \"cvp1\"", E, "node.cvp1.address", "an IPv4 or IPv6 address, not \"cvp1\"", "for example"),
