@@ -3,6 +3,7 @@
 //! Everything is done with the commands that a user has; nothing here knows the inside of Ringfence.
 
 mod cast;
+mod desk;
 
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, root};
 use cast::Player;
+use desk::Desk;
 
 const SITE: &str = "examples/lab.toml";
 /// Longest that any single step may take before the demo gives up and says which it was.
@@ -22,7 +24,9 @@ pub(crate) fn run(stay: bool) -> Result<()> {
     let stage = Stage::set()?;
     let mut lab = stage.lab()?;
     let mut agent = stage.agent()?;
-    let caller = call(&stage, &mut agent)?;
+    say("The agent's desk logs in at the call server: HTTPS, the field's agent API, an account with a password.");
+    let mut desk = Desk::open(&stage.binary, &stage.data)?;
+    let caller = call(&stage, &mut agent, &mut desk)?;
     let good = stage.prove(&caller)?;
     if stay {
         stage.how_to_call();
@@ -37,7 +41,7 @@ pub(crate) fn run(stay: bool) -> Result<()> {
 }
 
 /// The call itself, told as it happens; gives the caller's UUID.
-fn call(stage: &Stage, agent: &mut Player) -> Result<String> {
+fn call(stage: &Stage, agent: &mut Player, desk: &mut Desk) -> Result<String> {
     let mut carrier = stage.carrier()?;
     say("The carrier calls 6016 from 3227046971: plain SIP over UDP, plain RTP, as carriers do.");
     carrier.tell("dial 6016")?;
@@ -53,10 +57,12 @@ fn call(stage: &Stage, agent: &mut Player) -> Result<String> {
     pause(4.0);
     stage.show(&["queues"])?;
 
-    say("Agent 1001 becomes ready and is reserved; the phone rings over TLS.");
-    stage.ringfence(&["agent", "ready", "1001"])?;
+    say("Agent 1001 says ready at the desk and is reserved; the phone rings over TLS.");
+    desk.ready()?;
+    desk.hear("RESERVED")?;
     agent.hear("ringing", STEP)?;
     let answered = agent.hear("connected", STEP)?;
+    desk.hear("TALKING")?;
     say(&format!("The agent has answered. The agent's phone says: {answered}"));
     pause(6.0);
     stage.show(&["call", "active", "voice", "brief"])?;
@@ -66,6 +72,7 @@ fn call(stage: &Stage, agent: &mut Player) -> Result<String> {
     carrier.tell("hangup")?;
     carrier.hear("recorded", STEP)?;
     agent.hear("recorded", STEP)?;
+    desk.hear("READY")?;
     carrier.leave();
     stage.last_call()
 }
@@ -89,7 +96,10 @@ impl Stage {
         let stage =
             Stage { binary: format!("{target}/release/ringfence"), data: out.join("data").display().to_string(), out };
         say("ringfence init: a private CA, and an identity for each node.");
-        stage.ringfence(&["init", SITE])?;
+        let site = stage.path("site.toml");
+        let lab = std::fs::read_to_string(root().join(SITE)).with_context(|| format!("cannot read {SITE}"))?;
+        std::fs::write(&site, desk::added(&lab)?)?;
+        stage.ringfence(&["init", &site])?;
         let phone = stage.path("agent");
         let identity = ["cert", "issue", "--name", "phone1001.lab.example", "--out", &phone];
         stage.ringfence(&identity)?;
