@@ -148,6 +148,9 @@ impl LegRecord {
         }
         match (&self.media, &self.passed) {
             (Some(media), _) if !media.was_set() => Some("no media is agreed".into()),
+            (Some(media), _) if media.keying == "DTLS-SRTP" && media.suite.is_empty() => {
+                Some("no SRTP key has come of the handshake".into())
+            }
             (Some(media), _) if media.suite.is_empty() => Some("media is RTP in clear".into()),
             (Some(media), _) if !media.is_protected() => {
                 Some(format!("{} packets of media went in clear", media.clear()))
@@ -171,6 +174,11 @@ impl Passed {
     /// The profile is one of SRTP (`RTP/SAVP`, `RTP/SAVPF`, `UDP/TLS/RTP/SAVP…`).
     pub fn is_secure(&self) -> bool {
         self.profile.contains("SAVP")
+    }
+
+    /// By a handshake between the two ends (`UDP/TLS/RTP/SAVP…`): suite and keys are in no description.
+    pub fn is_keyed_by_handshake(&self) -> bool {
+        self.profile.starts_with("UDP/TLS")
     }
 }
 

@@ -102,6 +102,9 @@ fn dial_peer(config: &mut String, peer: &DialPeer, srtp_crypto: Option<usize>, c
     if let Some(class) = srtp_crypto {
         line(format!("voice-class sip srtp-crypto {class}"));
     }
+    if !peer.srtp_keying.is_empty() {
+        line(format!("! SRTP is keyed by {}", peer.srtp_keying.join(" or ")));
+    }
     if let Some(list) = codecs {
         line(format!("voice-class codec {list}"));
     }

@@ -23,6 +23,8 @@ pub struct Lease {
     pub id: LeaseId,
     /// Bound RTP socket (even port); RTCP is the port above it.
     pub addr: SocketAddr,
+    /// SHA-256 of the certificate that its streams show in a DTLS handshake; none: no handshake is had on this thread.
+    pub fingerprint: Option<[u8; 32]>,
 }
 
 /// Something to hear, by name from the node's prompt catalogue (built-in prompts ship with the binary).
@@ -214,6 +216,12 @@ pub enum Event {
         lease: LeaseId,
         heard: String,
         said: String,
+    },
+    /// The handshake that was to key the stream came to nothing: nothing was sent or taken, and nothing will be.
+    Unkeyed {
+        lease: LeaseId,
+        /// In words; no key, no address.
+        why: String,
     },
     /// The prompt of [`Command::Play`] is in no catalogue; nothing is played. No [`Event::Played`] follows.
     Unplayable {

@@ -2,12 +2,15 @@
 //! plays and records.
 //!
 //! Pure: an [`Engine`] is the media of one thread; `net` gives it packets, commands and the time, and sends what it
-//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `dtmf`, `inband`, `wav` and `audio` what is in them, `transcode` and
-//! `resample` turn one into the other, `prompt` what can be played, `sealed` recordings at rest, `engine` the streams. A stream that must be secure is made with its keys and has no way around them.
+//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `dtmf`, `inband`, `wav` and `audio` what is in them, `transcode`
+//! and `resample` turn one into the other, `prompt` what can be played, `sealed` recordings at rest, `dtls` and `stun` what
+//! comes ahead of media, `engine` the streams. A stream that must be secure is made with its keys, or waits for them, and
+//! has no way around them.
 
 pub mod audio;
 mod command;
 pub mod conference;
+pub mod dtls;
 pub mod dtmf;
 mod engine;
 mod facts;
@@ -19,6 +22,7 @@ pub mod resample;
 pub mod rtp;
 pub mod sealed;
 pub mod srtp;
+mod stun;
 #[cfg(test)]
 mod test_hex;
 pub mod transcode;

@@ -21,6 +21,11 @@ impl Clock {
         BEFORE + self.origin.elapsed()
     }
 
+    /// Some moment that all copies agree on.
+    pub(crate) fn origin(&self) -> Instant {
+        self.origin
+    }
+
     pub(crate) fn now(&self) -> roles::Now {
         roles::Now { mono: self.mono(), wall: SystemTime::now() }
     }

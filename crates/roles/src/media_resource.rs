@@ -147,7 +147,13 @@ const MUSIC: u64 = 0;
 const ANNOUNCEMENT: u64 = 1;
 
 fn policy() -> Policy {
-    Policy { protection: Protection::Secure, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
+    Policy {
+        protection: Protection::Secure,
+        suites: Vec::new(),
+        codecs: Vec::new(),
+        telephone_event: true,
+        exchange: Vec::new(),
+    }
 }
 
 impl MediaResource {

@@ -498,6 +498,7 @@ fn lease_of(event: &media::Event) -> Option<media::LeaseId> {
         | E::Chunk { lease, .. }
         | E::Kept { lease, .. }
         | E::Recorded { lease, .. }
+        | E::Unkeyed { lease, .. }
         | E::Unplayable { lease, .. } => Some(*lease),
     }
 }

@@ -29,7 +29,8 @@ impl Terminal {
     }
 
     pub(crate) fn on(lease: Lease, shell: &mut Shell, policy: Policy) -> Terminal {
-        let local = Local { addr: lease.addr, session_id: shell.random(), version: 0 };
+        let shown = lease.fingerprint.map(sdp::Fingerprint::sha_256);
+        let local = Local { fingerprint: shown, ..Local::new(lease.addr, shell.random()) };
         Terminal { lease, local, policy, offered: None, direction: None }
     }
 

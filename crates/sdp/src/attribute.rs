@@ -55,7 +55,7 @@ impl RtpMap {
     }
 }
 
-fn attributes<'a>(lines: &'a [Line], name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn attributes<'a>(lines: &'a [Line], name: &'a str) -> impl Iterator<Item = &'a str> {
     lines.iter().filter_map(Line::attribute).filter(move |(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, v)| v)
 }
 
@@ -108,7 +108,8 @@ impl Session {
     pub fn direction(&self, media: &Media) -> Direction {
         let written = direction_in(&media.lines).or_else(|| direction_in(&self.lines)).unwrap_or(Direction::SendRecv);
         match self.address(media) {
-            Some(addr) if addr.ip().is_unspecified() => written.and(Direction::SendOnly),
+            // With ICE it only says that the address is not known yet (RFC 8840 §4.1.1).
+            Some(addr) if addr.ip().is_unspecified() && self.ice(media).is_none() => written.and(Direction::SendOnly),
             _ => written,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: keys come from the caller's generator, nothing here reads a clock or a socket. `session` parses and prints
 //! whole descriptions without losing a line; `attribute` reads the attributes that we understand; `crypto` is SDES,
-//! with its `key`s and `suite`s; `negotiate` makes offers and answers; `inspect` is for elements that only pass
+//! with its `key`s and `suite`s; `dtls` is what a handshake on the media path is agreed with; `negotiate` makes offers and answers; `inspect` is for elements that only pass
 //! descriptions on.
 //!
 //! Two rules hold throughout: protection is not "if possible" unless a policy says so by its loud name (a description is
@@ -12,6 +12,7 @@
 mod attribute;
 mod crypto;
 mod directed;
+mod dtls;
 mod inspect;
 mod key;
 mod negotiate;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use attribute::RtpMap;
 pub use crypto::{Crypto, CryptoError, KeyParam, SuiteName};
 pub use directed::directed;
+pub use dtls::{Credentials, Dtls, Exchange, Fingerprint, Hash, Ice};
 pub use inspect::{Inspected, inspect};
 pub use key::{MasterKey, Mki};
 pub use negotiate::{Keys, Local, Offered, accept, answer, offer};
@@ -126,7 +128,7 @@ impl Direction {
 /// How a leg's media must be protected. "If possible" has a loud name and is never a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protection {
-    /// RTP/SAVP with SDES; anything else is refused.
+    /// SRTP, keyed as [`Policy::exchange`] says; anything else is refused.
     Secure,
     /// RTP/AVP only, by an administrator's loud words.
     DangerousPlainRtp,
@@ -156,12 +158,23 @@ pub struct Policy {
     pub codecs: Vec<Codec>,
     /// Offer and accept RFC 4733 telephone-event.
     pub telephone_event: bool,
+    /// How SRTP may be keyed: the first is offered, each is taken; empty means SDES.
+    pub exchange: Vec<Exchange>,
 }
 
 impl Policy {
     /// With the usual suites and codecs, and telephone-event.
     pub fn new(protection: Protection) -> Policy {
-        Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true }
+        Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true, exchange: Vec::new() }
+    }
+
+    /// What an offer of ours is keyed by.
+    pub(crate) fn offered_exchange(&self) -> Exchange {
+        self.exchange.first().copied().unwrap_or(Exchange::Sdes)
+    }
+
+    pub(crate) fn takes(&self, exchange: Exchange) -> bool {
+        self.exchange.contains(&exchange) || (self.exchange.is_empty() && exchange == Exchange::Sdes)
     }
 
     /// What an offer of ours holds.
@@ -192,13 +205,15 @@ pub enum Keying {
         /// Protects what we receive.
         remote: MasterKey,
     },
+    /// The keys come by a handshake on the media path; until then nothing passes.
+    Dtls(Box<Dtls>),
 }
 
 impl Keying {
-    /// The SRTP suite, none in clear.
+    /// The SRTP suite; none in clear, and none that is known ahead of a handshake.
     pub fn suite(&self) -> Option<Suite> {
         match self {
-            Keying::Clear => None,
+            Keying::Clear | Keying::Dtls(_) => None,
             Keying::Sdes { suite, .. } => Some(*suite),
         }
     }

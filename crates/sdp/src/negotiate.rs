@@ -1,10 +1,11 @@
-//! Offers and answers for one audio stream (RFC 3264), keyed by SDES (RFC 4568 §5.1, §7.1).
+//! Offers and answers for one audio stream (RFC 3264), keyed by SDES (RFC 4568 §5.1, §7.1) or DTLS (RFC 5763 §5).
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Crypto, SuiteName};
+use crate::dtls::{self, Credentials, Dtls, Exchange, Fingerprint, Ice, Setup, answered_handshake, handshake_of};
 use crate::key::MasterKey;
 use crate::reject::Reject;
 use crate::session::{Line, Media, Session};
@@ -18,14 +19,42 @@ pub struct Local {
     pub addr: SocketAddr,
     pub session_id: u64,
     pub version: u64,
+    /// Of the certificate that this port shows; none: no handshake is had here.
+    pub fingerprint: Option<Fingerprint>,
+    /// Our ICE credentials, once there are any, and the peer's name fragment that they go with: another one begins ICE anew.
+    pub ice: Option<(Credentials, Option<String>)>,
+}
+
+impl Local {
+    pub fn new(addr: SocketAddr, session_id: u64) -> Local {
+        Local { addr, session_id, version: 0, fingerprint: None, ice: None }
+    }
+
+    fn credentials(&mut self, theirs: Option<&str>, keys: Keys<'_>) -> Credentials {
+        match &mut self.ice {
+            Some((ours, known)) if theirs.is_none() || known.is_none() || known.as_deref() == theirs => {
+                if known.is_none() {
+                    *known = theirs.map(str::to_owned);
+                }
+                ours.clone()
+            }
+            _ => {
+                let ours = Credentials::fresh(keys);
+                self.ice = Some((ours.clone(), theirs.map(str::to_owned)));
+                ours
+            }
+        }
+    }
 }
 
 /// An offer of ours that waits for its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offered {
     proto: String,
-    /// Empty for plain RTP.
+    /// Empty for plain RTP and for DTLS.
     keys: Vec<OfferedKey>,
+    /// Under DTLS our ICE credentials.
+    dtls: Option<Credentials>,
     formats: Vec<(u8, Codec)>,
     telephone_event: Option<u8>,
     direction: Direction,
@@ -43,19 +72,25 @@ struct OfferedKey {
 pub type Keys<'a> = &'a mut dyn FnMut(Suite) -> MasterKey;
 
 /// Makes an offer: one audio line, its suites and codecs in the policy's order. `direction` is ours.
-pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, keys: Keys<'_>) -> (String, Offered) {
+pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, random: Keys<'_>) -> (String, Offered) {
     let mut fresh = || {
         let tagged = (1..).zip(policy.offered_suites());
-        tagged.map(|(tag, suite)| OfferedKey { tag, suite: *suite, key: keys(*suite) }).collect()
+        tagged.map(|(tag, suite)| OfferedKey { tag, suite: *suite, key: random(*suite) }).collect()
     };
-    let (proto, keys) = match policy.protection {
-        Protection::DangerousPlainRtp => ("RTP/AVP", Vec::new()),
-        Protection::DangerousSrtpFallback => ("RTP/AVP", fresh()),
-        Protection::Secure => ("RTP/SAVP", fresh()),
+    // Who shows no certificate cannot offer a handshake.
+    let shown = local.fingerprint.clone().filter(|_| policy.offered_exchange() == Exchange::Dtls);
+    let (proto, keys) = match (policy.protection, &shown) {
+        (Protection::DangerousPlainRtp, _) => ("RTP/AVP", Vec::new()),
+        (Protection::DangerousSrtpFallback, _) => ("RTP/AVP", fresh()),
+        (Protection::Secure, None) => ("RTP/SAVP", fresh()),
+        (Protection::Secure, Some(_)) => ("UDP/TLS/RTP/SAVPF", Vec::new()),
     };
+    let shown = shown.filter(|_| policy.protection == Protection::Secure);
+    let ice = shown.is_some().then(|| local.credentials(None, random));
     let offered = Offered {
         proto: proto.to_owned(),
         keys,
+        dtls: ice,
         formats: policy.codecs().iter().map(|codec| (codec.static_payload_type(), *codec)).collect(),
         telephone_event: policy.telephone_event.then_some(TELEPHONE_EVENT),
         direction,
@@ -69,10 +104,20 @@ pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, keys: Key
         telephone_event: offered.telephone_event,
         crypto: crypto.collect(),
         direction,
-        rtcp_mux: false,
-        mid: None,
+        // A handshake keys one port (RFC 5764 §4.1), and a browser has no other.
+        rtcp_mux: offered.dtls.is_some(),
+        mid: offered.dtls.is_some().then_some("0"),
+        dtls: match (&shown, &offered.dtls) {
+            (Some(shown), Some(ice)) => dtls::lines(shown, "actpass", Some(ice), local.addr),
+            _ => Vec::new(),
+        },
     };
-    let session = Session { lines: session_lines(local), media: vec![media.media()] };
+    let media = media.media();
+    let mut lines = session_lines(local);
+    if offered.dtls.is_some() {
+        lines.extend([Line::new('a', "group:BUNDLE 0"), Line::new('a', "ice-lite")]);
+    }
+    let session = Session { lines, media: vec![media] };
     (session.to_string(), offered)
 }
 
@@ -92,10 +137,11 @@ pub fn accept(offered: &Offered, policy: &Policy, answer: &[u8]) -> Result<Negot
         let rule = "an answer keeps the offer's profile (RFC 3264 section 6); mend the peer";
         return Err(Reject::new(rule, &media.proto, &offered.proto));
     }
-    let keying = match policy.protection {
-        Protection::DangerousPlainRtp => Keying::Clear,
-        Protection::DangerousSrtpFallback if media.crypto().is_empty() => Keying::Clear,
-        Protection::DangerousSrtpFallback | Protection::Secure => answered_key(offered, media)?,
+    let keying = match (policy.protection, &offered.dtls) {
+        (_, Some(ours)) => answered_handshake(ours, &session, media)?,
+        (Protection::DangerousPlainRtp, None) => Keying::Clear,
+        (Protection::DangerousSrtpFallback, None) if media.crypto().is_empty() => Keying::Clear,
+        (Protection::DangerousSrtpFallback | Protection::Secure, None) => answered_key(offered, media)?,
     };
     let types = media.payload_types();
     let ours = |codec| offered.formats.iter().any(|(_, offered)| *offered == codec);
@@ -127,7 +173,7 @@ pub fn answer(
     let mut refused = None;
     let mut taken = None;
     for (index, media) in session.media.iter().enumerate().filter(|(_, m)| m.is_audio() && m.port != 0) {
-        match Choice::of(policy, local.addr.ip(), &session, media) {
+        match Choice::of(policy, local, &session, media) {
             Ok(choice) => {
                 taken = Some((index, choice));
                 break;
@@ -140,14 +186,23 @@ pub fn answer(
         return Err(refused.unwrap_or_else(|| no_audio(&media_names(&session))));
     };
 
-    let (keying, crypto) = match choice.key {
-        None => (Keying::Clear, Vec::new()),
-        Some((tag, suite, remote)) => {
+    let (mut crypto, mut handshake) = (Vec::new(), Vec::new());
+    let keying = match choice.key {
+        Key::None => Keying::Clear,
+        Key::Sdes(tag, suite, remote) => {
             let local = keys(suite);
-            let line = Crypto::new(tag, suite, local.clone());
-            (Keying::Sdes { suite, tag, local, remote }, vec![line])
+            crypto.push(Crypto::new(tag, suite, local.clone()));
+            Keying::Sdes { suite, tag, local, remote }
+        }
+        Key::Dtls { shown, mut terms, theirs } => {
+            terms.ice = theirs.map(|remote| Ice { local: local.credentials(Some(&remote.ufrag), keys), remote });
+            let setup = if terms.active { "active" } else { "passive" };
+            handshake = dtls::lines(&shown, setup, terms.ice.as_ref().map(|ice| &ice.local), local.addr);
+            Keying::Dtls(Box::new(terms))
         }
     };
+    let (lite, is_dtls) = (matches!(&keying, Keying::Dtls(dtls) if dtls.ice.is_some()), !handshake.is_empty());
+    let mut lines = Vec::new();
     let negotiated = Negotiated { keying, ..choice.negotiated };
     let mut media: Vec<Media> = session.media.iter().map(declined).collect();
     if let (Some(slot), Some(offered)) = (media.get_mut(index), session.media.get(index)) {
@@ -160,10 +215,19 @@ pub fn answer(
             direction: negotiated.direction,
             rtcp_mux: offered.rtcp_mux(),
             mid: offered.mid(),
+            dtls: handshake,
         };
         *slot = description.media();
+        if let (true, Some(mid)) = (is_dtls && session.bundles(offered), offered.mid()) {
+            lines.push(Line::new('a', format!("group:BUNDLE {mid}")));
+        }
     }
-    let text = Session { lines: session_lines(local), media }.to_string();
+    if lite {
+        lines.push(Line::new('a', "ice-lite"));
+    }
+    let mut all = session_lines(local);
+    all.extend(lines);
+    let text = Session { lines: all, media }.to_string();
     Ok((text, negotiated))
 }
 
@@ -171,17 +235,49 @@ pub fn answer(
 struct Choice {
     /// With `Keying::Clear` until our own key is made.
     negotiated: Negotiated,
-    key: Option<(u32, Suite, MasterKey)>,
+    key: Key,
+}
+
+/// What the offer would key the stream by.
+enum Key {
+    None,
+    Sdes(u32, Suite, MasterKey),
+    /// What we show, and what is agreed but for our own ICE credentials; the peer's.
+    Dtls {
+        shown: Fingerprint,
+        terms: Dtls,
+        theirs: Option<Credentials>,
+    },
+}
+
+impl Key {
+    fn sdes((tag, suite, key): (u32, Suite, MasterKey)) -> Key {
+        Key::Sdes(tag, suite, key)
+    }
+
+    fn dtls(local: &Local, session: &Session, media: &Media) -> Result<Key, Reject> {
+        let Some(shown) = local.fingerprint.clone() else {
+            let rule = "no certificate for DTLS-SRTP is at hand here; offer SDES, or see why in the log";
+            return Err(Reject::new(rule, &media.proto, "RTP/SAVP"));
+        };
+        let theirs = handshake_of(session, media)?;
+        // To whom leaves it to us we answer passive: their packets open the way through what stands in front of them.
+        let terms = Dtls { active: theirs.setup == Setup::Passive, fingerprint: theirs.fingerprint, ice: None };
+        Ok(Key::Dtls { shown, terms, theirs: theirs.ice })
+    }
 }
 
 impl Choice {
-    fn of(policy: &Policy, local: IpAddr, session: &Session, media: &Media) -> Result<Choice, Reject> {
+    fn of(policy: &Policy, local: &Local, session: &Session, media: &Media) -> Result<Choice, Reject> {
         protected_as_required(policy, media)?;
         let key = match policy.protection {
-            Protection::DangerousPlainRtp => None,
+            Protection::DangerousPlainRtp => Key::None,
             // Under RTP/AVP keys that are not for us are as good as none.
-            Protection::DangerousSrtpFallback if media.is_avp() => offered_key(policy, media).ok(),
-            Protection::DangerousSrtpFallback | Protection::Secure => Some(offered_key(policy, media)?),
+            Protection::DangerousSrtpFallback if media.is_avp() => {
+                offered_key(policy, media).map_or(Key::None, Key::sdes)
+            }
+            Protection::Secure if media.is_dtls() => Key::dtls(local, session, media)?,
+            Protection::DangerousSrtpFallback | Protection::Secure => Key::sdes(offered_key(policy, media)?),
         };
         let types = media.payload_types();
         let codec = types.iter().find_map(|map| {
@@ -189,7 +285,7 @@ impl Choice {
         });
         let (payload_type, codec) = codec.ok_or_else(|| no_codec(policy, media))?;
         let event = types.iter().find(|map| map.is_telephone_event()).map(|map| map.payload_type);
-        let (remote, remote_rtcp) = addresses(session, media, local)?;
+        let (remote, remote_rtcp) = addresses(session, media, local.addr.ip())?;
         let negotiated = Negotiated {
             remote,
             remote_rtcp,
@@ -216,6 +312,11 @@ pub(crate) fn protected_as_required(policy: &Policy, media: &Media) -> Result<()
         format!("RTP/SAVP with a=crypto of {}", suites.join(", "))
     };
     match policy.protection {
+        Protection::Secure if media.is_dtls() && policy.takes(Exchange::Dtls) => Ok(()),
+        Protection::Secure if !policy.takes(Exchange::Sdes) => {
+            let rule = "SRTP keyed by DTLS is required on this leg; switch DTLS-SRTP on at the peer, or take SDES here";
+            Err(Reject::new(rule, has, "UDP/TLS/RTP/SAVPF with a=fingerprint"))
+        }
         Protection::DangerousSrtpFallback if media.is_avp() => Ok(()),
         Protection::Secure | Protection::DangerousSrtpFallback if media.is_savp() && lines > 0 => Ok(()),
         Protection::Secure | Protection::DangerousSrtpFallback if media.is_savp() => {
@@ -343,6 +444,7 @@ struct Description<'a> {
     direction: Direction,
     rtcp_mux: bool,
     mid: Option<&'a str>,
+    dtls: Vec<Line>,
 }
 
 impl Description<'_> {
@@ -368,6 +470,7 @@ impl Description<'_> {
             attribute("rtcp-mux".to_owned());
         }
         attribute(self.direction.name().to_owned());
+        lines.extend(self.dtls.iter().cloned());
         Media {
             media: "audio".to_owned(),
             port: self.port,

@@ -23,8 +23,14 @@ fn every_input_holds() {
             assert!(!format!("{session:?}").contains("inline:"));
         }
         for protection in [Protection::Secure, Protection::DangerousPlainRtp] {
-            let policy = Policy { protection, suites: Vec::new(), codecs: Vec::new(), telephone_event: true };
-            let mut local = Local { addr: ([192, 0, 2, 1], 4000).into(), session_id: 1, version: 0 };
+            let policy = Policy {
+                protection,
+                suites: Vec::new(),
+                codecs: Vec::new(),
+                telephone_event: true,
+                exchange: Vec::new(),
+            };
+            let mut local = Local::new(([192, 0, 2, 1], 4000).into(), 1);
             let mut keys = |suite: Suite| MasterKey::new(vec![1; suite.key_salt_len().0 + suite.key_salt_len().1]);
             let outcome = answer(&policy, &mut local, &bytes, &mut keys);
             assert!(!format!("{outcome:?}").contains("inline:") || outcome.is_ok());

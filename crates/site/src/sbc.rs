@@ -40,6 +40,10 @@ pub struct DialPeer {
     /// `a=crypto`; empty = the usual ones are offered, and all that are sound today taken.
     #[serde(default)]
     pub srtp_crypto: Vec<String>,
+    /// How SRTP is keyed, in order of preference: `sdes` (in the descriptions), `dtls` (DTLS-SRTP, RFC 5763, with ICE-lite, as
+    /// browsers want it). The first is offered, each is taken; absent = `sdes`.
+    #[serde(default)]
+    pub srtp_keying: Vec<String>,
     /// What is spoken with this peer, in order of preference (IOS `voice class codec`): `g711ulaw`, `g711alaw`, `g722-64`.
     /// Where either side of a call names its own, one codec is transcoded into the other if need be; absent = G.711 as
     /// the other side speaks it, and nothing is transcoded.

@@ -278,7 +278,9 @@ impl Compare<'_> {
         let mut wrong = |what: String| self.wrong.push(Wrong::new(Kind::Disagreement, self.place, what));
         if used.suite.is_empty() == passed.is_secure() {
             wrong(format!("media profile: {carries} used {}, {passes} passed {}", none(&used.suite), passed.profile));
-        } else if !used.suite.is_empty() && !passed.suites.contains(&used.suite) {
+        } else if passed.is_keyed_by_handshake() != (used.keying == "DTLS-SRTP") {
+            wrong(format!("media keying: {carries} used {}, {passes} passed {}", none(&used.keying), passed.profile));
+        } else if !used.suite.is_empty() && !passed.is_keyed_by_handshake() && !passed.suites.contains(&used.suite) {
             wrong(format!("SRTP suite: {carries} used {}, {passes} passed {}", used.suite, passed.suites.join(", ")));
         }
         if let (Some(local), Some(seen)) = (used.local, passed.remote_media)

@@ -1,5 +1,5 @@
-//! How packets travel: protected or in clear, as two types. [`Secure`] cannot be made without keys and has no method
-//! that takes or gives a packet past them.
+//! How packets travel: protected, in clear, or not at all, as types. [`Secure`] cannot be made without keys and has no
+//! method that takes or gives a packet past them.
 
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ const MOST: usize = 2048;
 
 pub(super) enum Carrier {
     Secure(Box<Secure>),
+    /// Agreed to be secure, and the handshake goes on, or has failed: there is no key to pass a packet under.
+    Waiting,
     /// Only after [`Keying::Clear`], which only a loud policy negotiates.
     Clear,
 }
@@ -43,15 +45,20 @@ impl Carrier {
     pub(super) fn new(keying: &Keying, ssrc: u32) -> Result<Carrier, KeyLength> {
         Ok(match keying {
             Keying::Clear => Carrier::Clear,
-            Keying::Sdes { suite, local, remote, .. } => Carrier::Secure(Box::new(Secure {
-                suite: *suite,
-                local: local.clone(),
-                remote: remote.clone(),
-                outbound: Outbound::new(*suite, local, ssrc)?,
-                inbound: Inbound::new(*suite, remote)?,
-                previous: None,
-            })),
+            Keying::Dtls(_) => Carrier::Waiting,
+            Keying::Sdes { suite, local, remote, .. } => Carrier::secure(*suite, local, remote, ssrc)?,
         })
+    }
+
+    pub(super) fn secure(suite: Suite, local: &MasterKey, remote: &MasterKey, ssrc: u32) -> Result<Carrier, KeyLength> {
+        Ok(Carrier::Secure(Box::new(Secure {
+            suite,
+            local: local.clone(),
+            remote: remote.clone(),
+            outbound: Outbound::new(suite, local, ssrc)?,
+            inbound: Inbound::new(suite, remote)?,
+            previous: None,
+        })))
     }
 
     /// Takes the keys of a new agreement. Unchanged keys keep their rollover counters and replay windows.
@@ -72,6 +79,7 @@ impl Carrier {
     pub(super) fn open(&mut self, buffer: &mut [u8], len: usize, now: Duration) -> Result<usize, Failure> {
         match self {
             Carrier::Secure(secure) => secure.open(buffer, len, now, Inbound::open),
+            Carrier::Waiting => Err(Failure::NoKey),
             Carrier::Clear => Ok(len),
         }
     }
@@ -79,6 +87,7 @@ impl Carrier {
     pub(super) fn open_rtcp(&mut self, buffer: &mut [u8], len: usize, now: Duration) -> Result<usize, Failure> {
         match self {
             Carrier::Secure(secure) => secure.open(buffer, len, now, Inbound::open_rtcp),
+            Carrier::Waiting => Err(Failure::NoKey),
             Carrier::Clear => Ok(len),
         }
     }
@@ -87,6 +96,7 @@ impl Carrier {
     pub(super) fn seal(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Failure> {
         match self {
             Carrier::Secure(secure) => secure.outbound.seal(buffer, len),
+            Carrier::Waiting => Err(Failure::NoKey),
             Carrier::Clear => Ok(len),
         }
     }
@@ -94,6 +104,7 @@ impl Carrier {
     pub(super) fn seal_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Failure> {
         match self {
             Carrier::Secure(secure) => secure.outbound.seal_rtcp(buffer, len),
+            Carrier::Waiting => Err(Failure::NoKey),
             Carrier::Clear => Ok(len),
         }
     }
@@ -102,6 +113,8 @@ impl Carrier {
     pub(super) fn count(&self, counters: &mut Counters, octets: usize) {
         match self {
             Carrier::Secure(_) => counters.protected += 1,
+            // Never asked: nothing passes.
+            Carrier::Waiting => {}
             Carrier::Clear => counters.clear += 1,
         }
         counters.octets += octets as u64;
@@ -110,7 +123,7 @@ impl Carrier {
     pub(super) fn suite(&self) -> Option<Suite> {
         match self {
             Carrier::Secure(secure) => Some(secure.suite),
-            Carrier::Clear => None,
+            Carrier::Waiting | Carrier::Clear => None,
         }
     }
 }

@@ -75,7 +75,8 @@ impl Leg {
     pub(super) fn due(&self) -> Option<Duration> {
         let stream = self.stream.as_ref()?;
         let keeping = self.keeping.as_ref().map(|keeping| keeping.due());
-        let due = [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next), keeping];
+        let handshake = stream.handshake_due();
+        let due = [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next), keeping, handshake];
         due.into_iter().flatten().min()
     }
 
@@ -224,6 +225,11 @@ impl Leg {
         let Some(stream) = &mut self.stream else {
             return;
         };
+        if stream.handshake_due().is_some_and(|due| due <= now)
+            && let Some(why) = stream.handshake(slot, now, send)
+        {
+            events.push_back(Event::Unkeyed { lease: self.id, why });
+        }
         if stream.rtcp.next <= now
             && let Some(transmit) = stream.report(slot, scratch, now, random)
             && let Some(packet) = scratch.get(..transmit.len)

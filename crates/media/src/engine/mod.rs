@@ -8,6 +8,7 @@ mod doors;
 mod incoming;
 mod keep;
 mod leg;
+mod on_path;
 mod outgoing;
 mod quality;
 mod record;
@@ -31,6 +32,7 @@ use self::rooms::Rooms;
 use self::stream::Stream;
 use crate::command::{Command, Event, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 use crate::conference::Part;
+use crate::dtls::Identity;
 use crate::prompt::{Clip, Prompts};
 use crate::{g711, rtp};
 
@@ -50,6 +52,7 @@ pub struct Engine {
     prompts: Arc<Prompts>,
     /// What was made for callers who are here: words that were spoken, recordings of web servers.
     clips: BTreeMap<String, Clip>,
+    identity: Option<Identity>,
     /// By slot number.
     slots: Vec<Option<Slot>>,
     due: BTreeSet<(Duration, u16)>,
@@ -84,6 +87,7 @@ impl Engine {
             random: ChaCha12Rng::from_seed(seed),
             prompts,
             clips: BTreeMap::new(),
+            identity: None,
             slots: Vec::new(),
             due: BTreeSet::new(),
             rooms: Rooms::default(),
@@ -91,6 +95,11 @@ impl Engine {
             farewells: VecDeque::new(),
             scratch: Box::new([0; SCRATCH]),
         }
+    }
+
+    /// What its streams show in a DTLS handshake. Leases that are lent from now on say so.
+    pub fn show(&mut self, identity: Identity) {
+        self.identity = Some(identity);
     }
 
     /// Another catalogue; what is being played goes on.
@@ -139,12 +148,13 @@ impl Engine {
         free.sort_unstable();
         free.truncate(usize::from(count));
         let thread = self.thread;
+        let fingerprint = self.identity.as_ref().map(Identity::fingerprint);
         let lend = |(_, number): (Duration, u16)| {
             let slot = self.slots.get_mut(usize::from(number))?.as_mut()?;
             slot.generation = slot.generation.wrapping_add(1);
             let id = LeaseId { thread, slot: number, generation: slot.generation };
             slot.state = State::Leased(Box::new(Leg::new(id, slot.addr)));
-            Some(Lease { id, addr: slot.addr })
+            Some(Lease { id, addr: slot.addr, fingerprint })
         };
         free.into_iter().filter_map(lend).collect()
     }
@@ -235,6 +245,12 @@ impl Engine {
         now: Duration,
     ) -> Option<Transmit> {
         let leg = leg_at(&mut self.slots, slot)?;
+        if !rtcp && is_ahead_of_media(buffer.get(..len)?) {
+            let (lease, failed) = (leg.id, leg.stream.as_mut()?.arrive(from, buffer.get(..len)?, now));
+            self.events.extend(failed.map(|why| Event::Unkeyed { lease, why }));
+            self.schedule(slot);
+            return None;
+        }
         if rtcp || rtp::is_rtcp(buffer.get(..len)?) {
             leg.stream.as_mut()?.hear_rtcp(from, buffer, len, now);
             return None;
@@ -304,12 +320,13 @@ impl Engine {
             return;
         };
         match &mut leg.stream {
-            // Keys of a wrong length, which `sdp` never negotiates: fail closed, the stream stays as it was.
+            // Keys of a wrong length, or a handshake without a certificate, neither of which `sdp` negotiates: fail closed,
+            // the stream stays as it was.
             Some(stream) => {
-                let _ = stream.change(agreed, latch, now, &mut self.random);
+                let _ = stream.change(agreed, latch, now, &mut self.random, self.identity.as_ref());
             }
             // Or never begins.
-            None => leg.stream = Stream::start(agreed, latch, now, &mut self.random).ok(),
+            None => leg.stream = Stream::start(agreed, latch, now, &mut self.random, self.identity.as_ref()).ok(),
         }
         if let (Some(place), Some(stream)) = (leg.place, &leg.stream) {
             self.rooms.set_codec(place, g711::inside(stream.terms.codec));
@@ -434,6 +451,11 @@ impl Engine {
         slot.due = due;
         self.due.extend(due.map(|due| (due, number)));
     }
+}
+
+/// STUN or DTLS by its first octet (RFC 7983), and so neither RTP nor RTCP.
+fn is_ahead_of_media(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|octet| *octet < 64)
 }
 
 fn leg_at(slots: &mut [Option<Slot>], number: u16) -> Option<&mut Leg> {

@@ -9,10 +9,12 @@ use sdp::{Codec, Direction, Keying, Negotiated};
 
 use super::carrier::{Carrier, Change};
 use super::incoming::Incoming;
+use super::on_path::OnPath;
 use super::outgoing::{Outgoing, Place};
 use super::quality;
 use super::rtcp::Rtcp;
 use crate::command::{Latch, Transmit};
+use crate::dtls::{Identity, Progress};
 use crate::facts::{Counters, Facts};
 use crate::rtp::{self, Header};
 use crate::srtp::{Failure, KeyLength};
@@ -25,6 +27,8 @@ pub(super) struct Stream {
     pub(super) outgoing: Outgoing,
     pub(super) rtcp: Rtcp,
     carrier: Carrier,
+    /// Where the keys come from, if not from descriptions.
+    on_path: Option<Box<OnPath>>,
     incoming: Incoming,
     latch: Latched,
     /// Whose packets are taken: the agreed address, or the one latched to.
@@ -97,13 +101,22 @@ impl Stream {
         latch: Latch,
         now: Duration,
         random: &mut ChaCha12Rng,
-    ) -> Result<Stream, KeyLength> {
+        identity: Option<&Identity>,
+    ) -> Result<Stream, Unkeyed> {
         let ssrc = random.next_u32();
+        let on_path = match &agreed.keying {
+            Keying::Dtls(terms) => {
+                let identity = identity.ok_or(Unkeyed::NoIdentity)?;
+                Some(Box::new(OnPath::new(identity, terms, agreed.remote, now)))
+            }
+            Keying::Sdes { .. } | Keying::Clear => None,
+        };
         Ok(Stream {
             terms: Terms::of(agreed),
             outgoing: Outgoing::new(ssrc, random.next_u64(), now),
             rtcp: Rtcp::new(now, random),
             carrier: Carrier::new(&agreed.keying, ssrc)?,
+            on_path,
             incoming: Incoming::default(),
             latch: Latched::of(latch),
             source: agreed.remote,
@@ -120,15 +133,33 @@ impl Stream {
         latch: Latch,
         now: Duration,
         random: &mut ChaCha12Rng,
-    ) -> Result<(), KeyLength> {
+        identity: Option<&Identity>,
+    ) -> Result<(), Unkeyed> {
         let ssrc = random.next_u32();
-        let change = self.carrier.change(&agreed.keying, ssrc, now)?;
+        let change = match &agreed.keying {
+            Keying::Dtls(terms) if self.on_path.as_mut().is_some_and(|on_path| on_path.goes_on(terms)) => Change::Same,
+            Keying::Dtls(terms) => {
+                let identity = identity.ok_or(Unkeyed::NoIdentity)?;
+                // Another party: what the keys before protected is not for it, so nothing passes until there are others.
+                self.on_path = Some(Box::new(OnPath::new(identity, terms, agreed.remote, now)));
+                self.carrier = Carrier::Waiting;
+                Change::LocalKey
+            }
+            Keying::Sdes { .. } | Keying::Clear => {
+                let change = self.carrier.change(&agreed.keying, ssrc, now)?;
+                self.on_path = None;
+                change
+            }
+        };
         if change == Change::LocalKey {
             self.outgoing.fresh(ssrc, random.next_u64(), now);
         }
         self.tally.rekeyed += u32::from(change != Change::Same && agreed.keying != Keying::Clear);
         let before = std::mem::replace(&mut self.terms, Terms::of(agreed));
-        if !addressable(agreed.remote) {
+        if let Some(on_path) = &mut self.on_path {
+            on_path.moved(agreed.remote);
+            self.follow();
+        } else if !addressable(agreed.remote) {
             // Hold by c=0.0.0.0 says where not to send; the peer's own packets come from where they came.
         } else if agreed.remote != self.agreed || latch == Latch::Never {
             self.rtcp.retarget();
@@ -141,6 +172,58 @@ impl Stream {
         }
         self.quiet = Quiet::from(now);
         Ok(())
+    }
+
+    /// Takes what is neither RTP nor RTCP off the wire: a check of the way, or a piece of the handshake. In words why it
+    /// came to nothing.
+    pub(super) fn arrive(&mut self, from: SocketAddr, datagram: &[u8], now: Duration) -> Option<String> {
+        let progress = self.on_path.as_mut()?.take(datagram, from, now);
+        self.follow();
+        self.keyed(progress)
+    }
+
+    /// When [`Stream::handshake`] has something to send.
+    pub(super) fn handshake_due(&self) -> Option<Duration> {
+        self.on_path.as_ref().and_then(|on_path| on_path.due())
+    }
+
+    pub(super) fn handshake(
+        &mut self,
+        slot: u16,
+        now: Duration,
+        send: &mut dyn FnMut(Transmit, &[u8]),
+    ) -> Option<String> {
+        let on_path = self.on_path.as_mut()?;
+        let progress =
+            on_path.tick(now, |to, packet| send(Transmit { slot, rtcp: false, to, len: packet.len() }, packet));
+        self.keyed(progress)
+    }
+
+    /// Sends where the peer is by its checks, or stays where it was.
+    fn follow(&mut self) {
+        let Some(peer) = self.on_path.as_ref().and_then(|on_path| on_path.peer()) else { return };
+        if peer != self.source {
+            self.rtcp.retarget();
+        }
+        (self.source, self.agreed) = (peer, peer);
+        (self.terms.remote, self.terms.remote_rtcp) = (peer, peer);
+    }
+
+    fn keyed(&mut self, progress: Progress) -> Option<String> {
+        match progress {
+            Progress::Going => None,
+            Progress::Keyed(keys) => {
+                // Of the suite's own length: the library's export is cut by it.
+                if let Ok(carrier) = Carrier::secure(keys.suite, &keys.local, &keys.remote, self.outgoing.ssrc) {
+                    self.carrier = carrier;
+                }
+                None
+            }
+            Progress::Failed(why) => {
+                self.carrier = Carrier::Waiting;
+                Some(why)
+            }
+        }
     }
 
     /// Takes an RTP packet off the wire: authentic, from the right place and of a kind that was agreed, or none. Opened
@@ -272,7 +355,12 @@ impl Stream {
         Facts {
             local: None,
             remote: Some(self.terms.remote),
-            keying: suite.map_or("none", |_| "SDES").to_owned(),
+            keying: match (&self.on_path, suite) {
+                (Some(_), _) => "DTLS-SRTP",
+                (None, Some(_)) => "SDES",
+                (None, None) => "none",
+            }
+            .to_owned(),
             suite: suite.map_or("", |suite| suite.name()).to_owned(),
             codec: self.terms.codec.name().to_owned(),
             rekeyed: self.tally.rekeyed,
@@ -307,6 +395,8 @@ impl Stream {
 
     fn failed(&mut self, failure: Failure, looks_clear: bool) {
         match failure {
+            // The peer has its keys a moment ahead of us.
+            Failure::NoKey => {}
             Failure::Replayed | Failure::TooOld => self.tally.replayed += 1,
             _ if looks_clear => self.tally.clear_dropped += 1,
             _ => self.tally.auth_failed += 1,
@@ -321,6 +411,15 @@ impl Stream {
             None => false,
         }
     }
+}
+
+/// Why a stream cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unkeyed {
+    #[error(transparent)]
+    Length(#[from] KeyLength),
+    #[error("this media thread has no certificate for DTLS-SRTP")]
+    NoIdentity,
 }
 
 impl Terms {

@@ -46,6 +46,8 @@ pub enum Failure {
     IndexReused,
     #[error("not under the key that its identifier (MKI) names")]
     Identifier,
+    #[error("no key yet: the handshake goes on")]
+    NoKey,
     #[error("the master key has protected as many packets as it may")]
     Expired,
 }

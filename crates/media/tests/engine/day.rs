@@ -202,7 +202,7 @@ impl Day {
             let seed = fill.to_be_bytes();
             MasterKey::new((0..key + salt).map(|n| seed[n % 4] ^ n as u8).collect())
         };
-        let local = |end: End| Local { addr: end.lease.addr, session_id: 1, version: 0 };
+        let local = |end: End| Local::new(end.lease.addr, 1);
         let (mut text, offered) = sdp::offer(&policy, &mut local(a), direction, &mut keys);
         if unspecified {
             text = text.replace(&format!("c=IN IP4 {}", a.lease.addr.ip()), "c=IN IP4 0.0.0.0");

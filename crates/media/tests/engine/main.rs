@@ -2,6 +2,7 @@
 
 mod day;
 mod digits;
+mod handshake;
 mod hostile;
 mod keep;
 mod keys;

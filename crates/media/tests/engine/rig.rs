@@ -52,6 +52,7 @@ impl Rig {
         let prompts = Arc::new(Prompts::built_in());
         let engine = |n: usize| {
             let mut engine = Engine::new(n as u16, [n as u8 + 1; 32], prompts.clone());
+            engine.show(identity());
             for slot in 0..8u16 {
                 engine.add_slot(slot, address(n, slot, false));
             }
@@ -97,7 +98,10 @@ impl Rig {
             let (key, salt) = suite.key_salt_len();
             MasterKey::new(vec![fill; key + salt])
         };
-        let local = |end: End| Local { addr: end.lease.addr, session_id: 1, version: 0 };
+        let local = |end: End| Local {
+            fingerprint: end.lease.fingerprint.map(sdp::Fingerprint::sha_256),
+            ..Local::new(end.lease.addr, 1)
+        };
         let (text, offered) = sdp::offer(offerer, &mut local(a), direction, &mut keys);
         let (reply, at_b) = sdp::answer(answerer, &mut local(b), text.as_bytes(), &mut keys).unwrap();
         let at_a = sdp::accept(&offered, offerer, reply.as_bytes()).unwrap();
@@ -241,6 +245,16 @@ impl Rig {
     }
 }
 
+/// A certificate as a media thread makes it for itself.
+pub(crate) fn identity() -> media::dtls::Identity {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    // Only differences count, so any moment is the first.
+    #[expect(clippy::disallowed_methods, reason = "there is no other way to have one")]
+    let epoch = std::time::Instant::now();
+    media::dtls::Identity::new(certificate.der().to_vec(), key.serialize_der(), epoch).unwrap()
+}
+
 pub(crate) fn address(engine: usize, slot: u16, rtcp: bool) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, engine as u8 + 1], 16_384 + slot * 2 + u16::from(rtcp)))
 }
@@ -254,7 +268,13 @@ fn owner(addr: SocketAddr) -> Option<(usize, u16, bool)> {
 }
 
 pub(crate) fn secure(suite: Suite) -> Policy {
-    Policy { protection: Protection::Secure, suites: vec![suite], codecs: vec![Codec::Pcmu], telephone_event: true }
+    Policy {
+        protection: Protection::Secure,
+        suites: vec![suite],
+        codecs: vec![Codec::Pcmu],
+        telephone_event: true,
+        exchange: Vec::new(),
+    }
 }
 
 pub(crate) fn plain() -> Policy {

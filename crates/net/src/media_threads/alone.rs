@@ -54,6 +54,11 @@ impl MediaAlone {
         }
     }
 
+    /// The next that a thread tells; none within this time.
+    pub fn event(&self, patience: Duration) -> Option<Event> {
+        self.events.recv_timeout(patience).ok()
+    }
+
     pub fn counts(&self) -> Counts {
         self.threads.counts()
     }

@@ -83,6 +83,16 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
+/// What a thread shows in DTLS handshakes: a certificate of its own, for as long as the process lives, so that two calls of
+/// another day are not one party's by it (RFC 8827 §6.5).
+fn identity(clock: Clock) -> Result<media::dtls::Identity, String> {
+    let words = |error: rcgen::Error| format!("no certificate for DTLS-SRTP can be made: {error}");
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(words)?;
+    let certificate =
+        rcgen::CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&key)).map_err(words)?;
+    media::dtls::Identity::new(certificate.der().to_vec(), key.serialize_der(), clock.origin())
+}
+
 /// All media threads of a process.
 pub(crate) struct MediaThreads {
     senders: Vec<Sender<Letter>>,
@@ -101,7 +111,8 @@ impl MediaThreads {
         let (mut senders, mut threads) = (Vec::new(), Vec::new());
         for number in 0..count {
             let (sender, letters) = mailbox(LETTERS)?;
-            let engine = media::Engine::new(number, seed(), prompts.clone());
+            let mut engine = media::Engine::new(number, seed(), prompts.clone());
+            engine.show(identity(clock).map_err(io::Error::other)?);
             let thread = thread::Thread::new(engine, ports::Ports::new(number, count), letters, clock)?;
             threads.push(
                 std::thread::Builder::new()

@@ -382,6 +382,7 @@ fn lease(event: &Event) -> Option<LeaseId> {
         | Event::Chunk { lease, .. }
         | Event::Kept { lease, .. }
         | Event::Recorded { lease, .. }
+        | Event::Unkeyed { lease, .. }
         | Event::Unplayable { lease, .. } => Some(*lease),
     }
 }

@@ -246,7 +246,12 @@ impl Call {
 
 /// What a description says of its author's audio; nothing where it is none.
 fn direction_of(sdp: &[u8]) -> Option<Direction> {
-    let policy =
-        Policy { protection: Protection::Secure, suites: Vec::new(), codecs: Vec::new(), telephone_event: true };
+    let policy = Policy {
+        protection: Protection::Secure,
+        suites: Vec::new(),
+        codecs: Vec::new(),
+        telephone_event: true,
+        exchange: Vec::new(),
+    };
     sdp::inspect(&policy, sdp).ok().map(|seen| seen.direction)
 }

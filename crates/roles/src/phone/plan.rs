@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sdp::{Policy, Protection, Suite};
+use sdp::{Exchange, Policy, Protection, Suite};
 use serde::{Deserialize, Serialize};
 use sip::Transport;
 
@@ -26,6 +26,8 @@ pub struct Plan {
     pub protection: Protection,
     /// In order of preference; empty for all.
     pub suites: Vec<Suite>,
+    /// How SRTP is keyed, in order of preference; empty: by SDES.
+    pub exchange: Vec<Exchange>,
     /// Answers by itself after ringing so long; `None` waits for [`crate::Control::Answer`].
     pub answer_after: Option<Duration>,
     pub say: Option<Say>,
@@ -112,6 +114,7 @@ impl Plan {
             registration: None,
             protection: Protection::Secure,
             suites: Vec::new(),
+            exchange: Vec::new(),
             answer_after: None,
             say: None,
             record: None,
@@ -139,6 +142,6 @@ impl Plan {
     }
 
     pub(super) fn policy(&self) -> Policy {
-        Policy { suites: self.suites.clone(), ..Policy::new(self.protection) }
+        Policy { suites: self.suites.clone(), exchange: self.exchange.clone(), ..Policy::new(self.protection) }
     }
 }

@@ -450,9 +450,19 @@ impl Role for Sbc {
     }
 
     fn media(&mut self, shell: &mut Shell, leg: LegNo, event: media::Event) {
-        // Said every few seconds while it lasts; once is enough.
-        if let media::Event::Silent { seconds: seconds @ 0..=5, .. } = event {
-            shell.note(leg, format!("no media received for {seconds} s"));
+        match event {
+            // Said every few seconds while it lasts; once is enough.
+            media::Event::Silent { seconds: seconds @ 0..=5, .. } => {
+                shell.note(leg, format!("no media received for {seconds} s"));
+            }
+            // Nothing went in clear, and nothing will be heard: there is no call.
+            media::Event::Unkeyed { why, .. } => {
+                shell.note(leg, format!("SRTP could not be keyed: {why}"));
+                if let Some(no) = shell.book().leg(leg).map(|entry| entry.call) {
+                    shell.end_call(no, &format!("SRTP could not be keyed: {why}"));
+                }
+            }
+            _ => {}
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sdp::{Codec, Policy, Protection, Suite};
+use sdp::{Codec, Exchange, Policy, Protection, Suite};
 use serde::{Deserialize, Serialize};
 use sip::Transport;
 use site::Pattern;
@@ -26,6 +26,8 @@ pub struct DialPeer {
     pub protection: Protection,
     /// In order of preference; empty: the usual ones.
     pub suites: Vec<Suite>,
+    /// In order of preference; empty: by SDES.
+    pub exchange: Vec<Exchange>,
     /// What is spoken there and nothing else, in order of preference; empty: [`Codec::USUAL`], as the other side speaks.
     pub codecs: Vec<Codec>,
     pub latch: bool,
@@ -64,6 +66,7 @@ impl Plan {
                     _ => Protection::Secure,
                 },
                 suites: suites(&from.srtp_crypto).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
+                exchange: exchange(&from.srtp_keying).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
                 codecs: codecs(&from.codec).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
                 latch: from.latch,
             });
@@ -89,6 +92,15 @@ impl Plan {
     }
 }
 
+fn exchange(names: &[String]) -> Result<Vec<Exchange>, String> {
+    let exchange = |name: &String| match name.as_str() {
+        "sdes" => Ok(Exchange::Sdes),
+        "dtls" => Ok(Exchange::Dtls),
+        other => Err(format!("srtp_keying `{other}`")),
+    };
+    names.iter().map(exchange).collect()
+}
+
 /// Codecs by their names in IOS.
 fn codecs(names: &[String]) -> Result<Vec<Codec>, String> {
     let codec = |name: &String| match name.as_str() {
@@ -111,7 +123,12 @@ fn best<'a>(
 
 impl DialPeer {
     pub(super) fn policy(&self) -> Policy {
-        Policy { suites: self.suites.clone(), codecs: self.codecs.clone(), ..Policy::new(self.protection) }
+        Policy {
+            suites: self.suites.clone(),
+            codecs: self.codecs.clone(),
+            exchange: self.exchange.clone(),
+            ..Policy::new(self.protection)
+        }
     }
 }
 
@@ -129,6 +146,7 @@ mod tests {
             destination,
             protection: Protection::Secure,
             suites: Vec::new(),
+            exchange: Vec::new(),
             codecs: Vec::new(),
             latch: false,
         }

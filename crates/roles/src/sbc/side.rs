@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use media::{Command, Latch, Lease};
-use sdp::{Codec, Direction, Local, Negotiated, Offered, Policy, Reject};
+use sdp::{Codec, Direction, Exchange, Keying, Local, Negotiated, Offered, Policy, Reject};
 use serde::{Deserialize, Serialize};
 
 use super::plan::DialPeer;
@@ -30,7 +30,11 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn new(leg: LegNo, lease: Lease, dial_peer: &DialPeer, shell: &mut Shell) -> Side {
-        let local = Local { addr: lease.addr, session_id: shell.random(), version: 1 };
+        let local = Local {
+            version: 1,
+            fingerprint: lease.fingerprint.map(sdp::Fingerprint::sha_256),
+            ..Local::new(lease.addr, shell.random())
+        };
         Side {
             leg,
             lease,
@@ -83,7 +87,15 @@ impl Side {
     }
 
     pub(super) fn offer(&mut self, direction: Direction, shell: &mut Shell) -> Bytes {
-        let (text, offered) = sdp::offer(&self.policy, &mut self.local, direction, &mut shell.keys());
+        // What was agreed is offered again, whatever is preferred: a peer that took one may not have the other.
+        let mut policy = self.policy.clone();
+        let agreed = match self.agreed.as_ref().map(|agreed| &agreed.keying) {
+            Some(Keying::Dtls(_)) => Some(Exchange::Dtls),
+            Some(Keying::Sdes { .. }) => Some(Exchange::Sdes),
+            Some(Keying::Clear) | None => None,
+        };
+        policy.exchange.sort_by_key(|exchange| Some(*exchange) != agreed);
+        let (text, offered) = sdp::offer(&policy, &mut self.local, direction, &mut shell.keys());
         self.offered = Some(offered);
         Bytes::from(text)
     }

@@ -90,7 +90,7 @@ mod tests {
 
     fn lease(thread: u16, slot: u16) -> Lease {
         let addr = std::net::SocketAddr::from(([127, 0, 0, 1], 16384 + 2 * slot));
-        Lease { id: LeaseId { thread, slot, generation: 1 }, addr }
+        Lease { id: LeaseId { thread, slot, generation: 1 }, addr, fingerprint: None }
     }
 
     #[test]

@@ -229,6 +229,7 @@ impl Rig {
                 let lease = |slot| Lease {
                     id: LeaseId { thread: 0, slot, generation: 1 },
                     addr: SocketAddr::new(*local, 16_384 + 2 * slot),
+                    fingerprint: None,
                 };
                 let leases = (self.next_slot..self.next_slot + count).map(lease).collect();
                 self.next_slot += count;
@@ -342,9 +343,14 @@ pub(crate) struct Audio {
 
 impl Audio {
     pub(crate) fn new(protection: Protection, addr: &str) -> Audio {
-        let policy =
-            Policy { protection, suites: vec![Suite::AeadAes256Gcm], codecs: vec![Codec::Pcmu], telephone_event: true };
-        let local = Local { addr: addr.parse().expect("an address"), session_id: 1, version: 0 };
+        let policy = Policy {
+            protection,
+            suites: vec![Suite::AeadAes256Gcm],
+            codecs: vec![Codec::Pcmu],
+            telephone_event: true,
+            exchange: Vec::new(),
+        };
+        let local = Local::new(addr.parse().expect("an address"), 1);
         Audio { policy, local, count: 0 }
     }
 

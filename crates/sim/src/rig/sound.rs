@@ -56,6 +56,21 @@ impl Sound {
         Sound { engine: Some(Engine::new(0, octets, prompts)), ..Sound::still() }
     }
 
+    /// The same, which also shakes hands (DTLS). What an end says then differs from run to run; when it does so does not.
+    pub fn handshaking(seed: u64, prompts: Arc<Prompts>) -> Sound {
+        let mut sound = Sound::real(seed, prompts);
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
+        let certificate = rcgen::CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&key));
+        let certificate = certificate.expect("a certificate").der().to_vec();
+        #[expect(clippy::disallowed_methods, reason = "only what lies between two of them counts")]
+        let epoch = std::time::Instant::now();
+        if let Some(engine) = &mut sound.engine {
+            let identity = media::dtls::Identity::new(certificate, key.serialize_der(), epoch);
+            engine.show(identity.expect("usual settings"));
+        }
+        sound
+    }
+
     /// Opens the ports of a node's address, once.
     pub(super) fn open(&mut self, ip: IpAddr) {
         self.open_many(ip, PORTS);
@@ -168,6 +183,7 @@ impl Sound {
             .map(|(addr, slot)| Lease {
                 id: LeaseId { thread: 0, slot: *slot, generation: self.generation },
                 addr: *addr,
+                fingerprint: None,
             })
             .collect();
         self.taken.extend(leases.iter().map(|lease| lease.id.slot));
@@ -242,6 +258,7 @@ impl Sound {
                 | Event::Chunk { lease, .. }
                 | Event::Kept { lease, .. }
                 | Event::Recorded { lease, .. }
+                | Event::Unkeyed { lease, .. }
                 | Event::Unplayable { lease, .. } => *lease,
             };
             if let Some(owner) = self.owners.get(&lease).cloned() {

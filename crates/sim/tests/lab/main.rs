@@ -7,6 +7,7 @@ mod conference;
 mod contact_centre;
 mod domains;
 mod flow;
+mod handshake;
 mod ivr;
 mod outside;
 mod passport;

@@ -140,6 +140,16 @@ fn media(check: &mut Check<'_, '_, '_>, peer: &DialPeer, path: &str) {
         }
         (true, true, false) | (false, _, true) => {}
     }
+    if !peer.srtp_keying.is_empty() && (!peer.srtp || peer.dangerous_srtp_fallback) {
+        let what = format!(
+            "dial-peer {tag} says how SRTP is keyed, but its media is not SRTP, or only where possible (by SDES)"
+        );
+        check.error(
+            format!("{path}.srtp_keying"),
+            what,
+            "remove it; or remove `srtp = false`, `dangerous_plain_rtp` and `dangerous_srtp_fallback`",
+        );
+    }
     if !peer.srtp && !peer.srtp_crypto.is_empty() {
         let what = format!("dial-peer {tag} has suites of SRTP, but its media is plain RTP");
         check.warning(format!("{path}.srtp_crypto"), what, "remove them, or `srtp = false`");
