@@ -52,7 +52,7 @@ fn a_call_goes_from_an_ivr_keyed_by_sdes_to_an_agent_keyed_by_dtls() {
     let of_site: Vec<_> = world.statements.iter().filter(|(node, ..)| !node.starts_with("phone")).collect();
     let (caller, root) = (of_site[0].1.clone(), Pki::of_the_lab().root_der());
     let signed = of_site.iter().map(|(.., signed)| signed.clone()).collect();
-    let passport = Passport::bundle("lab", caller, &[root.clone()], signed);
+    let passport = Passport::bundle("lab", caller, std::slice::from_ref(&root), signed);
     let verdict = verify(&passport, Some(&[root]), world.now().wall);
     assert_eq!(verdict.wrong, None, "{verdict}");
 }
