@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use interop::carrier::{CALLER, Carrier, Order};
 use interop::estate::Estate;
 use interop::lab::BRIDGE;
 use interop::program::Program;
@@ -51,12 +52,38 @@ fn desks_of_strangers_hear_an_agents_events() -> Result<()> {
             desk.wait_for(mark, &format!("{state} as an event"), SOON, told)?;
         }
     }
+    // A caller comes, talks, and hangs up: all three hear it.
+    let phone = scene::agent_phone(&estate, "1001", "agent", true, &scene::agents_voice())?;
+    let target = estate.lab().host("cube").address;
+    let mut carrier = Carrier::dial(estate.lab(), target, &Order::one(scene::script(&[])))?;
+    carrier.answered(1, SOON)?;
+    estate.waiting("sales", 1, SOON)?;
+    let (ringing, marks) = (phone.mark(), desks.iter().map(Program::mark).collect::<Vec<_>>());
+    put_user(&estate, "<state>READY</state>")?;
+    phone.in_call(ringing, SOON)?;
+    let hear = |node: &str, what: &str| -> Result<()> {
+        for (desk, mark) in desks.iter().zip(&marks) {
+            let told = |line: &str| line.starts_with(&format!("event {node} <Update>")) && line.contains(what);
+            desk.wait_for(*mark, &format!("{what} of {node}"), SOON, told)?;
+        }
+        Ok(())
+    };
+    let dialogs = format!("{USER}/Dialogs");
+    hear(USER, "<state>RESERVED</state>")?;
+    hear(USER, "<state>TALKING</state>")?;
+    hear(&dialogs, "<event>POST</event>")?;
+    hear(&dialogs, "<state>ACTIVE</state>")?;
+    carrier.hang_up(1)?;
+    carrier.ended(SOON)?;
+    hear(&dialogs, "<event>DELETE</event>")?;
+    hear(USER, "<state>READY</state>")?;
+    phone.stop()?;
     for mut desk in desks {
         desk.type_line("done")?;
         desk.expect("disconnected", SOON)?;
         ensure!(desk.wait(SOON)?.success(), "a stranger's desk failed:\n{}", desk.output());
     }
-    estate.demand_clean_logs(&[PASSWORD, "wrong password"])
+    estate.demand_clean_logs(&[CALLER, PASSWORD, "wrong password"])
 }
 
 /// Their libraries, from their registries, beside this test's binary.
