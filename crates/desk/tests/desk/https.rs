@@ -308,3 +308,47 @@ async fn many_who_listen_hear_a_change_and_keep_nobody_from_the_desk() {
     }
     lab.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_done_to_another_and_cannot_be_written_down_is_refused_in_words_and_not_done() {
+    let lab = Lab::start(36).await;
+    let mut store = store::DataDir::open(&lab.path).unwrap().store().unwrap();
+    let root = store::accounts::Account {
+        name: "root".into(),
+        role: store::accounts::Role::Administrator,
+        agent: None,
+        made_ms: 0,
+        origin: store::accounts::Origin::Store,
+    };
+    store.add_account(&root, PASSWORD).unwrap();
+    lab.put("1001", "", "<state>LOGIN</state><extension>1001</extension>").await;
+    lab.put("1001", "", "<state>READY</state>").await;
+    let administrator = basic("root", PASSWORD);
+    let state = async || {
+        let (_, user) = lab.ask("GET", "/finesse/api/User/1001", &administrator, "").await;
+        user.split_once("<state>").unwrap().1.split_once("</state>").unwrap().0.to_owned()
+    };
+    assert_eq!(state().await, "READY");
+    // Who is let in already goes on; nothing more can be written to the audit log.
+    let database = rusqlite::Connection::open(lab.path.join("store.sqlite")).unwrap();
+    database
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'the disk is full'); END")
+        .unwrap();
+    let change = "<User><state>NOT_READY</state></User>";
+    let (head, body) = lab.ask("PUT", "/finesse/api/User/1001", &administrator, change).await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head} {body}");
+    assert!(
+        body.contains("not done, because it cannot be written down") && body.contains("the disk is full"),
+        "{body}"
+    );
+    assert_eq!(state().await, "READY");
+    // What agents do to themselves needs no such line.
+    let (head, _) = lab.put("1001", "", "<state>NOT_READY</state>").await;
+    assert!(head.starts_with("HTTP/1.1 202"), "{head}");
+    lab.put("1001", "", "<state>READY</state>").await;
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    let (head, body) = lab.ask("PUT", "/finesse/api/User/1001", &administrator, change).await;
+    assert!(head.starts_with("HTTP/1.1 202"), "{head} {body}");
+    assert_eq!(state().await, "NOT_READY");
+    let _ = std::fs::remove_dir_all(&lab.path);
+}
