@@ -27,6 +27,7 @@ mod stun;
 mod test_hex;
 pub mod transcode;
 pub mod wav;
+pub mod words;
 
 pub use command::{Command, Event, Keep, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
 pub use engine::{Engine, QUARANTINE, TAG_ROOM};

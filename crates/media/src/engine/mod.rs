@@ -34,7 +34,7 @@ use crate::command::{Command, Event, KeptEnd, Latch, Lease, LeaseId, Play, Trans
 use crate::conference::Part;
 use crate::dtls::Identity;
 use crate::prompt::{Clip, Prompts};
-use crate::{g711, rtp};
+use crate::{g711, rtp, words};
 
 /// Room that a packet needs behind it for the largest tag (RFC 7714: 16; AES-CM: 10) plus the SRTCP index.
 pub const TAG_ROOM: usize = 32;
@@ -397,7 +397,7 @@ impl Engine {
             return;
         };
         let made = leg.recording(&play.prompt).or_else(|| self.clips.get(&play.prompt));
-        match made.or_else(|| self.prompts.clip(&play.prompt)) {
+        match made.or_else(|| self.prompts.clip(&play.prompt)).or_else(|| words::clip(&play.prompt)) {
             Some(clip) => {
                 let clip = clip.clone();
                 leg.voice.play(play.id, clip, play.repeat);

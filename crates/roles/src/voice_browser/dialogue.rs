@@ -415,6 +415,36 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_where_nobody_speaks_hears_the_words_that_ship() {
+        let mut s = session();
+        after(&mut s, Told::Started);
+        after(&mut s, Told::Digit('1'));
+        after(&mut s, Told::Transfer(Progress::Queued));
+        let place = Notice::Place { position: 12, wait: Some(Duration::from_secs(60)) };
+        let mut heard = after(&mut s, Told::Notice(place.clone()));
+        for id in 3..9 {
+            assert!(after(&mut s, Told::Notice(place.clone())).is_empty(), "one at a time");
+            heard.extend(after(&mut s, Told::Played(id)));
+        }
+        let words =
+            ["you are number 3", "twelve 4", "in the queue 5", ", 6", "the wait is about 7", "one 8", "minute 9"];
+        assert_eq!(heard, words.map(|word| format!("play word:{word}")));
+        assert_eq!(after(&mut s, Told::Played(9)), ["loop moh 10"]);
+        // Last words go ahead of what is being said, and of the rest of it.
+        after(&mut s, Told::Notice(place));
+        assert_eq!(after(&mut s, Told::Notice(Notice::End("goodbye".into()))), ["play goodbye 12"]);
+        assert!(after(&mut s, Told::Played(11)).is_empty());
+        assert_eq!(after(&mut s, Told::Played(12)), ["hang up: the queue has let the caller go"]);
+        // In a language that does not ship nobody is spoken to.
+        let mut s = session();
+        s.line = Line::new(Some("moh".into()), Some("ja".into()));
+        after(&mut s, Told::Started);
+        after(&mut s, Told::Digit('1'));
+        after(&mut s, Told::Transfer(Progress::Queued));
+        assert!(after(&mut s, Told::Notice(Notice::Place { position: 1, wait: None })).is_empty());
+    }
+
+    #[test]
     fn a_failed_transfer_asks_again_and_counts_as_no_miss() {
         let mut s = session();
         after(&mut s, Told::Started);

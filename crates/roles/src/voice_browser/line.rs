@@ -1,5 +1,6 @@
 //! What a caller hears who waits in a queue: music, and in between what the call server has them told.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub(super) struct Line {
     /// The caller is in the queue.
     begun: bool,
     saying: Option<Saying>,
+    /// Prompts that follow what is heard now.
+    rest: VecDeque<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ enum Saying {
 impl Line {
     pub(super) fn new(music: Option<String>, language: Option<String>) -> Line {
         let music = music.filter(|music| !music.is_empty()).map_or(Music::None, Music::Here);
-        Line { music, language, begun: false, saying: None }
+        Line { music, language, begun: false, saying: None, rest: VecDeque::new() }
     }
 
     /// Its music is on the way, by this number.
@@ -65,14 +68,24 @@ impl Line {
             return None;
         }
         if let Some(prompt) = prompt {
-            self.saying = Some(Saying::Heard(id));
-            return Some(Ask::Play { id, prompt: prompt.clone(), repeat: false });
+            self.rest.clear();
+            return Some(self.say(prompt.clone(), id));
         }
-        let speech = speech?;
-        let language = self.language.as_deref().unwrap_or(&speech.language);
-        let speak = speaking::of_notice(notice, speech, language)?;
+        let language = self.language.as_deref().or(speech.map(|speech| speech.language.as_str())).unwrap_or_default();
+        let words = speaking::place(notice, language)?;
+        let Some(speech) = speech else {
+            self.rest = speaking::shipped(&words)?.into();
+            let first = self.rest.pop_front()?;
+            return Some(self.say(first, id));
+        };
+        let speak = speaking::speak(speech, words).ok()?;
         self.saying = Some(Saying::Asked(id));
         Some(Ask::Speak { id, speak: Box::new(speak) })
+    }
+
+    fn say(&mut self, prompt: String, id: u64) -> Ask {
+        self.saying = Some(Saying::Heard(id));
+        Ask::Play { id, prompt, repeat: false }
     }
 
     /// Something can be played, or will not be there.
@@ -87,10 +100,7 @@ impl Line {
             return None;
         }
         match outcome {
-            Ok(prompt) => {
-                self.saying = Some(Saying::Heard(id));
-                Some(Ask::Play { id, prompt, repeat: false })
-            }
+            Ok(prompt) => Some(self.say(prompt, id)),
             // The music goes on.
             Err(_) => {
                 self.saying = None;
@@ -104,10 +114,13 @@ impl Line {
         self.saying == Some(Saying::Heard(played))
     }
 
-    /// What was said was heard: music again.
+    /// What was said was heard: the rest of it, or music again.
     pub(super) fn played(&mut self, played: u64, id: u64) -> Option<Ask> {
         if !self.is_heard(played) {
             return None;
+        }
+        if let Some(next) = self.rest.pop_front() {
+            return Some(self.say(next, id));
         }
         self.saying = None;
         self.go_on(id).filter(|_| self.begun)

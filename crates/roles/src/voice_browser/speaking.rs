@@ -56,6 +56,12 @@ pub(super) fn speak(engine: &Arc<Speech>, words: Words) -> Result<Speak, NoSound
     Ok(Speak { engine: engine.clone(), voice, language, rate, pitch, volume, text })
 }
 
+/// Words as prompts that ship, one after another: for who has no engine. `None`: they are not all there.
+pub(super) fn shipped(words: &Words) -> Option<Vec<String>> {
+    let is_english = matches!(words.manner.primary_language().to_ascii_lowercase().as_str(), "" | "en");
+    is_english.then(|| media::words::english(&words.text)).flatten()
+}
+
 /// What who waits in a queue is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
@@ -91,12 +97,11 @@ impl Notice {
     }
 }
 
-/// The words of a place, for an engine. `None`: there are none in this language, or nobody speaks it.
-pub(super) fn of_notice(notice: &Notice, engine: &Arc<Speech>, language: &str) -> Option<Speak> {
+/// The words of a place. `None`: there are none in this language.
+pub(super) fn place(notice: &Notice, language: &str) -> Option<Words> {
     let Notice::Place { position, wait } = notice else { return None };
     let text = queue::place(language, *position, *wait)?;
-    let manner = Manner { language: language.to_owned(), ..Manner::default() };
-    speak(engine, Words { text, manner }).ok()
+    Some(Words { text, manner: Manner { language: language.to_owned(), ..Manner::default() } })
 }
 
 #[cfg(test)]
@@ -138,6 +143,44 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn all_that_say_as_makes_in_english_ships() {
+        use vxml::speech::say_as::say_as;
+        let mut texts: Vec<String> =
+            [0u64, 7, 13, 45, 100, 999, 1000, 12_345, 1_000_001, 3_000_000_000, 9_000_000_000_000]
+                .map(|number| say_as("vxml:number", "", &number.to_string(), "en"))
+                .into();
+        texts.extend((1..=12).map(|month| say_as("vxml:date", "", &format!("2026{month:02}{:02}", month + 16), "en")));
+        texts.extend((1..=31).map(|day| say_as("date", "d", &format!("{day}/"), "en")));
+        for (kind, text) in [
+            ("vxml:boolean", "true"),
+            ("vxml:number", "-12.05"),
+            ("vxml:digits", "0123456789*#"),
+            ("characters", "the quick brown fox jumps over the lazy dog"),
+            ("vxml:time", "1305h"),
+            ("vxml:time", "0900?"),
+            ("vxml:currency", "USD1.01"),
+            ("vxml:currency", "EUR20.50"),
+            ("vxml:currency", "GBP2.02"),
+            ("vxml:currency", "GBP0.01"),
+            ("vxml:currency", "JPY1"),
+            ("vxml:currency", "KRW2"),
+            ("vxml:phone", "+3227046016x22"),
+            ("duration", "1:01:01"),
+            ("duration", "2:02:02"),
+        ] {
+            texts.push(say_as(kind, "", text, "en"));
+        }
+        for position in [1, 2, 40] {
+            let wait = |seconds| Some(Duration::from_secs(seconds));
+            texts.extend([None, wait(0), wait(60), wait(900)].map(|wait| queue::place("en", position, wait).unwrap()));
+        }
+        for text in texts {
+            let words = Words { text: text.clone(), manner: Manner::default() };
+            assert!(shipped(&words).is_some_and(|names| !names.is_empty()), "{text}");
+        }
+    }
+
+    #[test]
     fn words_go_to_a_voice_of_their_language_or_to_none() {
         let engine = Arc::new(speech(&["en", "ja"]));
         let words = |language: &str, text: &str| Words {
@@ -149,8 +192,9 @@ pub(super) mod tests {
         assert_eq!(speak(&engine, words("de", "hallo")), Err(NoSound::NoVoice));
         assert_eq!(speak(&engine, words("en", &"a".repeat(10_001))), Err(NoSound::Failed));
         let notice = Notice::Place { position: 2, wait: None };
-        assert_eq!(of_notice(&notice, &engine, "ja").unwrap().text, "じゅんばんは、にばんめです。");
-        assert_eq!(of_notice(&notice, &engine, "de"), None);
+        let words = place(&notice, "ja").unwrap();
+        assert_eq!(speak(&engine, words.clone()).unwrap().text, "じゅんばんは、にばんめです。");
+        assert_eq!((place(&notice, "de"), shipped(&words)), (None, None));
         assert!(!format!("{spoken:?}").contains("hello"), "no log has what a caller is told");
     }
 }

@@ -12,8 +12,13 @@ use crate::voice_browser::{FAR, answered, in_dialog, lease, notify_with, played,
 
 /// The lab's browser, with an engine for English, and 6016 as this document.
 fn talker(inner: &str) -> (Rig, DialogId) {
+    talker_with(inner, true)
+}
+
+fn talker_with(inner: &str, engine: bool) -> (Rig, DialogId) {
     let text = include_str!("../../../../examples/lab.toml");
     let speech = "[speech]\nengine = \"espeak-ng\"\nvoice = [{ language = \"en\", name = \"en-us\" }]\n\n";
+    let speech = if engine { speech } else { "" };
     let text = text.replacen("[[node]]", &format!("{speech}[[node]]"), 1);
     let mut site = site::Site::parse(&text).unwrap_or_else(|problems| panic!("{}", problems[0]));
     for node in &mut site.nodes {
@@ -161,6 +166,26 @@ fn what_nobody_can_speak_ends_an_application_that_does_not_catch_it() {
     assert_eq!(plays(&rig.media), ["invalid"]);
     let lease = lease(&rig);
     played(&mut rig, lease);
+    is_over(&mut rig);
+}
+
+#[test]
+fn numbers_and_amounts_are_heard_in_english_where_nobody_speaks() {
+    let (mut rig, _) = talker_with(
+        "<form><block>Your balance is <break time='1ms'/>
+         <say-as interpret-as='vxml:currency'>USD21.05</say-as><break time='1ms'/>
+         <prompt xml:lang='ja'><say-as interpret-as='vxml:number'>5</say-as></prompt></block></form>",
+        false,
+    );
+    assert!(asked(&mut rig).is_empty());
+    let lease = lease(&rig);
+    rig.wait(Duration::from_millis(10));
+    // Words that do not all ship are passed over.
+    for word in ["twenty", "one", "dollars", "and", "five", "cents"] {
+        assert_eq!(plays(&rig.media), [format!("word:{word}")]);
+        played(&mut rig, lease);
+    }
+    rig.wait(Duration::from_millis(10));
     is_over(&mut rig);
 }
 

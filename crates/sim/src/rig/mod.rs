@@ -143,6 +143,8 @@ pub struct World {
     pub dns: BTreeMap<Question, Records>,
     /// Nobody answers for the DNS.
     pub dns_is_silent: bool,
+    /// Prompts that media did not know.
+    pub unplayable: Vec<String>,
     /// What becomes of words that are to be spoken: 60 ms of sound a character, or this failure.
     pub engine_fails: Option<String>,
     /// Which node had what spoken.
@@ -197,6 +199,7 @@ impl World {
             web: BTreeMap::new(),
             dns: BTreeMap::new(),
             dns_is_silent: false,
+            unplayable: Vec::new(),
             engine_fails: None,
             spoken: Vec::new(),
             fetched: Vec::new(),
@@ -661,6 +664,9 @@ impl World {
     /// Events of the media engine go to whose lease they are about.
     fn hear(&mut self) {
         for (name, event) in self.sound.events() {
+            if let media::Event::Unplayable { prompt, .. } = &event {
+                self.unplayable.push(prompt.clone());
+            }
             if let media::Event::Digit { digit, .. } = &event {
                 self.heard_keys.push((name.clone(), *digit));
             }

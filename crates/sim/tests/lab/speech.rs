@@ -164,3 +164,18 @@ fn who_waits_is_told_over_snapshots_and_hears_music_where_the_engine_fails() {
     assert!(!spoken(&world).is_empty());
     nothing_stays(&mut world);
 }
+
+#[test]
+fn who_waits_where_nobody_speaks_hears_words_that_ship() {
+    let text = LAB.replacen("name = \"sales\"\nring", "name = \"sales\"\nannounce_s = 4\nring", 1);
+    let site = site::Site::parse(&text).unwrap_or_else(|problems| panic!("{}", problems[0]));
+    let mut world = World::lab_of(&site, 1, Sound::real(1, World::prompts()), Some(S));
+    let unheard = |world: &World| world.unplayable.clone();
+    to_the_queue(&mut world);
+    world.run(6 * S);
+    assert!(world.saw("cvp1", "vvb1", "NOTIFY"));
+    assert_eq!(unheard(&world), [""; 0], "media knows every word");
+    assert!(world.spoken.is_empty());
+    world.hang_up("carrier");
+    nothing_stays(&mut world);
+}

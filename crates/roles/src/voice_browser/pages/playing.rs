@@ -11,7 +11,7 @@ use vxml::speech::Segment;
 use super::Reading;
 use crate::Now;
 use crate::voice_browser::dialogue::Ask;
-use crate::voice_browser::speaking::{NoSound, speak};
+use crate::voice_browser::speaking::{NoSound, shipped, speak};
 
 /// Parts of a prompt that are looked at before their turn.
 const AHEAD: usize = 6;
@@ -154,7 +154,7 @@ impl Reading {
                     if !words.are_audible() {
                         continue;
                     }
-                    match self.speech.as_ref().map(|speech| speak(speech, words)) {
+                    match self.speech.as_ref().map(|speech| speak(speech, words.clone())) {
                         Some(Ok(speak)) => {
                             let id = self.number();
                             self.asks.push_back(Ask::Speak { id, speak: Box::new(speak) });
@@ -162,7 +162,13 @@ impl Reading {
                         }
                         Some(Err(why)) => Part::Never(why.event().into()),
                         None => {
-                            self.pass_over();
+                            let names = shipped(&words).unwrap_or_else(|| {
+                                self.pass_over();
+                                Vec::new()
+                            });
+                            for name in names.into_iter().rev() {
+                                playing.parts.insert(at, Part::Here(name));
+                            }
                             continue;
                         }
                     }
@@ -179,7 +185,7 @@ impl Reading {
         if !std::mem::replace(&mut self.unspoken, true) {
             tracing::warn!(
                 first = %self.pages.first,
-                "an application has words to speak and no recording of them: they are passed over, the site has no [speech]"
+                "an application has words to speak and no recording of them: they are passed over, the site has no [speech], and not all of them ship"
             );
         }
     }
