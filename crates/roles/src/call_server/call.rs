@@ -37,6 +37,8 @@ pub(super) struct Call {
     pub(super) asked: Option<Asked>,
     /// An agent made it.
     pub(super) made: Option<Made>,
+    /// The consultation that was last begun over it; it may be over, or a call of its own by now.
+    pub(super) consultation: Option<CallNo>,
     /// By Session-ID each side talks with us: nobody called in, so we are the caller under whom all nodes file it.
     pub(super) is_ours: bool,
     /// Somebody is to come into it.

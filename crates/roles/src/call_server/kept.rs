@@ -14,7 +14,7 @@ use crate::{Ask, AskId, Persist};
 
 const MARK: [u8; 4] = *b"CALL";
 /// To be counted up with every change of what is kept: of [`Call`], of what the shell carries and all that is in them.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 
 /// A call as it is persisted; while it is written its parts are borrowed.
 #[derive(Serialize, Deserialize)]
@@ -88,6 +88,10 @@ impl CallServer {
         // Whoever consults is the held caller's, whose call has the lower number and is here already if it lives.
         let held = role.made.as_ref().and_then(|made| made.consults).filter(|held| self.calls.contains_key(held));
         role.made.iter_mut().for_each(|made| made.consults = held);
+        if let Some(held) = held.and_then(|held| self.calls.get_mut(&held)) {
+            // It was written down before this one was begun.
+            held.consultation = Some(no);
+        }
         let is_there = matches!(role.stage, Stage::Talking { .. } | Stage::Connecting { .. } | Stage::Mixed(_));
         let supervises = role.supervision.as_ref().map(|by| (CallId(by.leg.0), by.by.clone()));
         let talks = role.served_by.clone().filter(|_| is_there && held.is_none());
@@ -146,7 +150,7 @@ mod tests {
             (vec![], "before versions"),
             (MARK.to_vec(), "before versions"),
             (of(1), "an older Ringfence kept it, of 1"),
-            (of(VERSION + 1), "a newer Ringfence kept it, of 4"),
+            (of(VERSION + 1), "a newer Ringfence kept it, of 5"),
             (of(VERSION), "is damaged"),
         ] {
             let why = read(&state).err().expect("no call");

@@ -206,6 +206,7 @@ impl Role for CallServer {
             turned_ms: None,
             asked: None,
             made: None,
+            consultation: None,
             is_ours: false,
             joining: None,
             supervision: None,

@@ -105,12 +105,16 @@ impl CallServer {
             turned_ms: None,
             asked: Some(Asked { control, verb: None, with: String::new(), request: None }),
             made: Some(Made { consults }),
+            consultation: None,
             is_ours: true,
             joining: None,
             supervision: None,
             leaving: Vec::new(),
         };
         self.calls.insert(no, call);
+        if let Some(held) = consults.and_then(|held| self.calls.get_mut(&held)) {
+            held.consultation = Some(no);
+        }
         if consults.is_none() {
             self.tell_router(shell, acd::Input::Outgoing { call: CallId(no.0), agent: id });
         }
@@ -211,9 +215,10 @@ impl CallServer {
 
     /// The consultation that was begun over this held call, if it is under way.
     pub(super) fn consultation_of(&self, no: CallNo) -> Option<CallNo> {
-        let consults = |call: &Call| call.made.as_ref().is_some_and(|made| made.consults == Some(no));
-        let found = self.calls.iter().find(|(_, call)| consults(call) && !matches!(call.stage, Stage::Over));
-        found.map(|(no, _)| *no)
+        let other = self.calls.get(&no)?.consultation?;
+        let call = self.calls.get(&other)?;
+        let consults = call.made.as_ref().is_some_and(|made| made.consults == Some(no));
+        Some(other).filter(|_| consults && !matches!(call.stage, Stage::Over))
     }
 
     /// The held call ends: whoever consults goes on with the consultation alone.
