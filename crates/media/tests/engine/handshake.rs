@@ -117,6 +117,61 @@ fn nobody_at_the_other_end_is_told_in_time() {
     assert_eq!(kinds(&rig).1, 0);
 }
 
+/// Records as anybody can write them who knows where the two are, in the peer's name.
+fn forged(rig: &Rig) -> Vec<Vec<u8>> {
+    let record = |kind: u8, epoch: u8, body: &[u8]| {
+        let head = [kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 9, (body.len() >> 8) as u8, body.len() as u8];
+        [&head, body].concat()
+    };
+    let mut all = vec![
+        // Alerts: close_notify, handshake_failure, unknown_ca; in clear, and as if they were protected.
+        record(21, 0, &[1, 0]),
+        record(21, 0, &[2, 40]),
+        record(21, 0, &[2, 48]),
+        record(21, 1, &[7; 40]),
+        record(23, 1, &[7; 40]),
+        record(20, 0, &[1]),
+        record(22, 0, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        record(22, 1, &[20, 0, 0, 12, 0, 5, 0, 0, 0, 0, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+        record(22, 0, &[0xff; 300]),
+        vec![20],
+        vec![63; 1200],
+        // DTLS 1.3's unified header.
+        vec![0x2f, 0, 1, 0, 20, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5],
+    ];
+    // And every flight of before, again.
+    all.extend(
+        rig.tapped.iter().filter(|tapped| (20..64).contains(&tapped.bytes[0])).map(|tapped| tapped.bytes.clone()),
+    );
+    all
+}
+
+#[test]
+fn records_that_others_forge_or_say_again_end_no_call() {
+    // While the handshake is under way, and after it.
+    for early in [true, false] {
+        let (mut rig, a, b) = pair();
+        rig.play(a, "moh", true);
+        rig.play(b, "moh", true);
+        rig.run(if early { 3 * WAY } else { ms(1000) });
+        for _ in 0..20 {
+            for bytes in forged(&rig) {
+                rig.inject(a.lease.addr, b.lease.addr, bytes.clone());
+                rig.inject(b.lease.addr, a.lease.addr, bytes);
+            }
+            rig.run(ms(20));
+        }
+        let before = (rig.facts(a), rig.facts(b));
+        rig.run(ms(2000));
+        let after = (rig.facts(a), rig.facts(b));
+        for (before, after) in [(before.0, after.0), (before.1, after.1)] {
+            assert!(after.rx.protected > before.rx.protected + 80, "early {early}: {after:?} {:?}", unkeyed(&rig));
+            assert_eq!((after.tx.clear, after.rx.clear), (0, 0));
+        }
+        assert_eq!(unkeyed(&rig), [""; 0], "early {early}");
+    }
+}
+
 #[test]
 fn a_refresh_keeps_the_association_and_another_party_has_one_of_its_own() {
     let (mut rig, a, b) = pair();
