@@ -12,6 +12,7 @@ use sdp::{Direction, Policy, Protection};
 use sip::Status;
 
 use super::CallServer;
+use super::browsers::Why;
 use super::call::{Call, Hold, HoldStep, Holder, Music, Stage};
 use crate::Verb;
 use crate::shell::{CallNo, LegNo, Passage, Progress, Shell};
@@ -157,6 +158,12 @@ impl CallServer {
             Stage::Talking { passage, .. } if !passage.is_idle() => {
                 passage.forsake();
                 self.not_turned(shell, no, "the call server was started again");
+            }
+            // The browser that was to wait with the caller has not met them: another does.
+            Stage::Moving { browser, passage, .. } => {
+                passage.forsake();
+                shell.end(*browser, "the call server was started again");
+                self.rehome(shell, no, Vec::new(), Why::Lost("the call server was started again"));
             }
             _ => {}
         }

@@ -81,7 +81,7 @@ impl CallServer {
             strays.extend(role.supervision.take().map(|by| by.leg));
         }
         role.supervision.iter_mut().for_each(|by| (by.control, by.change) = (None, None));
-        let waits = role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. }));
+        let waits = role.queue.as_ref().filter(|_| matches!(role.stage, Stage::Served { .. } | Stage::Moving { .. }));
         let waits = waits.map(|queue| (queue.name.clone(), queue.since_ms));
         // A call that no queue sent is in none.
         let queue = role.queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
@@ -112,7 +112,8 @@ impl CallServer {
         if let (true, Some((queue, since_ms))) = (promised, place) {
             self.promised_again(shell, no, &queue, since_ms);
         }
-        if let Some((queue, since_ms)) = waits {
+        let is_over = self.calls.get(&no).is_some_and(|call| matches!(call.stage, Stage::Over));
+        if let Some((queue, since_ms)) = waits.filter(|_| !is_over) {
             self.tell_router(shell, self.arrival_again(shell, no, &queue, since_ms));
         }
         if let Some(agent) = talks {

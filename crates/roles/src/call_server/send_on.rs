@@ -27,6 +27,10 @@ impl CallServer {
             let number = if digits { check_number(to) } else { Err("a number has digits".into()) };
             number.map_err(|why| format!("there is no queue or script `{to}`, and {why}"))?;
         }
+        // A supervisor whose phone rings for this agent's call is not to find the next agent's.
+        if self.joins(no) {
+            return Err("somebody is on the way into the call: try again".into());
+        }
         let call = self.calls.get_mut(&no).ok_or_else(|| format!("there is no call {}", no.0))?;
         let agent = match &call.stage {
             Stage::Talking { agent, hold: None, .. } => *agent,

@@ -176,7 +176,7 @@ impl CallServer {
     }
 
     /// Somebody is on the way into this call, or into the one that is held for it.
-    fn joins(&self, no: CallNo) -> bool {
+    pub(super) fn joins(&self, no: CallNo) -> bool {
         let is = |no: CallNo| self.calls.get(&no).is_some_and(|call| call.joining.is_some());
         is(no) || self.beside(no).is_some_and(is)
     }

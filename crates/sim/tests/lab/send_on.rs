@@ -163,6 +163,31 @@ fn a_call_server_that_comes_back_while_it_rings_has_the_caller_wait_in_the_queue
 }
 
 #[test]
+fn a_call_server_that_comes_back_before_a_browser_has_the_caller_loses_nobody() {
+    for (seed, to) in [(1001, "1002"), (1002, OUTSIDE), (1003, "sales")] {
+        for ms in [0, 1, 3, 5, 10, 20, 40, 80, 160, 320] {
+            let mut world = nobody_picks_up(seed + ms);
+            to_the_agent(&mut world);
+            let later = Control::AgentNotReadyLater { agent: "1001".into(), reason: "lunch".into() };
+            assert_eq!(world.ask("cvp1", later), Reply::Done);
+            let DialogView { call, agent, queue, .. } = dialog(&mut world);
+            let to = if to == "sales" { queue.expect("a queue") } else { to.to_owned() };
+            world.control("cvp1", Control::Transfer { call, agent, to: to.clone() });
+            world.run(Duration::from_millis(ms));
+            world.kill("cvp1");
+            world.run(S);
+            let plan = Plan::compile(&lab::outside_site(), "cvp1", 1).expect("a validated site compiles");
+            world.restart(plan, Papers::node("cvp1.lab.example"));
+            world.run(8 * S);
+            assert_eq!(waiting(&mut world), 1, "{to} {ms} ms: {}", world.ladder());
+            world.ready("1001");
+            world.run(4 * S);
+            assert_eq!(state(&mut world, "1001"), "TALKING", "{to} {ms} ms: {}", world.ladder());
+        }
+    }
+}
+
+#[test]
 fn nobody_is_sent_to_what_is_no_number_nor_to_the_agents_own_phone() {
     let mut world = world(9, Sound::still(), Some(S));
     to_the_agent(&mut world);

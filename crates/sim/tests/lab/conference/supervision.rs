@@ -1,6 +1,6 @@
 //! Supervisors who listen, whisper, barge in and take over: who hears whom, how everybody leaves, and what is left of it.
 
-use roles::{Control, Oversight, Reply, Verb};
+use roles::{Control, DialogView, Oversight, Reply, Verb};
 use sim::rig::{Bend, Sound, Weather, World};
 
 use super::{
@@ -190,6 +190,23 @@ fn who_may_not_or_cannot_is_told_why_and_the_call_goes_on() {
     world.hang_up("phone1002");
     world.hang_up("carrier");
     nothing_is_left(&mut world);
+}
+
+#[test]
+fn nobody_sends_on_a_caller_to_whose_agent_a_supervisor_is_on_the_way() {
+    for how in [Oversight::Listen, Oversight::TakeOver] {
+        let mut world = lab(33, Sound::still());
+        to_the_agent(&mut world);
+        let DialogView { call, agent, queue, .. } = dialog(&mut world);
+        world.control("cvp1", Control::Supervise { supervisor: "1009".into(), agent: agent.clone(), how });
+        let to = queue.expect("a queue");
+        refused(&super::outcome(&mut world, Control::Transfer { call, agent, to }), "on the way into the call");
+        world.run(3 * S);
+        let with = if how == Oversight::TakeOver { "1009" } else { "1001" };
+        assert!(dialogs(&mut world).iter().any(|dialog| dialog.agent == with && dialog.connected));
+        world.hang_up("carrier");
+        nothing_is_left(&mut world);
+    }
 }
 
 /// A call that the agent made, to a phone: nobody called in.
