@@ -77,8 +77,8 @@ impl Tickets {
         Ticket { state: of("state"), nonce: of("nonce"), verifier: of("verifier"), cookie, to }
     }
 
-    /// The log-in that this cookie and this `state` are of. It is over with this, however it goes on.
-    pub(crate) fn end(&mut self, cookie: Option<&str>, state: &str, now: Duration) -> Result<Ticket, NotBegun> {
+    /// The log-in that this cookie and this `state` are of.
+    pub(crate) fn find(&self, cookie: Option<&str>, state: &str, now: Duration) -> Result<Ticket, NotBegun> {
         let cookie = cookie.ok_or(NotBegun::Unknown)?;
         let mut parts = cookie.split('.');
         let (Some(id), Some(until), Some(to), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
@@ -93,9 +93,15 @@ impl Tickets {
         if now >= until {
             return Err(NotBegun::Late);
         }
-        if self.used.contains_key(id) {
-            return Err(NotBegun::Used);
+        match self.used.contains_key(id) {
+            true => Err(NotBegun::Used),
+            false => Ok(ticket),
         }
+    }
+
+    /// The same. It is over with this, however it goes on.
+    pub(crate) fn end(&mut self, cookie: Option<&str>, state: &str, now: Duration) -> Result<Ticket, NotBegun> {
+        let ticket = self.find(cookie, state, now)?;
         if self.used.len() >= MOST_USED {
             self.used.retain(|_, until| *until > now);
             if self.used.len() >= MOST_USED {
@@ -103,7 +109,8 @@ impl Tickets {
                 return Err(NotBegun::Late);
             }
         }
-        self.used.insert(id.to_owned(), until);
+        let id = ticket.cookie.split('.').next().unwrap_or_default();
+        self.used.insert(id.to_owned(), now + BEGUN_FOR);
         Ok(ticket)
     }
 }
@@ -241,7 +248,12 @@ mod tests {
             assert_ne!(changed, one.cookie);
             assert_eq!(tickets.end(Some(&changed), &one.state, at(6)), Err(NotBegun::State));
         }
+        // To be looked at does not end it.
+        for _ in 0..2 {
+            assert_eq!(tickets.find(cookie, &one.state, at(6)), Ok(one.clone()));
+        }
         assert_eq!(tickets.end(cookie, &one.state, at(6)), Ok(one.clone()));
+        assert_eq!(tickets.find(cookie, &one.state, at(7)), Err(NotBegun::Used));
         assert_eq!(tickets.end(cookie, &one.state, at(7)), Err(NotBegun::Used));
         assert_eq!(Tickets::new(&[9; 32]).end(cookie, &one.state, at(6)), Err(NotBegun::State), "another process's");
     }

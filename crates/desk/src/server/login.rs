@@ -2,6 +2,7 @@
 //! comes back with a code, and has a session by a cookie from then on.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,13 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, Header
 use hyper::{Method, Response, StatusCode};
 use net::{Begun, NotProven, OpenId, ProvenPerson};
 use store::accounts::{Account, Accounts, Door, NotIn, Origin};
+use tokio::sync::Semaphore;
 
 use super::http::{Body, DOOR, Refused, whole};
 use super::{PATIENCE, Shared};
 use crate::error::{ErrorType, Problem};
 use crate::request::values;
-use crate::session::{Session, Sessions, Tickets, cookie, is_from_here, is_own_path};
+use crate::session::{NotBegun, Session, Sessions, Tickets, cookie, is_from_here, is_own_path};
 
 const LOG_IN: &str = "/api/v1/login";
 const CALLBACK: &str = "/api/v1/login/callback";
@@ -39,6 +41,10 @@ pub(super) struct Log {
     sessions: Mutex<Sessions>,
     /// Digests of tokens, and when each ends.
     seen: Mutex<std::collections::BTreeMap<Vec<u8>, i64>>,
+    /// Codes that are redeemed at once; others wait.
+    turns: Semaphore,
+    /// Counts up with the terms: a stream that began by others' ends.
+    terms: AtomicU64,
     began: Instant,
     /// Where browsers are sent back to.
     port: u16,
@@ -53,6 +59,8 @@ impl Log {
             tickets: Mutex::new(Tickets::new(&random()?)),
             sessions: Mutex::default(),
             seen: Mutex::default(),
+            turns: Semaphore::new(super::LOG_INS),
+            terms: AtomicU64::new(0),
             began: Instant::now(),
             port,
         })
@@ -63,6 +71,8 @@ impl Log {
         let mut now = self.provider.write().unwrap_or_else(PoisonError::into_inner);
         let settings = |provider: &Option<Arc<OpenId>>| provider.as_ref().map(|provider| provider.settings().clone());
         if settings(&now) != settings(&provider) {
+            // First the number: who looks at it with the sessions in hand is closed, or does not open.
+            self.terms.fetch_add(1, Ordering::Relaxed);
             lock(&self.sessions).close_all();
             lock(&self.seen).clear();
         }
@@ -75,6 +85,11 @@ impl Log {
 
     pub(super) fn is_open(&self, session: u64) -> bool {
         lock(&self.sessions).is_open(session, self.began.elapsed())
+    }
+
+    /// By which whoever comes now is let in: another number is another issuer, or other rules.
+    pub(super) fn terms(&self) -> u64 {
+        self.terms.load(Ordering::Relaxed)
     }
 
     /// Whether the desk takes tokens.
@@ -116,7 +131,11 @@ async fn bearer(shared: &Arc<Shared>, remote: IpAddr, token: &str) -> Result<Acc
     let until = person.until;
     let account = account(person, Origin::Provider { until_s, session: None });
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()).as_ref().to_vec();
-    let first = {
+    let first = !lock(&shared.log.seen).contains_key(&digest);
+    if first {
+        let what = format!("came with a token of the provider's, as {}", account.role.word());
+        // First the line, then the memory: a token whose line could not be written is no more let in the second time.
+        write_down(shared, &account.name, remote, what).await?;
         let (mut seen, now) = (lock(&shared.log.seen), (super::now_ms() / 1000) as i64);
         if seen.len() >= MOST_SEEN {
             seen.retain(|_, until| *until > now);
@@ -124,11 +143,7 @@ async fn bearer(shared: &Arc<Shared>, remote: IpAddr, token: &str) -> Result<Acc
                 seen.clear();
             }
         }
-        seen.insert(digest, until).is_none()
-    };
-    if first {
-        let what = format!("came with a token of the provider's, as {}", account.role.word());
-        write_down(shared, &account.name, remote, what).await?;
+        seen.insert(digest, until);
     }
     Ok(account)
 }
@@ -174,14 +189,16 @@ async fn finish(
     query: &str,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Refused> {
+    let terms = shared.log.terms();
     let provider = shared.log.provider().ok_or_else(no_provider)?;
     let door = Door { source: remote, of: DOOR };
     shared.accounts.may_try(door).map_err(refused)?;
     let one = |name: &str| values(query, name).pop();
     let state = one("state").unwrap_or_default();
     let cookie = cookie(texts(headers, &COOKIE), BEGUN);
-    let ended = lock(&shared.log.tickets).end(cookie, &state, shared.log.began.elapsed());
-    let ticket = ended.map_err(|why| (unauthorized(why.words()), None))?;
+    let not_begun = |why: NotBegun| (unauthorized(why.words()), None);
+    let found = lock(&shared.log.tickets).find(cookie, &state, shared.log.began.elapsed());
+    found.map_err(not_begun)?;
     // RFC 9207: who says where it comes from comes from there.
     if one("iss").is_some_and(|issuer| issuer != provider.settings().issuer) {
         return Err((unauthorized("this answer is of another provider"), None));
@@ -194,9 +211,13 @@ async fn finish(
         (None, Some(code)) if code.len() <= LONGEST_CODE => code,
         (None, _) => return Err((unauthorized("the provider sent no code"), None)),
     };
-    let turn = shared.log_ins.acquire().await;
+    // Not the turns of passwords: a provider that is slow keeps nobody of the store waiting.
+    let turn = shared.log.turns.acquire().await;
+    // Of those that came at once each hears of the ones before it.
+    shared.accounts.may_try(door).map_err(refused)?;
+    let ended = lock(&shared.log.tickets).end(cookie, &state, shared.log.began.elapsed());
+    let ticket = ended.map_err(not_begun)?;
     let proven = provider.finish(&begun(shared, &ticket), &code).await;
-    drop(turn);
     let person = match proven {
         Ok(person) => person,
         Err(why) => {
@@ -211,12 +232,16 @@ async fn finish(
             return Err(not_proven(shared, &why));
         }
     };
+    drop(turn);
     let value = URL_SAFE_NO_PAD
         .encode(random::<32>().map_err(|_| (Problem::unavailable("the system has no random numbers"), None))?);
     let (idle, life) = (provider.settings().session_idle_s, provider.settings().session_life_s);
     let until_s = super::now_ms() / 1000 + u64::from(life);
     let account = {
         let mut sessions = lock(&shared.log.sessions);
+        if terms != shared.log.terms() {
+            return Err((unauthorized("who may log in has changed meanwhile: begin again at /api/v1/login"), None));
+        }
         let account = account(person, Origin::Provider { until_s, session: Some(sessions.next()) });
         let seconds = |s: u32| Duration::from_secs(s.into());
         sessions.open(&value, account.clone(), seconds(idle), seconds(life), shared.log.began.elapsed());

@@ -191,7 +191,7 @@ async fn connection(
 
 impl Shared {
     fn keeper(&self) -> Keeper {
-        Keeper { accounts: self.accounts.clone(), log: self.log.clone() }
+        Keeper { accounts: self.accounts.clone(), log: self.log.clone(), terms: self.log.terms() }
     }
 
     fn book(&self) -> Arc<Book> {
@@ -209,6 +209,8 @@ impl Shared {
 struct Keeper {
     accounts: Arc<Accounts>,
     log: Arc<login::Log>,
+    /// Of the provider, when it was asked for.
+    terms: u64,
 }
 
 impl Keeper {
@@ -222,7 +224,9 @@ impl Keeper {
                 tokio::task::spawn_blocking(move || accounts.holds(&account)).await.unwrap_or(false)
             }
             Origin::Provider { session, .. } => {
-                self.accounts.holds(account) && session.is_none_or(|session| self.log.is_open(session))
+                self.accounts.holds(account)
+                    && self.terms == self.log.terms()
+                    && session.is_none_or(|session| self.log.is_open(session))
             }
         }
     }

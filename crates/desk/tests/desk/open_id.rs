@@ -157,6 +157,21 @@ async fn a_token_of_the_provider_is_somebody_and_every_other_is_nobody() {
 }
 
 #[tokio::test]
+async fn a_token_whose_first_use_cannot_be_written_down_is_not_taken_the_second_time_either() {
+    let (lab, provider) = with_provider(45).await;
+    let token = provider.token(json!({}));
+    let store = rusqlite::Connection::open(lab.path.join("store.sqlite")).unwrap();
+    store.execute_batch("ALTER TABLE audit RENAME TO elsewhere").unwrap();
+    for _ in 0..2 {
+        starts(&lab.ask("GET", USER, &bearer(&token), "").await.0, 503);
+    }
+    store.execute_batch("ALTER TABLE elsewhere RENAME TO audit").unwrap();
+    starts(&lab.ask("GET", USER, &bearer(&token), "").await.0, 200);
+    assert_eq!(audit(&lab).iter().filter(|line| line.contains("came with a token")).count(), 1);
+    lab.stop().await;
+}
+
+#[tokio::test]
 async fn a_new_key_of_the_provider_is_found_at_its_first_token() {
     let (lab, provider) = with_provider(42).await;
     starts(&lab.ask("GET", USER, &bearer(&provider.token(json!({}))), "").await.0, 200);
@@ -212,9 +227,11 @@ async fn a_browser_is_sent_to_the_provider_and_has_a_session_afterwards() {
     starts(&lab.ask("GET", USER, &cookie("__Host-session", &second), "").await.0, 200);
     // The stream of events ends with its session, ten seconds later at most.
     events.end().await;
-    // A reload that changes the terms ends them all.
+    // A reload that changes the terms ends them all, and streams that a token of before opened.
+    let mut by_token = listen_as(&lab, &bearer(&provider.token(json!({})))).await;
     settle(&lab, &provider, "session_idle_s = 60");
     starts(&lab.ask("GET", USER, &cookie("__Host-session", &second), "").await.0, 401);
+    by_token.end().await;
     let said = audit(&lab);
     for line in ["ada: at the desk: logged in by the provider's word, as agent", "ada: at the desk: logged out"] {
         assert!(said.iter().any(|said| said == line), "{line}: {said:?}");

@@ -19,14 +19,45 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 pub(super) struct Connection {
     stream: Stream,
-    by: Instant,
     number: i32,
     heard: Vec<u8>,
 }
 
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Timed),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+/// Ends by a moment however its octets come: TLS reads as often as it takes to have a record whole, and a server that sends
+/// them one by one would be waited for each time.
+struct Timed {
+    stream: TcpStream,
+    by: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.by.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(octets)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 impl Connection {
@@ -35,8 +66,8 @@ impl Connection {
     /// # Errors
     /// Nobody is there, or not who should be; in words.
     pub(super) fn open(server: &LdapServer, tls: Option<Arc<ClientConfig>>, by: Instant) -> Result<Connection, String> {
-        let stream = reach(server, by)?;
-        let mut connection = Connection { stream: Stream::Plain(stream), by, number: 0, heard: Vec::new() };
+        let stream = Timed { stream: reach(server, by)?, by };
+        let mut connection = Connection { stream: Stream::Plain(stream), number: 0, heard: Vec::new() };
         let Some(tls) = tls else { return Ok(connection) };
         if !server.tls {
             let outcome = connection.ask(&Ask::StartTls)?;
@@ -52,15 +83,14 @@ impl Connection {
     }
 
     fn secured(self, server: &LdapServer, tls: Arc<ClientConfig>) -> Result<Connection, String> {
-        let Connection { stream: Stream::Plain(mut stream), by, number, heard } = self else { return Ok(self) };
+        let Connection { stream: Stream::Plain(mut stream), number, heard } = self else { return Ok(self) };
         let name = ServerName::try_from(server.host.clone()).map_err(|error| error.to_string())?;
         let mut client = ClientConnection::new(tls, name).map_err(|error| error.to_string())?;
         while client.is_handshaking() {
-            patience(&stream, by)?;
             client.complete_io(&mut stream).map_err(|error| words(&error))?;
         }
         let stream = Stream::Tls(Box::new(StreamOwned::new(client, stream)));
-        Ok(Connection { stream, by, number, heard })
+        Ok(Connection { stream, number, heard })
     }
 
     /// As whom the rest is asked.
@@ -111,7 +141,6 @@ impl Connection {
     fn send(&mut self, ask: &Ask<'_>) -> Result<i32, String> {
         self.number += 1;
         let message = ask.write(self.number);
-        patience(self.socket(), self.by)?;
         let sent = match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(&message),
             Stream::Tls(stream) => stream.write_all(&message).and_then(|()| stream.flush()),
@@ -134,7 +163,6 @@ impl Connection {
                     _ => Err("it answers a question that was not asked".into()),
                 };
             }
-            patience(self.socket(), self.by)?;
             let mut octets = [0; 4096];
             let read = match &mut self.stream {
                 Stream::Plain(stream) => stream.read(&mut octets),
@@ -144,13 +172,6 @@ impl Connection {
                 0 => return Err(closed()),
                 read => self.heard.extend(octets.get(..read).unwrap_or_default()),
             }
-        }
-    }
-
-    fn socket(&self) -> &TcpStream {
-        match &self.stream {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => &stream.sock,
         }
     }
 }
@@ -174,11 +195,6 @@ fn reach(server: &LdapServer, by: Instant) -> Result<TcpStream, String> {
 
 fn left(by: Instant) -> Result<Duration, String> {
     Some(by.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero()).ok_or_else(too_late)
-}
-
-fn patience(stream: &TcpStream, by: Instant) -> Result<(), String> {
-    let left = Some(left(by)?);
-    stream.set_read_timeout(left).and_then(|()| stream.set_write_timeout(left)).map_err(|error| words(&error))
 }
 
 fn too_late() -> String {

@@ -24,6 +24,8 @@ struct Ways {
     says: Option<&'static [u8]>,
     /// Never says anything.
     silent: bool,
+    /// Begins a record of TLS and says it octet by octet.
+    trickles: bool,
 }
 
 struct Server {
@@ -78,6 +80,13 @@ fn talk(
     if ways.silent {
         // Until the other end gives up.
         return stream.read(&mut [0]).ok().map(drop);
+    }
+    if ways.trickles {
+        stream.write_all(&[22, 3, 3, 0x3f, 0]).ok()?;
+        loop {
+            std::thread::sleep(Duration::from_millis(50));
+            stream.write_all(&[0]).ok()?;
+        }
     }
     if ways.start_tls || ways.no_start_tls {
         let (number, operation, _) = hear(&mut stream)?;
@@ -310,6 +319,14 @@ fn the_next_server_is_asked_when_one_is_silent_gone_or_none() {
         let words = unavailable(directory.log_in("ada", "ada's"));
         assert!(words.contains(said) && words.contains("ldaps://127.0.0.1"), "{said}: {words}");
     }
+}
+
+#[test]
+fn a_server_that_says_everything_slowly_is_not_waited_for_longer() {
+    let server = Server::start(Ways { trickles: true, ..Ways::default() });
+    let (directory, _folder) = directory("slow", &server, LDAPS, "");
+    let words = unavailable(directory.log_in("ada", "ada's"));
+    assert!(words.contains("did not answer in time"), "{words}");
 }
 
 #[test]

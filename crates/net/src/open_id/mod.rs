@@ -257,7 +257,13 @@ impl OpenId {
         if let Some(documents) = self.kept(anew) {
             return documents;
         }
-        let _turn = self.asking.lock().await;
+        let good = self.known().good().filter(|_| !anew);
+        let _turn = match (self.asking.try_lock(), good) {
+            (Ok(turn), _) => turn,
+            // Somebody asks already: what is known is good until the answer is here.
+            (Err(_), Some(documents)) => return Ok(documents),
+            (Err(_), None) => self.asking.lock().await,
+        };
         // Whoever waited finds what the one before fetched.
         if let Some(documents) = self.kept(anew) {
             return documents;

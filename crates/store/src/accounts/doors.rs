@@ -104,13 +104,20 @@ impl Accounts {
     /// They are not let in.
     pub fn log_in(&self, name: &str, password: &str, door: Door) -> Result<Account, NotIn> {
         // A directory takes `Ada` for `ada`: one name, one count.
-        let counted = name.to_lowercase();
+        // What is longer than any name is none, and is not remembered whole.
+        let counted: String = name.to_lowercase().chars().take(super::LONGEST_NAME + 1).collect();
         if let Some(wait) = lock(&self.limits).wait(&counted, door.source, self.now()) {
             return Err(NotIn::Locked { wait });
         }
         match self.look(name, password) {
             Ok(Some((account, first))) => {
-                self.count(&counted, door, true)?;
+                if let Err(locked) = self.count(&counted, door, true) {
+                    // Nor may it be known from here, or its next use would have no line in the audit log.
+                    if first {
+                        self.forget(&account);
+                    }
+                    return Err(locked);
+                }
                 if first {
                     let by = match account.origin {
                         Origin::Store | Origin::Provider { .. } => String::new(),
@@ -118,8 +125,7 @@ impl Accounts {
                     };
                     if let Err(error) = self.write_down(&account.name, door, &format!("logged in{by}")) {
                         // Else the next try would get in without a line in the audit log.
-                        lock(&self.known).remove(name);
-                        self.visitors.forget(&account.name);
+                        self.forget(&account);
                         return Err(error.into());
                     }
                 }
@@ -138,6 +144,12 @@ impl Accounts {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// As if they had never shown their password.
+    fn forget(&self, account: &Account) {
+        lock(&self.known).remove(&account.name);
+        self.visitors.forget(&account.name);
     }
 
     /// Whether this address may try to come in by something else than a password.

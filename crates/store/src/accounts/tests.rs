@@ -261,6 +261,44 @@ fn one_name_is_one_count_however_it_is_written_and_no_role_counts_too() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_one_is_counted_by_its_beginning() {
+    let (accounts, told) = with_directory();
+    told.says(Err(NoPerson::Nobody));
+    for last in 0..5 {
+        let long = format!("{}{last}", "x".repeat(100_000));
+        assert!(matches!(accounts.log_in(&long, "guess", door(last)), Err(NotIn::Wrong)));
+    }
+    assert!(matches!(accounts.log_in(&"X".repeat(65), "guess", door(9)), Err(NotIn::Locked { .. })));
+    assert!(matches!(accounts.log_in(&"x".repeat(64), "guess", door(9)), Err(NotIn::Wrong)), "this might be one");
+}
+
+/// While it is asked, others guess from the same address.
+struct Guessed(std::sync::Weak<Accounts>);
+
+impl Directory for Guessed {
+    fn log_in(&self, _: &str, _: &str) -> Result<Person, NoPerson> {
+        let accounts = self.0.upgrade().unwrap();
+        (0..20).for_each(|_| accounts.refused("", door(1), "guessed").unwrap());
+        Ok(bob())
+    }
+
+    fn find(&self, name: &str) -> Result<Person, NoPerson> {
+        self.log_in(name, "")
+    }
+}
+
+#[test]
+fn a_right_password_that_came_after_the_last_try_is_not_remembered() {
+    let accounts = std::sync::Arc::new(Accounts::new(Store::in_memory().unwrap()).unwrap());
+    accounts.replace_directory(Some(std::sync::Arc::new(Guessed(std::sync::Arc::downgrade(&accounts)))));
+    assert!(matches!(accounts.log_in("bob", "pass", door(1)), Err(NotIn::Locked { .. })));
+    accounts.log_in("bob", "pass", door(2)).unwrap();
+    let said = lock(&accounts.store).changes(99).unwrap();
+    let written = |word: &str| said.iter().filter(|change| change.what.contains(word)).count();
+    assert_eq!((written("logged in"), written("guessed")), (1, 40));
+}
+
+#[test]
 fn who_stays_is_asked_about_each_minute_and_may_stay_ten_without_an_answer() {
     let told = std::sync::Arc::new(Told::default());
     let visitors = super::visitors::Visitors::default();
