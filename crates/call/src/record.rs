@@ -123,6 +123,12 @@ pub mod media_facts {
         pub reordered: u64,
         pub jitter_ms: f32,
         pub rtt_ms: Option<f32>,
+        /// What a listener would think of what was received, by the E-model; 1.0 to 4.5.
+        #[serde(default)]
+        pub mos: Option<f32>,
+        /// The same of what was sent, by the peer's own metrics (RTCP XR).
+        #[serde(default)]
+        pub heard_as: Option<f32>,
     }
 }
 

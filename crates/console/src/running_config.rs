@@ -105,6 +105,9 @@ fn dial_peer(config: &mut String, peer: &DialPeer, srtp_crypto: Option<usize>, c
     if !peer.srtp_keying.is_empty() {
         line(format!("! SRTP is keyed by {}", peer.srtp_keying.join(" or ")));
     }
+    if peer.media_recording {
+        line("! its calls are recorded, sealed here".into());
+    }
     if let Some(list) = codecs {
         line(format!("voice-class codec {list}"));
     }

@@ -32,6 +32,8 @@ pub struct Facts {
     pub rtt_ms: Option<f32>,
     /// What a listener would think of what was received: 1.0 to 4.5 by the E-model (ITU-T G.107).
     pub mos: Option<f32>,
+    /// What the peer's own metrics (RTCP XR, RFC 3611) say of what we send: a MOS of listening.
+    pub heard_as: Option<f32>,
 }
 
 /// RTP packets and payload octets, apart by whether they travelled protected.

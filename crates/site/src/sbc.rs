@@ -49,6 +49,9 @@ pub struct DialPeer {
     /// the other side speaks it, and nothing is transcoded.
     #[serde(default)]
     pub codec: Vec<String>,
+    /// Calls that come in or go out by it are recorded whole: both directions, each on a track of its own, sealed at rest.
+    #[serde(default)]
+    pub media_recording: bool,
     /// Subjects (CN or SAN) accepted at the other end; required for `tcp tls`, but for `dns:` the domain is meant (RFC 5922).
     #[serde(default)]
     pub secure_certificate_subject: Vec<String>,

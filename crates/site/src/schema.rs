@@ -199,6 +199,7 @@ static DIAL_PEER: &[Field] = &[
     may("dangerous_srtp_fallback", Shape::Flag),
     may("srtp_crypto", SRTP_CRYPTO),
     may("srtp_keying", Shape::OneOfList(&["sdes", "dtls"])),
+    may("media_recording", Shape::Flag),
     may("codec", Shape::OneOfList(&["g711ulaw", "g711alaw", "g722-64"])),
     may("secure_certificate_subject", Shape::TextList),
     may("authority", Shape::Text),

@@ -10,12 +10,22 @@ use super::time::{clock, ios_wall};
 pub fn voice_brief(legs: &[LegRecord], started_ms: u64, now_ms: u64) -> String {
     let mut out = format!("Total call-legs: {}\n", legs.len());
     for leg in legs {
-        write_leg(&mut out, leg, started_ms, now_ms);
+        write_leg(&mut out, leg, is_transcoded(leg, legs), started_ms, now_ms);
     }
     out
 }
 
-fn write_leg(out: &mut String, leg: &LegRecord, started_ms: u64, now_ms: u64) {
+/// Whether another live leg of the same call speaks another codec here.
+fn is_transcoded(leg: &LegRecord, legs: &[LegRecord]) -> bool {
+    let codec = |leg: &LegRecord| leg.media.as_ref().map(|media| media.codec.clone()).filter(|name| !name.is_empty());
+    let ours = codec(leg);
+    let differs = |other: &LegRecord| other.call == leg.call && codec(other).is_some_and(|theirs| Some(theirs) != ours);
+    ours.is_some()
+        && leg.state != LegState::Ended
+        && legs.iter().any(|other| other.state != LegState::Ended && differs(other))
+}
+
+fn write_leg(out: &mut String, leg: &LegRecord, transcoded: bool, started_ms: u64, now_ms: u64) {
     let connect = leg.connected_ms.map_or(0, |at| at.saturating_sub(leg.began_ms));
     let lasted = leg.connected_ms.map_or(0, |at| leg.ended_ms.unwrap_or(now_ms).saturating_sub(at));
     let peer = leg.dial_peer.map_or_else(|| leg.peer.clone(), |tag| tag.to_string());
@@ -47,12 +57,26 @@ fn write_leg(out: &mut String, leg: &LegRecord, started_ms: u64, now_ms: u64) {
     );
     let _ = writeln!(
         out,
-        " IP {} SRTP: {} rtt:{}ms pl:0/0ms lost:{}/0/0 delay:0/0/0ms {} TextRelay: off Transcoded: No ICE: Off",
-        media.remote, media.srtp, media.rtt_ms, media.lost, media.codec,
+        " IP {} SRTP: {} rtt:{}ms pl:0/0ms lost:{}/0/0 delay:0/0/0ms {} TextRelay: off Transcoded: {} ICE: Off",
+        media.remote,
+        media.srtp,
+        media.rtt_ms,
+        media.lost,
+        media.codec,
+        if transcoded { "Yes" } else { "No" },
     );
     out.push_str(" media inactive detected:n media contrl rcvd:n/a timestamp:n/a\n");
     out.push_str(" long duration call detected:n long duration call duration:n/a timestamp:n/a\n");
-    let _ = writeln!(out, " LostPacketRate:{:.2} OutOfOrderRate:{:.2}", media.lost_rate, media.reordered_rate);
+    // Both scores are ours: IOS has none here. `-`: nobody can tell yet, or the peer sends no metrics.
+    let score = |mos: Option<f32>| mos.map_or_else(|| "-".to_owned(), |mos| format!("{mos:.1}"));
+    let _ = writeln!(
+        out,
+        " LostPacketRate:{:.2} OutOfOrderRate:{:.2} MOS:{} MOS-remote:{}",
+        media.lost_rate,
+        media.reordered_rate,
+        score(media.mos),
+        score(media.heard_as),
+    );
     let _ = writeln!(out, " LocalUUID:{}", leg.session_id.local.0);
     let _ = writeln!(out, " RemoteUUID:{}", leg.session_id.remote.0);
     out.push_str(" VRF:\n");
@@ -82,6 +106,8 @@ struct Media {
     rtt_ms: u64,
     lost_rate: f64,
     reordered_rate: f64,
+    mos: Option<f32>,
+    heard_as: Option<f32>,
 }
 
 impl Media {
@@ -102,6 +128,8 @@ impl Media {
             rtt_ms: media.rtt_ms.unwrap_or(0.0) as u64,
             lost_rate: rate(media.lost),
             reordered_rate: rate(media.reordered),
+            mos: media.mos,
+            heard_as: media.heard_as,
         }
     }
 
@@ -110,7 +138,7 @@ impl Media {
         Media {
             remote: passed.and_then(|p| p.remote_media).map_or_else(|| "none".into(), |a| a.to_string()),
             srtp: match passed {
-                Some(p) if !p.suites.is_empty() => "passed",
+                Some(p) if p.is_secure() => "passed",
                 Some(_) => "off",
                 None => "none",
             },
@@ -123,6 +151,8 @@ impl Media {
             rtt_ms: 0,
             lost_rate: 0.0,
             reordered_rate: 0.0,
+            mos: None,
+            heard_as: None,
         }
     }
 }
@@ -132,6 +162,7 @@ fn codec(name: &str) -> String {
     match name.to_ascii_uppercase().split('/').next().unwrap_or_default() {
         "PCMU" => "g711ulaw".into(),
         "PCMA" => "g711alaw".into(),
+        "G722" => "g722-64".into(),
         "" => "none".into(),
         other => other.to_ascii_lowercase(),
     }
@@ -181,6 +212,7 @@ mod tests {
                 codec: "PCMU".into(),
                 tx_protected: 1300,
                 tx_octets: 223_600,
+                mos: Some(4.39),
                 ..MediaRecord::default()
             }),
             passed: None,
@@ -197,11 +229,23 @@ mod tests {
             IP 198.18.133.143:25346 SRTP: on rtt:0ms pl:0/0ms lost:0/0/0 delay:0/0/0ms g711ulaw TextRelay: off Transcoded: No ICE: Off\n \
             media inactive detected:n media contrl rcvd:n/a timestamp:n/a\n \
             long duration call detected:n long duration call duration:n/a timestamp:n/a\n \
-            LostPacketRate:0.00 OutOfOrderRate:0.00\n \
+            LostPacketRate:0.00 OutOfOrderRate:0.00 MOS:4.4 MOS-remote:-\n \
             LocalUUID:674ecd1639ed7a710000abf910000178\n \
             RemoteUUID:4865626844c25f248e19a95a65b0ad50\n \
             VRF:\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn who_speaks_another_codec_on_its_other_leg_is_transcoded() {
+        let (outer, mut inner) = (leg(), leg());
+        assert!(!voice_brief(&[outer.clone(), inner.clone()], 0, 0).contains("Transcoded: Yes"));
+        inner.media.as_mut().unwrap().codec = "G722".into();
+        let text = voice_brief(&[outer.clone(), inner.clone()], 0, 0);
+        assert_eq!(text.matches("Transcoded: Yes").count(), 2);
+        assert!(text.contains("g722-64"));
+        inner.call += 1;
+        assert!(!voice_brief(&[outer, inner], 0, 0).contains("Transcoded: Yes"), "another call's");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::xr::{Bursts, Summary};
+
 /// What arrived, over all sources of the stream; the current source apart, for reports about it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Incoming {
@@ -9,6 +11,7 @@ pub(super) struct Incoming {
     /// Lost of sources before the current one.
     lost_before: u64,
     reordered: u64,
+    bursts: Bursts,
 }
 
 #[derive(Clone, Debug)]
@@ -49,8 +52,10 @@ impl Incoming {
                 let back = (source.highest as u16).wrapping_sub(sequence);
                 if (1..=MOST_GAP).contains(&ahead) {
                     source.highest += u64::from(ahead);
+                    self.bursts.came(ahead - 1);
                 } else if back <= MOST_BEHIND {
                     self.reordered += 1;
+                    self.bursts.late();
                     // Late before the very first: the stream began earlier than thought.
                     source.first = source.first.min(source.highest.saturating_sub(u64::from(back)));
                 } else {
@@ -79,6 +84,15 @@ impl Incoming {
         self.current.as_ref().map_or(0.0, |source| source.jitter as f32 / 16.0 / 8.0)
     }
 
+    /// The current source, packets expected of it, and those of them that did not come.
+    pub(super) fn so_far(&self) -> Option<(u32, u64, u64)> {
+        self.current.as_ref().map(|source| (source.ssrc, source.expected(), source.lost()))
+    }
+
+    pub(super) fn bursts(&self) -> Summary {
+        self.bursts.summary()
+    }
+
     /// The figures since the last report.
     pub(super) fn report(&mut self) -> Option<Block> {
         let source = self.current.as_mut()?;
@@ -97,6 +111,7 @@ impl Incoming {
 
     fn begin(&mut self, ssrc: u32, sequence: u16) {
         self.lost_before = self.lost();
+        self.bursts = Bursts::default();
         let first = FIRST_WRAP | u64::from(sequence);
         let jitter = self.current.as_ref().filter(|source| source.ssrc == ssrc).map_or(0, |source| source.jitter);
         self.current =

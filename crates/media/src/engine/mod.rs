@@ -16,6 +16,7 @@ mod rooms;
 mod rtcp;
 mod stream;
 mod voice;
+mod xr;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

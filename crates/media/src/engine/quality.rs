@@ -11,6 +11,11 @@ const PACKET_MS: f32 = 20.0;
 
 /// The mean opinion score that is to be expected, 1.0 to 4.4; none before anything was heard. `loss` is a share, 0 to 1.
 pub(super) fn mos(received: u64, lost: u64, jitter_ms: f32, rtt: Option<Duration>) -> Option<f32> {
+    rating(received, lost, jitter_ms, rtt).map(score)
+}
+
+/// The transmission rating R of the same, 0 to 100.
+pub(super) fn rating(received: u64, lost: u64, jitter_ms: f32, rtt: Option<Duration>) -> Option<f32> {
     if received == 0 {
         return None;
     }
@@ -19,11 +24,11 @@ pub(super) fn mos(received: u64, lost: u64, jitter_ms: f32, rtt: Option<Duration
     let delay = way + PACKET_MS + 2.0 * jitter_ms;
     let late = (delay - 177.3).max(0.0);
     let rating = BEST - 0.024 * delay - 0.11 * late - 95.0 * loss / (loss + ROBUSTNESS);
-    Some(score(rating.clamp(0.0, 100.0)))
+    Some(rating.clamp(0.0, 100.0))
 }
 
 /// G.107 annex B.
-fn score(rating: f32) -> f32 {
+pub(super) fn score(rating: f32) -> f32 {
     (1.0 + 0.035 * rating + 7e-6 * rating * (rating - 60.0) * (100.0 - rating)).clamp(1.0, 4.5)
 }
 

@@ -1,4 +1,5 @@
-//! RTCP (RFC 3550 §6): sender and receiver reports with a name, a farewell; and what the peer's say of us.
+//! RTCP (RFC 3550 §6): sender and receiver reports with a name, a farewell, metrics of the voice (RFC 3611); and what the
+//! peer's say of us.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use rand_core::RngCore;
 
 use super::incoming::{Block, Incoming};
 use super::outgoing::Outgoing;
+use super::xr::{self, Metrics};
 
 /// Between reports (RFC 3550 §6.2); each is put off or drawn near by up to half.
 const INTERVAL_MS: u64 = 5000;
@@ -25,12 +27,14 @@ pub(super) struct Rtcp {
     /// The peer's last sender report: middle of its clock, and when it came.
     heard: Option<(u32, Duration)>,
     rtt: Option<Duration>,
+    /// The MOS that the peer's last metrics give to what we send.
+    heard_as: Option<f32>,
 }
 
 impl Rtcp {
     /// The first report comes after half an interval, so that short calls have one.
     pub(super) fn new(now: Duration, random: &mut impl RngCore) -> Rtcp {
-        let mut rtcp = Rtcp { next: now, name: random.next_u64(), heard: None, rtt: None };
+        let mut rtcp = Rtcp { next: now, name: random.next_u64(), heard: None, rtt: None, heard_as: None };
         rtcp.next = now + spread(INTERVAL_MS / 2, random);
         rtcp
     }
@@ -43,9 +47,14 @@ impl Rtcp {
         self.rtt.map(|rtt| rtt.as_secs_f32() * 1000.0)
     }
 
+    /// What the peer's listener would think of what we send, by its own metrics.
+    pub(super) fn heard_as(&self) -> Option<f32> {
+        self.heard_as
+    }
+
     /// Forgets what belonged to the party before.
     pub(super) fn retarget(&mut self) {
-        (self.heard, self.rtt) = (None, None);
+        (self.heard, self.rtt, self.heard_as) = (None, None, None);
     }
 
     /// Writes a compound report to `out` and sets the time of the next; the length, or none for want of room.
@@ -54,11 +63,13 @@ impl Rtcp {
         out: &mut [u8],
         outgoing: &Outgoing,
         incoming: &mut Incoming,
+        ptime_ms: u16,
         now: Duration,
         random: &mut impl RngCore,
     ) -> Option<usize> {
         self.next = now + spread(INTERVAL_MS, random);
-        self.compound(out, outgoing, incoming.report(), now, false)
+        let metrics = self.metrics(incoming, ptime_ms);
+        self.compound(out, outgoing, (incoming.report(), metrics), now, false)
     }
 
     /// The last compound: a report and BYE.
@@ -67,16 +78,24 @@ impl Rtcp {
         out: &mut [u8],
         outgoing: &Outgoing,
         incoming: &mut Incoming,
+        ptime_ms: u16,
         now: Duration,
     ) -> Option<usize> {
-        self.compound(out, outgoing, incoming.report(), now, true)
+        let metrics = self.metrics(incoming, ptime_ms);
+        self.compound(out, outgoing, (incoming.report(), metrics), now, true)
+    }
+
+    fn metrics(&self, incoming: &Incoming, ptime_ms: u16) -> Option<Metrics> {
+        let (ssrc, expected, lost) = incoming.so_far()?;
+        let (bursts, jitter_ms) = (incoming.bursts(), incoming.jitter_ms());
+        Some(Metrics { ssrc, expected, lost, bursts, rtt: self.rtt, jitter_ms, ptime_ms })
     }
 
     fn compound(
         &self,
         out: &mut [u8],
         outgoing: &Outgoing,
-        block: Option<Block>,
+        (block, metrics): (Option<Block>, Option<Metrics>),
         now: Duration,
         bye: bool,
     ) -> Option<usize> {
@@ -110,6 +129,9 @@ impl Rtcp {
         pen.octets(&[1, 16])?;
         pen.octets(format!("{:016x}", self.name).as_bytes())?;
         pen.octets(&[0, 0])?;
+        if let Some(metrics) = metrics {
+            pen.octets(&metrics.octets(outgoing.ssrc))?;
+        }
         if bye {
             pen.begin(BYE, 1, 1)?;
             pen.word(outgoing.ssrc)?;
@@ -135,6 +157,10 @@ impl Rtcp {
                     body.get(24..)
                 }
                 RECEIVER_REPORT => body.get(4..),
+                kind if xr::is_xr(kind) => {
+                    self.heard_as = xr::listening(body, ours).or(self.heard_as);
+                    None
+                }
                 _ => None,
             };
             let blocks = blocks.unwrap_or_default().as_chunks::<24>().0;
@@ -215,26 +241,27 @@ mod tests {
         let (mut at_a, mut at_b) = (Incoming::default(), Incoming::default());
         at_b.take(11, 6, 0, true, ms(40));
 
-        let mut buffer = [0; 200];
-        let len = a.report(&mut buffer, &ours, &mut at_a, ms(1000), &mut random).unwrap();
+        let mut buffer = [0; 300];
+        let len = a.report(&mut buffer, &ours, &mut at_a, 20, ms(1000), &mut random).unwrap();
         assert_eq!((buffer[1], len % 4), (200, 0));
         b.take(&buffer[..len], 22, ms(1040));
-        let len = b.report(&mut buffer, &theirs, &mut at_b, ms(1340), &mut random).unwrap();
+        let len = b.report(&mut buffer, &theirs, &mut at_b, 20, ms(1340), &mut random).unwrap();
         assert_eq!((buffer[0], buffer[1]), (0x81, 201));
         a.take(&buffer[..len], 11, ms(1380));
         assert!((a.rtt_ms().unwrap() - 80.0).abs() < 0.1, "{:?}", a.rtt_ms());
         assert_eq!(b.rtt_ms(), None);
+        assert_eq!((a.heard_as(), b.heard_as()), (Some(4.4), None), "B heard a good line, A nothing");
     }
 
     #[test]
     fn a_farewell_ends_with_bye_and_hostile_compounds_do_nothing() {
         let mut random = rand_chacha::ChaCha12Rng::from_seed([1; 32]);
         let mut rtcp = Rtcp::new(ms(0), &mut random);
-        let mut buffer = [0; 200];
+        let mut buffer = [0; 300];
         let outgoing = Outgoing::new(11, 5, ms(0));
-        let len = rtcp.farewell(&mut buffer, &outgoing, &mut Incoming::default(), ms(5)).unwrap();
+        let len = rtcp.farewell(&mut buffer, &outgoing, &mut Incoming::default(), 20, ms(5)).unwrap();
         assert_eq!(buffer[len - 8..len - 4], [0x81, 203, 0, 1]);
-        assert_eq!(rtcp.farewell(&mut [0; 20], &outgoing, &mut Incoming::default(), ms(5)), None);
+        assert_eq!(rtcp.farewell(&mut [0; 20], &outgoing, &mut Incoming::default(), 20, ms(5)), None);
         for len in 0..len {
             rtcp.take(&buffer[..len], 11, ms(9));
         }

@@ -326,13 +326,13 @@ impl Stream {
         now: Duration,
         random: &mut ChaCha12Rng,
     ) -> Option<Transmit> {
-        let len = self.rtcp.report(out, &self.outgoing, &mut self.incoming, now, random)?;
+        let len = self.rtcp.report(out, &self.outgoing, &mut self.incoming, self.terms.ptime_ms, now, random)?;
         self.seal_rtcp(slot, out, len)
     }
 
     /// The last report, with BYE.
     pub(super) fn farewell(&mut self, slot: u16, out: &mut [u8], now: Duration) -> Option<Transmit> {
-        let len = self.rtcp.farewell(out, &self.outgoing, &mut self.incoming, now)?;
+        let len = self.rtcp.farewell(out, &self.outgoing, &mut self.incoming, self.terms.ptime_ms, now)?;
         self.seal_rtcp(slot, out, len)
     }
 
@@ -380,6 +380,7 @@ impl Stream {
                 self.incoming.jitter_ms(),
                 self.rtcp.rtt(),
             ),
+            heard_as: self.rtcp.heard_as(),
         }
     }
 

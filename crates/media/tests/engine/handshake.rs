@@ -70,7 +70,7 @@ fn what_is_lost_of_a_handshake_is_said_again() {
         rig.lose = Box::new(move |t| {
             let handshake = (20..64).contains(&t.bytes[0]);
             counted.set(counted.get() + usize::from(handshake));
-            handshake && counted.get() % every == 0
+            handshake && counted.get().is_multiple_of(every)
         });
         let (a, b) = (rig.lend(0), rig.lend(1));
         rig.connect(a, b, &dtls());

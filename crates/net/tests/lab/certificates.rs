@@ -34,7 +34,7 @@ fn fingerprint(lab: &Lab, node: &str) -> String {
 
 #[test]
 fn a_held_call_outlives_the_renewal_of_every_identity_and_new_connections_meet_the_new_ones() {
-    let mut lab = Lab::on("127.41.21.");
+    let mut lab = Lab::on("127.41.41.");
     let (carrier, _at_carrier, at_agent) = talk(&mut lab);
     let before: Vec<String> = NODES.iter().map(|node| fingerprint(&lab, node)).collect();
     let open: Vec<_> = NODES.iter().map(|node| open_at(&lab, node)).collect();
@@ -107,7 +107,7 @@ fn shown_to(server: &PeerPlan, identity: &trust::Identity, roots: &[String]) -> 
 
 #[test]
 fn a_revoked_peer_loses_its_connections_at_once_and_is_refused_from_then_on() {
-    let mut lab = Lab::on("127.41.22.");
+    let mut lab = Lab::on("127.41.42.");
     let (agent, at_agent) = staff(&mut lab);
     let manager = lab.process.node("cucm1").unwrap();
     let at_manager = manager.watch();
@@ -156,7 +156,7 @@ fn a_revoked_peer_loses_its_connections_at_once_and_is_refused_from_then_on() {
 /// Phones know a call manager's certificate by their lists: the next one stands there first, and their HTTPS shows it later.
 #[test]
 fn phones_read_of_a_call_managers_next_certificate_before_it_is_shown() {
-    let network = "127.41.25.";
+    let network = "127.41.45.";
     let text = format!(
         "{}\n[node.role.call_manager.phone_services]\ntftp_port = 10069\n",
         LAB.replace("127.18.133.", network)
@@ -219,7 +219,7 @@ fn phones_read_of_a_call_managers_next_certificate_before_it_is_shown() {
 /// A partner's root and list that are put into `roots/` act without a restart.
 #[test]
 fn an_uploaded_root_is_trusted_and_its_list_asked_at_once() {
-    let network = "127.41.23.";
+    let network = "127.41.46.";
     let text = LAB.replace("127.18.133.", network);
     let mut lab = Lab::with(network, &text, |_| {});
     let carrier = trust::Ca::create("carrier", SystemTime::now()).unwrap();
@@ -298,7 +298,7 @@ fn knocked(server: &PeerPlan, config: &std::sync::Arc<rustls::ClientConfig>) -> 
 /// judged nevertheless.
 #[test]
 fn a_session_is_not_resumed_past_the_list_that_its_peer_was_let_in_by() {
-    let network = "127.41.26.";
+    let network = "127.41.40.";
     let text = LAB.replace("127.18.133.", network);
     let mut lab = Lab::with(network, &text, |_| {});
     let carrier = trust::Ca::create("carrier", SystemTime::now()).unwrap();

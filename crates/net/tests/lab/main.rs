@@ -271,7 +271,7 @@ fn whole_call(mut lab: Lab) {
 
 #[test]
 fn a_restart_leaves_agents_as_they_were() {
-    let mut lab = Lab::on("127.41.8.");
+    let mut lab = Lab::on("127.41.48.");
     let agents = |process: &Process| match process.node("cvp1").unwrap().control_blocking(Control::Agents) {
         Reply::Agents(agents) => {
             agents.into_iter().map(|agent| (agent.id, agent.state, agent.reason)).collect::<Vec<_>>()

@@ -39,11 +39,21 @@ fn part(kind: &str, body: &[u8]) -> Vec<u8> {
 
 /// A lab whose application is this page; the caller's words and ears lie in its folder.
 fn lab(network: &'static str, page: &str) -> (Lab, PathBuf, NodeHandle, Receiver<Journal>) {
+    lab_where(network, page, |site| site)
+}
+
+/// The same of another site.
+fn lab_where(
+    network: &'static str,
+    page: &str,
+    change: impl FnOnce(String) -> String,
+) -> (Lab, PathBuf, NodeHandle, Receiver<Journal>) {
     let folder = std::env::temp_dir().join(format!("ringfence-net-taping-{network}{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let document = folder.join("main.vxml");
     std::fs::write(&document, page).unwrap();
-    let mut lab = Lab::with(network, &super::vxml::site(network, document.to_str().unwrap()), |_| {});
+    let site = change(super::vxml::site(network, document.to_str().unwrap()));
+    let mut lab = Lab::with(network, &site, |_| {});
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let record = roles::phone::Record { heard: file("heard.wav"), said: file("said.wav") };
     let carrier = lab.carrier_with(|plan| plan.record = Some(record));
@@ -131,6 +141,54 @@ fn who_hangs_up_while_recording_has_left_the_message() {
     let second: Vec<i16> =
         body[at + 4000..at + 8000].iter().map(|code| media::g711::decode(sdp::Codec::Pcmu, *code)).collect();
     assert!(holds(&samples(&folder.join("said.wav")), &second), "what was said before");
+    std::fs::remove_dir_all(folder).unwrap();
+    lab.end();
+}
+
+#[test]
+fn a_call_is_recorded_whole_by_its_dial_peers_rule_and_sealed() {
+    let network = "127.41.38.";
+    let page = "<vxml version='2.1'><form><block><prompt><audio src='prompt:welcome'/></prompt><disconnect/></block></form></vxml>";
+    let rule = |site: String| {
+        assert!(site.contains("tag = 6000100\n"), "{site}");
+        site.replacen("tag = 6000100\n", "tag = 6000100\nmedia_recording = true\n", 1)
+    };
+    let (lab, folder, carrier, at_carrier) = lab_where(network, page, rule);
+    dial(&carrier);
+    wait(&at_carrier, "the end of the call", |line| matches!(line, Journal::Recorded { .. }).then_some(()));
+    let (said, heard) = (samples(&folder.join("said.wav")), samples(&folder.join("heard.wav")));
+
+    let dir = store::DataDir::open(&lab.dir).unwrap();
+    let (recordings, mut store) = (dir.recordings().unwrap(), dir.store().unwrap());
+    let until = Instant::now() + PATIENCE;
+    let opened = loop {
+        let list = recordings.list().unwrap();
+        if let [one] = list.as_slice() {
+            assert!(one.label.node.starts_with("cube") && one.label.caller.len() == 32, "{list:?}");
+            let opened = recordings.open(one.label.id, access(), &mut store).unwrap();
+            if opened.ending == media::sealed::Ending::Whole {
+                break opened;
+            }
+        }
+        assert!(Instant::now() < until, "no whole recording: {list:?}");
+        std::thread::yield_now();
+    };
+    let wav = opened.wav();
+    assert_eq!(wav[22..24], [2, 0], "stereo");
+    let both: Vec<[i16; 2]> = wav[44..]
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|four| [i16::from_le_bytes([four[0], four[1]]), i16::from_le_bytes([four[2], four[3]])])
+        .collect();
+    assert!(both.len() > 4 * 8000, "{} samples", both.len());
+    let middle = both.len() / 2..both.len() / 2 + 4000;
+    let track = |at: usize| both[middle.clone()].iter().map(|pair| pair[at]).collect::<Vec<i16>>();
+    for (at, whole, what) in [(0, &said, "what the caller said"), (1, &heard, "what the caller heard")] {
+        let part = track(at);
+        assert!(part.iter().any(|sample| sample.unsigned_abs() > 1000), "{what}: sound");
+        assert!(holds(whole, &part), "track {at} is {what}");
+    }
     std::fs::remove_dir_all(folder).unwrap();
     lab.end();
 }

@@ -32,7 +32,7 @@ fn a_changed_secure_port_holds_for_new_calls_as_soon_as_it_is_applied() {
 
 #[test]
 fn a_right_name_on_the_wrong_authoritys_word_is_refused_and_both_are_named() {
-    let network = "127.41.10.";
+    let network = "127.41.49.";
     let text = LAB.replace("127.18.133.", network);
     // A carrier's authority, trusted for its trunk. It can write into a certificate whatever it likes.
     let carrier = trust::Ca::create("carrier", SystemTime::now()).unwrap();

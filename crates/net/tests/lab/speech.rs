@@ -52,14 +52,14 @@ const ENGINE: &str = "engine = \"espeak-ng\"\ncommand = \"HERE/engine\"";
 fn a_caller_hears_words_that_an_engine_speaks() {
     let page = "<vxml version='2.1'><form><block>Dear <value expr=\"'Ada'\"/>,
         <say-as interpret-as='vxml:currency'>EUR12</say-as>. <disconnect/></block></form></vxml>";
-    let (hertz, words) = heard("127.41.25.", page, ENGINE, |_| {});
+    let (hertz, words) = heard("127.41.47.", page, ENGINE, |_| {});
     assert!((615..=625).contains(&hertz), "{hertz} Hz");
     assert_eq!(words, ["Dear Ada, twelve euros."]);
 }
 
 #[test]
 fn a_caller_hears_recordings_of_a_web_server_and_words_where_there_is_none() {
-    let network = "127.41.26.";
+    let network = "127.41.36.";
     let server: SocketAddr = format!("{network}90:8443").parse().unwrap();
     let page = format!(
         "<vxml version='2.1'><form><block><audio src='https://{server}/gone.wav'>instead of it</audio>
@@ -80,7 +80,7 @@ fn a_caller_hears_recordings_of_a_web_server_and_words_where_there_is_none() {
     words.sort_unstable();
     assert_eq!(words, ["instead of it", "no audio"]);
 
-    let network = "127.41.27.";
+    let network = "127.41.37.";
     let server: SocketAddr = format!("{network}90:8443").parse().unwrap();
     let page = format!(
         "<vxml version='2.1'><form><block><audio src='https://{server}/tone.wav'>not heard</audio><disconnect/></block>

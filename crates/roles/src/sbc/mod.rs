@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use media::Command;
+use media::{Command, Keep, KeptEnd};
 use sdp::{Codec, Direction, Reject};
 use serde::{Deserialize, Serialize};
 use sip::{Hop, Method, Name, Request, ServerId, Status};
@@ -78,6 +78,29 @@ impl Call {
     /// Whether one side may speak another codec than the other: where either's dial-peer names its own.
     fn transcodes(&self) -> bool {
         self.caller.names_codecs() || self.callee.as_ref().is_some_and(Side::names_codecs)
+    }
+
+    /// The call is up: where a dial-peer's rule says so it is recorded from here to its end, at the caller's port, where
+    /// both directions pass whoever it goes on to.
+    fn begin_recording(&self, shell: &mut Shell) {
+        let sides = [Some(&self.caller), self.callee.as_ref()];
+        let Some(tag) = sides.into_iter().flatten().find_map(|side| side.recorded_by) else { return };
+        let id = shell.random();
+        let caller = shell.leg(self.caller.leg).map(|leg| leg.record.session_id.remote.0.clone()).unwrap_or_default();
+        let keep = Keep {
+            id,
+            node: shell.plan().node.clone(),
+            caller,
+            both: true,
+            longest: None,
+            final_silence: None,
+            patience: None,
+            playable: false,
+        };
+        for side in sides.into_iter().flatten() {
+            shell.note(side.leg, format!("recorded whole, by the rule of dial-peer {tag}: recording {id:016x}"));
+        }
+        shell.media(Command::Keep { lease: self.caller.lease.id, keep });
     }
 
     /// A side has agreed on a codec: where anything may be transcoded, the other prefers it from now on.
@@ -309,6 +332,7 @@ impl Role for Sbc {
             Ok(ours) => {
                 call.stage = Stage::Up;
                 shell.respond(caller, Status(200), Vec::new(), Some(ours));
+                call.begin_recording(shell);
             }
             Err(reject) => self.misfit(no, &reject, shell),
         }
@@ -454,6 +478,14 @@ impl Role for Sbc {
             // Said every few seconds while it lasts; once is enough.
             media::Event::Silent { seconds: seconds @ 0..=5, .. } => {
                 shell.note(leg, format!("no media received for {seconds} s"));
+            }
+            // Of what a call still has to say nothing is kept any more: its record says so, and somebody has to know.
+            media::Event::Kept { id, end: KeptEnd::Failed, .. } => {
+                tracing::warn!(
+                    recording = format!("{id:016x}"),
+                    "a call that is to be recorded is not: the recording cannot be written"
+                );
+                shell.note(leg, format!("recording {id:016x} failed: it cannot be written"));
             }
             // Nothing went in clear, and nothing will be heard: there is no call.
             media::Event::Unkeyed { why, .. } => {

@@ -31,6 +31,8 @@ pub struct DialPeer {
     /// What is spoken there and nothing else, in order of preference; empty: [`Codec::USUAL`], as the other side speaks.
     pub codecs: Vec<Codec>,
     pub latch: bool,
+    /// Its calls are recorded whole.
+    pub records: bool,
 }
 
 impl Plan {
@@ -69,6 +71,7 @@ impl Plan {
                 exchange: exchange(&from.srtp_keying).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
                 codecs: codecs(&from.codec).map_err(|what| format!("dial-peer {}: {what}", from.tag))?,
                 latch: from.latch,
+                records: from.media_recording,
             });
         }
         Ok(Plan { dial_peers })
@@ -149,6 +152,7 @@ mod tests {
             exchange: Vec::new(),
             codecs: Vec::new(),
             latch: false,
+            records: false,
         }
     }
 

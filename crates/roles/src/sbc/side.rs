@@ -20,6 +20,8 @@ pub(super) struct Side {
     /// What the other side speaks, tried first in an answer where anything may be transcoded.
     common: Vec<Codec>,
     latch: bool,
+    /// The dial-peer whose rule it is that the call is recorded.
+    pub(super) recorded_by: Option<u32>,
     local: Local,
     /// Our offer that waits for its answer.
     offered: Option<Offered>,
@@ -43,6 +45,7 @@ impl Side {
             named: !dial_peer.codecs.is_empty(),
             common: Vec::new(),
             latch: dial_peer.latch,
+            recorded_by: dial_peer.records.then_some(dial_peer.tag),
             local,
             offered: None,
             behind: false,

@@ -120,5 +120,7 @@ fn of(facts: &Facts) -> MediaRecord {
         reordered: facts.reordered,
         jitter_ms: facts.jitter_ms,
         rtt_ms: facts.rtt_ms,
+        mos: facts.mos,
+        heard_as: facts.heard_as,
     }
 }

@@ -1,5 +1,5 @@
-//! A border whose dial-peer names codecs of its own: each side speaks its own, and what changes on one side in mid-call
-//! leaves the other in peace.
+//! What a dial-peer says of its calls' media: a border whose dial-peer names codecs of its own has each side speak its own,
+//! and what changes on one side in mid-call leaves the other in peace; one that records says so in the record.
 
 use std::time::Duration;
 
@@ -125,4 +125,26 @@ fn an_offer_of_ours_holds_all_that_is_named() {
     carrier.send(&mut world, "ACK", "two", "", &speaking("G722"));
     world.run(S);
     assert_eq!(codecs(&mut world), ["G722", "PCMU"]);
+}
+
+#[test]
+fn a_recorded_call_says_so_on_both_its_legs_and_another_does_not() {
+    for (words, expected) in [("media_recording = true", 2), ("latch = false", 0)] {
+        let mut world = world(words);
+        world.dial("6016");
+        world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+        world.run(S);
+        world.hang_up("carrier");
+        world.run(40 * S);
+        let statements = world.statements_of("cube1");
+        let events: Vec<&str> = statements
+            .iter()
+            .flat_map(|s| &s.legs)
+            .flat_map(|leg| &leg.events)
+            .map(|event| event.what.as_str())
+            .collect();
+        let said =
+            events.iter().filter(|what| what.contains("recorded whole, by the rule of dial-peer 6000100: recording "));
+        assert_eq!(said.count(), expected, "{words}: {events:?}");
+    }
 }
