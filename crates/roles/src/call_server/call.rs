@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub(super) turned_ms: Option<u64>,
     /// What a desk waits for.
     pub(super) asked: Option<Asked>,
+    /// Whom this caller is called back by: a browser that asks for it again did not hear that it was promised.
+    pub(super) promised: Option<CallNo>,
     /// An agent made it.
     pub(super) made: Option<Made>,
     /// The consultation that was last begun over it; it may be over, or a call of its own by now.

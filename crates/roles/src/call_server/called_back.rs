@@ -72,6 +72,9 @@ impl CallServer {
             return Promise::Refused;
         }
         self.calls.insert(promised, instead);
+        if let Some(call) = self.calls.get_mut(&no) {
+            call.promised = Some(promised);
+        }
         shell.decided(no, format!("the caller keeps the place in {queue} and is called back, as {}", ours.0));
         shell.decided(promised, format!("called back from {queue}, when the turn comes"));
         self.keep(shell, promised);

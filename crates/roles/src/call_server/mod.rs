@@ -205,6 +205,7 @@ impl Role for CallServer {
             stale: Vec::new(),
             turned_ms: None,
             asked: None,
+            promised: None,
             made: None,
             consultation: None,
             is_ours: false,

@@ -104,6 +104,7 @@ impl CallServer {
             stale: Vec::new(),
             turned_ms: None,
             asked: Some(Asked { control, verb: None, with: String::new(), request: None }),
+            promised: None,
             made: Some(Made { consults }),
             consultation: None,
             is_ours: true,

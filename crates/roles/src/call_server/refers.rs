@@ -46,6 +46,9 @@ impl CallServer {
             None if matches!(call.stage, Stage::Served { .. }) => {}
             _ => return shell.answer(leg, server, Status(603), Vec::new(), None),
         }
+        if call_back && call.promised.is_some() {
+            return self.accept(shell, no, leg, server, Status(200));
+        }
         if call_back {
             let progress = match self.promise(shell, no, &queue) {
                 Promise::Made => Status(200),

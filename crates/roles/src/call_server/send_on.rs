@@ -40,6 +40,10 @@ impl CallServer {
         if call.made.is_some() {
             return Err("a call that the agent made is not sent on: consult, and transfer".into());
         }
+        // Who is not reached goes back to the queue: with none there is nowhere to go back to.
+        if !has_line && call.queue.is_none() {
+            return Err("this caller came from no queue: consult, and transfer".into());
+        }
         if shell.numbers(agent).1 == to {
             return Err("this is the agent's own phone".into());
         }

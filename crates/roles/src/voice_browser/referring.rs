@@ -31,7 +31,7 @@ impl VoiceBrowser {
 
     pub(super) fn refer_now(&mut self, shell: &mut Shell, leg: LegNo) {
         let Some(referring) = self.visits.get_mut(&leg).and_then(|visit| visit.referring.as_mut()) else { return };
-        referring.left -= 1;
+        referring.left = referring.left.saturating_sub(1);
         shell.request(leg, Method::Refer, vec![(Name::ReferTo, referring.target.clone())], None);
     }
 

@@ -111,9 +111,8 @@ fn fifty_callers_keep_their_places_over_a_restart_and_who_hung_up_meanwhile_is_g
     }
 }
 
-/// Who is called back is nobody's leg to be asked for: the promise alone is kept.
-#[test]
-fn who_was_promised_to_be_called_back_is_by_the_next_call_server() {
+/// The lab where who presses 9 is called back.
+fn calling_back() -> site::Site {
     let text = include_str!("../../../../examples/lab.toml")
         .replace("{ digit = \"1\", queue = \"sales\" }", "{ digit = \"9\", queue = \"sales\", call_back = true }")
         .replacen(
@@ -126,7 +125,31 @@ fn who_was_promised_to_be_called_back_is_by_the_next_call_server() {
             "incoming_called_number = \"32270.....\"\ndestination_pattern = \"6...\"",
             1,
         );
-    let site = site::Site::parse(&text).unwrap_or_else(|problems| panic!("{}", problems[0]));
+    site::Site::parse(&text).unwrap_or_else(|problems| panic!("{}", problems[0]))
+}
+
+#[test]
+fn who_was_promised_to_be_called_back_and_did_not_hear_of_it_is_promised_it_once() {
+    let site = calling_back();
+    let mut world = World::lab_of(&site, 34, Sound::still(), Some(S));
+    crate::steps::to_the_ivr(&mut world);
+    world.press("9");
+    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+    world.run(MS + MS / 2);
+    assert!(!world.saw("cvp1", "vvb1", "202 REFER"), "it is to die before: {}", world.ladder());
+    world.kill("cvp1");
+    world.run(AWAY);
+    world.restart(Plan::compile(&site, "cvp1", 1).expect("a site"), Papers::node("cvp1.lab.example"));
+    world.run(10 * S);
+    assert!(world.saw("cvp1", "vvb1", "202 REFER"), "{}", world.ladder());
+    assert_eq!(world.calls("carrier").len(), 0, "let go: {}", world.ladder());
+    assert_eq!(waiting(&mut world), 1);
+}
+
+/// Who is called back is nobody's leg to be asked for: the promise alone is kept.
+#[test]
+fn who_was_promised_to_be_called_back_is_by_the_next_call_server() {
+    let site = calling_back();
     let mut world = World::lab_of(&site, 24, Sound::still(), Some(S));
     crate::steps::to_the_ivr(&mut world);
     world.press("9");

@@ -188,6 +188,26 @@ fn a_call_server_that_comes_back_before_a_browser_has_the_caller_loses_nobody() 
 }
 
 #[test]
+fn who_came_from_no_queue_is_not_sent_to_a_number() {
+    let mut world = world(12, Sound::still(), Some(S));
+    world.ready("1001");
+    let out = Control::MakeCall { agent: "1001".into(), to: OUTSIDE.into() };
+    assert_eq!(outcome(&mut world, out), Reply::Done, "{}", world.ladder());
+    let call = dialog(&mut world).call;
+    assert_eq!(world.ask("cvp1", Control::AgentLogin { agent: "1002".into() }), Reply::Done);
+    assert_eq!(work_on(&mut world, call, Verb::Consult, "1002"), Reply::Done, "{}", world.ladder());
+    world.run(S);
+    assert_eq!(work_on(&mut world, call, Verb::Complete, ""), Reply::Done, "{}", world.ladder());
+    world.run(2 * S);
+    // It is 1002's now, and nobody's who could go back to a line.
+    assert_eq!(dialog(&mut world).agent, "1002");
+    refused(&send_on(&mut world, "1001"), "came from no queue");
+    assert_eq!(state(&mut world, "1002"), "TALKING");
+    world.hang_up("carrier");
+    nothing_is_left(&mut world);
+}
+
+#[test]
 fn nobody_is_sent_to_what_is_no_number_nor_to_the_agents_own_phone() {
     let mut world = world(9, Sound::still(), Some(S));
     to_the_agent(&mut world);
