@@ -60,6 +60,8 @@ pub enum Cause {
     Unanswered,
     /// Whatever the endpoint's user said by [`Endpoint::turn_away`].
     TurnedAway,
+    /// 469: an INFO of a package that nobody here asked for (RFC 6086 §4.2.2).
+    InfoPackage,
 }
 
 impl Cause {
@@ -83,6 +85,7 @@ impl Cause {
             Cause::Glare => 491,
             Cause::Unanswered => 480,
             Cause::TurnedAway => 403,
+            Cause::InfoPackage => 469,
         })
     }
 
@@ -104,6 +107,7 @@ impl Cause {
             Cause::NoDialog => "no such dialog here: it ended, or this node was started anew",
             Cause::OutOfOrder => "a request with a higher CSeq came first",
             Cause::Unanswered => "nobody answered in time",
+            Cause::InfoPackage => "no INFO package is taken here, as Recv-Info says: send keys without Info-Package",
             Cause::Overload
             | Cause::Shed
             | Cause::Rate
@@ -187,6 +191,10 @@ impl Endpoint {
             return Err(self.with_allow(Cause::MethodNotAllowed));
         }
         self.extensions(request)?;
+        // No role takes a package. An INFO that names none is of the older kind (RFC 2976) and its user's.
+        if method == Method::Info && request.header(&Name::InfoPackage).is_some() {
+            return Err(Refusal::with(Cause::InfoPackage, Name::RecvInfo, ""));
+        }
         self.content(request, &method)?;
         self.too_brief(request).map_or(Ok(()), |headers| Err(Refusal { cause: Cause::SessionTooBrief, headers }))
     }

@@ -148,6 +148,29 @@ fn what_belongs_inside_a_dialog_is_481_outside() {
 }
 
 #[test]
+fn an_info_package_that_nobody_asked_for_is_469_and_the_call_goes_on() {
+    let mut desk = Desk::new(Transport::Udp);
+    let (invite, _) = desk.tell(&request("INVITE", VIA, TO));
+    let to = to_tagged(&desk.respond(&invite, 200)[0].1);
+    desk.tell(&request("ACK", &VIA.replace("bK1", "bK2"), &to));
+    let info = |branch: &str, cseq: u32, fields: &str| {
+        request(&format!("INFO/{cseq}"), &VIA.replace("bK1", branch), &format!("{to}\n{fields}"))
+    };
+    let packaged = info("bK3", 2, "Info-Package: infoDtmf\nContent-Disposition: Info-Package");
+    let (events, sent) = desk.tell(&packaged);
+    assert!(events.is_empty(), "its user heard of it: {events:?}");
+    let answer = sent[0].1.clone();
+    assert_eq!((answer.status(), answer.header(&Name::RecvInfo)), (Some(Status(469)), Some("")));
+    warned(&answer, "Recv-Info");
+    assert_eq!(desk.tell(&packaged).1[0].1, answer, "the same each time");
+    assert_eq!(desk.endpoint.refusals()[&Cause::InfoPackage], 1, "counted once");
+    assert_eq!(desk.endpoint.dialogs(), 1, "the call goes on");
+    // The older kind, which names no package, is its user's as before.
+    let (events, _) = desk.tell(&info("bK4", 3, "Content-Type: application/dtmf-relay"));
+    assert!(matches!(events[..], [Event::InDialog { .. }]), "{events:?}");
+}
+
+#[test]
 fn a_used_up_max_breadth_is_440() {
     let mut desk = Desk::new(Transport::Udp);
     refused(&mut desk, &request("INVITE", VIA, &format!("{TO}\nMax-Breadth: 0")), Cause::MaxBreadth);
