@@ -133,3 +133,11 @@ pub struct Restart {
 pub struct Problem {
     pub error: String,
 }
+
+/// `POST /api/v1/debugging`: handshakes of a node. Without `after` it is switched on; then ask again within 15 s, with the
+/// `last` of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookAt {
+    pub what: net::SslDebug,
+    pub after: Option<u64>,
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub mod debug;
 mod load;
 mod token;
 
@@ -82,8 +83,14 @@ pub enum Command {
         once: bool,
     },
     /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
-    /// `registrations`, `status`, `ctl`, `itl`, `phones`, `security-mode`, `running-config`. Words may be shortened as on IOS.
+    /// `registrations`, `status`, `ctl`, `itl`, `phones`, `security-mode`, `running-config`, `debugging`. Words may be
+    /// shortened as on IOS.
     Show(Show),
+    /// TLS handshakes of running nodes as they go on, until Ctrl-C: `ssl openssl errors`, `ssl openssl msg`, `ssl openssl
+    /// states`.
+    Debug(debug::Debug),
+    /// `all`: nothing of that any more, whoever asked for it.
+    Undebug(debug::Debug),
     /// A call's proof.
     #[command(subcommand)]
     Passport(Passport),
@@ -689,9 +696,10 @@ pub enum Question {
     Phones,
     SecurityMode,
     RunningConfig,
+    Debugging,
 }
 
-const QUESTIONS: [(&str, Question); 12] = [
+const QUESTIONS: [(&str, Question); 13] = [
     ("call active voice brief", Question::Calls),
     ("sip-ua connections tcp tls detail", Question::Connections),
     ("refusals", Question::Refusals),
@@ -704,6 +712,7 @@ const QUESTIONS: [(&str, Question); 12] = [
     ("phones", Question::Phones),
     ("security-mode", Question::SecurityMode),
     ("running-config", Question::RunningConfig),
+    ("debugging", Question::Debugging),
 ];
 
 impl Question {

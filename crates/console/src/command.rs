@@ -11,6 +11,8 @@ pub enum Command {
     Show(Question),
     /// `show running-config`
     RunningConfig,
+    /// `undebug all`
+    Undebug,
     /// `show security-mode`
     SecurityMode,
     /// `utils service list`
@@ -22,13 +24,15 @@ pub enum Command {
 }
 
 /// What there is, and what it does; `NAME` stands for words of the administrator's.
-const ALL: [(&str, &str); 21] = [
+const ALL: [(&str, &str); 23] = [
     ("help", "this list; `?` at any time"),
     ("exit", "ends the session"),
     ("show call active voice brief", "the legs that are up, with their security"),
     ("show sip-ua connections tcp tls detail", "connections, with version, suite and peer"),
     ("show refusals", "who was turned away, why, and what to do"),
     ("show status", "nodes, their calls and what they refused"),
+    ("show debugging", "what of TLS handshakes is looked at"),
+    ("undebug all", "nothing of it any more, for nobody"),
     ("show running-config", "a border controller's configuration as IOS writes it"),
     ("show agents", "a call server's agents"),
     ("show queues", "a call server's queues"),
@@ -66,6 +70,7 @@ impl Command {
             "help" => Command::Help,
             "exit" | "quit" => Command::Exit,
             "show running-config" => Command::RunningConfig,
+            "undebug all" => Command::Undebug,
             "show security-mode" => Command::SecurityMode,
             "utils service list" => Command::Services,
             "utils service restart NAME" => {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use admin::cli::Question;
-use admin::show::{tables, tls_detail, voice_brief};
+use admin::show::{debugging, tables, tls_detail, voice_brief};
 use anyhow::Context;
 use net::NodeHandle;
 use phones::Kind;
@@ -30,6 +30,10 @@ impl Hands {
         match ask {
             Ask::Services => Told::Services(admin::services::services(&self.node).await),
             Ask::Restart(part) => Told::Done(self.node.restart(part).await),
+            Ask::Undebug => {
+                self.node.undebug();
+                Told::Text(Ok("All possible debugging has been turned off\n".into()))
+            }
             Ask::Show(question) => Told::Text(self.show(question).await),
             Ask::RunningConfig | Ask::SecurityMode | Ask::Cluster | Ask::CarryOut(_) => {
                 self.files(move |dir, node| of_files(dir, Some(node), &ask)).await
@@ -74,6 +78,7 @@ impl Hands {
                 _ => None,
             },
             Question::Connections => Some(tls_detail(&node.connections())),
+            Question::Debugging => Some(debugging::debugging(&node.debugging())),
             Question::Refusals => Some(tables::refusals(&node.refusals())),
             Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
                 let told = self.files(move |dir, node| of_files(dir, Some(node), &Ask::Show(question))).await;
@@ -105,7 +110,9 @@ pub fn of_files(dir: &DataDir, node: Option<&str>, ask: &Ask) -> Told {
             let done = station().and_then(|station| station.carry_out(*effect, SystemTime::now()));
             Told::Done(done.map(|()| Vec::new()).map_err(words))
         }
-        Ask::Show(_) | Ask::Services | Ask::Restart(_) => Told::Text(Err("only the running node can tell".into())),
+        Ask::Show(_) | Ask::Undebug | Ask::Services | Ask::Restart(_) => {
+            Told::Text(Err("only the running node can tell".into()))
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Ask {
     Show(Question),
     /// [`Told::Text`]
     RunningConfig,
+    /// [`Told::Text`]
+    Undebug,
     /// [`Told::Text`]; `Err` where no phones are served.
     SecurityMode,
     /// [`Told::Cluster`]
@@ -174,6 +176,7 @@ impl Session {
             }
             Command::Show(question) => self.ask(State::Showing { or_not: false }, Ask::Show(question)),
             Command::RunningConfig => self.ask(State::Showing { or_not: false }, Ask::RunningConfig),
+            Command::Undebug => self.ask(State::Showing { or_not: false }, Ask::Undebug),
             Command::SecurityMode => self.ask(State::Showing { or_not: false }, Ask::SecurityMode),
             Command::Services => self.ask(State::Listing, Ask::Services),
             Command::Cluster(command) => self.ask(State::Beginning(command), Ask::Cluster),
@@ -334,6 +337,7 @@ mod tests {
 
         fn world(&mut self, ask: Ask) -> Told {
             match ask {
+                Ask::Undebug => Told::Text(Ok("All possible debugging has been turned off\n".into())),
                 Ask::Show(question) => Told::Text(Ok(format!("{question:?}\n"))),
                 Ask::RunningConfig => Told::Text(Err("this node is no border controller".into())),
                 Ask::SecurityMode => Told::Text(Ok(format!("Cluster Security Mode: {}\n", self.cluster.mode.code()))),

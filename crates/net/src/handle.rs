@@ -14,7 +14,7 @@ use crate::keep::Reader;
 use crate::mailbox::Sender;
 use crate::node::Letter;
 use crate::phone_services::Serving;
-use crate::{Connections, TraceEntry};
+use crate::{Connections, Handshakes, SslDebug, TraceEntry};
 
 /// A running node, from other threads. Cheap to clone.
 #[derive(Clone)]
@@ -80,6 +80,22 @@ impl NodeHandle {
     /// The last messages, oldest first (bounded).
     pub fn trace(&self) -> Vec<TraceEntry> {
         self.ask(Letter::Trace).unwrap_or_default()
+    }
+
+    /// TLS handshakes as they go on. Without `after` it is switched on, and off again when nobody has asked for 15 s; then
+    /// ask with [`Handshakes::last`].
+    pub fn handshakes(&self, what: SslDebug, after: Option<u64>) -> Handshakes {
+        self.ask(|answer| Letter::Handshakes(what, after, answer)).unwrap_or_default()
+    }
+
+    /// What [`NodeHandle::handshakes`] is on for.
+    pub fn debugging(&self) -> Vec<SslDebug> {
+        self.ask(Letter::Debugging).unwrap_or_default()
+    }
+
+    /// Nothing of it any more, for nobody.
+    pub fn undebug(&self) {
+        self.ask(Letter::Undebug).unwrap_or_default();
     }
 
     /// Whom the node and the listeners beside it turned away, oldest first (bounded).

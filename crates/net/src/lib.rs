@@ -40,4 +40,4 @@ pub use phone_services::{
 };
 pub use process::{PhoneStart, Process};
 pub use secure_phone::{Provisioned, SecurePhone};
-pub use shown::{Connection, Connections, TraceEntry};
+pub use shown::{Connection, Connections, HandshakeEvent, Handshakes, SslDebug, TraceEntry};

@@ -57,3 +57,54 @@ pub struct TraceEntry {
     pub tls: Option<trust::TlsFacts>,
     pub text: String,
 }
+
+/// What of handshakes is shown, by the words of IOS: `debug ssl openssl …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SslDebug {
+    /// Handshakes that failed, and why.
+    Errors,
+    /// Messages as far as they pass in clear, and certificates.
+    Msg,
+    /// States, and alerts in words.
+    States,
+}
+
+impl SslDebug {
+    pub const ALL: [SslDebug; 3] = [SslDebug::Errors, SslDebug::Msg, SslDebug::States];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SslDebug::Errors => "errors",
+            SslDebug::Msg => "msg",
+            SslDebug::States => "states",
+        }
+    }
+}
+
+/// Something in a TLS handshake of a node. No key, ticket or random is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HandshakeEvent {
+    /// Counts up, of a node.
+    pub number: u64,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    pub about: SslDebug,
+    /// As [`Connection::id`].
+    pub connection: u64,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub text: String,
+}
+
+/// What there is to see of handshakes since the last look.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Handshakes {
+    /// Off: somebody switched it off, or nobody had asked for 15 s.
+    pub on: bool,
+    /// Ask for what comes after this one.
+    pub last: u64,
+    /// Events of any kind that were dropped before they were read.
+    pub lost: u64,
+    pub events: Vec<HandshakeEvent>,
+}

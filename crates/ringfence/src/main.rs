@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         Command::Why(why) => command::why::run(&data, &why),
         Command::Cdr { json, most } => command::cdr::run(&data, json, most),
         Command::Watch { once } => command::watch::run(&data, once),
+        Command::Debug(debug) => command::debug::run(&data, &debug),
+        Command::Undebug(debug) => command::debug::off(&data, &debug),
         Command::Show(show) => command::show::run(&data, &show),
         Command::Passport(passport) => command::passport::run(&data, passport),
         Command::Ladder { caller, output, names } => command::ladder::run(&data, &caller, &output, &names),

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use call::statement::Signed;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use net::{Connections, LiveTls, NodeHandle, TraceEntry};
+use net::{Connections, Handshakes, LiveTls, NodeHandle, SslDebug, TraceEntry};
 use roles::{AgentView, Control, DialogView, QueueView, RefusalRecord, Registration, Reply, RoutingView, Status, Verb};
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
@@ -27,8 +27,8 @@ use trust::{Identity, VerifiedPeer};
 
 use super::strangers::{Place, Strangers};
 use crate::api::{
-    AgentState, Availability, CallWork, Calls, Deed, Finished, NewCall, Problem, Reload, Reloaded, Restart, Services,
-    Supervision,
+    AgentState, Availability, CallWork, Calls, Deed, Finished, LookAt, NewCall, Problem, Reload, Reloaded, Restart,
+    Services, Supervision,
 };
 use crate::openapi::{self, Route};
 
@@ -135,6 +135,11 @@ fn table() -> Vec<Route> {
             get(refusals),
             "who was refused, by which rule, and what to do",
         ),
+        Route::get::<Vec<SslDebug>>("/api/v1/debugging", get(debugging), "what of handshakes somebody looks at"),
+        Route::post("/api/v1/debugging", post(handshakes), "handshakes as they go on")
+            .of::<LookAt>()
+            .answered::<Handshakes>(),
+        Route::post("/api/v1/debugging/off", post(undebug), "nobody looks at handshakes any more"),
         Route::get::<Vec<TraceEntry>>("/api/v1/trace", get(trace), "SIP messages, without keys").may("caller"),
         Route::get::<Vec<Registration>>("/api/v1/registrations", get(registrations), "phones that are registered"),
         Route::get::<Vec<AgentView>>("/api/v1/agents", get(agents), "agents and their states"),
@@ -179,6 +184,19 @@ async fn connections(State(node): State<NodeHandle>) -> Response {
 
 async fn refusals(State(node): State<NodeHandle>) -> Response {
     Json(node.refusals()).into_response()
+}
+
+async fn debugging(State(node): State<NodeHandle>) -> Response {
+    Json(node.debugging()).into_response()
+}
+
+async fn handshakes(State(node): State<NodeHandle>, Json(LookAt { what, after }): Json<LookAt>) -> Response {
+    Json(node.handshakes(what, after)).into_response()
+}
+
+async fn undebug(State(node): State<NodeHandle>) -> Response {
+    node.undebug();
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// An answer that says what is wrong, in words.

@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod connections;
+pub mod debugging;
 pub mod figures;
 pub mod tables;
 pub mod time;

@@ -30,7 +30,7 @@ use crate::mailbox::{Receiver, Refused, Sender};
 use crate::media_threads::{self, Owner};
 use crate::wire::tls::Tls;
 use crate::wire::{Heard, Setup, Wire};
-use crate::{Connections, TraceEntry};
+use crate::{Connections, Handshakes, SslDebug, TraceEntry};
 
 /// Letters that a node's mailbox holds.
 pub(crate) const LETTERS: usize = 8192;
@@ -55,6 +55,9 @@ pub(crate) enum Letter {
     Connections(mpsc::SyncSender<Connections>),
     Trace(mpsc::SyncSender<Vec<TraceEntry>>),
     Refusals(mpsc::SyncSender<Vec<RefusalRecord>>),
+    Handshakes(SslDebug, Option<u64>, mpsc::SyncSender<Handshakes>),
+    Debugging(mpsc::SyncSender<Vec<SslDebug>>),
+    Undebug(mpsc::SyncSender<()>),
     Watch(Watched, mpsc::SyncSender<mpsc::Receiver<Journal>>),
     Stop,
 }
@@ -258,6 +261,12 @@ impl<M: Machine> Node<M> {
                 Letter::Connections(answer) => drop(answer.send(self.wire.connections())),
                 Letter::Trace(answer) => drop(answer.send(self.wire.trace())),
                 Letter::Refusals(answer) => drop(answer.send(self.refusals.iter().cloned().collect())),
+                Letter::Handshakes(what, after, answer) => drop(answer.send(self.wire.handshakes(what, after))),
+                Letter::Debugging(answer) => drop(answer.send(self.wire.debugging())),
+                Letter::Undebug(answer) => {
+                    self.wire.undebug();
+                    let _ = answer.send(());
+                }
                 Letter::Watch(what, answer) => {
                     let (watcher, journal) = mpsc::sync_channel(WATCHED);
                     if answer.send(journal).is_ok() {

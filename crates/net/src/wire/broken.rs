@@ -58,26 +58,29 @@ impl Broken {
 
 /// What the other side was told of a TLS failure that we found, or told us of one that it found.
 pub(crate) fn answered(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::AlertReceived(alert) => format!("received TLS alert {}", alert_name(*alert)),
-        rustls::Error::InvalidCertificate(reason) => {
-            format!("TLS alert {}", alert_name(AlertDescription::from(reason.clone())))
-        }
-        rustls::Error::NoCertificatesPresented => "TLS alert certificate_required".into(),
-        rustls::Error::InvalidMessage(_) => "TLS alert decode_error".into(),
-        rustls::Error::PeerIncompatible(reason) => match reason {
-            rustls::PeerIncompatible::NoCipherSuitesInCommon | rustls::PeerIncompatible::NoKxGroupsInCommon => {
-                "TLS alert handshake_failure".into()
-            }
+    match (error, alert_sent(error)) {
+        (rustls::Error::AlertReceived(alert), _) => format!("received TLS alert {}", alert_name(*alert)),
+        (_, Some(alert)) => format!("TLS alert {}", alert_name(alert)),
+        (_, None) => "TLS alert".into(),
+    }
+}
+
+/// The alert for a failure that we found, where it is known.
+pub(crate) fn alert_sent(error: &rustls::Error) -> Option<AlertDescription> {
+    Some(match error {
+        rustls::Error::InvalidCertificate(reason) => AlertDescription::from(reason.clone()),
+        rustls::Error::NoCertificatesPresented => AlertDescription::CertificateRequired,
+        rustls::Error::InvalidMessage(_) => AlertDescription::DecodeError,
+        rustls::Error::PeerIncompatible(
             rustls::PeerIncompatible::Tls12NotOffered
             | rustls::PeerIncompatible::Tls12NotOfferedOrEnabled
             | rustls::PeerIncompatible::Tls13RequiredForQuic
             | rustls::PeerIncompatible::SupportedVersionsExtensionRequired
-            | rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13 => "TLS alert protocol_version".into(),
-            _ => "TLS alert handshake_failure".into(),
-        },
-        _ => "TLS alert".into(),
-    }
+            | rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13,
+        ) => AlertDescription::ProtocolVersion,
+        rustls::Error::PeerIncompatible(_) => AlertDescription::HandshakeFailure,
+        _ => return None,
+    })
 }
 
 /// SIP in clear on the TLS port.

@@ -14,6 +14,7 @@ use sip::{FlowId, Target, Transport};
 use trust::Peer;
 
 use super::broken::Broken;
+use super::debugging::Looking;
 use super::tls::{Secured, Whom};
 
 /// Octets that may wait for a peer that does not read; more, and the connection is given up.
@@ -51,6 +52,8 @@ pub(crate) struct Conn {
     pub spoke: Duration,
     pub stage: Stage,
     pub tcp: TcpStream,
+    /// Somebody wants to see the handshake.
+    pub looking: Option<Box<Looking>>,
     tls: Option<Box<Secured>>,
     cutter: Cutter,
     out: BytesMut,
@@ -80,6 +83,38 @@ impl Cutter {
             Cutter::Stream(framer) => framer.push(bytes),
             Cutter::WebSocket(websocket) => websocket.push(bytes),
         }
+    }
+}
+
+/// The socket, with somebody who looks on while the handshake lasts.
+struct Seen<'a> {
+    tcp: &'a mut TcpStream,
+    looking: &'a mut Option<Box<Looking>>,
+}
+
+impl Write for Seen<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.tcp.write(bytes)?;
+        if let Some(looking) = self.looking {
+            looking.eyes.sent(bytes.get(..written).unwrap_or_default());
+        }
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.tcp.write_vectored(bytes)?;
+        if let Some(looking) = self.looking {
+            let mut left = written;
+            for part in bytes {
+                looking.eyes.sent(part.get(..left.min(part.len())).unwrap_or_default());
+                left = left.saturating_sub(part.len());
+            }
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
     }
 }
 
@@ -122,6 +157,7 @@ impl Conn {
             spoke: now.mono,
             stage,
             tcp,
+            looking: None,
             tls: tls.map(Box::new),
             cutter: Cutter::new(transport),
             out: BytesMut::new(),
@@ -277,13 +313,16 @@ impl Conn {
             return Ok(false);
         };
         let tls = &mut secured.connection;
+        if let Some(looking) = &mut self.looking {
+            looking.eyes.received(bytes);
+        }
         while !bytes.is_empty() {
             tls.read_tls(&mut bytes).map_err(Broken::Io)?;
             let state = match tls.process_new_packets() {
                 Ok(state) => state,
                 Err(error) => {
                     // rustls has the alert ready: the peer shall hear why.
-                    let _ = tls.write_tls(&mut self.tcp);
+                    let _ = tls.write_tls(&mut Seen { tcp: &mut self.tcp, looking: &mut self.looking });
                     return Err(Broken::Tls(error));
                 }
             };
@@ -325,7 +364,7 @@ impl Conn {
             match self.tls.as_deref_mut() {
                 Some(Secured { connection: tls, .. }) => {
                     while tls.wants_write() {
-                        match tls.write_tls(&mut self.tcp) {
+                        match tls.write_tls(&mut Seen { tcp: &mut self.tcp, looking: &mut self.looking }) {
                             Ok(_) => {}
                             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                                 return Ok(false);

@@ -22,11 +22,11 @@ impl Wire {
         conn.shut();
         match conn.stage {
             Stage::Connect | Stage::Handshake => self.never_opened(*conn, &broken),
-            Stage::Open(_) | Stage::Finish(_) => self.was_open(&conn, &broken),
+            Stage::Open(_) | Stage::Finish(_) => self.was_open(&mut conn, &broken),
         }
     }
 
-    fn never_opened(&mut self, conn: Conn, broken: &Broken) {
+    fn never_opened(&mut self, mut conn: Conn, broken: &Broken) {
         let tls = conn.transport.is_secure() && matches!(conn.stage, Stage::Handshake);
         match (&conn.outbound, tls) {
             (None, _) => {
@@ -44,12 +44,15 @@ impl Wire {
         } else {
             tracing::info!(node = %self.node, remote = %conn.remote, "{why}");
         }
+        if tls {
+            self.handshake_failed(&mut conn, broken, &why);
+        }
         if let Some((target, _)) = conn.outbound {
             self.heard.push_back(Heard::Unreachable { target, why });
         }
     }
 
-    fn was_open(&mut self, conn: &Conn, broken: &Broken) {
+    fn was_open(&mut self, conn: &mut Conn, broken: &Broken) {
         match broken {
             Broken::Closed | Broken::Io(_) | Broken::Tls(_) => self.stats.remote_closures += 1,
             Broken::Idle(_) => self.stats.idle_ageouts += 1,
@@ -68,6 +71,7 @@ impl Wire {
                 let refusal = trust::tls::refusal(error, names(conn), None);
                 let why = format!("{why}: {refusal}");
                 self.refuse(conn, refusal, broken::answered(error));
+                self.handshake_failed(conn, broken, &why);
                 if let Some((target, _)) = &conn.outbound {
                     self.heard.push_back(Heard::Unreachable { target: target.clone(), why });
                 }

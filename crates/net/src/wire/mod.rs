@@ -4,6 +4,7 @@
 
 pub(crate) mod broken;
 pub(crate) mod conn;
+mod debugging;
 mod ended;
 mod listeners;
 mod send;
@@ -100,6 +101,7 @@ pub(crate) struct Wire {
     /// Outbound messages that wait for their connection to open, for the trace.
     early: HashMap<FlowId, Vec<Bytes>>,
     trace: Trace,
+    debugging: debugging::Debugging,
     stats: Connections,
     plain: Arc<Peer>,
     scratch: Vec<u8>,
@@ -140,6 +142,7 @@ impl Wire {
             next_sweep: clock.mono() + IDLE_SWEEP,
             early: HashMap::new(),
             trace: Trace::default(),
+            debugging: debugging::Debugging::default(),
             stats: Connections::default(),
             plain: Arc::new(Peer::Plain),
             scratch: vec![0; 65536],
@@ -304,6 +307,7 @@ impl Wire {
     fn add(&mut self, mut conn: Conn) -> std::io::Result<()> {
         let token = Token(conn.flow.0 as usize);
         self.registry.register(&mut conn.tcp, token, Interest::READABLE | Interest::WRITABLE)?;
+        conn.looking = self.looking(&conn);
         self.conns.insert(conn.flow, Box::new(conn));
         Ok(())
     }
@@ -315,6 +319,9 @@ impl Wire {
         };
         let was_open = conn.peer().is_some();
         let worked = work(self, &mut conn);
+        if worked.is_ok() {
+            self.looked(&mut conn);
+        }
         if !was_open {
             self.opened(&conn);
         }

@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod cdr;
 pub(crate) mod cert;
 pub(crate) mod check;
+pub(crate) mod debug;
 pub(crate) mod enrol;
 pub(crate) mod init;
 pub(crate) mod ladder;

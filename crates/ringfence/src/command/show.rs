@@ -7,8 +7,8 @@ use admin::api::Calls;
 use admin::cli::{Question, Show};
 use admin::estate::Estate;
 use admin::link::Client;
-use admin::show::{plain_lines, tables, tls_detail, voice_brief};
-use net::Connections;
+use admin::show::{debugging, plain_lines, tables, tls_detail, voice_brief};
+use net::{Connections, SslDebug};
 use roles::{AgentView, QueueView, RefusalRecord, Registration, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,6 +67,9 @@ async fn answer(estate: &Estate, question: Question, show: &Show) -> anyhow::Res
         Question::Registrations => {
             let all: Vec<Registration> = gather(&nodes(call_manager)?, "/api/v1/registrations").await?;
             told(json, all, tables::registrations)
+        }
+        Question::Debugging => {
+            each(&nodes(every)?, "/api/v1/debugging", json, |on: Vec<SslDebug>| debugging::debugging(&on)).await
         }
         // Answered from the data directory, before anybody is asked.
         Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {

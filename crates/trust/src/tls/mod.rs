@@ -5,6 +5,7 @@
 
 pub(crate) mod chain;
 mod client;
+pub mod onlooker;
 mod pinned;
 mod proven;
 mod server;

@@ -1,5 +1,6 @@
 //! A node's loop over real sockets: a puppet in the role's place says what it is told and shows what it hears.
 
+mod handshakes;
 mod puppet;
 mod strangers;
 mod streams;
