@@ -190,8 +190,17 @@ async fn debugging(State(node): State<NodeHandle>) -> Response {
     Json(node.debugging()).into_response()
 }
 
-async fn handshakes(State(node): State<NodeHandle>, Json(LookAt { what, after }): Json<LookAt>) -> Response {
-    Json(node.handshakes(what, after)).into_response()
+async fn handshakes(
+    State(node): State<NodeHandle>,
+    body: Result<Json<LookAt>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match body {
+        Ok(Json(LookAt { what, after })) => Json(node.handshakes(what, after)).into_response(),
+        Err(rejection) => problem(
+            StatusCode::BAD_REQUEST,
+            format!("expected {{\"what\":\"errors|msg|states\"}}, and \"after\":N to go on: {rejection}"),
+        ),
+    }
 }
 
 async fn undebug(State(node): State<NodeHandle>) -> Response {
