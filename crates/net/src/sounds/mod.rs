@@ -8,6 +8,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use crate::web::{self, Trust};
 
 /// What may be asked for and not yet be made; one more is refused.
 const WAITING: usize = 1024;
+/// Within this all programs are gone when the process stops.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Threads that programs are waited for in, and audio is decoded.
 const HELPERS: usize = 68;
 
@@ -60,9 +63,11 @@ impl Sounds {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(HELPERS).build()?;
         let thread = std::thread::Builder::new().name("sounds".into()).spawn(move || {
-            runtime.block_on(serve(inbox, media, web));
-            // Who still speaks is not waited for: a program's time is limited, and nobody listens any more.
-            runtime.shutdown_background();
+            let stopping = Arc::new(AtomicBool::new(false));
+            runtime.block_on(serve(inbox, media, web, stopping.clone()));
+            // Nobody listens any more: programs are killed by those who wait for them, and none is left over.
+            stopping.store(true, Ordering::Relaxed);
+            runtime.shutdown_timeout(FAREWELL);
         })?;
         Ok(Sounds { errands, thread })
     }
@@ -86,11 +91,18 @@ struct Shop {
     cache: Mutex<Cache>,
     /// How many speak at a time, and their turns: as the site says, which may change.
     turns: Mutex<(u32, Arc<Semaphore>)>,
+    /// Programs are not wanted any more.
+    stopping: Arc<AtomicBool>,
 }
 
-async fn serve(mut inbox: mpsc::Receiver<Errand>, media: Vec<Sender<Letter>>, web: mpsc::Sender<web::Errand>) {
+async fn serve(
+    mut inbox: mpsc::Receiver<Errand>,
+    media: Vec<Sender<Letter>>,
+    web: mpsc::Sender<web::Errand>,
+    stopping: Arc<AtomicBool>,
+) {
     let turns = Mutex::new((0, Arc::new(Semaphore::new(0))));
-    let shop = Arc::new(Shop { media, web, cache: Mutex::default(), turns });
+    let shop = Arc::new(Shop { media, web, cache: Mutex::default(), turns, stopping });
     while let Some(Errand { what, answer }) = inbox.recv().await {
         let shop = shop.clone();
         match what {
@@ -174,7 +186,8 @@ impl Shop {
                 SpeechEngine::Http => service::speak(&self.web, node, trust, speak).await?,
                 SpeechEngine::EspeakNg => {
                     // The turn ends when the program has, not when nobody waits for it any more.
-                    let run = tokio::task::spawn_blocking(move || (program::speak(&speak, until), turn).0);
+                    let stopping = self.stopping.clone();
+                    let run = tokio::task::spawn_blocking(move || (program::speak(&speak, until, &stopping), turn).0);
                     run.await.map_err(|error| error.to_string())??.into()
                 }
             };

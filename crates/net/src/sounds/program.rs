@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use roles::Speak;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,6 +16,8 @@ use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_gr
 const MOST_MEMORY: u64 = 512 << 20;
 /// Six minutes at 22,050 Hz.
 const MOST_OUTPUT: usize = 16 << 20;
+/// How often a program that is waited for is looked after: whether we still want it.
+const LOOK: Duration = Duration::from_millis(100);
 /// Words a minute at 100 %: a little slower than the engine's own, as telephones want it.
 const WORDS_A_MINUTE: u32 = 165;
 
@@ -22,7 +25,7 @@ const WORDS_A_MINUTE: u32 = 165;
 ///
 /// # Errors
 /// It could not be started, took too long or too much, or failed: in words that have nothing of what was to be said.
-pub(super) fn speak(speak: &Speak, until: Instant) -> Result<Vec<u8>, String> {
+pub(super) fn speak(speak: &Speak, until: Instant, stopping: &AtomicBool) -> Result<Vec<u8>, String> {
     let program = &speak.engine.command;
     let of = |percent: u16, whole: u32, least: u32, most: u32| {
         (whole * u32::from(percent) / 100).clamp(least, most).to_string()
@@ -42,7 +45,7 @@ pub(super) fn speak(speak: &Speak, until: Instant) -> Result<Vec<u8>, String> {
         .process_group(0);
     let child = command.spawn().map_err(|error| format!("{program} did not start: {error}"))?;
     let mut running = Running { child, is_over: false };
-    let outcome = running.limit(until).and_then(|()| running.converse(speak.text.as_bytes(), until));
+    let outcome = running.limit(until).and_then(|()| running.converse(speak.text.as_bytes(), until, stopping));
     drop(running);
     outcome.map_err(|why| format!("{program}: {why}"))
 }
@@ -86,7 +89,7 @@ impl Running {
     }
 
     /// Gives it the words and takes what it says, without waiting for either alone.
-    fn converse(&mut self, mut words: &[u8], until: Instant) -> Result<Vec<u8>, String> {
+    fn converse(&mut self, mut words: &[u8], until: Instant, stopping: &AtomicBool) -> Result<Vec<u8>, String> {
         let (mut stdin, stdout) = (self.child.stdin.take(), self.child.stdout.take());
         let mut stdout = stdout.ok_or("it has no output")?;
         for fd in [stdin.as_ref().map(AsFd::as_fd), Some(stdout.as_fd())].into_iter().flatten() {
@@ -97,7 +100,7 @@ impl Running {
         loop {
             let mut wanted = vec![(stdout.as_fd(), PollFlags::IN)];
             wanted.extend(stdin.as_ref().map(|stdin| (stdin.as_fd(), PollFlags::OUT)));
-            wait(&wanted, until)?;
+            wait(&wanted, until, stopping)?;
             if let Some(pipe) = &mut stdin {
                 match pipe.write(words) {
                     Ok(written) => words = words.get(written..).unwrap_or_default(),
@@ -121,7 +124,7 @@ impl Running {
         }
         drop(stdin);
         let ended = pidfd_open(self.pid()?, PidfdFlags::empty()).map_err(|error| error.to_string())?;
-        wait(&[(ended.as_fd(), PollFlags::IN)], until)?;
+        wait(&[(ended.as_fd(), PollFlags::IN)], until, stopping)?;
         let status = self.end().map_err(|error| error.to_string())?;
         if status.success() { Ok(out) } else { Err(format!("it failed ({status})")) }
     }
@@ -132,12 +135,16 @@ fn again(error: &std::io::Error) -> bool {
 }
 
 /// Until one of them is ready.
-fn wait(wanted: &[(BorrowedFd<'_>, PollFlags)], until: Instant) -> Result<(), String> {
+fn wait(wanted: &[(BorrowedFd<'_>, PollFlags)], until: Instant, stopping: &AtomicBool) -> Result<(), String> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err("it took too long".into());
         }
+        if stopping.load(Ordering::Relaxed) {
+            return Err("the process stops".into());
+        }
+        let left = left.min(LOOK);
         let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         let mut fds: Vec<PollFd<'_>> = wanted.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
         match poll(&mut fds, Some(&left)) {

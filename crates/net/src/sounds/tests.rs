@@ -171,7 +171,7 @@ fn engines_that_do_not_speak_are_an_error_in_time_and_nothing_of_them_stays() {
 
 #[test]
 fn an_engine_that_hangs_delays_nobody_beyond_the_time_that_words_may_take() {
-    let fake = Fake::new("all-hang", "sleep 600");
+    let fake = Fake::new("all-hang", "echo $$ >>$here/numbers; sleep 600");
     let rig = Rig::new();
     // Two at a time, ten wait: all of them end by their own time, and not one after the other.
     for n in 0..12 {
@@ -181,6 +181,30 @@ fn an_engine_that_hangs_delays_nobody_beyond_the_time_that_words_may_take() {
         assert!(rig.told().is_err());
     }
     rig.sounds.stop();
+    gone(&fake);
+}
+
+/// Of the programs that said their numbers none is left.
+fn gone(fake: &Fake) {
+    let numbers = fake.noted("numbers");
+    assert!(!numbers.is_empty());
+    for number in numbers.lines() {
+        assert!(!PathBuf::from(format!("/proc/{number}")).exists(), "{number} is left over");
+    }
+}
+
+#[test]
+fn a_process_that_stops_leaves_no_engine_behind() {
+    let fake = Fake::new("left", "echo $$ >>$here/numbers; sleep 600");
+    let rig = Rig::new();
+    let mut speak = speak_with(&fake.program, "hello");
+    Arc::make_mut(&mut speak.engine).timeout_s = 60;
+    rig.speak(speak);
+    while fake.noted("numbers").is_empty() {
+        std::thread::yield_now();
+    }
+    rig.sounds.stop();
+    gone(&fake);
 }
 
 #[test]
