@@ -15,7 +15,7 @@ fn engine(folder: &Path) {
     std::fs::write(folder.join("spoken.wav"), file).unwrap();
     std::fs::write(folder.join("tone.wav"), tone(500.0)).unwrap();
     let here = folder.display();
-    let script = format!("#!/bin/sh\ncat >>{here}/words; echo >>{here}/words; cat {here}/spoken.wav\n");
+    let script = format!("#!/bin/sh\nwords=$(cat); printf '%s\\n' \"$words\" >>{here}/words; cat {here}/spoken.wav\n");
     std::fs::write(folder.join("engine"), script).unwrap();
     std::fs::set_permissions(folder.join("engine"), std::fs::Permissions::from_mode(0o755)).unwrap();
 }
