@@ -1,3 +1,5 @@
+//! What an onlooker sees of handshakes: whole, in pieces, broken, and floods.
+
 use super::*;
 
 fn all(eyes: &mut Onlooker) -> Vec<Saw> {
