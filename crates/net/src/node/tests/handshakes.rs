@@ -74,7 +74,8 @@ fn an_unknown_ca_is_shown_on_both_sides_with_its_alert_in_words() {
         let identity = Some(foreign.identity("a", KeyKind::P256));
         let a = dialled(&lab, &b, "b.lab.test", NodeOptions { versions, identity, ..NodeOptions::default() });
         a.hears_unreachable();
-        (a.refusal(), b.refusal());
+        a.refusal();
+        b.refusal();
         let (ours, theirs) = (seen(&b, SslDebug::States), seen(&a, SslDebug::States));
         assert!(ours.contains("SSL alert write: fatal: unknown_ca (48): no root"), "{ours}");
         assert!(ours.ends_with("SSL_accept: failed in handshake\n"), "{ours}");
