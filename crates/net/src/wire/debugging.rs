@@ -65,7 +65,7 @@ impl Debugging {
         let first = self.events.front().map_or(self.last + 1, |event| event.number);
         let new = self.events.iter().filter(|event| event.number > after && event.about == what);
         let events = new.cloned().collect();
-        Handshakes { on, last: self.last, lost: first.saturating_sub(after + 1), events }
+        Handshakes { on, last: self.last, lost: first.saturating_sub(after.saturating_add(1)), events }
     }
 }
 
@@ -195,6 +195,9 @@ mod tests {
         let late = start + LEASE * 2;
         assert!(!debugging.is_on(SslDebug::States, late));
         assert!(!debugging.read(SslDebug::States, Some(0), late).on);
+        // Who asks for what comes after everything gets nothing.
+        let told = debugging.read(SslDebug::States, Some(u64::MAX), late);
+        assert_eq!((told.lost, told.events.len()), (0, 0));
     }
 
     #[test]
