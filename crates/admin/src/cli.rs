@@ -85,8 +85,8 @@ pub enum Command {
         once: bool,
     },
     /// What is going on: `call active voice brief`, `sip-ua connections tcp tls detail`, `refusals`, `agents`, `queues`,
-    /// `registrations`, `status`, `ctl`, `itl`, `phones`, `security-mode`, `running-config`, `debugging`. Words may be
-    /// shortened as on IOS.
+    /// `registrations`, `status`, `ctl`, `itl`, `phones`, `trunks`, `security-mode`, `running-config`, `debugging`. Words
+    /// may be shortened as on IOS.
     Show(Show),
     /// TLS handshakes of running nodes as they go on, until Ctrl-C: `ssl openssl errors`, `ssl openssl msg`, `ssl openssl
     /// states`.
@@ -599,12 +599,13 @@ pub enum Question {
     Ctl,
     Itl,
     Phones,
+    Trunks,
     SecurityMode,
     RunningConfig,
     Debugging,
 }
 
-const QUESTIONS: [(&str, Question); 13] = [
+const QUESTIONS: [(&str, Question); 14] = [
     ("call active voice brief", Question::Calls),
     ("sip-ua connections tcp tls detail", Question::Connections),
     ("refusals", Question::Refusals),
@@ -615,6 +616,7 @@ const QUESTIONS: [(&str, Question); 13] = [
     ("ctl", Question::Ctl),
     ("itl", Question::Itl),
     ("phones", Question::Phones),
+    ("trunks", Question::Trunks),
     ("security-mode", Question::SecurityMode),
     ("running-config", Question::RunningConfig),
     ("debugging", Question::Debugging),

@@ -24,7 +24,7 @@ pub enum Command {
 }
 
 /// What there is, and what it does; `NAME` stands for words of the administrator's.
-const ALL: [(&str, &str); 23] = [
+const ALL: [(&str, &str); 24] = [
     ("help", "this list; `?` at any time"),
     ("exit", "ends the session"),
     ("show call active voice brief", "the legs that are up, with their security"),
@@ -40,6 +40,7 @@ const ALL: [(&str, &str); 23] = [
     ("show ctl", "the CTL file that phones are given"),
     ("show itl", "the ITL file that phones are given"),
     ("show phones", "phones with their profiles and CAPF information"),
+    ("show trunks", "a call manager's trunks: where to, which profile, SRTP or not"),
     ("show security-mode", "Cluster Security Mode, and whether the lists say the same"),
     ("utils ctl set-cluster mixed-mode", "Cluster Security Mode 1; asks first"),
     ("utils ctl set-cluster non-secure-mode", "Cluster Security Mode 0; asks first"),

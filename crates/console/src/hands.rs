@@ -12,6 +12,7 @@ use site::Role;
 use store::DataDir;
 
 use crate::session::{Ask, Told};
+use crate::trunks::trunks;
 use crate::{running_config, trust};
 
 /// One node's.
@@ -80,7 +81,12 @@ impl Hands {
             Question::Connections => Some(tls_detail(&node.connections())),
             Question::Debugging => Some(debugging::debugging(&node.debugging())),
             Question::Refusals => Some(tables::refusals(&node.refusals())),
-            Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
+            Question::Ctl
+            | Question::Itl
+            | Question::Phones
+            | Question::Trunks
+            | Question::SecurityMode
+            | Question::RunningConfig => {
                 let told = self.files(move |dir, node| of_files(dir, Some(node), &Ask::Show(question))).await;
                 return match told {
                     Told::Text(text) => text,
@@ -105,6 +111,7 @@ pub fn of_files(dir: &DataDir, node: Option<&str>, ask: &Ask) -> Told {
         Ask::Show(Question::Ctl) => text(station().and_then(|station| trust::list(&station, Kind::Ctl))),
         Ask::Show(Question::Itl) => text(station().and_then(|station| trust::list(&station, Kind::Itl))),
         Ask::Show(Question::Phones) => text(station().and_then(|station| trust::phones(&station))),
+        Ask::Show(Question::Trunks) => text(dir.site().and_then(|site| trunks(&site, node))),
         Ask::Cluster => Told::Cluster(station().map(|station| station.cluster()).map_err(words)),
         Ask::CarryOut(effect) => {
             let done = station().and_then(|station| station.carry_out(*effect, SystemTime::now()));

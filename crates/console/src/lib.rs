@@ -12,6 +12,7 @@ mod running_config;
 pub mod server;
 mod service;
 mod session;
+mod trunks;
 pub mod trust;
 
 pub use command::Command;

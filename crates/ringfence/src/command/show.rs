@@ -26,7 +26,12 @@ pub(crate) fn run(data: &Path, show: &Show) -> Outcome {
     };
     let node = show.node.as_deref();
     match question {
-        Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
+        Question::Ctl
+        | Question::Itl
+        | Question::Phones
+        | Question::Trunks
+        | Question::SecurityMode
+        | Question::RunningConfig => {
             return super::utils::show(data, question, node);
         }
         _ => {}
@@ -72,9 +77,12 @@ async fn answer(estate: &Estate, question: Question, show: &Show) -> anyhow::Res
             each(&nodes(every)?, "/api/v1/debugging", json, |on: Vec<SslDebug>| debugging::debugging(&on)).await
         }
         // Answered from the data directory, before anybody is asked.
-        Question::Ctl | Question::Itl | Question::Phones | Question::SecurityMode | Question::RunningConfig => {
-            Ok(String::new())
-        }
+        Question::Ctl
+        | Question::Itl
+        | Question::Phones
+        | Question::Trunks
+        | Question::SecurityMode
+        | Question::RunningConfig => Ok(String::new()),
         Question::Status => {
             let mut all: Vec<Status> = Vec::new();
             for client in nodes(every)? {

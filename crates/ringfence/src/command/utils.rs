@@ -49,7 +49,7 @@ pub(crate) fn run(data: &Path, words: &[String], node: Option<&str>) -> Outcome 
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// `show ctl`, `show itl`, `show phones`, `show security-mode`, `show running-config`
+/// `show ctl`, `show itl`, `show phones`, `show trunks`, `show security-mode`, `show running-config`
 pub(crate) fn show(data: &Path, question: Question, node: Option<&str>) -> Outcome {
     match of_files(&DataDir::open(data)?, node, &Ask::Show(question)) {
         Told::Text(Ok(text)) => print!("{text}"),

@@ -2,7 +2,8 @@
 //! prints is what the page says.
 //!
 //! In a block ```` ```console ````: `$ ` a command, with `&` at its end one that stays; `> ` what is typed into it; every
-//! other line is printed by it, in this order, `…` being whatever there is; after `[run] ` by the first that stays. ```` ```console fails ````: its exit status is not 0.
+//! other line is printed by it, in this order, `…` being whatever there is. After `[run] ` the same of the first that stays,
+//! after `[NAME] ` of the one that ends with `& # NAME`. ```` ```console fails ````: its exit status is not 0.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,11 @@ fn the_runbook_of_certificates_does_what_it_says() {
 #[test]
 fn the_runbook_of_tokens_leads_to_the_lock() {
     run("oauth");
+}
+
+#[test]
+fn the_runbook_of_media_leads_from_refused_calls_to_the_lock() {
+    run("secure-media");
 }
 
 fn run(name: &str) {
@@ -78,16 +84,24 @@ impl Stage {
         if let Some(command) = line.strip_prefix("$ ") {
             self.finish(block, number);
             block.running = Some(Running::start(&self.folder, command));
-        } else if let Some(line) = line.strip_prefix("[run] ") {
-            let running = self.staying.first_mut().unwrap_or_else(|| panic!("line {number}: nothing stays"));
-            running.expect(line, number);
-        } else {
-            let running = block.running.as_mut().unwrap_or_else(|| panic!("line {number}: no command is running"));
-            match line.strip_prefix("> ") {
-                Some(typed) => running.type_in(typed),
-                None => running.expect(line, number),
-            }
+            return;
         }
+        let (running, line) = match self.whose(line) {
+            Some((at, line)) => (self.staying.get_mut(at), line),
+            None => (block.running.as_mut(), line),
+        };
+        let running = running.unwrap_or_else(|| panic!("line {number}: no such command is running"));
+        match line.strip_prefix("> ") {
+            Some(typed) => running.type_in(typed),
+            None => running.expect(line, number),
+        }
+    }
+
+    /// Which of those that stay a line in brackets is about, and the rest of it.
+    fn whose<'a>(&self, line: &'a str) -> Option<(usize, &'a str)> {
+        let (name, rest) = line.strip_prefix('[')?.split_once("] ")?;
+        let named = self.staying.iter().position(|running| running.name.as_deref() == Some(name));
+        named.or((name == "run").then_some(0)).map(|at| (at, rest))
     }
 
     fn finish(&mut self, block: &mut Block, number: usize) {
@@ -104,6 +118,8 @@ struct Running {
     child: Child,
     command: String,
     stays: bool,
+    /// Of one that stays.
+    name: Option<String>,
     said: String,
     /// Up to here it has been compared.
     read: usize,
@@ -112,9 +128,13 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path, command: &str) -> Running {
+        let (command, name) = match command.split_once(" & # ") {
+            Some((command, name)) => (command, Some(name.to_owned())),
+            None => (command, None),
+        };
         let (command, stays) = match command.strip_suffix(" &") {
             Some(command) => (command, true),
-            None => (command, false),
+            None => (command, name.is_some()),
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_ringfence")).parent().unwrap();
         let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
@@ -131,7 +151,7 @@ impl Running {
         let (said, more) = channel();
         listen(child.stdout.take().unwrap(), said.clone());
         listen(child.stderr.take().unwrap(), said);
-        Running { child, command: command.to_owned(), stays, said: String::new(), read: 0, more }
+        Running { child, command: command.to_owned(), stays, name, said: String::new(), read: 0, more }
     }
 
     fn type_in(&mut self, line: &str) {
