@@ -1,6 +1,8 @@
 //! What a node tells its media thread, and what it hears back: two closed enums.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sdp::Negotiated;
@@ -79,6 +81,26 @@ pub enum KeptEnd {
     Failed,
 }
 
+/// 20 ms of what a caller says, from the jitter buffer: 8 kHz, 16 bit, linear; silence where nothing came. Its Debug shows
+/// no sample.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Of the first frame 0; one that is missing was not there in time, or its listener was too slow.
+    pub number: u64,
+    /// [`Frame::SAMPLES`] of them, shared by all who listen.
+    pub samples: Arc<[i16]>,
+}
+
+impl Frame {
+    pub const SAMPLES: usize = crate::conference::FRAME;
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
 /// What a node tells its media thread. `lease` must be one of its own.
 ///
 /// A lease takes every command from the moment it is lent: what needs a stream waits for [`Command::Set`].
@@ -142,6 +164,19 @@ pub enum Command {
     /// End it now; [`Event::Kept`] follows.
     EndKeep {
         lease: LeaseId,
+    },
+    /// Somebody outside listens to what is heard here: [`Event::Sound`] every 20 ms from now on, once there is a stream,
+    /// whether the peer sends or not, until [`Command::Untap`] or the stream's end. Several may listen. Changes nothing
+    /// else: prompts, keys, bridges and recordings go on.
+    Tap {
+        lease: LeaseId,
+        /// Unlike any other of the process: random.
+        tap: u64,
+    },
+    /// [`Event::Untapped`] follows.
+    Untap {
+        lease: LeaseId,
+        tap: u64,
     },
     /// Ask for facts now.
     Report {
@@ -210,6 +245,17 @@ pub enum Event {
         id: u64,
         end: KeptEnd,
         duration_ms: u64,
+    },
+    /// What is heard by a [`Command::Tap`]: for whoever listens outside, and not for the node.
+    Sound {
+        lease: LeaseId,
+        tap: u64,
+        frame: Frame,
+    },
+    /// No more [`Event::Sound`] of this one. Before [`Event::Closed`].
+    Untapped {
+        lease: LeaseId,
+        tap: u64,
     },
     /// Said by who runs the engine once both files of a [`Command::Record`] are written; the engine itself never does.
     Recorded {

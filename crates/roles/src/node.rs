@@ -497,6 +497,8 @@ fn lease_of(event: &media::Event) -> Option<media::LeaseId> {
         | E::Recording { lease, .. }
         | E::Chunk { lease, .. }
         | E::Kept { lease, .. }
+        | E::Sound { lease, .. }
+        | E::Untapped { lease, .. }
         | E::Recorded { lease, .. }
         | E::Unkeyed { lease, .. }
         | E::Unplayable { lease, .. } => Some(*lease),

@@ -13,6 +13,7 @@ use super::outgoing;
 use super::record::Recorder;
 use super::rooms::Place;
 use super::stream::{Heard, Kind, Stream};
+use super::tap::Ears;
 use super::voice::{Frame, Voice};
 use crate::command::{Event, Keep, KeptEnd, LeaseId, Transmit};
 use crate::dtmf;
@@ -41,6 +42,7 @@ pub(super) struct Leg {
     event_timestamp: u32,
     digits: dtmf::Receiver,
     tones: inband::Detector,
+    pub(super) ears: Ears,
     doors: Doors,
     recorder: Option<Recorder>,
     keeping: Option<Box<Keeping>>,
@@ -64,6 +66,7 @@ impl Leg {
             event_timestamp: 0,
             digits: dtmf::Receiver::default(),
             tones: inband::Detector::default(),
+            ears: Ears::default(),
             doors: Doors::default(),
             recorder: None,
             keeping: None,
@@ -75,9 +78,8 @@ impl Leg {
     pub(super) fn due(&self) -> Option<Duration> {
         let stream = self.stream.as_ref()?;
         let keeping = self.keeping.as_ref().map(|keeping| keeping.due());
-        let handshake = stream.handshake_due();
-        let due = [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next), keeping, handshake];
-        due.into_iter().flatten().min()
+        let due = [self.pace, self.digits.deadline(), stream.quiet_check(), Some(stream.rtcp.next), keeping];
+        due.into_iter().chain([stream.handshake_due(), self.ears.due()]).flatten().min()
     }
 
     /// Begins or ends the pacing, after anything changed in what there is to say.
@@ -121,7 +123,8 @@ impl Leg {
     /// Takes a packet off the wire.
     pub(super) fn hear(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) -> Option<Heard> {
         let heard = self.stream.as_mut()?.hear(from, buffer, len, now)?;
-        let listens = self.recorder.is_some() || self.keeping.is_some() || self.place.is_some();
+        let keeps = self.recorder.is_some() || self.keeping.is_some();
+        let listens = keeps || self.place.is_some() || self.ears.are_open();
         if heard.kind == Kind::Audio && (listens || self.has_events() == Some(false)) {
             let payload = buffer.get(rtp::HEADER..heard.len)?;
             self.doors.hear(heard.codec, payload);
@@ -134,6 +137,7 @@ impl Leg {
                 keeping.heard.take(codec, ssrc, timestamp, codes, now);
                 keeping.listen(codec, codes, now);
             }
+            self.ears.take(codec, ssrc, timestamp, codes, now);
         }
         Some(heard)
     }
@@ -222,6 +226,7 @@ impl Leg {
         if let Some(why) = self.keeping.as_mut().and_then(|keeping| keeping.tick(lease, now, events)) {
             self.end_keep(why, now, events);
         }
+        self.ears.tick(lease, now, events);
         let Some(stream) = &mut self.stream else {
             return;
         };
@@ -250,6 +255,7 @@ impl Leg {
     pub(super) fn close(mut self: Box<Self>, now: Duration, events: &mut VecDeque<Event>) {
         self.finish_recording(now, events);
         self.end_keep(KeptEnd::Closed, now, events);
+        self.ears.close_all(self.id, events);
         events.push_back(Event::Closed { lease: self.id, facts: self.facts() });
     }
 

@@ -15,6 +15,7 @@ mod record;
 mod rooms;
 mod rtcp;
 mod stream;
+mod tap;
 mod voice;
 mod xr;
 
@@ -213,6 +214,16 @@ impl Engine {
             Command::EndKeep { lease } => {
                 if let Some(leg) = leg_of(&mut self.slots, lease) {
                     leg.end_keep(KeptEnd::Told, now, &mut self.events);
+                }
+                lease
+            }
+            Command::Tap { lease, tap } => {
+                self.with(lease, |leg| leg.ears.open(tap, now));
+                lease
+            }
+            Command::Untap { lease, tap } => {
+                if let Some(leg) = leg_of(&mut self.slots, lease) {
+                    leg.ears.close(lease, tap, &mut self.events);
                 }
                 lease
             }

@@ -13,3 +13,4 @@ mod quality;
 mod relay;
 mod rig;
 mod rooms;
+mod tap;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use media::{Command, Event, Lease, Prompts};
+use media::{Command, Event, Frame, Lease, LeaseId, Prompts};
 
 use super::{Counts, Letter, MediaThreads, Owner};
 use crate::clock::Clock;
@@ -52,6 +52,11 @@ impl MediaAlone {
         if let Some(sender) = self.threads.senders().get(usize::from(thread)) {
             sender.insist(Letter::Command { owner: OWNER, command });
         }
+    }
+
+    /// What is heard by a [`Command::Tap`], from any thread.
+    pub fn listen(&self, lease: LeaseId, tap: u64) -> tokio::sync::mpsc::Receiver<Frame> {
+        self.threads.taps().listen(lease, tap)
     }
 
     /// The next that a thread tells; none within this time.

@@ -4,6 +4,7 @@
 mod alone;
 mod ports;
 mod scribe;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 pub use alone::MediaAlone;
-use media::Command;
+use media::{Command, LeaseId};
 pub(crate) use ports::RANGE;
+pub(crate) use taps::Taps;
 
 use crate::clock::Clock;
 use crate::mailbox::{Refused, Sender, mailbox};
@@ -52,6 +54,12 @@ pub(crate) enum Letter {
     Clip {
         name: Arc<str>,
         clip: Option<media::Clip>,
+    },
+    /// Who hears a [`Command::Tap`] of this lease.
+    Ear {
+        lease: LeaseId,
+        tap: u64,
+        ear: taps::Ear,
     },
     Count {
         answer: std::sync::mpsc::Sender<Counts>,
@@ -127,6 +135,11 @@ impl MediaThreads {
     /// What nodes send their commands through.
     pub(crate) fn senders(&self) -> Vec<Sender<Letter>> {
         self.senders.clone()
+    }
+
+    /// What listeners outside hear callers by.
+    pub(crate) fn taps(&self) -> Taps {
+        Taps::new(self.senders())
     }
 
     /// Where recordings are kept from now on.

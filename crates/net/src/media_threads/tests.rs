@@ -298,3 +298,31 @@ fn leases_never_name_a_port_that_is_not_open() {
     assert_eq!(rig.leases(1000).len(), 400);
     rig.threads.stop();
 }
+
+#[test]
+fn who_listens_to_a_caller_hears_what_is_said_until_one_of_both_ends() {
+    let rig = Rig::start(7);
+    let leases = rig.leases(2);
+    let (lease, caller) = (leases[0], peer());
+    rig.set(lease.id, caller.local_addr().unwrap(), Keying::Clear);
+    // Whichever comes first, the ear or the tap.
+    let mut early = rig.threads.taps().listen(lease.id, 1);
+    for tap in [1, 2] {
+        rig.commands(Command::Tap { lease: lease.id, tap });
+    }
+    let mut late = rig.threads.taps().listen(lease.id, 2);
+    for seq in 0..8 {
+        caller.send_to(&rtp(seq), lease.addr).unwrap();
+    }
+    for heard in [&mut early, &mut late] {
+        let is_loud = |frame: media::Frame| frame.samples.iter().any(|sample| sample.unsigned_abs() > 1000);
+        while !is_loud(heard.blocking_recv().expect("a frame")) {}
+    }
+    rig.commands(Command::Untap { lease: lease.id, tap: 1 });
+    while early.blocking_recv().is_some() {}
+    // Another's ear, or one of a stream that is not, hears nothing at all.
+    assert!(rig.threads.taps().listen(LeaseId { generation: 99, ..lease.id }, 2).blocking_recv().is_none());
+    rig.closes(lease.id);
+    while late.blocking_recv().is_some() {}
+    rig.threads.stop();
+}

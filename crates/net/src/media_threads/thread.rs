@@ -12,6 +12,7 @@ use rustix::event::epoll;
 
 use super::ports::{Ports, Range};
 use super::scribe::Scribe;
+use super::taps::Ears;
 use super::{Counts, Deliver, Letter, Owner};
 use crate::clock::Clock;
 use crate::mailbox::{Receiver, Refused};
@@ -42,6 +43,7 @@ pub(crate) struct Thread {
     /// Events that a full mailbox sent back, in order.
     waiting: VecDeque<(Owner, Event)>,
     scribe: Scribe,
+    ears: Ears,
     counts: Counts,
     /// Turns so far, and by event tag the last in which the socket had something.
     turn: u64,
@@ -62,6 +64,7 @@ impl Thread {
             leases: BTreeMap::new(),
             waiting: VecDeque::new(),
             scribe: Scribe::start()?,
+            ears: Ears::default(),
             counts: Counts::default(),
             turn: 1,
             met: Vec::new(),
@@ -215,6 +218,11 @@ impl Thread {
                 Letter::Prompts(prompts) => self.engine.set_prompts(prompts),
                 Letter::Clip { name, clip: Some(clip) } => self.engine.add_clip(name.as_ref().to_owned(), clip),
                 Letter::Clip { name, clip: None } => self.engine.drop_clip(&name),
+                Letter::Ear { lease, tap, ear } => {
+                    if self.leases.get(&lease.slot).is_some_and(|(held, _)| *held == lease) {
+                        self.ears.add(lease, tap, ear);
+                    }
+                }
                 Letter::Count { answer } => {
                     let counts = Counts {
                         pairs: self.ports.pairs.len() as u64,
@@ -309,7 +317,10 @@ impl Thread {
                         self.scribe.kept(deliver, event);
                     }
                 }
+                Event::Sound { tap, frame, .. } => self.ears.hear(lease, tap, frame),
+                Event::Untapped { tap, .. } => self.ears.remove(lease, tap),
                 Event::Closed { .. } => {
+                    self.ears.closed(lease);
                     self.leases.remove(&lease.slot);
                     self.deliver(owner, event);
                 }
@@ -381,6 +392,8 @@ fn lease(event: &Event) -> Option<LeaseId> {
         | Event::Recording { lease, .. }
         | Event::Chunk { lease, .. }
         | Event::Kept { lease, .. }
+        | Event::Sound { lease, .. }
+        | Event::Untapped { lease, .. }
         | Event::Recorded { lease, .. }
         | Event::Unkeyed { lease, .. }
         | Event::Unplayable { lease, .. } => Some(*lease),

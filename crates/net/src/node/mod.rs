@@ -334,7 +334,7 @@ impl<M: Machine> Node<M> {
 
     fn thread_of(&mut self, command: &media::Command) -> usize {
         use media::Command::{
-            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Play, Record, Report, Set, Silence, Unbridge,
+            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Play, Record, Report, Set, Silence, Tap, Unbridge, Untap,
         };
         match command {
             Lend { .. } => {
@@ -352,6 +352,8 @@ impl<M: Machine> Node<M> {
             | Keep { lease, .. }
             | EndKeep { lease }
             | Report { lease }
+            | Tap { lease, .. }
+            | Untap { lease, .. }
             | Close { lease } => usize::from(lease.thread),
         }
     }

@@ -670,6 +670,10 @@ impl World {
             if let media::Event::Digit { digit, .. } = &event {
                 self.heard_keys.push((name.clone(), *digit));
             }
+            // What is tapped is for listeners outside; no node hears it.
+            if matches!(event, media::Event::Sound { .. } | media::Event::Untapped { .. }) {
+                continue;
+            }
             self.later(Duration::from_micros(100), Event::Input(name, Box::new(Input::Media(event))));
         }
     }

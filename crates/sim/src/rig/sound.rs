@@ -257,6 +257,8 @@ impl Sound {
                 | Event::Recording { lease, .. }
                 | Event::Chunk { lease, .. }
                 | Event::Kept { lease, .. }
+                | Event::Sound { lease, .. }
+                | Event::Untapped { lease, .. }
                 | Event::Recorded { lease, .. }
                 | Event::Unkeyed { lease, .. }
                 | Event::Unplayable { lease, .. } => *lease,
