@@ -563,8 +563,8 @@ pub struct Phone {
     #[arg(long, env = "RINGFENCE_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
     /// File with a token, which admits the phone instead of a certificate and a secret; also RINGFENCE_TOKEN, the token
-    /// itself. Needs `--root`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["secret", "identity", "tftp", "dangerous_plain"])]
+    /// itself. Needs `--root`, or `--tftp`: then the trust lists say who the server is.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["secret", "identity", "dangerous_plain"])]
     pub token: Option<PathBuf>,
     /// With a token: root certificate that the server is verified by (PEM).
     #[arg(long, conflicts_with_all = ["identity", "tftp", "dangerous_plain"])]

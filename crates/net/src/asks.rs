@@ -12,6 +12,7 @@ use tokio::sync::mpsc::error::TrySendError as TrySend;
 
 use crate::credentials::Credentials;
 use crate::keep::Keeper;
+use crate::key_sets::KeysWanted;
 use crate::mailbox::Sender;
 use crate::media_threads;
 use crate::node::Letter;
@@ -67,6 +68,7 @@ pub(crate) struct Asks {
     web: tokio::sync::mpsc::Sender<Outside>,
     sounds: tokio::sync::mpsc::Sender<sounds::Errand>,
     archive: Option<Arc<Archive>>,
+    keys: Option<KeysWanted>,
 }
 
 struct Asker {
@@ -87,6 +89,7 @@ pub(crate) struct AskThreads {
     web: Web,
     sounds: Sounds,
     archive: Option<Arc<Archive>>,
+    keys: Option<KeysWanted>,
 }
 
 impl AskThreads {
@@ -116,12 +119,17 @@ impl AskThreads {
         })?;
         let web = Web::start(name_servers)?;
         let sounds = Sounds::start(media, web.errands())?;
-        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web, sounds, archive: None })
+        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web, sounds, archive: None, keys: None })
     }
 
     /// What pages that nodes ask for from now on may be sent of their calls' recordings.
     pub(crate) fn send_from(&mut self, archive: Archive) {
         self.archive = Some(Arc::new(archive));
+    }
+
+    /// Who is told, by nodes from now on, that a token came by a key that is not known.
+    pub(crate) fn want_keys_of(&mut self, keys: KeysWanted) {
+        self.keys = Some(keys);
     }
 
     /// A node's way to them.
@@ -134,12 +142,13 @@ impl AskThreads {
             web: self.web.errands(),
             sounds: self.sounds.errands(),
             archive: self.archive.clone(),
+            keys: self.keys.clone(),
         }
     }
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads { signer, keeper, threads, web, sounds, archive: _ } = self;
+        let AskThreads { signer, keeper, threads, web, sounds, archive: _, keys: _ } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
@@ -153,6 +162,13 @@ impl Asks {
     /// Whoever asked is about to end: nothing is answered any more.
     pub(crate) fn retire(&self) {
         self.node.letters.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// A token of this issuer came by a key that is not known: its keys are fetched.
+    pub(crate) fn want_keys(&self, issuer: String) {
+        if let Some(keys) = &self.keys {
+            keys.by(&self.node.name, issuer);
+        }
     }
 
     /// Waits until all that was asked to be kept is.

@@ -117,7 +117,7 @@ fn journal(store: &mut Store, node: &str, line: &Journal) -> Result<(), store::E
         }),
         // A leg that ended is in its call's statement; the others are for those who watch.
         Journal::Leg(_) | Journal::Changed(_) | Journal::Desk(_) => Ok(()),
-        Journal::Registered { .. } | Journal::Recorded { .. } => Ok(()),
+        Journal::Registered { .. } | Journal::Recorded { .. } | Journal::KeysWanted { .. } => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ mod dns;
 mod errands;
 mod handle;
 mod keep;
+mod key_sets;
 pub mod load;
 mod mailbox;
 mod media_threads;

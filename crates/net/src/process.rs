@@ -22,6 +22,7 @@ use crate::credentials::Credentials;
 use crate::errands::{Errand, Errands, errands};
 use crate::handle::{Facts, NodeHandle};
 use crate::keep::{self, Keeper};
+use crate::key_sets::KeySets;
 use crate::mailbox::{Sender, mailbox};
 use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node, Remains};
@@ -55,6 +56,8 @@ pub struct Process {
     generation: u64,
     /// What nodes that take tokens go by, as it was read last.
     tokens: BTreeMap<String, store::Tokens>,
+    /// Keeps those fresh that are fetched.
+    key_sets: KeySets,
     /// The site in force; `None` in a process of phones alone.
     site: Option<Site>,
     /// What nodes are asked to have done, and where it is done.
@@ -145,7 +148,15 @@ impl Process {
             let services = PhoneServices::start(dir, site, node, handle.facts.phones.clone());
             self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
         }
-        Ok(())
+        self.tend_key_sets(site)
+    }
+
+    /// Those of the site's nodes that run here are fetched.
+    fn tend_key_sets(&mut self, site: &Site) -> anyhow::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let here = |node: &&site::Node| self.nodes.iter().any(|running| running.handle.name() == node.name);
+        let nodes: Vec<&site::Node> = site.nodes.iter().filter(here).collect();
+        self.key_sets.tend(dir, site, nodes.into_iter()).context("key sets of identity providers")
     }
 
     /// No node yet: what phones and tests start in.
@@ -161,8 +172,10 @@ impl Process {
         let count = cores.min(MEDIA_THREADS) as u16;
         let prompts = media::Prompts::built_in();
         let media = MediaThreads::start(count, clock, Arc::new(prompts.clone()), seed)?;
-        let asks = AskThreads::start(keeper, name_servers, media.senders())?;
+        let mut asks = AskThreads::start(keeper, name_servers, media.senders())?;
         let (errands, inbox) = errands();
+        let key_sets = KeySets::new(errands.clone());
+        asks.want_keys_of(key_sets.wanted());
         Ok(Process {
             clock,
             media,
@@ -175,6 +188,7 @@ impl Process {
             next_owner: 0,
             generation: 1,
             tokens: BTreeMap::new(),
+            key_sets,
             site: None,
             errands,
             inbox: Some(inbox),
@@ -380,6 +394,7 @@ impl Process {
         self.tokens = read;
         self.generation = generation;
         self.site = Some(site.clone());
+        self.tend_key_sets(site)?;
         self.reload_phone_services(site)
     }
 
@@ -437,6 +452,7 @@ impl Process {
             let _ = node.thread.join();
         }
         self.media.stop();
+        self.key_sets.stop();
         self.asks.stop();
     }
 }

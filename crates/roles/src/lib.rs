@@ -208,6 +208,11 @@ pub enum Journal {
         who: String,
         what: String,
     },
+    /// A phone showed a token of this issuer, whose keys are fetched, and none that is known signed it: they are to be
+    /// fetched anew.
+    KeysWanted {
+        issuer: String,
+    },
     /// What the call server's router was told: a day of these can be run again with other scripts.
     Routing(Box<acd::Input>),
 }

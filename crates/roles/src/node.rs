@@ -29,7 +29,7 @@ enum Duty {
     Sbc(sbc::Sbc),
     CallServer(Box<call_server::CallServer>),
     VoiceBrowser(voice_browser::VoiceBrowser),
-    CallManager(call_manager::CallManager),
+    CallManager(Box<call_manager::CallManager>),
     MediaResource(media_resource::MediaResource),
     Phone(phone::Phone),
 }
@@ -40,7 +40,7 @@ impl Duty {
             Duty::Sbc(role) => role,
             Duty::CallServer(role) => &mut **role,
             Duty::VoiceBrowser(role) => role,
-            Duty::CallManager(role) => role,
+            Duty::CallManager(role) => &mut **role,
             Duty::MediaResource(role) => role,
             Duty::Phone(role) => role,
         }
@@ -51,7 +51,7 @@ impl Duty {
             Duty::Sbc(role) => role,
             Duty::CallServer(role) => &**role,
             Duty::VoiceBrowser(role) => role,
-            Duty::CallManager(role) => role,
+            Duty::CallManager(role) => &**role,
             Duty::MediaResource(role) => role,
             Duty::Phone(role) => role,
         }
@@ -68,7 +68,7 @@ impl Node {
             Kind::Sbc(_) => Duty::Sbc(sbc::Sbc::default()),
             Kind::CallServer(kind) => Duty::CallServer(Box::new(call_server::CallServer::new(kind, now.mono))),
             Kind::VoiceBrowser(_) => Duty::VoiceBrowser(voice_browser::VoiceBrowser::new(&mut shell)),
-            Kind::CallManager(_) => Duty::CallManager(call_manager::CallManager::new(&mut shell)),
+            Kind::CallManager(_) => Duty::CallManager(Box::new(call_manager::CallManager::new(&mut shell))),
             Kind::MediaResource(_) => Duty::MediaResource(media_resource::MediaResource::default()),
             Kind::Phone(_) => Duty::Phone(phone::Phone::new(&mut shell)),
         };

@@ -38,8 +38,8 @@ pub use ldap_filter::Filter;
 pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
-pub use oauth::{IdentityProvider, OAuth};
-pub use open_id::OpenId;
+pub use oauth::{IdentityProvider, KeySource, OAuth};
+pub use open_id::{OpenId, discovery_of};
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
@@ -199,6 +199,12 @@ impl Site {
                     all.push((format!("media resource {}", node.name), resource.authority.as_deref()));
                 }
                 Role::CallManager(manager) => {
+                    for row in manager.oauth.iter().flat_map(|oauth| &oauth.identity_providers) {
+                        all.push((
+                            format!("identity provider {} of {}", row.issuer, node.name),
+                            row.authority.as_deref(),
+                        ));
+                    }
                     for profile in &manager.sip_trunk_security_profiles {
                         all.push((format!("profile {} of {}", profile.name, node.name), profile.authority.as_deref()));
                     }

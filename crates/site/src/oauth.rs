@@ -32,11 +32,41 @@ pub struct OAuth {
 pub struct IdentityProvider {
     /// Its `iss`, letter by letter.
     pub issuer: String,
-    /// Its JSON Web Key Set (RFC 7517): a file, or a folder whose `.json` files are meant. Read again each minute.
-    pub key_set: String,
+    /// Its JSON Web Key Set (RFC 7517): an https address, or a file, or a folder whose `.json` files are meant. Absent: its
+    /// discovery document says where.
+    #[serde(default)]
+    pub key_set: Option<String>,
+    /// Who vouches for the certificate of where the key set is fetched: `corp` for roots/corp.pem; absent: the site's own CA.
+    #[serde(default)]
+    pub authority: Option<String>,
     /// Where phones get tokens, as refusals tell them (`authz_server`); default its `iss`.
     #[serde(default)]
     pub authorization_server: Option<String>,
+}
+
+/// Where an identity provider's keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource<'a> {
+    /// A file, or a folder of such, which somebody puts there.
+    Files(&'a str),
+    /// An https address, from which they are fetched.
+    Address(&'a str),
+    /// Wherever its discovery document says (OpenID Connect Discovery 1.0 §4).
+    Discovery,
+}
+
+impl IdentityProvider {
+    pub fn keys(&self) -> KeySource<'_> {
+        match self.key_set.as_deref() {
+            None => KeySource::Discovery,
+            Some(address) if address.contains("://") => KeySource::Address(address),
+            Some(files) => KeySource::Files(files),
+        }
+    }
+
+    pub fn is_fetched(&self) -> bool {
+        !matches!(self.keys(), KeySource::Files(_))
+    }
 }
 
 impl OAuth {

@@ -46,14 +46,14 @@ pub struct OpenId {
 }
 
 impl OpenId {
-    /// Where its discovery document is.
-    pub fn discovery(&self) -> String {
-        format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'))
-    }
-
     pub fn audience(&self) -> &str {
         self.audience.as_deref().unwrap_or(&self.client_id)
     }
+}
+
+/// Where the discovery document of an issuer is (OpenID Connect Discovery 1.0 §4).
+pub fn discovery_of(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
 fn name_claim() -> String {

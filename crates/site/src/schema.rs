@@ -395,8 +395,12 @@ static OAUTH: &[Field] = &[
     may("identity_provider", Shape::Tables(IDENTITY_PROVIDER)),
 ];
 
-static IDENTITY_PROVIDER: &[Field] =
-    &[must("issuer", Shape::Text), must("key_set", Shape::Text), may("authorization_server", Shape::Text)];
+static IDENTITY_PROVIDER: &[Field] = &[
+    must("issuer", Shape::Text),
+    may("key_set", Shape::Text),
+    may("authority", Shape::Text),
+    may("authorization_server", Shape::Text),
+];
 
 static PHONE_SERVICES: &[Field] = &[
     may("cluster_security_mode", Shape::Number(0, 1)),
@@ -662,7 +666,7 @@ address = "127.0.0.4"
 [node.role.call_manager]
 realm = "r"
 phone_services = { cluster_security_mode = 0, tftp_port = 1, http_port = 2, https_port = 3, https_client_port = 4, capf_port = 5, tvs_port = 6, activate_capf = true, files = "f", dangerous_sha1_signatures = false, device = [{ phone = "p", tftp_encrypted_config = true, certificate_operation = "delete", operation_completes_by = "2027-01-01", authentication_mode = "null_string", authentication_secret = "1234", key_order = "rsa_only", rsa_key_size = 2048, ec_key_size = 256 }] }
-oauth = { port = 1, audience = "a", built_in_issuer = true, issuer = "https://a", token_life_s = 60, identity_provider = [{ issuer = "https://i", key_set = "f", authorization_server = "https://s" }] }
+oauth = { port = 1, audience = "a", built_in_issuer = true, issuer = "https://a", token_life_s = 60, identity_provider = [{ issuer = "https://i", key_set = "https://f", authority = "y", authorization_server = "https://s" }] }
 sip_trunk_security_profile = [{ name = "p", description = "d", device_security_mode = "encrypted", incoming_transport_type = "tls", outgoing_transport_type = "tls", enable_digest_authentication = false, nonce_validity_time_mins = 600, secure_certificate_subject = ["x"], authority = "y", incoming_port = 5061, enable_application_level_authorization = false, accept_presence_subscription = false, accept_out_of_dialog_refer = false, accept_unsolicited_notification = false, accept_replaces_header = false, transmit_security_status = false, allow_charging_header = false, sip_v150_outbound_sdp_offer_filtering = "use_default_filter" }]
 phone_security_profile = [{ name = "p", description = "d", product_type = "t", device_protocol = "SIP", device_security_mode = "encrypted", transport_type = "tls", enable_digest_authentication = true, nonce_validity_time_mins = 600, tftp_encrypted_config = true, enable_oauth_authentication = false, authentication_mode = "null_string", key_order = "rsa_only", rsa_key_size = 2048, ec_key_size = 384, sip_phone_port = 5061, dangerous_plain_rtp = false }]
 application_user = [{ name = "u", digest_secret = "s", accept_presence_subscription = false, accept_out_of_dialog_refer = false, accept_unsolicited_notification = false, accept_replaces_header = false }]

@@ -29,7 +29,9 @@ pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};
 pub use revocation::{ListFacts, Reason, RevocationList, Revoked, serial_of};
 pub use sign::{verify_chain, verify_signature};
 pub use tls::chain::roots_without_list;
-pub use token::{Audience, Believed, Claims, TokenFault, TokenIssuer, TokenKey, TokenTerms, join_key_sets};
+pub use token::{
+    Audience, Believed, Claims, TokenFault, TokenIssuer, TokenKey, TokenTerms, claimed_issuer, join_key_sets,
+};
 pub use utc::Utc;
 pub use words::Refusal;
 

@@ -388,12 +388,15 @@ impl<M: Machine> Node<M> {
             let wanted = *what == Watched::All || of_desks;
             !wanted || !matches!(watcher.try_send(journal.clone()), Err(mpsc::TrySendError::Disconnected(_)))
         });
+        if let Journal::KeysWanted { issuer } = &journal {
+            self.asks.want_keys(issuer.clone());
+        }
         let lasts = match journal {
             Journal::Refused(_) | Journal::Audit { .. } => true,
             Journal::Decision { .. } | Journal::Routed { .. } | Journal::Routing(_) => true,
             // An ended leg lasts in its call's statement.
             Journal::Leg(_) | Journal::Changed(_) | Journal::Desk(_) => false,
-            Journal::Registered { .. } | Journal::Recorded { .. } => false,
+            Journal::Registered { .. } | Journal::Recorded { .. } | Journal::KeysWanted { .. } => false,
         };
         if lasts && self.asks.ask(Job::Journal(Box::new(journal))).is_err() {
             tracing::error!(node = %self.name, "a journal line was lost: too many wait for the store");

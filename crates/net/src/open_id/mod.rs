@@ -3,6 +3,7 @@
 
 mod claims;
 mod fetch;
+mod provider;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,7 +20,8 @@ use trust::{TokenFault, TokenKey, TokenTerms};
 
 pub use self::claims::Person;
 use self::claims::person;
-use self::fetch::{Form, fetch};
+use self::fetch::Form;
+pub(crate) use self::provider::Provider;
 
 /// Its documents are fetched anew after as long, when somebody asks.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -31,8 +33,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// The provider of a site.
 pub struct OpenId {
     settings: Settings,
-    versions: Versions,
-    /// Whose roots are read for each question: what is put there counts from the next.
+    at: Provider,
     data: DataDir,
     known: Mutex<Known>,
     /// Who asks the provider, while others wait for the same answer.
@@ -61,7 +62,6 @@ struct Documents {
 /// OpenID Connect Discovery 1.0 §3, RFC 8414: what matters here.
 #[derive(Clone, Deserialize)]
 struct Metadata {
-    issuer: String,
     jwks_uri: String,
     authorization_endpoint: String,
     token_endpoint: String,
@@ -125,9 +125,11 @@ impl OpenId {
         let Some(settings) = site.open_id.clone() else { return Ok(None) };
         let versions = Versions { tls12: site.tls.has("1.2"), tls13: site.tls.has("1.3") };
         let (known, asking) = (Mutex::default(), Turn::default());
-        let provider = OpenId { settings, versions, data: data.clone(), known, asking };
+        let (issuer, authority) = (settings.issuer.clone(), settings.authority.clone());
+        let at = Provider { issuer, authority, versions, data: data.clone() };
+        let provider = OpenId { settings, at, data: data.clone(), known, asking };
         provider.secret().context("open_id")?;
-        provider.roots().context("open_id")?;
+        provider.at.roots().context("open_id")?;
         Ok(Some(provider))
     }
 
@@ -216,7 +218,7 @@ impl OpenId {
             }
         };
         let sent = Form { body: form(&fields), authorization };
-        let answer = self.ask(&metadata.token_endpoint, Some(sent)).await.map_err(NotProven::Unavailable)?;
+        let answer = self.at.ask(&metadata.token_endpoint, Some(sent)).await.map_err(NotProven::Unavailable)?;
         if answer.status.is_client_error() {
             return Err(NotProven::Code(claims::refusal(&answer.body)));
         }
@@ -300,43 +302,11 @@ impl OpenId {
     }
 
     async fn fetch_documents(&self) -> Result<Documents, String> {
-        let discovery = self.settings.discovery();
-        let metadata: Metadata = self.document(&discovery).await?;
-        if metadata.issuer != self.settings.issuer {
-            return Err(format!(
-                "{discovery} is of issuer `{}`, not of `{}`",
-                claims::short(&metadata.issuer),
-                self.settings.issuer
-            ));
-        }
+        let metadata: Metadata = self.at.discovered().await?;
         let to = [&metadata.jwks_uri, &metadata.authorization_endpoint, &metadata.token_endpoint];
-        if let Some(plain) = to.into_iter().find(|url| !url.starts_with("https://")) {
-            return Err(format!("{discovery} names `{}`, which is not https", claims::short(plain)));
-        }
-        let answer = self.ask(&metadata.jwks_uri, None).await?;
-        if !answer.status.is_success() {
-            return Err(format!("{} answers {}", metadata.jwks_uri, answer.status));
-        }
-        let text = String::from_utf8_lossy(&answer.body);
-        let keys = TokenKey::read_set(&text).map_err(|error| format!("{}: {error}", metadata.jwks_uri))?;
+        self.at.are_https(&to)?;
+        let (_, keys) = self.at.key_set(&metadata.jwks_uri).await?;
         Ok(Documents { metadata, keys })
-    }
-
-    async fn document<T: for<'a> Deserialize<'a>>(&self, url: &str) -> Result<T, String> {
-        let answer = self.ask(url, None).await?;
-        if !answer.status.is_success() {
-            return Err(format!("{url} answers {}", answer.status));
-        }
-        serde_json::from_slice(&answer.body).map_err(|error| format!("{url} is no discovery document: {error}"))
-    }
-
-    async fn ask(&self, url: &str, form: Option<Form>) -> Result<fetch::Answer, String> {
-        let roots = self.roots().map_err(|error| format!("{error:#}"))?;
-        fetch(url, &roots, self.versions, form).await.map_err(|why| format!("{url}: {why}"))
-    }
-
-    fn roots(&self) -> anyhow::Result<Vec<String>> {
-        crate::directory::roots_of(&self.data, self.settings.authority.as_deref(), "the provider's")
     }
 
     /// Of `client_id`; `None`: it has none.

@@ -28,6 +28,8 @@ pub struct SecurePhone {
     holding: Holding,
     /// Authentication string, as its user would key it in.
     password: String,
+    /// It registers by a token (SIP OAuth): no certificate is asked of it, and it asks CAPF for none.
+    by_token: bool,
     heard: Vec<String>,
 }
 
@@ -40,10 +42,11 @@ pub struct Provisioned {
     /// Name and address of the call manager.
     pub server_name: String,
     pub server: SocketAddr,
-    /// The certificates (DER) that the call manager may show: those of the CTL.
+    /// The certificates (DER) that the call manager may show: those of the CTL; or where a token is the phone's proof and
+    /// there is no mixed mode, of the ITL.
     pub pinned: Vec<Vec<u8>>,
-    /// The phone's own, from CAPF.
-    pub identity: trust::Identity,
+    /// The phone's own, from CAPF; `None`: it registers by a token.
+    pub identity: Option<trust::Identity>,
     /// What happened, in words, a line each.
     pub heard: Vec<String>,
 }
@@ -69,8 +72,14 @@ impl SecurePhone {
             keeping,
             holding,
             password: password.to_owned(),
+            by_token: false,
             heard: Vec::new(),
         })
+    }
+
+    /// The same phone, which registers by a token.
+    pub fn by_token(self) -> SecurePhone {
+        SecurePhone { by_token: true, ..self }
     }
 
     /// Starts up.
@@ -81,7 +90,9 @@ impl SecurePhone {
         self.take(Kind::Itl).await?;
         self.take(Kind::Ctl).await?;
         let mut told = self.signed().await?;
-        self.enrol(&told).await?;
+        if !self.by_token {
+            self.enrol(&told).await?;
+        }
         // Enrolment changes what the server says, and to whom it is encrypted.
         let lsc = self.keeping.lsc()?;
         if lsc.is_some() {
@@ -211,37 +222,51 @@ impl SecurePhone {
         found.next().with_context(|| format!("`{host}` has no address"))
     }
 
+    /// The certificates that this list has for call managers.
+    fn call_managers(&self, kind: Kind) -> Vec<Vec<u8>> {
+        let records = self.holding.list(kind).into_iter().flat_map(|list| list.of(Function::CallManagerAndTftp));
+        records.filter_map(|record| record.certificate()).map(|certificate| certificate.der().to_vec()).collect()
+    }
+
     fn registration(self, told: Told, lsc: Option<Lsc>) -> anyhow::Result<Provisioned> {
         ensure!(
             told.security_mode != SecurityMode::NonSecure && told.transport == Transport::Tls,
             "this phone is told not to be secure: its device security profile is non-secure, or the cluster is not in \
              mixed mode (`ringfence utils ctl set-cluster mixed-mode`)"
         );
-        let lsc = lsc.with_context(|| {
-            format!(
-                "this phone has no certificate of its own (LSC): order `certificate_operation = \"install_upgrade\"` \
-                 for `{}`",
-                self.device
-            )
-        })?;
         let (server_name, port) =
             told.call_managers.first().cloned().context("the configuration names no call manager")?;
         let server = self.address(&server_name, port)?;
-        let ctl = self.holding.list(Kind::Ctl).context("there is no CTL: the cluster is not in mixed mode")?;
-        let pinned: Vec<Vec<u8>> = ctl
-            .of(Function::CallManagerAndTftp)
-            .filter_map(|record| record.certificate())
-            .map(|certificate| certificate.der().to_vec())
-            .collect();
+        let mut pinned = self.call_managers(Kind::Ctl);
+        let identity = match (self.by_token, lsc) {
+            (true, _) => {
+                // A token needs no mixed mode: then the ITL, by whose signers this configuration is believed, says who it is.
+                pinned = if pinned.is_empty() { self.call_managers(Kind::Itl) } else { pinned };
+                ensure!(
+                    !pinned.is_empty(),
+                    "neither CTL nor ITL has a certificate of a call manager: nobody could be verified"
+                );
+                None
+            }
+            (false, Some(lsc)) => Some(identity(&lsc)?),
+            (false, None) => bail!(
+                "this phone has no certificate of its own (LSC): order `certificate_operation = \"install_upgrade\"` \
+                 for `{}`, or enable OAuth in its profile and give it a token (--token)",
+                self.device
+            ),
+        };
         ensure!(!pinned.is_empty(), "the CTL has no certificate of a call manager: the cluster is not in mixed mode");
-        let line = told.line.context("the configuration has no line")?;
+        let line = told.line.with_context(|| match self.by_token {
+            true => "the configuration has no line; if it is encrypted, have CAPF give this phone a certificate first",
+            false => "the configuration has no line",
+        })?;
         Ok(Provisioned {
             line: line.number,
             digest: line.digest,
             server_name,
             server,
             pinned,
-            identity: identity(&lsc)?,
+            identity,
             heard: self.heard,
         })
     }

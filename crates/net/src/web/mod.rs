@@ -6,7 +6,7 @@ mod cache;
 mod client;
 mod form;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ struct Seen {
     requests: Vec<String>,
 }
 
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
     ca: trust::Ca,
@@ -35,12 +35,13 @@ struct Server {
 }
 
 /// Status, headers, body.
-type Told = (u16, Vec<(&'static str, String)>, Vec<u8>);
+pub(crate) type Told = (u16, Vec<(&'static str, String)>, Vec<u8>);
 /// By path and body; `None`: no answer, ever.
-type Pages = fn(&str, &str) -> Option<Told>;
+type Pages = Arc<dyn Fn(&str, &str) -> Option<Told> + Send + Sync>;
 
 impl Server {
-    fn start(name: &str, pages: Pages) -> Server {
+    pub(crate) fn start(name: &str, pages: impl Fn(&str, &str) -> Option<Told> + Send + Sync + 'static) -> Server {
+        let pages: Pages = Arc::new(pages);
         let ca = trust::Ca::create("pages", SystemTime::now()).unwrap();
         let request = trust::Request {
             common_name: name.into(),
@@ -62,11 +63,11 @@ impl Server {
         let serve = async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                let (tls, seen) = (tls.clone(), noted.clone());
+                let (tls, seen, pages) = (tls.clone(), noted.clone(), pages.clone());
                 tokio::spawn(async move {
                     let Ok(stream) = tls.accept(stream).await else { return };
                     seen.lock().unwrap().connections += 1;
-                    let service = service_fn(move |request| answer(seen.clone(), pages, request));
+                    let service = service_fn(move |request| answer(seen.clone(), pages.clone(), request));
                     let http = hyper::server::conn::http1::Builder::new();
                     let _ = http.serve_connection(TokioIo::new(stream), service).await;
                 });
@@ -86,11 +87,15 @@ impl Server {
         Arc::new(Trust { roots, versions: VERSIONS })
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.address)
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(crate) fn root(&self) -> &str {
+        self.ca.certificate_pem()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.seen.lock().unwrap().requests.clone()
     }
 }

@@ -167,7 +167,8 @@ impl Tls {
     fn client(&self, identity: &Identity, whom: &Whom) -> Result<(Arc<ClientConfig>, Witness), String> {
         let Settings { roots, pinned, versions, nameless, dangerous_keylog, .. } = &self.settings;
         if !pinned.is_empty() {
-            return trust::tls::client_pinned_witnessed(identity, pinned, *versions).map_err(|error| error.to_string());
+            let shown = (!nameless).then_some(identity);
+            return trust::tls::client_pinned_witnessed(shown, pinned, *versions).map_err(|error| error.to_string());
         }
         // The roots of that authority alone: another's word about this peer is none.
         let of_it = roots.iter().filter(|(authority, _)| *authority == whom.authority);

@@ -15,11 +15,18 @@ pub(super) fn serve_https<F>(lab: &Lab, address: SocketAddr, answer: F)
 where
     F: Fn(Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
 {
-    let identity = lab.papers(&address.ip().to_string()).identity.unwrap();
-    let versions = trust::tls::Versions { tls12: true, tls13: true };
-    let tls = tokio_rustls::TlsAcceptor::from(trust::tls::server_anonymous(&identity, versions).unwrap());
     // It listens before anybody is told of it.
     let listener = std::net::TcpListener::bind(address).unwrap();
+    serve_https_as(&lab.papers(&address.ip().to_string()).identity.unwrap(), listener, answer);
+}
+
+/// As somebody whom the lab's authority need not know.
+pub(super) fn serve_https_as<F>(identity: &trust::Identity, listener: std::net::TcpListener, answer: F)
+where
+    F: Fn(Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
+{
+    let versions = trust::tls::Versions { tls12: true, tls13: true };
+    let tls = tokio_rustls::TlsAcceptor::from(trust::tls::server_anonymous(identity, versions).unwrap());
     listener.set_nonblocking(true).unwrap();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

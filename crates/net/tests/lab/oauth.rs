@@ -2,6 +2,7 @@
 //! is needed.
 
 use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
 
 use trust::{Audience, Claims, KeyKind, TokenIssuer};
 
@@ -336,5 +337,80 @@ fn a_token_that_ends_takes_its_connection_with_it() {
     registered(&at_manager, false);
     assert!(manager.refusals().iter().any(|record| record.refusal.cause == "token_expired"));
     assert_eq!(registrations(&lab), []);
+    lab.end();
+}
+
+/// A provider of our own, of an authority of its own: its key can change, and it can be away.
+struct Provider {
+    issuer: String,
+    root: String,
+    key: Arc<Mutex<Option<TokenIssuer>>>,
+}
+
+impl Provider {
+    fn start(address: &str) -> Provider {
+        let ca = trust::Ca::create("corp", SystemTime::now()).unwrap();
+        let listener = std::net::TcpListener::bind((address, 0)).unwrap();
+        let issuer = format!("https://{}", listener.local_addr().unwrap());
+        let key = Arc::new(Mutex::new(Some(key())));
+        let (shown, at) = (key.clone(), issuer.clone());
+        https::serve_https_as(&identity(&ca, address), listener, move |request| {
+            let said = match (request.uri().path(), &*shown.lock().unwrap()) {
+                ("/.well-known/openid-configuration", Some(_)) => {
+                    format!("{{\"issuer\":\"{at}\",\"jwks_uri\":\"{at}/keys\"}}")
+                }
+                ("/keys", Some(key)) => key.key_set(),
+                _ => return hyper::Response::builder().status(503).body(Default::default()).unwrap(),
+            };
+            hyper::Response::new(said.into())
+        });
+        Provider { issuer, root: ca.certificate_pem().to_owned(), key }
+    }
+
+    fn token(&self) -> String {
+        let claims = Claims { iss: self.issuer.clone(), ..claims() };
+        self.key.lock().unwrap().as_ref().unwrap().issue(&claims).unwrap()
+    }
+}
+
+/// What the process is asked to read again, when it is.
+fn fetched(lab: &mut Lab, errands: &mut tokio::sync::mpsc::Receiver<net::Errand>) -> Vec<String> {
+    let errand = errands.blocking_recv().expect("an errand");
+    let lines = lab.process.refresh().unwrap();
+    let _ = errand.answer.send(Ok(lines.clone()));
+    lines
+}
+
+#[test]
+fn a_providers_keys_are_fetched_its_new_one_when_it_is_needed_and_while_it_is_away_those_of_before_are_good() {
+    let provider = Provider::start("127.41.64.90");
+    let row = format!("issuer = \"{}\"\nauthority = \"corp\"\n", provider.issuer);
+    let text = site("127.41.64.", None).replace("issuer = \"https://idp.example\"\nkey_set = \"idp\"\n", &row);
+    let root = provider.root.clone();
+    let mut lab = Lab::with("127.41.64.", &text, |dir| std::fs::write(dir.join("roots/corp.pem"), root).unwrap());
+    let mut errands = lab.process.errands().unwrap();
+    let lines = fetched(&mut lab, &mut errands);
+    assert_eq!(lines, ["cucm1: tokens read again; keys: 2, taken back: 0"]);
+    let first = provider.token();
+    assert!(register(&lab, 5090, &first).starts_with("SIP/2.0 200 "));
+
+    // The first token by a new key brings that key.
+    *provider.key.lock().unwrap() = Some(key());
+    let second = provider.token();
+    let answer = register(&lab, 5090, &second);
+    assert!(answer.starts_with("SIP/2.0 503 ") && answer.contains("Retry-After: 5"), "{answer}");
+    fetched(&mut lab, &mut errands);
+    assert!(register(&lab, 5090, &second).starts_with("SIP/2.0 200 "));
+    assert!(!register(&lab, 5090, &first).starts_with("SIP/2.0 200 "), "the one before was taken out of the set");
+
+    // Away at a start: what was fetched last is in force, and a key that it never published is not.
+    *provider.key.lock().unwrap() = None;
+    lab.process.stop();
+    let process = Process::start(&lab.site, &lab.dir, &[]).unwrap();
+    let lab = Lab { process, ..lab };
+    assert!(register(&lab, 5090, &second).starts_with("SIP/2.0 200 "));
+    let forged = key().issue(&Claims { iss: provider.issuer.clone(), ..claims() }).unwrap();
+    assert!(register(&lab, 5090, &forged).starts_with("SIP/2.0 503 "));
+    assert!(register(&lab, 5090, &second).starts_with("SIP/2.0 200 "));
     lab.end();
 }

@@ -94,7 +94,7 @@ fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
         "a secure phone needs --tftp; or --server-name and --identity, or with a token --root; for a carrier's plain leg in a \
          lab say --dangerous-plain"
     );
-    let token = token(arguments)?;
+    let token = token(arguments, arguments.root.is_some())?;
     ensure!(
         token.is_some() == arguments.root.is_some(),
         "--root is for a phone that registers by a token (--token, or RINGFENCE_TOKEN), and such a phone needs it"
@@ -121,11 +121,11 @@ fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
     Ok(started(arguments, plan, server, Papers { identity, roots_pem, pinned: Vec::new() }))
 }
 
-/// From a file or the environment, never from an argument: those can be seen by all.
-fn token(arguments: &Arguments) -> anyhow::Result<Option<String>> {
+/// From a file or the environment (if it `may` have one), never from an argument: those can be seen by all.
+fn token(arguments: &Arguments, may: bool) -> anyhow::Result<Option<String>> {
     let text = match &arguments.token {
         Some(file) => Some(read(file)?),
-        None => std::env::var("RINGFENCE_TOKEN").ok().filter(|_| arguments.root.is_some()),
+        None => std::env::var("RINGFENCE_TOKEN").ok().filter(|_| may),
     };
     let token = text.map(|text| text.trim().to_owned());
     // It goes into a header as it is.
@@ -142,7 +142,11 @@ fn read(file: &Path) -> anyhow::Result<String> {
 fn secure(arguments: &Arguments, tftp: SocketAddr) -> anyhow::Result<PhoneStart> {
     let device = arguments.device.as_deref().context("--tftp needs --device")?;
     let keep = arguments.keep.as_deref().context("--tftp needs --keep")?;
-    let phone = SecurePhone::open(device, arguments.address, tftp, keep, &arguments.password)?;
+    let mut phone = SecurePhone::open(device, arguments.address, tftp, keep, &arguments.password)?;
+    let token = token(arguments, true)?;
+    if token.is_some() {
+        phone = phone.by_token();
+    }
     let Provisioned { line, digest, server_name, server, pinned, identity, heard } = wait_for(phone.start())?;
     for words in heard {
         println!("{device}: {words}");
@@ -157,11 +161,14 @@ fn secure(arguments: &Arguments, tftp: SocketAddr) -> anyhow::Result<PhoneStart>
     };
     let mut plan = plan(arguments, Plan::new(&line, &server))?;
     // Without digest its certificate is its proof: then no challenge comes that would need a secret.
-    let (user, secret) = digest.unwrap_or_else(|| (line.clone(), String::new()));
-    plan.registration = Some(Registration { expires: EXPIRES, user, secret: Secret::new(secret) });
-    // One authority, the CTL: whoever showed one of its certificates is vouched for by it.
+    let (user, secret) = match token {
+        Some(token) => (line.clone(), Secret::token(token)),
+        None => digest.map_or_else(|| (line.clone(), Secret::new("")), |(user, secret)| (user, Secret::new(secret))),
+    };
+    plan.registration = Some(Registration { expires: EXPIRES, user, secret });
+    // One authority, the trust list: whoever showed one of its certificates is vouched for by it.
     let roots_pem = vec![pinned.iter().map(|certificate| trust::certificate_pem(certificate)).collect::<String>()];
-    Ok(started(arguments, plan, server, Papers { identity: Some(identity), roots_pem, pinned }))
+    Ok(started(arguments, plan, server, Papers { identity, roots_pem, pinned }))
 }
 
 /// Who a phone is, and by what it knows its server.
@@ -241,6 +248,7 @@ fn words(phone: &NodeHandle, entry: &Journal) -> Option<String> {
         | Journal::Routed { .. }
         | Journal::Routing(_)
         | Journal::Desk(_)
+        | Journal::KeysWanted { .. }
         | Journal::Audit { .. } => return None,
     })
 }

@@ -25,6 +25,11 @@ const LONGEST: u32 = 3600;
 /// Minutes that a challenge for a line of no phone is good for, as for phones without a profile.
 const NONCE_LIFE: u32 = 600;
 
+/// A provider's keys are here within as long, if they come; a phone tries again then.
+const KEYS_COME: Duration = Duration::from_secs(5);
+/// Unknown keys have them fetched no more often.
+const KEYS_AGAIN: Duration = Duration::from_secs(30);
+
 /// A REGISTER whose effect is being made durable before it is acknowledged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pending {
@@ -44,6 +49,9 @@ pub(super) struct Registrar {
     /// Phones that a reload took the registration from while they were in a call: what they say in it is heard until
     /// their connection ends, and nothing else is. So are those whose token ended in a call.
     parting: BTreeMap<FlowId, (String, Proof)>,
+    /// When keys of an issuer were asked for last.
+    #[serde(default)]
+    keys_wanted: BTreeMap<String, Duration>,
     /// Tells one secret from another without keeping either.
     pepper: String,
 }
@@ -56,6 +64,7 @@ impl Registrar {
             pending: BTreeMap::new(),
             guesses: Guesses::default(),
             parting: BTreeMap::new(),
+            keys_wanted: BTreeMap::new(),
             pepper: ha1(Algorithm::Sha256, "which secret", &trust::hex(&secret), ""),
         }
     }
@@ -169,12 +178,33 @@ impl Registrar {
                 self.guesses.right(source, line);
                 self.bind(shell, server, request, (line, phone), flow, Some(held));
             }
+            (Err(refusal), _) if self.waits_for_keys(shell, oauth.issuer_to_ask(token, &refusal)) => {
+                // Not its fault, perhaps: it comes again when the keys are here, and nothing is written down until then.
+                let seconds = KEYS_COME.as_secs().to_string();
+                shell.answer_outside(server, Status(503), vec![(Name::RetryAfter, seconds)]);
+            }
             (Err(refusal), _) => {
                 self.guesses.wrong(source, line, now.mono);
                 deny(shell, server, flow, (Status(401), oauth.challenge(true)), refusal);
             }
             // A token admits a phone or nobody.
             (Ok(_), None) => {}
+        }
+    }
+
+    /// Whether keys of this issuer are on their way; asks for them if it is time.
+    fn waits_for_keys(&mut self, shell: &mut Shell, issuer: Option<String>) -> bool {
+        let Some(issuer) = issuer else { return false };
+        let now = shell.now().mono;
+        match self.keys_wanted.get(&issuer).map(|at| now.saturating_sub(*at)) {
+            Some(since) if since < KEYS_COME => true,
+            Some(since) if since < KEYS_AGAIN => false,
+            Some(_) | None => {
+                // Issuers of the site, and no others, are in here.
+                self.keys_wanted.insert(issuer.clone(), now);
+                shell.journal(Journal::KeysWanted { issuer });
+                true
+            }
         }
     }
 

@@ -12,6 +12,8 @@ use trust::{Believed, Refusal, TokenFault, TokenTerms};
 
 use super::plan::Phone;
 
+const UNKNOWN_KEY: &str = "token_unknown_key";
+
 /// Whose tokens are believed, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OAuth {
@@ -22,6 +24,9 @@ pub struct OAuth {
     pub authorization_server: String,
     /// The built-in issuer's, if it is on, then each identity provider's. Their keys are put in by who reads files.
     pub terms: Vec<TokenTerms>,
+    /// Those of them whose keys are fetched, and can be fetched anew.
+    #[serde(default)]
+    pub fetched: BTreeSet<String>,
     /// Tokens that were taken back, by their `jti`.
     pub revoked: BTreeSet<String>,
 }
@@ -42,13 +47,22 @@ impl OAuth {
         let terms = |issuer: String| TokenTerms { issuer, audience: oauth.audience(host), keys: Vec::new() };
         let own = oauth.built_in_issuer.then(|| terms(oauth.issuer(host)));
         let providers = oauth.identity_providers.iter().map(|row| terms(row.issuer.clone()));
+        let fetched = oauth.identity_providers.iter().filter(|row| row.is_fetched()).map(|row| row.issuer.clone());
         OAuth {
             door: SocketAddr::new(node.address, oauth.port),
             realm: realm.to_owned(),
             authorization_server: oauth.authorization_server(host),
             terms: own.into_iter().chain(providers).collect(),
+            fetched: fetched.collect(),
             revoked: BTreeSet::new(),
         }
+    }
+
+    /// The issuer whose keys may have changed since they were fetched: a token says that it is of it, and no key that is
+    /// known signed it.
+    pub(super) fn issuer_to_ask(&self, token: &str, refusal: &Refusal) -> Option<String> {
+        let issuer = trust::claimed_issuer(token).filter(|_| refusal.cause == UNKNOWN_KEY)?;
+        self.fetched.contains(&issuer).then_some(issuer)
     }
 
     /// Whether a flow came in by this port.
@@ -151,7 +165,7 @@ impl OAuth {
         let (cause, expected) = match fault {
             TokenFault::Malformed(_) => ("token_malformed", "a JSON Web Token (RFC 7519)".to_owned()),
             TokenFault::Algorithm(_) => ("token_algorithm", "ES256, ES384 or RS256".into()),
-            TokenFault::UnknownKey(_) => ("token_unknown_key", format!("a key of {}", issuers.join(", "))),
+            TokenFault::UnknownKey(_) => (UNKNOWN_KEY, format!("a key of {}", issuers.join(", "))),
             TokenFault::BadSignature => ("token_signature", "what its issuer signed".into()),
             TokenFault::WrongIssuer(_) => ("token_issuer", issuers.join(", ")),
             TokenFault::WrongAudience => ("token_audience", format!("aud `{audience}`")),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roles::{Control, Input, Kind, Plan, Registration, Reply};
+use roles::{Control, Input, Journal, Kind, Plan, Registration, Reply};
 use sdp::{Direction, Protection};
 use sip::endpoint::{Event, Invite};
 use sip::{Headers, Hop, Method, Name, NameAddr, Response, Status};
@@ -250,4 +250,41 @@ fn a_token_taken_back_ends_its_registration_at_once_and_lets_its_call_end_by_its
         assert_eq!(last(&mut rig).status(), Some(Status(403)), "and there is no other");
         assert_eq!(by_token(&mut rig, "1001", &token).status(), Some(Status(401)));
     }
+}
+
+/// A provider's key that is not known yet: its set is fetched, and the phone comes again.
+#[test]
+fn a_key_that_is_unknown_has_its_issuers_set_fetched_and_the_phone_told_to_wait() {
+    let (issuer, renewed) = (issuer(), issuer());
+    let ours = "https://cucm1.lab.example".to_owned();
+    let fetched = |issuer: &TokenIssuer| plan(issuer, |oauth| oauth.fetched.extend([ours.clone()]));
+    let mut rig = phone(&issuer);
+    rig.input(Input::Plan(Arc::new(Plan { generation: 2, ..fetched(&issuer) })));
+    let wanted = |rig: &Rig| {
+        let of = |line: &&Journal| matches!(line, Journal::KeysWanted { issuer } if *issuer == ours);
+        rig.journal.iter().filter(of).count()
+    };
+    let (good, new) = (issuer.issue(&claims(3600)), renewed.issue(&claims(3600)).expect("a token"));
+    // Who says that another sent it is that other's, and others' faults are what they were.
+    let foreign = renewed.issue(&Claims { iss: "https://elsewhere.example".into(), ..claims(3600) }).expect("a token");
+    let late = issuer.issue(&claims(-1)).expect("a token");
+    for token in [&foreign, &late, &"ey.ey".to_owned()] {
+        assert_eq!(by_token(&mut rig, "1001", token).status(), Some(Status(401)));
+    }
+    assert_eq!((wanted(&rig), refusals(&rig).len()), (0, 3));
+    for _ in 0..9 {
+        let waits = by_token(&mut rig, "1001", &new);
+        assert_eq!((waits.status(), waits.header(&Name::RetryAfter)), (Some(Status(503)), Some("5")));
+    }
+    assert_eq!((wanted(&rig), refusals(&rig).len()), (1, 3), "asked once, and no guess of anybody's");
+    rig.wait(Duration::from_secs(5));
+    let refused = by_token(&mut rig, "1001", &new);
+    assert_eq!((refused.status(), wanted(&rig)), (Some(Status(401)), 1), "it did not come: another token is needed");
+    assert_eq!(refusals(&rig)[3].refusal.cause, "token_unknown_key");
+    assert_eq!(by_token(&mut rig, "1001", &good.expect("a token")).status(), Some(Status(200)));
+    rig.wait(Duration::from_secs(26));
+    assert_eq!(by_token(&mut rig, "1001", &new).status(), Some(Status(503)));
+    assert_eq!(wanted(&rig), 2, "once in half a minute");
+    rig.input(Input::Plan(Arc::new(Plan { generation: 3, ..fetched(&renewed) })));
+    assert_eq!(by_token(&mut rig, "1001", &new).status(), Some(Status(200)));
 }

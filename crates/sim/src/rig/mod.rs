@@ -574,7 +574,8 @@ impl World {
                 self.told.push(acd::replay::Entry { at_ms, input: *input });
             }
             Journal::Audit { who, what } => self.audit.push((who, what)),
-            Journal::Desk(_) | Journal::Changed(_) | Journal::Registered { .. } | Journal::Recorded { .. } => {}
+            Journal::Desk(_) | Journal::Changed(_) | Journal::Registered { .. } => {}
+            Journal::Recorded { .. } | Journal::KeysWanted { .. } => {}
         }
     }
 

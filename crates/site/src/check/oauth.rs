@@ -1,7 +1,7 @@
 //! SIP OAuth: somebody's tokens are believed, each issuer is one, the port is free.
 
 use crate::check::Check;
-use crate::{CallManager, Node, OAuth};
+use crate::{CallManager, IdentityProvider, KeySource, Node, OAuth};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallManager, oauth: &OAuth, path: &str) {
     let name = &node.name;
@@ -25,7 +25,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
         check.error(
             format!("{path}.built_in_issuer"),
             format!("nobody's tokens are believed at `{name}`: no phone could register with one"),
-            "remove the line, or add `[[node.role.call_manager.oauth.identity_provider]]` with `issuer` and `key_set`",
+            "remove the line, or add `[[node.role.call_manager.oauth.identity_provider]]` with its `issuer`",
         );
     }
     if !oauth.built_in_issuer && oauth.issuer.is_some() {
@@ -61,33 +61,53 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, manager: &CallMa
             None => ("issuer", &row.issuer),
         };
         is_https(check, format!("{rows}[{at}].{field}"), Some(url));
-        if row.key_set.trim().is_empty() {
-            check.error(
-                format!("{rows}[{at}].key_set"),
-                format!("the keys of `{}` are nowhere", row.issuer),
-                "write the file with its key set (its `jwks_uri`, fetched), or a folder of such files",
-            );
-        } else if row.key_set.contains("://") {
-            check.error(
-                format!("{rows}[{at}].key_set"),
-                format!("`{}` is no file: this release fetches no key sets", row.key_set),
-                "fetch it by a timer of the host into a file, and name that; it is read again each minute",
-            );
+        keys(check, row, &format!("{rows}[{at}]"));
+    }
+}
+
+/// Keys come from a file, or over TLS from a server that somebody vouches for.
+fn keys(check: &mut Check<'_, '_, '_>, row: &IdentityProvider, path: &str) {
+    match row.keys() {
+        KeySource::Files(files) if files.trim().is_empty() => check.error(
+            format!("{path}.key_set"),
+            format!("the keys of `{}` are nowhere", row.issuer),
+            "write where its key set is (its `jwks_uri`), or a file or folder with it; without the line, its discovery \
+             document says where",
+        ),
+        KeySource::Files(_) if row.authority.is_some() => check.error(
+            format!("{path}.authority"),
+            "the keys are in files: nothing is fetched, so nobody has to vouch for a server",
+            "remove it, or write the https address of the key set into `key_set`",
+        ),
+        KeySource::Files(_) => {}
+        KeySource::Address(address) if !is_address(address) => check.error(
+            format!("{path}.key_set"),
+            format!("`{address}` is no https address: who could change the keys on their way could be any phone"),
+            "write `https://…`, or a file that a job of yours keeps",
+        ),
+        KeySource::Discovery if !is_address(&row.issuer) => check.error(
+            format!("{path}.key_set"),
+            format!("`{}` is no https address, so there is no discovery document below it", row.issuer),
+            "write where its key set is, an https address or a file",
+        ),
+        KeySource::Address(_) | KeySource::Discovery => {
+            check.authority(format!("{path}.authority"), row.authority.as_deref(), true);
         }
     }
 }
 
 /// RFC 8898 §4: phones are sent there with what they prove themselves by.
 fn is_https(check: &mut Check<'_, '_, '_>, path: String, url: Option<&str>) {
-    let good = |url: &str| {
-        let rest = url.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
-        rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>')))
-    };
-    if let Some(url) = url.filter(|url| !good(url)) {
+    if let Some(url) = url.filter(|url| !is_address(url)) {
         check.error(
             path,
             format!("`{url}` is no https address, and phones are sent there for their tokens (RFC 8898)"),
             "write `https://…`; where the issuer is named otherwise, say where it is with `authorization_server`",
         );
     }
+}
+
+fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>')))
 }

@@ -376,12 +376,18 @@ fn oauth_is_switched_on_in_one_table_and_in_a_phones_profile() {
         ("port = 5091\naudience = \"lab\"\nissuer = \"https://tokens.lab.example\"\ntoken_life_s = 60", ""),
         (&format!("built_in_issuer = false{provider}"), ""),
         (&format!("{provider}\nauthorization_server = \"https://idp.example/authorize\""), ""),
+        (&provider.replace("key_set = \"idp\"", "authority = \"corp\""), ""),
+        (&provider.replace("\"idp\"", "\"https://idp.example/keys\"\nauthority = \"corp\""), ""),
     ] {
         assert_eq!(oauth(good, phone), Vec::<String>::new(), "{good}");
     }
     let twice = format!("{provider}{provider}");
-    let (plain, fetched) =
-        (provider.replace("https://", "http://"), provider.replace("\"idp\"", "\"https://idp.example\""));
+    let (plain, in_clear) =
+        (provider.replace("https://", "http://"), provider.replace("\"idp\"", "\"http://idp.example/keys\""));
+    let (nowhere, nobody) = (provider.replace("\"idp\"", "\" \""), format!("{provider}\nauthority = \"corp\""));
+    let found =
+        plain.replace("key_set = \"idp\"", "authority = \"a.pem\"\nauthorization_server = \"https://idp.example\"");
+    let who = found.replace("http://", "https://");
     let ours = format!("issuer = \"https://idp.example\"{provider}");
     for (fields, phone, words) in [
         ("port = 5061", "", "has another use"),
@@ -393,7 +399,11 @@ fn oauth_is_switched_on_in_one_table_and_in_a_phones_profile() {
         ("prot = 5090", "", "did you mean `port`?"),
         (&twice, "", "is there twice"),
         (&plain, "", "no https address"),
-        (&fetched, "", "fetches no key sets"),
+        (&in_clear, "", "could be any phone"),
+        (&nowhere, "", "are nowhere"),
+        (&nobody, "", "nothing is fetched"),
+        (&found, "", "no discovery document below it"),
+        (&who, "", "cannot be the name of an authority"),
         (&ours, "", "the built-in issuer's name"),
         ("", "owner = \"\"", "belongs to nobody"),
         ("", "secure_certificate_subject = \"x\"", "no certificate is asked of it"),
@@ -476,7 +486,10 @@ agent_roles = ["agents"]
     let site = good.site.unwrap();
     assert!(site.authorities().contains(&("open_id".into(), "corp")));
     let provider = site.open_id.unwrap();
-    assert_eq!(provider.discovery(), "https://idp.example/realms/lab/.well-known/openid-configuration");
+    assert_eq!(
+        crate::discovery_of(&provider.issuer),
+        "https://idp.example/realms/lab/.well-known/openid-configuration"
+    );
     assert_eq!((provider.audience(), provider.session_idle_s, provider.session_life_s), ("ringfence", 1800, 43_200));
     for (from, to, path, what, fix) in [
         ("https://idp", "http://idp", "open_id.issuer", "no https address", "discovery document"),

@@ -4,6 +4,7 @@
 //! ```text
 //! DIR/nodes/NAME/oauth/issuer.key      signs tokens
 //! DIR/nodes/NAME/oauth/before-N.json   public halves of keys before it, whose tokens are good until they end
+//! DIR/nodes/NAME/key-sets/HASH.json    what identity providers published when they were asked last
 //! ```
 
 mod register;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
-use site::{Node, OAuth, Role, Site};
+use site::{IdentityProvider, KeySource, Node, OAuth, Role, Site};
 use trust::{Audience, Claims, KeyKind, TokenIssuer, TokenKey};
 
 pub use register::IssuedToken;
@@ -50,7 +51,11 @@ impl DataDir {
             keys.push(TokenKey::read_set(&self.token_key_set(&node.name)?)?);
         }
         for row in &oauth.identity_providers {
-            keys.push(self.provider_keys(&row.key_set).with_context(|| format!("the keys of {}", row.issuer))?);
+            let read = match row.keys() {
+                KeySource::Files(named) => self.provider_keys(named),
+                KeySource::Address(_) | KeySource::Discovery => self.fetched_keys(&node.name, row),
+            };
+            keys.push(read.with_context(|| format!("the keys of {}", row.issuer))?);
         }
         let tokens = self.store()?.tokens()?.into_iter().filter(|token| token.revoked.is_some());
         Ok(Some(Tokens { keys, revoked: tokens.map(|token| token.id).collect() }))
@@ -253,6 +258,45 @@ impl DataDir {
         }
         ensure!(!keys.is_empty(), "{} has no key set: put the provider's there, as a `.json` file", path.display());
         Ok(keys)
+    }
+
+    /// What was fetched last; nothing, as long as nothing was.
+    fn fetched_keys(&self, node: &str, row: &IdentityProvider) -> anyhow::Result<Vec<TokenKey>> {
+        let file = self.fetched_file(node, row);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.with_context(|| format!("cannot read {}", file.display()))?,
+        };
+        let damaged = || format!("{} is damaged: remove it, and it is fetched anew", file.display());
+        TokenKey::read_set(&text).with_context(damaged)
+    }
+
+    /// Keeps a key set that was fetched; whether it is another than before.
+    ///
+    /// # Errors
+    /// It is no key set, or the disk's: then the one of before stays.
+    pub fn keep_key_set(&self, node: &str, row: &IdentityProvider, text: &str) -> anyhow::Result<bool> {
+        let (keys, file) = (TokenKey::read_set(text)?, self.fetched_file(node, row));
+        if self.fetched_keys(node, row).is_ok_and(|before| before == keys) {
+            return Ok(false);
+        }
+        let written = file.parent().map_or(Ok(()), files::create_folder);
+        written
+            .and_then(|()| files::write_private(&file, text.as_bytes()))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(true)
+    }
+
+    /// Whether one was ever fetched.
+    pub fn has_key_set(&self, node: &str, row: &IdentityProvider) -> bool {
+        self.fetched_file(node, row).exists()
+    }
+
+    /// One for each issuer and place: a site that names another place does not go by what was at the one before.
+    fn fetched_file(&self, node: &str, row: &IdentityProvider) -> PathBuf {
+        let what = format!("{}\n{}", row.issuer, row.key_set.as_deref().unwrap_or_default());
+        let name = trust::fingerprint(what.as_bytes());
+        self.node_folder(node).join("key-sets").join(format!("{}.json", name.get(..32).unwrap_or_default()))
     }
 
     pub(crate) fn init_token_key(&self, node: &Node, made: &mut Vec<String>) -> anyhow::Result<()> {

@@ -116,3 +116,28 @@ fn what_is_wrong_with_keys_is_said_with_their_file() {
     let error = format!("{:#}", dir.tokens(&node).unwrap_err());
     assert!(error.contains("init SITE"), "{error}");
 }
+
+#[test]
+fn a_key_set_that_was_fetched_is_kept_until_another_is() {
+    let (folder, now) = (Folder::new(), SystemTime::now());
+    let site = SITE.replace("key_set = \"idp\"\n", "");
+    let (dir, _) = DataDir::init(&folder.path("data"), &site, now).unwrap();
+    let node = dir.site().unwrap().node("cucm1").unwrap().clone();
+    let row = oauth_of(&node).unwrap().identity_providers[0].clone();
+    let known = || dir.tokens(&node).unwrap().unwrap().keys.remove(1);
+    assert!(known().is_empty() && !dir.has_key_set("cucm1", &row), "a start does not wait for the first");
+    let set = || TokenIssuer::from_pem(&trust::generate_key(KeyKind::P256).unwrap().0).unwrap().key_set();
+    let (first, second) = (set(), set());
+    assert!(dir.keep_key_set("cucm1", &row, &first).unwrap() && dir.has_key_set("cucm1", &row));
+    assert!(!dir.keep_key_set("cucm1", &row, &first).unwrap());
+    assert!(dir.keep_key_set("cucm1", &row, "{}").is_err());
+    assert_eq!(known(), TokenKey::read_set(&first).unwrap());
+    assert!(dir.keep_key_set("cucm1", &row, &second).unwrap());
+    assert_eq!(known(), TokenKey::read_set(&second).unwrap());
+    // Of another place, it is another's.
+    let moved = IdentityProvider { key_set: Some("https://idp.example/jwks".into()), ..row.clone() };
+    assert!(!dir.has_key_set("cucm1", &moved));
+    fs::write(dir.fetched_file("cucm1", &row), "nonsense").unwrap();
+    assert!(format!("{:#}", dir.tokens(&node).unwrap_err()).contains("fetched anew"));
+    assert!(dir.keep_key_set("cucm1", &row, &second).unwrap(), "as it does");
+}

@@ -53,7 +53,7 @@ pub fn client_without_certificate_witnessed(
     on: Versions,
     names: &[String],
 ) -> Result<(Arc<ClientConfig>, Witness), Error> {
-    Ok((client_without_certificate(roots_pem, on, names)?, Witness(Arc::default())))
+    Ok((client_without_certificate(roots_pem, on, names)?, Witness::of_nothing()))
 }
 
 fn verifying(
@@ -84,6 +84,11 @@ impl Witness {
         let witness = Witness(Arc::new(AtomicBool::new(false)));
         let shown = Shown { key: identity.certified(), witness: witness.clone() };
         (witness, Arc::new(shown))
+    }
+
+    /// There is nothing to show.
+    pub(super) fn of_nothing() -> Witness {
+        Witness(Arc::default())
     }
 
     pub fn was_asked(&self) -> bool {

@@ -28,10 +28,11 @@ pub fn client_pinned(
 
 /// As [`client_pinned`], with a witness of whether the server asked for our certificate.
 pub fn client_pinned_witnessed(
-    identity: &Identity,
+    identity: Option<&Identity>,
     pinned: &[Vec<u8>],
     on: Versions,
 ) -> Result<(Arc<ClientConfig>, Witness), Error> {
+    let Some(identity) = identity else { return Ok((client_pinned(None, pinned, on)?, Witness::of_nothing())) };
     let (witness, shown) = Witness::showing(identity);
     Ok((Arc::new(verifying(pinned, on)?.with_client_cert_resolver(shown)), witness))
 }
