@@ -3,7 +3,7 @@
 
 use super::files::Source;
 
-const PURE: [&str; 10] = ["sip", "sdp", "media", "trust", "site", "acd", "call", "roles", "vxml", "phones"];
+const PURE: [&str; 11] = ["sip", "sdp", "media", "trust", "site", "acd", "call", "roles", "vxml", "phones", "mrcp"];
 
 /// Words that a pure crate has no use for, and what to do instead.
 const IMPURE: [(&str, &str); 8] = [
