@@ -4,6 +4,7 @@
 
 mod cast;
 mod desk;
+mod site;
 
 use std::path::Path;
 use std::process::Command;
@@ -85,7 +86,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// An empty `demo/`, a data directory made by `ringfence init`, an identity for the agent's phone.
+    /// An empty `demo/`, and a data directory made by `ringfence init`.
     fn set() -> Result<Stage> {
         let out = root().join("demo");
         if out.exists() {
@@ -95,14 +96,11 @@ impl Stage {
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| root().join("target").display().to_string());
         let stage =
             Stage { binary: format!("{target}/release/ringfence"), data: out.join("data").display().to_string(), out };
-        say("ringfence init: a private CA, and an identity for each node.");
+        say("ringfence init: a private CA, an identity for each node, keys for what phones are told.");
         let site = stage.path("site.toml");
         let lab = std::fs::read_to_string(root().join(SITE)).with_context(|| format!("cannot read {SITE}"))?;
-        std::fs::write(&site, desk::added(&lab)?)?;
+        std::fs::write(&site, site::made(&lab)?)?;
         stage.ringfence(&["init", &site])?;
-        let phone = stage.path("agent");
-        let identity = ["cert", "issue", "--name", "phone1001.lab.example", "--out", &phone];
-        stage.ringfence(&identity)?;
         Ok(stage)
     }
 
@@ -117,35 +115,22 @@ impl Stage {
         Ok(lab)
     }
 
+    /// A phone out of its box: it is given a name, an address and where to ask, and nothing else.
     fn agent(&self) -> Result<Player> {
-        let identity = self.path("agent");
-        let mut agent = Player::start(
-            "agent's phone",
-            &self.binary,
-            &[
-                "phone",
-                "--address",
-                "127.18.133.75",
-                "--line",
-                "1001",
-                "--server",
-                "127.18.133.3:5061",
-                "--server-name",
-                "cucm1.lab.example",
-                "--secret",
-                "lab-1001-secret",
-                "--identity",
-                &identity,
-                "--answer-after",
-                "2",
-                "--say",
-                "agent",
-                "--dangerous-record",
-                &identity,
-            ],
-        )?;
-        agent.hear("registered", STEP)?;
-        say("The agent's phone has registered at the call manager: TLS with its own certificate, and digest.");
+        say("The agent's phone starts out of its box: no key, no secret, only where to ask (TFTP).");
+        let folder = self.path("agent");
+        let mut arguments = vec!["phone", "--tftp", site::TFTP, "--device", site::PHONE, "--keep", &folder];
+        arguments.extend(["--address", "127.18.133.75", "--answer-after", "2", "--say", "agent"]);
+        arguments.extend(["--dangerous-record", &folder]);
+        let mut agent = Player::start("agent's phone", &self.binary, &arguments)?;
+        for step in ["ITL", "CTL", "CAPF", "configuration"] {
+            println!("  {}", agent.hear(&format!("{}: {step}", site::PHONE), STEP)?);
+        }
+        println!("  {}", agent.hear("1001 registered", STEP)?);
+        say(
+            "It has registered at the call manager: TLS with the certificate that CAPF gave it a moment ago, and digest by a \
+             secret that came encrypted to that certificate.",
+        );
         Ok(agent)
     }
 

@@ -15,18 +15,6 @@ const AGENT: &str = "1001";
 const PASSWORD: &str = "a demo's password";
 const USER: &str = "/finesse/api/User/1001";
 
-/// What stands before it in `examples/lab.toml`: the call server's own settings end there.
-const BEFORE: &str = "[[node.role.call_server.sip_server_group]]";
-
-/// The lab with a desk at its call server.
-///
-/// # Errors
-/// The example has another form.
-pub(super) fn added(site: &str) -> Result<String> {
-    ensure!(site.contains(BEFORE), "expected {BEFORE} in the example's call server");
-    Ok(site.replacen(BEFORE, &format!("[node.role.call_server.desk]\n\n{BEFORE}"), 1))
-}
-
 /// An agent who is at work by it, and what it hears.
 pub(super) struct Desk {
     root: PathBuf,
