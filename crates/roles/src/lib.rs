@@ -51,9 +51,17 @@ pub struct PeerPlan {
     /// Who must have issued the certificate that bears one of them.
     #[serde(default)]
     pub authority: trust::Authority,
+    /// Callers' identities are believed from it and told to it (RFC 3325 §2.4).
+    pub trusted: bool,
 }
 
 impl PeerPlan {
+    /// A peer at an address, of our own authority, trusted if it proves who it is.
+    pub fn new(name: &str, transport: Transport, addr: SocketAddr, names: Vec<String>) -> PeerPlan {
+        let authority = trust::Authority::Own;
+        PeerPlan { name: name.into(), transport, addr, domain: None, names, authority, trusted: transport.is_secure() }
+    }
+
     /// The URI of somebody there, or of the peer itself.
     pub fn uri(&self, user: Option<&str>) -> Uri {
         match &self.domain {

@@ -135,14 +135,7 @@ impl Peers {
     ) -> Arc<str> {
         let trustpoint = self.site_node.as_ref().and_then(|node| node.trustpoint_for(addr.ip()));
         let authority = Authority::of(authority.or(trustpoint.and_then(|point| point.authority.as_deref())));
-        self.find_or_add(PeerPlan {
-            name: name.into(),
-            transport,
-            addr,
-            domain: None,
-            names: names.to_vec(),
-            authority,
-        })
+        self.find_or_add(PeerPlan { authority, ..PeerPlan::new(name, transport, addr, names.to_vec()) })
     }
 
     /// The same, for a peer known by a domain; over TLS its certificate is for that domain unless `names` says otherwise
@@ -158,14 +151,22 @@ impl Peers {
             [] if transport.is_secure() => vec![domain.host.clone()],
             names => names.to_vec(),
         };
-        let (name, addr) = (domain.host.as_str().into(), ANYWHERE);
-        let authority = Authority::of(authority);
-        self.find_or_add(PeerPlan { name, transport, addr, domain: Some(domain), names, authority })
+        let peer = PeerPlan::new(&domain.host, transport, ANYWHERE, names);
+        self.find_or_add(PeerPlan { authority: Authority::of(authority), domain: Some(domain), ..peer })
+    }
+
+    /// Whether callers' identities are believed from this peer and told to it, where the site says so: as a rule of those
+    /// who prove who they are.
+    pub fn trust(&mut self, peer: &Arc<str>, trusted: Option<bool>) {
+        let peer = self.peers.iter_mut().find(|known| known.name == *peer);
+        if let (Some(peer), Some(trusted)) = (peer, trusted) {
+            peer.trusted = trusted;
+        }
     }
 
     fn find_or_add(&mut self, mut wanted: PeerPlan) -> Arc<str> {
         let same = |p: &&PeerPlan| {
-            let PeerPlan { name: _, transport, addr, domain, names, authority } = *p;
+            let PeerPlan { name: _, transport, addr, domain, names, authority, trusted: _ } = *p;
             (transport, addr, domain, names, authority)
                 == (&wanted.transport, &wanted.addr, &wanted.domain, &wanted.names, &wanted.authority)
         };

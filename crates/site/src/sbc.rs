@@ -58,6 +58,10 @@ pub struct DialPeer {
     /// The authority that issues them: `carrier` is roots/carrier.pem in the data directory; absent = the site's own CA.
     #[serde(default)]
     pub authority: Option<String>,
+    /// Whether callers' identities (P-Asserted-Identity and what is private) are believed from this peer and told to it, as
+    /// within a trust domain of RFC 3325; absent = over TLS. Others hear `Anonymous` of who wants privacy.
+    #[serde(default)]
+    pub trusted: Option<bool>,
     /// Seconds between OPTIONS towards the target (IOS `voice-class sip options-keepalive`); absent = none.
     #[serde(default)]
     pub options_keepalive_s: Option<u32>,

@@ -77,14 +77,12 @@ impl Lab {
 
     fn secure(&self, node: &str) -> PeerPlan {
         let found = self.site.node(node).unwrap();
-        PeerPlan {
-            name: "server".into(),
-            transport: Transport::Tls,
-            addr: SocketAddr::new(found.address, found.secure_port),
-            domain: None,
-            names: vec![format!("{node}.lab.example")],
-            authority: trust::Authority::Own,
-        }
+        PeerPlan::new(
+            "server",
+            Transport::Tls,
+            SocketAddr::new(found.address, found.secure_port),
+            vec![format!("{node}.lab.example")],
+        )
     }
 
     fn papers(&self, name: &str) -> Papers {
@@ -112,14 +110,8 @@ impl Lab {
 
     fn carrier_with(&mut self, prepare: impl FnOnce(&mut Plan)) -> NodeHandle {
         let sbc = self.site.node("cube1").unwrap();
-        let server = PeerPlan {
-            name: "server".into(),
-            transport: Transport::Udp,
-            addr: SocketAddr::new(sbc.address, sbc.port.unwrap()),
-            domain: None,
-            names: Vec::new(),
-            authority: trust::Authority::Own,
-        };
+        let server =
+            PeerPlan::new("server", Transport::Udp, SocketAddr::new(sbc.address, sbc.port.unwrap()), Vec::new());
         let mut plan = Plan::new("3227046971", &server);
         plan.protection = Protection::DangerousPlainRtp;
         plan.say = Some(Say { prompt: "caller".into(), repeat: true });

@@ -99,14 +99,12 @@ fn told(arguments: &Arguments) -> anyhow::Result<PhoneStart> {
         token.is_some() == arguments.root.is_some(),
         "--root is for a phone that registers by a token (--token, or RINGFENCE_TOKEN), and such a phone needs it"
     );
-    let server = PeerPlan {
-        name: "server".into(),
+    let server = PeerPlan::new(
+        "server",
         transport,
-        addr: arguments.server.context("--server is missing")?,
-        domain: None,
-        names: arguments.server_name.iter().cloned().collect(),
-        authority: trust::Authority::Own,
-    };
+        arguments.server.context("--server is missing")?,
+        arguments.server_name.iter().cloned().collect(),
+    );
     let (identity, roots_pem) = match (&arguments.identity, &arguments.root) {
         (Some(folder), _) => identity(folder)?,
         (None, Some(root)) => (None, vec![read(root)?]),
@@ -151,14 +149,7 @@ fn secure(arguments: &Arguments, tftp: SocketAddr) -> anyhow::Result<PhoneStart>
     for words in heard {
         println!("{device}: {words}");
     }
-    let server = PeerPlan {
-        name: "server".into(),
-        transport: Transport::Tls,
-        addr: server,
-        domain: None,
-        names: vec![server_name],
-        authority: trust::Authority::Own,
-    };
+    let server = PeerPlan::new("server", Transport::Tls, server, vec![server_name]);
     let mut plan = plan(arguments, Plan::new(&line, &server))?;
     // Without digest its certificate is its proof: then no challenge comes that would need a secret.
     let (user, secret) = match token {

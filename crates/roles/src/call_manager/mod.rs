@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sdp::Protection;
 use serde::{Deserialize, Serialize};
-use sip::{ClientId, Flow, FlowId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
+use sip::{ClientId, Flow, FlowId, Headers, Hop, Method, Name, Request, ServerId, Status, Uri};
 
 pub use plan::{Phone, Plan, Trunk};
 pub use tokens::OAuth;
@@ -38,8 +38,8 @@ use crate::{AskId, Control, ControlId, Reply, Told};
 enum Identity {
     /// A trunk's: the number is what its peer says.
     Trunk,
-    /// A phone's line, and the headers that say so.
-    Line(String, Headers),
+    /// A phone's line.
+    Line(String),
     /// A phone's that is not registered any more.
     Parted,
 }
@@ -85,8 +85,8 @@ impl CallManager {
             shell.note(invited.leg, "the phone gave itself another number; its line's own goes on");
         }
         let host = shell.local(sip::Transport::Tls).map(|addr| addr.ip().to_string()).unwrap_or_default();
-        let asserted = NameAddr::new(Uri::sip(Some(&line), host, None)).to_string();
-        Identity::Line(line, vec![(Name::PAssertedIdentity, asserted)])
+        shell.assert_caller(invited.call, Uri::sip(Some(&line), host, None));
+        Identity::Line(line)
     }
 
     /// An exchange came to an end that matters.
@@ -179,7 +179,7 @@ impl Role for CallManager {
                     invited.request.headers(&Name::UserToUser).map(|data| (Name::UserToUser, data.to_owned()));
                 (invited.calling, attached.chain(control::at_once(shell, leg, &invited.request)).collect())
             }
-            Identity::Line(line, headers) => (line, headers),
+            Identity::Line(line) => (line, Headers::new()),
             Identity::Parted => {
                 let why = "this phone's registration has ended: what the site says of it has changed";
                 return shell.refuse(leg, Status(403), vec![warning(&node.node, why)], why);

@@ -31,7 +31,7 @@ impl CallServer {
             call: no.0,
             agent,
             extension: record.called.0.clone(),
-            calling: call.calling.clone(),
+            calling: if shell.is_private(no) { "anonymous".into() } else { call.calling.clone() },
             dialled: call.dialled.clone(),
             queue: call.queue.as_ref().map(|queue| queue.name.clone()),
             call_type: call.call_type.clone(),

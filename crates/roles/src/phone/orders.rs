@@ -67,14 +67,12 @@ mod tests {
             );
             sip::Message::parse(text.replace("sip:1 ", "sip:1@h ").into()).unwrap()
         };
-        let server = crate::PeerPlan {
-            name: "cucm".into(),
-            transport: sip::Transport::Tls,
-            addr: std::net::SocketAddr::from(([192, 0, 2, 1], 5061)),
-            domain: None,
-            names: vec!["cucm".into()],
-            authority: trust::Authority::Own,
-        };
+        let server = crate::PeerPlan::new(
+            "cucm",
+            sip::Transport::Tls,
+            std::net::SocketAddr::from(([192, 0, 2, 1], 5061)),
+            vec!["cucm".into()],
+        );
         let mut plan = Plan::new("1001", &server);
         let asks = invite("Call-Info: <sip:h>;answer-after=0\r\n");
         assert!(!answers_itself(&plan, &asks), "it registers nowhere");

@@ -56,6 +56,7 @@ impl Plan {
                 }
             };
             peers.heartbeat(&peer, from.options_keepalive_s);
+            peers.trust(&peer, from.trusted);
             let pattern = |text: &Option<String>| text.as_deref().map(Pattern::parse).transpose();
             dial_peers.push(DialPeer {
                 tag: from.tag,

@@ -12,6 +12,7 @@ use call::{Leg, Pii};
 use sip::endpoint::{Invite, Outside};
 use sip::{Body, ClientId, DialogId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Target, Uri};
 
+use super::identity::Identity;
 use super::role::ALLOW;
 use super::{Admitted, CallNo, Doors, LegEntry, LegNo, Shell};
 
@@ -71,6 +72,7 @@ impl Shell {
         }
         let caller = leg.session_id().remote.clone();
         let peer = admitted.peer().clone();
+        let identity = Box::new(Identity::of(request, self.trusts(&peer)));
         if let Some(target) = self.way_back(dialog, request, &peer) {
             self.sip.set_target(dialog, target);
         }
@@ -89,7 +91,7 @@ impl Shell {
             },
         );
         if let Some(entry) = self.book.call_mut(call) {
-            entry.caller = caller;
+            (entry.caller, entry.identity) = (caller, identity);
         }
         (call, no)
     }
@@ -108,6 +110,23 @@ impl Shell {
             }
         };
         Some(Target { transport: peer.transport, addr, peer: peer.name.clone() })
+    }
+
+    /// Whether the peer is told of a caller what is not for everybody, and believed what it asserts (RFC 3325 §2.4).
+    fn trusts(&self, peer: &str) -> bool {
+        self.plan.peers.iter().any(|known| &*known.name == peer && known.trusted)
+    }
+
+    /// The caller of a call that came in is this one, by what was proved to this node.
+    pub fn assert_caller(&mut self, call: CallNo, who: Uri) {
+        if let Some(entry) = self.book.call_mut(call) {
+            entry.identity.assert(who);
+        }
+    }
+
+    /// Whether the caller wants neither name nor number known.
+    pub(crate) fn is_private(&self, call: CallNo) -> bool {
+        self.book.call(call).is_some_and(|entry| entry.identity.is_private())
     }
 
     /// A call that begins here (a phone's). Its first leg is made by [`Shell::call`]; `caller` is our own UUID.
@@ -143,17 +162,22 @@ impl Shell {
             None => self.book.call(out.call).map_or_else(Uuid::nil, |entry| entry.caller.clone()),
         };
         let host = self.local(transport_of(&out.hop, self)).map(|addr| addr.ip().to_string()).unwrap_or_default();
-        let from = NameAddr::new(Uri::sip(Some(&out.calling), host, None));
+        let trusted = self.trusts(&out.peer);
+        let shown = match self.book.call_mut(out.call) {
+            Some(entry) => entry.identity.towards(trusted, &out.calling, host, &out.uri),
+            None => Identity::default().towards(trusted, &out.calling, host, &out.uri),
+        };
         let to = NameAddr::new(out.uri.clone());
         let session = call::session_id::SessionId { local, remote: Uuid::nil() };
         let mut headers = vec![(Name::SessionId, session.to_header()), (Name::Allow, ALLOW.into())];
+        headers.extend(shown.headers);
         headers.extend(out.headers);
         let invite = Invite {
             hop: out.hop.clone(),
             request_uri: out.uri,
-            from,
+            contact_user: shown.from.uri.user.clone().filter(|user| !user.is_empty()),
+            from: shown.from,
             to,
-            contact_user: Some(out.calling.clone()).filter(|user| !user.is_empty()),
             headers,
             body: out.sdp.clone().map(body),
             max_forwards: out.max_forwards,

@@ -13,6 +13,8 @@ use media::{Lease, LeaseId};
 use serde::{Deserialize, Serialize};
 use sip::{ClientId, DialogId, FlowId, Message, Name};
 
+use super::identity::Identity;
+
 /// The node's number of a call. Counts up, never used twice in one life of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallNo(pub u64);
@@ -30,6 +32,8 @@ pub struct CallEntry {
     pub legs: Vec<LegNo>,
     /// The caller's UUID: key of statements, ladders and traces.
     pub caller: Uuid,
+    /// What the caller is known by besides the number, of a call that came in.
+    pub(super) identity: Box<Identity>,
     /// Legs that went on in other callers' calls.
     pub went_on: Vec<WentOn>,
     /// All legs are over; the facts of the media are waited for no longer than this.
@@ -110,8 +114,15 @@ impl Book {
 
     pub(super) fn open(&mut self, plan: u64) -> CallNo {
         let call = CallNo(self.number());
-        let (legs, went_on) = (Vec::new(), Vec::new());
-        let entry = CallEntry { plan, legs, caller: Uuid::nil(), went_on, finish_by: None, waits: false };
+        let entry = CallEntry {
+            plan,
+            legs: Vec::new(),
+            caller: Uuid::nil(),
+            identity: Box::default(),
+            went_on: Vec::new(),
+            finish_by: None,
+            waits: false,
+        };
         self.calls.insert(call, entry);
         call
     }

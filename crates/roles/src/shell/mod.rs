@@ -15,6 +15,7 @@ mod dns;
 mod doubt;
 mod health;
 mod hear;
+mod identity;
 pub(crate) mod keys;
 mod pass;
 mod pool;

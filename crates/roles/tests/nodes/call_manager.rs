@@ -20,9 +20,15 @@ fn manager() -> Rig {
 
 /// INVITE of the phone for 1002, who is registered over the same connection.
 fn invite(rig: &mut Rig, from: &str) {
+    let invite = call(rig, from);
+    rig.sip.invite(invite, rig.now);
+    rig.settle();
+}
+
+fn call(rig: &mut Rig, from: &str) -> Invite {
     let mut audio = Audio::new(Protection::Secure, "127.18.133.75:20000");
     let (offer, _) = audio.offer(Direction::SendRecv);
-    let invite = Invite {
+    Invite {
         hop: Hop::Flow(rig.flow.id),
         request_uri: uri(Some("1002")),
         from: NameAddr::new(uri(Some(from))),
@@ -31,9 +37,7 @@ fn invite(rig: &mut Rig, from: &str) {
         headers: vec![(Name::PAssertedIdentity, format!("<sip:{from}@{CUCM}>"))],
         body: Some(Audio::body(offer)),
         max_forwards: 70,
-    };
-    rig.sip.invite(invite, rig.now);
-    rig.settle();
+    }
 }
 
 fn rings(rig: &mut Rig) -> Request {
@@ -67,6 +71,31 @@ fn a_phone_may_write_what_it_likes_and_its_lines_own_number_goes_on() {
     assert!(legs.iter().all(|leg| leg.calling.0 == "1001"), "{legs:?}");
     let noted = |leg: &&call::record::LegRecord| leg.events.iter().any(|event| event.what.contains("another number"));
     assert_eq!(legs.iter().filter(noted).count(), 1);
+}
+
+#[test]
+fn a_phones_name_goes_on_with_its_lines_number_unless_it_wants_to_be_nobody() {
+    let mut rig = manager();
+    assert_eq!(register(&mut rig, "1001", "lab-1001-secret").status(), Some(Status(200)));
+    let anonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned();
+    let name = format!("\"Amber\" <sip:1001@{CUCM}>");
+    for (says, privacy, shown, asserted) in [
+        ("1001", "none", name, 1),
+        ("1001", "id", anonymous, 0),
+        // Whoever lies about the number has no name either.
+        ("1003", "none", format!("<sip:1001@{CUCM}>"), 1),
+    ] {
+        assert_eq!(register(&mut rig, "1002", "lab-1002-secret").status(), Some(Status(200)));
+        let mut invite = call(&mut rig, says);
+        invite.from = invite.from.with_display("Amber");
+        invite.headers.push((Name::Privacy, privacy.into()));
+        rig.sip.invite(invite, rig.now);
+        rig.settle();
+        let ringing = rings(&mut rig);
+        let from = ringing.from().expect("a From").without_tag();
+        assert_eq!((from.to_string(), ringing.headers(&Name::PAssertedIdentity).count()), (shown, asserted));
+        assert_eq!(ringing.header(&Name::Privacy), None);
+    }
 }
 
 #[test]

@@ -16,14 +16,7 @@ const CUCM: &str = "127.18.133.3:5061";
 
 fn server(transport: Transport) -> PeerPlan {
     let names = if transport == Transport::Tls { vec!["cucm1.lab.example".into()] } else { vec![] };
-    PeerPlan {
-        name: "server".into(),
-        transport,
-        addr: CUCM.parse().expect("an address"),
-        domain: None,
-        names,
-        authority: trust::Authority::Own,
-    }
+    PeerPlan::new("server", transport, CUCM.parse().expect("an address"), names)
 }
 
 fn rig(transport: Transport, change: impl FnOnce(&mut Plan)) -> Rig {

@@ -53,14 +53,7 @@ fn addr(text: &str) -> SocketAddr {
 
 /// The carrier: plain SIP and RTP from 127.18.133.76:5062, since it has nothing better. Node `carrier`.
 pub fn carrier() -> roles::Plan {
-    let sbc = PeerPlan {
-        name: "sbc".into(),
-        transport: Transport::Udp,
-        addr: addr("127.18.133.226:5060"),
-        domain: None,
-        names: Vec::new(),
-        authority: trust::Authority::Own,
-    };
+    let sbc = PeerPlan::new("sbc", Transport::Udp, addr("127.18.133.226:5060"), Vec::new());
     let mut plan = phone::Plan::new("3227046971", &sbc);
     plan.protection = Protection::DangerousPlainRtp;
     plan.say = Some(phone::Say { prompt: "welcome".into(), repeat: true });
@@ -94,14 +87,7 @@ pub fn agent(line: &str, answer_after: Option<Duration>) -> roles::Plan {
         "1009" => "127.18.133.73:5061",
         _ => "127.18.133.74:5061",
     };
-    let manager = PeerPlan {
-        name: "cucm1".into(),
-        transport: Transport::Tls,
-        addr: addr("127.18.133.3:5061"),
-        domain: None,
-        names: vec!["cucm1.lab.example".into()],
-        authority: trust::Authority::Own,
-    };
+    let manager = PeerPlan::new("cucm1", Transport::Tls, addr("127.18.133.3:5061"), vec!["cucm1.lab.example".into()]);
     let mut plan = phone::Plan::new(line, &manager);
     plan.domain = "lab.example".into();
     plan.registration = Some(phone::Registration {

@@ -131,12 +131,8 @@ impl Lab {
         };
         let identity = options.identity.clone().unwrap_or_else(|| self.identity(name, options.key));
         let peers = peers.iter().map(|(name, puppet, transport, expected)| PeerPlan {
-            name: (*name).into(),
-            transport: *transport,
-            addr: puppet.addr(*transport),
-            domain: None,
-            names: vec![(*expected).to_owned()],
             authority: options.authority.clone(),
+            ..PeerPlan::new(name, *transport, puppet.addr(*transport), vec![(*expected).to_owned()])
         });
         let (letters, inbox) = mailbox(LETTERS).unwrap();
         let (heard_by, heard) = mpsc::channel();
