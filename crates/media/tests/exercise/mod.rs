@@ -112,7 +112,7 @@ impl Scene {
             }
             8 => self.key(leg),
             9 => {
-                let step = body.iter().fold(0u64, |sum, octet| sum * 16 + u64::from(*octet)).min(100_000);
+                let step = body.iter().take(8).fold(0u64, |sum, octet| sum * 16 + u64::from(*octet)).min(100_000);
                 self.now += Duration::from_millis(step);
                 self.engine.tick(self.now, &mut |_, _| {});
             }

@@ -32,7 +32,8 @@ pub(crate) fn bytes(input: &[u8]) -> Outcome {
                 outcome.is_answered = true;
                 assert!(Session::parse(text.as_bytes()).is_ok(), "our own answer must read");
             }
-            Err(refusal) => assert!(!format!("{refusal} {refusal:?}").contains("inline:")),
+            // The method may be named, its key not.
+            Err(refusal) => assert!(!format!("{refusal} {refusal:?}").replace("'inline:'", "").contains("inline:")),
         }
         let (_, offered) = sdp::offer(&policy, &mut local, Direction::SendRecv, &mut keys);
         let _ = sdp::accept(&offered, &policy, input);

@@ -29,7 +29,9 @@ pub(crate) fn bytes(input: &[u8]) {
         }
     }
     stream(input);
-    if let Ok(text) = std::str::from_utf8(input) {
+    // A fold is a space (RFC 3261 §7.3.1), and is written as one.
+    let unfolded: Vec<u8> = input.iter().map(|octet| if b"\r\n".contains(octet) { b' ' } else { *octet }).collect();
+    if let Ok(text) = std::str::from_utf8(&unfolded) {
         values(text);
     }
 }
