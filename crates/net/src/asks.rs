@@ -198,8 +198,8 @@ impl Asks {
     fn spoken(&self, job: Job) -> Result<(), Job> {
         let Ok(room) = self.sounds.try_reserve() else { return Err(job) };
         let Job::Ask { id, ask: Ask::Speak(speak) } = job else { return Err(job) };
-        let trust = self.node.credentials.as_ref().map(|credentials| credentials.now().pages.clone());
-        let what = sounds::What::Words { node: self.node.name.clone(), trust, speak };
+        let held = self.node.credentials.as_ref().map(|credentials| credentials.now());
+        let what = sounds::What::Words { node: self.node.name.clone(), held, speak };
         room.send(sounds::Errand { what, answer: told_sound(self.node.clone(), id) });
         Ok(())
     }

@@ -26,6 +26,7 @@ mod secure_phone;
 mod shown;
 mod socket;
 mod sounds;
+mod speech_server;
 mod tokens;
 mod web;
 mod wire;

@@ -478,7 +478,7 @@ fn spawn<M: Machine + 'static>(name: &str, node: Node<M>) -> std::io::Result<Joi
 }
 
 /// From the operating system's generator, by way of TLS's provider.
-fn seed() -> [u8; 32] {
+pub(crate) fn seed() -> [u8; 32] {
     let mut seed = [0; 32];
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     // The system's generator fails on no system that we run on, and without randomness nothing here may start.

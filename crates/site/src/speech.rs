@@ -13,7 +13,10 @@ pub struct Speech {
     /// Where the service of `http` takes words (https).
     #[serde(default)]
     pub url: Option<String>,
-    /// Who vouches for the service: `web` for roots/web.pem; absent: the site's own CA.
+    /// The speech server of `mrcp` (sips).
+    #[serde(default)]
+    pub server: Option<String>,
+    /// Who vouches for the service or the server: `web` for roots/web.pem; absent: the site's own CA.
     #[serde(default)]
     pub authority: Option<String>,
     /// What is spoken where neither document nor application says (BCP 47).
@@ -36,6 +39,8 @@ pub enum SpeechEngine {
     EspeakNg,
     #[serde(rename = "http")]
     Http,
+    #[serde(rename = "mrcp")]
+    Mrcp,
 }
 
 /// Whose voice a language has.
@@ -130,6 +135,7 @@ mod tests {
             engine: SpeechEngine::EspeakNg,
             command: command(),
             url: None,
+            server: None,
             authority: None,
             language: "en-US".into(),
             voices: voices.iter().map(voice).collect(),

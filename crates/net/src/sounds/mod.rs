@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 use media::{Clip, audio};
 use roles::Speak;
 use site::SpeechEngine;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use self::cache::{Cache, Key, Looked};
+use crate::credentials::Held;
 use crate::mailbox::Sender;
 use crate::media_threads::Letter;
-use crate::web::{self, Trust};
+use crate::speech_server;
+use crate::web;
 
 /// What may be asked for and not yet be made; one more is refused.
 const WAITING: usize = 1024;
@@ -41,9 +43,9 @@ pub(crate) struct Errand {
 
 pub(crate) enum What {
     Words {
-        /// Who asks, and whom it believes about services.
+        /// Who asks; what it shows to services, and whom it believes about them.
         node: String,
-        trust: Option<Arc<Trust>>,
+        held: Option<Arc<Held>>,
         speak: Box<Speak>,
     },
     /// A recording that is here, by its address.
@@ -61,7 +63,7 @@ impl Sounds {
     pub(crate) fn start(media: Vec<Sender<Letter>>, web: mpsc::Sender<web::Errand>) -> std::io::Result<Sounds> {
         let (errands, inbox) = mpsc::channel(WAITING);
         let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(HELPERS).build()?;
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(HELPERS).build()?;
         let thread = std::thread::Builder::new().name("sounds".into()).spawn(move || {
             let stopping = Arc::new(AtomicBool::new(false));
             runtime.block_on(serve(inbox, media, web, stopping.clone()));
@@ -106,13 +108,13 @@ async fn serve(
     while let Some(Errand { what, answer }) = inbox.recv().await {
         let shop = shop.clone();
         match what {
-            What::Words { node, trust, speak } => {
+            What::Words { node, held, speak } => {
                 let key = Key::Words(speak.clone());
                 if shop.looked(&key, answer) {
                     tokio::spawn(async move {
                         // Whatever becomes of it, those who wait are told.
                         let speaking = shop.clone();
-                        let made = tokio::spawn(async move { speaking.spoken(node, trust, *speak).await }).await;
+                        let made = tokio::spawn(async move { speaking.spoken(node, held, *speak).await }).await;
                         shop.made(&key, made.unwrap_or_else(|error| Err(error.to_string())));
                     });
                 }
@@ -172,35 +174,69 @@ impl Shop {
         }
     }
 
-    async fn spoken(&self, node: String, trust: Option<Arc<Trust>>, speak: Speak) -> Result<Clip, String> {
+    async fn spoken(&self, node: String, held: Option<Arc<Held>>, speak: Speak) -> Result<Clip, String> {
         let patience = Duration::from_secs(speak.engine.timeout_s.into());
         let until = Instant::now() + patience;
-        let engine = speak.engine.clone();
-        // Waiting for a turn is part of it: a caller does not care what takes so long.
-        let spoken = tokio::time::timeout(patience, async {
-            let turns = self.turns(engine.at_once);
-            // It is never closed.
-            let turn = turns.acquire_owned().await;
-            let silent = speak.volume == 0;
-            let bytes: Arc<[u8]> = match engine.engine {
-                SpeechEngine::Http => service::speak(&self.web, node, trust, speak).await?,
-                SpeechEngine::EspeakNg => {
-                    // The turn ends when the program has, not when nobody waits for it any more.
-                    let stopping = self.stopping.clone();
-                    let run = tokio::task::spawn_blocking(move || (program::speak(&speak, until, &stopping), turn).0);
-                    run.await.map_err(|error| error.to_string())??.into()
+        let silent = speak.volume == 0;
+        let late = |_| format!("no audio within {} s", patience.as_secs());
+        let samples = match speak.engine.engine {
+            // Its audio comes as fast as it is heard, so only its beginning has a time, and its pauses.
+            SpeechEngine::Mrcp => {
+                let turn = tokio::time::timeout(patience, self.turn(&speak)).await;
+                match turn.map_err(late) {
+                    Ok(_turn) => called(held, &node, &speak, patience, until).await,
+                    Err(why) => Err(why),
                 }
-            };
-            let decoded = tokio::task::spawn_blocking(move || {
-                let samples = audio::read("", &bytes).map_err(|why| format!("what it gave is no audio: {why}"))?;
-                let is_silence = samples.iter().all(|sample| sample.unsigned_abs() < FAINT);
-                if is_silence && !silent { Err("it said nothing".into()) } else { Ok(Clip::new(&samples)) }
-            });
-            decoded.await.map_err(|error| error.to_string())?
-        });
-        let spoken = spoken.await.unwrap_or_else(|_| Err(format!("no audio within {} s", patience.as_secs())));
+            }
+            SpeechEngine::Http | SpeechEngine::EspeakNg => {
+                let spoken = tokio::time::timeout(patience, self.spoken_at_once(node, held, speak, until)).await;
+                spoken.map_err(late).flatten()
+            }
+        };
+        let clip = match samples {
+            Ok(samples) => {
+                let decoded = tokio::task::spawn_blocking(move || {
+                    let is_silence = samples.iter().all(|sample| sample.unsigned_abs() < FAINT);
+                    if is_silence && !silent { Err("it said nothing".into()) } else { Ok(Clip::new(&samples)) }
+                });
+                decoded.await.map_err(|error| error.to_string()).flatten()
+            }
+            Err(why) => Err(why),
+        };
         // What was to be said is the caller's affair and not the log's.
-        spoken.inspect_err(|why| tracing::warn!(why, "a speech engine did not speak"))
+        clip.inspect_err(|why| tracing::warn!(why, "a speech engine did not speak"))
+    }
+
+    /// By an engine that gives all of it in one go. Waiting for a turn is part of it: a caller does not care what takes so
+    /// long.
+    async fn spoken_at_once(
+        &self,
+        node: String,
+        held: Option<Arc<Held>>,
+        speak: Speak,
+        until: Instant,
+    ) -> Result<Vec<i16>, String> {
+        let turn = self.turn(&speak).await;
+        let bytes: Arc<[u8]> = match speak.engine.engine {
+            SpeechEngine::EspeakNg => {
+                // The turn ends when the program has, not when nobody waits for it any more.
+                let stopping = self.stopping.clone();
+                let run = tokio::task::spawn_blocking(move || (program::speak(&speak, until, &stopping), turn).0);
+                run.await.map_err(|error| error.to_string())??.into()
+            }
+            SpeechEngine::Http | SpeechEngine::Mrcp => {
+                service::speak(&self.web, node, held.map(|held| held.pages.clone()), speak).await?
+            }
+        };
+        let decoded = tokio::task::spawn_blocking(move || {
+            audio::read("", &bytes).map_err(|why| format!("what it gave is no audio: {why}"))
+        });
+        decoded.await.map_err(|error| error.to_string())?
+    }
+
+    async fn turn(&self, speak: &Speak) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.turns(speak.engine.at_once).acquire_owned().await.ok()
     }
 
     fn turns(&self, at_once: u32) -> Arc<Semaphore> {
@@ -210,6 +246,19 @@ impl Shop {
         }
         turns.1.clone()
     }
+}
+
+/// By a speech server.
+async fn called(
+    held: Option<Arc<Held>>,
+    node: &str,
+    speak: &Speak,
+    patience: Duration,
+    until: Instant,
+) -> Result<Vec<i16>, String> {
+    let (server, authority) = (speak.engine.server.as_deref(), speak.engine.authority.as_deref());
+    let address = speech_server::Address { server, authority, node, held, patience };
+    speech_server::speak(&address, service::ssml(speak), &speak.language, until.into()).await
 }
 
 /// What is fainter is silence.

@@ -35,7 +35,7 @@ pub(super) async fn speak(
 }
 
 /// A document of SSML 1.1 with these words.
-fn ssml(speak: &Speak) -> String {
+pub(super) fn ssml(speak: &Speak) -> String {
     let language = escaped(&speak.language);
     let mut open =
         format!("<speak version=\"1.1\" xmlns=\"http://www.w3.org/2001/10/synthesis\" xml:lang=\"{language}\">");

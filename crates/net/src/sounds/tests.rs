@@ -14,6 +14,7 @@ pub(super) fn speak_with(command: &str, text: &str) -> Speak {
         engine: SpeechEngine::EspeakNg,
         command: command.into(),
         url: None,
+        server: None,
         authority: None,
         language: "en-US".into(),
         voices: Vec::new(),
@@ -86,7 +87,7 @@ impl Rig {
     }
 
     fn speak(&self, speak: Speak) {
-        self.ask(What::Words { node: "vvb1".into(), trust: None, speak: Box::new(speak) });
+        self.ask(What::Words { node: "vvb1".into(), held: None, speak: Box::new(speak) });
     }
 
     fn told(&self) -> Result<String, String> {

@@ -21,6 +21,8 @@ mod reload;
 mod restarting;
 mod sound;
 mod speech;
+#[path = "../../src/speech_server/tests/server.rs"]
+mod speech_server;
 mod supervision;
 mod torture;
 mod trustpoints;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::https::serve_https;
 use super::sound::{pitch, tone};
+use super::speech_server::{Manner, SpeechServer};
 use super::*;
 
 /// A folder with an engine that speaks in 620 Hz at the usual rate of engines, and writes down what it is told.
@@ -116,6 +117,43 @@ fn a_caller_hears_words_that_a_service_speaks() {
         "<speak version=\"1.1\" xmlns=\"http://www.w3.org/2001/10/synthesis\" xml:lang=\"en-GB\">Ben &amp; Ada</speak>";
     let expected = ("POST".to_owned(), Some("application/ssml+xml".to_owned()), ssml.to_owned());
     assert_eq!(*asked.lock().unwrap(), [expected]);
+}
+
+/// A site whose speech server behaves so: what the caller heard, and what the server saw.
+fn heard_from_a_server(network: &'static str, page: &str, manner: Manner) -> (usize, Vec<String>) {
+    let address: SocketAddr = format!("{network}90:5061").parse().unwrap();
+    let speech = format!("engine = \"mrcp\"\nserver = \"sips:speech@{}\"\nlanguage = \"en-GB\"", address.ip());
+    let server = Arc::new(Mutex::new(None));
+    let kept = server.clone();
+    let serve = |lab: &Lab| {
+        let Papers { identity, roots_pem } = lab.papers(&address.ip().to_string());
+        let server = SpeechServer::start(address, &identity.unwrap(), &roots_pem, manner);
+        assert_eq!(server.address, address);
+        *kept.lock().unwrap() = Some(server);
+    };
+    let (hertz, _) = heard(network, page, &speech, serve);
+    let seen = server.lock().unwrap().as_ref().unwrap().seen();
+    (hertz, seen)
+}
+
+#[test]
+fn a_caller_hears_words_that_a_speech_server_speaks_by_mrcp() {
+    let page = "<vxml version='2.1'><form><block>Ben &amp; Ada<disconnect/></block></form></vxml>";
+    let (hertz, seen) = heard_from_a_server("127.41.61.", page, Manner::Speaks { hertz: 700, packets: 150 });
+    assert!((695..=705).contains(&hertz), "{hertz} Hz");
+    let ssml =
+        "<speak version=\"1.1\" xmlns=\"http://www.w3.org/2001/10/synthesis\" xml:lang=\"en-GB\">Ben &amp; Ada</speak>";
+    assert_eq!(seen, ["INVITE", &format!("SPEAK en-GB {ssml}"), "BYE"]);
+}
+
+#[test]
+fn a_speech_server_that_fails_is_an_event_that_the_application_catches() {
+    let page = "<vxml version='2.1'><catch event='error.noresource'><audio src='tone.wav'/><disconnect/></catch>
+        <form><field name='a' type='digits?length=1'>hello</field></form></vxml>";
+    let (hertz, seen) = heard_from_a_server("127.41.62.", page, Manner::FailsInTheMiddle);
+    assert!((495..=505).contains(&hertz), "{hertz} Hz");
+    assert_eq!(seen.first().map(String::as_str), Some("INVITE"));
+    assert_eq!(seen.last().map(String::as_str), Some("BYE"));
 }
 
 #[test]

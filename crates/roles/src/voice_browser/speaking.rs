@@ -116,6 +116,7 @@ pub(super) mod tests {
             engine: site::SpeechEngine::EspeakNg,
             command: "espeak-ng".into(),
             url: None,
+            server: None,
             authority: None,
             language: "en-US".into(),
             voices: languages.iter().map(voice).collect(),
