@@ -127,6 +127,10 @@ pub enum Command {
     Unbridge {
         lease: LeaseId,
     },
+    /// While it is bridged its keys are told as well as passed on, until the bridge ends.
+    Overhear {
+        lease: LeaseId,
+    },
     /// Sits down in a conference of this thread, which begins with its first party and ends with its last; or takes
     /// another part in it. Ends a bridge. What is played goes ahead of the conference. Beyond
     /// [`crate::conference::MOST_PARTIES`] it is ignored.
@@ -201,7 +205,7 @@ pub enum Latch {
 pub enum Event {
     Leased(Vec<Lease>),
     /// One whole key press: telephone-event (RFC 4733), or heard in the audio of a peer that sends none. Only of streams
-    /// that are not bridged.
+    /// that are not bridged, or are overheard.
     Digit {
         lease: LeaseId,
         digit: char,

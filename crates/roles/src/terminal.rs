@@ -43,6 +43,10 @@ impl Terminal {
         self.lease
     }
 
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Media is agreed.
     pub(crate) fn is_agreed(&self) -> bool {
         self.direction.is_some()

@@ -3,6 +3,7 @@
 //! takes the caller away. SRTP or nothing, unless an administrator says so loudly.
 
 pub mod dialogue;
+mod far;
 mod line;
 pub mod pages;
 mod referring;
@@ -19,7 +20,8 @@ use sdp::{Direction, Policy, Protection};
 use serde::{Deserialize, Serialize};
 use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport, Uri};
 
-use self::dialogue::{Ask, Progress, Session, Told};
+use self::dialogue::{Ask, Far, Progress, Session, Told};
+use self::far::{FarParty, Origin};
 use self::pages::{Pages, Reading};
 use self::referring::Referring;
 use self::speaking::{NoSound, Notice};
@@ -68,6 +70,8 @@ impl Plan {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct VoiceBrowser {
     visits: BTreeMap<LegNo, Visit>,
+    /// Legs that we made, and the callers for whom.
+    fars: BTreeMap<LegNo, LegNo>,
     timers: Timers<Alarm>,
     /// Who waits for a media port, in order: when another browser dies, all its callers come at once, and more ports than are
     /// kept ready take a moment to be opened.
@@ -82,8 +86,8 @@ struct Visit {
     terminal: Terminal,
     talk: Talk,
     started: bool,
-    /// Where to refer to: the call server as it named itself in Contact.
-    server: Uri,
+    origin: Origin,
+    far: Option<FarParty>,
     referring: Option<Referring>,
 }
 
@@ -99,7 +103,7 @@ struct Guest {
     leg: LegNo,
     offer: Option<Bytes>,
     policy: Policy,
-    server: Uri,
+    origin: Origin,
     talk: Talk,
     /// No longer than this.
     until: Duration,
@@ -161,17 +165,7 @@ impl VoiceBrowser {
         if let Some(leg) = shell.leg_mut(leg) {
             leg.record.dangerous.extend(policy.protection.dangerous());
         }
-        let server = match invited.request.contact() {
-            Some(Ok(contact)) => contact.uri,
-            _ => Uri::sip(
-                None,
-                shell
-                    .leg(leg)
-                    .and_then(|leg| leg.record.signalling.remote)
-                    .map_or_else(String::new, |a| a.ip().to_string()),
-                None,
-            ),
-        };
+        let origin = Origin::of(shell, &invited, policy.protection);
         // The call server's word for a caller who waits already, or is held.
         let waits = invited.request.request_uri().and_then(Result::ok).is_some_and(|uri| uri.param("queue").is_some());
         let talk = match (pages, &application.document) {
@@ -180,12 +174,13 @@ impl VoiceBrowser {
             }
             (Some(pages), Some(_)) => {
                 let (called, calling, seed) = (&invited.called, &invited.calling, shell.random());
-                Talk::Pages(Box::new(Reading::new(pages, speech, application.language, called, calling, seed)))
+                let reading = Reading::new(pages, speech, application.language, called, calling, seed);
+                Talk::Pages(Box::new(reading.that_may_dial(&application.may_dial)))
             }
             _ => Talk::Question(Box::new(Session::new(application, speech))),
         };
         let until = shell.now().mono + PORT_PATIENCE;
-        let guest = Guest { leg, offer: invited.sdp, policy, server, talk, until };
+        let guest = Guest { leg, offer: invited.sdp, policy, origin, talk, until };
         // Nobody overtakes who waits for a port already.
         let waits = if self.guests.is_empty() { self.answer(shell, guest) } else { Some(guest) };
         self.guests.extend(waits);
@@ -194,7 +189,7 @@ impl VoiceBrowser {
     /// Answers an INVITE: their offer, or our own where they made none. Given back: no media port is open for it yet.
     fn answer(&mut self, shell: &mut Shell, guest: Guest) -> Option<Guest> {
         let Some(mut terminal) = Terminal::open(shell, guest.policy.clone()) else { return Some(guest) };
-        let Guest { leg, offer, server, talk, .. } = guest;
+        let Guest { leg, offer, origin, talk, .. } = guest;
         terminal.belongs_to(shell, leg);
         let described = match &offer {
             Some(offer) => match terminal.answer(shell, leg, offer) {
@@ -208,7 +203,7 @@ impl VoiceBrowser {
         };
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
-        self.visits.insert(leg, Visit { terminal, talk, started: false, server, referring: None });
+        self.visits.insert(leg, Visit { terminal, talk, started: false, origin, far: None, referring: None });
         shell.respond(leg, Status(200), Vec::new(), Some(described));
         None
     }
@@ -219,7 +214,7 @@ impl VoiceBrowser {
         // What a page does to its interpreter is this call's affair, and no other's.
         shell.set_current(shell.book().leg(leg).map(|entry| entry.call));
         visit.talk.tell(told, shell.now());
-        let mut referring = None;
+        let (mut referring, mut dialling) = (None, None);
         while let Some(ask) = visit.talk.ask() {
             match ask {
                 Ask::Play { id, prompt, repeat } => visit.terminal.play(shell, Play { id, prompt, repeat }),
@@ -228,7 +223,7 @@ impl VoiceBrowser {
                     self.timers.set(shell.now().mono + within, Alarm { leg, due: Due::Session(id) })
                 }
                 Ask::Transfer { queue, attached, call_back } => {
-                    let mut target = Uri { user: Some(queue.clone()), ..visit.server.clone() };
+                    let mut target = Uri { user: Some(queue.clone()), ..visit.origin.server.clone() };
                     if let Some(attached) = &attached {
                         // RFC 5552 §6.1.
                         target = target.with_param("aai", Some(attached));
@@ -239,6 +234,23 @@ impl VoiceBrowser {
                     let target = NameAddr::new(target);
                     shell.note(leg, format!("transfer to queue {queue}"));
                     referring = Some(target);
+                }
+                Ask::Prefetch { fetch, is_audio: true } => {
+                    shell.ask(crate::Ask::Sound(*fetch));
+                }
+                Ask::Prefetch { fetch, is_audio: false } => {
+                    shell.ask(crate::Ask::Fetch(*fetch));
+                }
+                Ask::Dial { number, attached } => dialling = Some((number, attached)),
+                Ask::Join => visit.join(shell),
+                Ask::LetGo { why } => {
+                    if let Some(far) = visit.let_go(shell, &why) {
+                        self.fars.remove(&far);
+                    }
+                }
+                Ask::HandOver => {
+                    shell.note(leg, "transfer to whom was called");
+                    referring = visit.replacing(shell);
                 }
                 Ask::Fetch { id, fetch } => {
                     let ask = shell.ask(crate::Ask::Fetch(*fetch));
@@ -270,7 +282,7 @@ impl VoiceBrowser {
                 Ask::StopRecord => shell.media(media::Command::EndKeep { lease: visit.terminal.lease().id }),
                 Ask::HangUp { why } => {
                     shell.end(leg, why);
-                    self.forget(leg);
+                    self.forget(shell, leg);
                     return;
                 }
             }
@@ -278,10 +290,15 @@ impl VoiceBrowser {
         if let Some(target) = referring {
             self.refer(shell, leg, target);
         }
+        if let Some((number, attached)) = dialling {
+            self.dial(shell, leg, number, attached.as_deref());
+        }
     }
 
-    fn forget(&mut self, leg: LegNo) {
-        self.visits.remove(&leg);
+    fn forget(&mut self, shell: &mut Shell, leg: LegNo) {
+        if let Some(far) = self.visits.remove(&leg).and_then(|mut visit| visit.let_go(shell, "the caller is gone")) {
+            self.fars.remove(&far);
+        }
         self.guests.retain(|guest| guest.leg != leg);
         self.timers.drop_where(|alarm| alarm.leg == leg);
         self.fetching.retain(|_, (whose, _)| *whose != leg);
@@ -342,7 +359,7 @@ impl Role for VoiceBrowser {
     fn acked(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         let Some(visit) = self.visits.get_mut(&leg) else { return };
         if let Err(why) = visit.terminal.acked(shell, leg, sdp.as_deref()) {
-            self.forget(leg);
+            self.forget(shell, leg);
             return shell.end(leg, why);
         }
         if let Some(visit) = self.visits.get_mut(&leg)
@@ -353,36 +370,38 @@ impl Role for VoiceBrowser {
     }
 
     fn reinvited(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
-        if let Some(visit) = self.visits.get_mut(&leg) {
-            visit.terminal.reinvited(shell, leg, sdp.as_deref());
+        if let Some(terminal) = self.terminal(leg) {
+            terminal.reinvited(shell, leg, sdp.as_deref());
         }
     }
 
     fn refresh_due(&mut self, shell: &mut Shell, leg: LegNo) {
-        if let Some(visit) = self.visits.get_mut(&leg) {
-            visit.terminal.refresh(shell, leg);
+        if let Some(terminal) = self.terminal(leg) {
+            terminal.refresh(shell, leg);
         }
     }
 
     fn reaccepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
         shell.ack(leg, None);
-        let Some(visit) = self.visits.get_mut(&leg) else { return };
-        let agreed = visit.terminal.accept(shell, leg, sdp.as_deref().unwrap_or_default(), false);
-        if let Err(reject) = agreed {
-            self.forget(leg);
+        let Some(terminal) = self.terminal(leg) else { return };
+        if let Err(reject) = terminal.accept(shell, leg, sdp.as_deref().unwrap_or_default(), false) {
             shell.end(leg, reject.to_string());
+            match self.fars.contains_key(&leg) {
+                true => self.far_over(shell, leg, Far::Lost),
+                false => self.forget(shell, leg),
+            }
         }
     }
 
     fn rerefused(&mut self, _: &mut Shell, leg: LegNo, _: Status, _: String) {
-        if let Some(visit) = self.visits.get_mut(&leg) {
-            visit.terminal.withdraw();
+        if let Some(terminal) = self.terminal(leg) {
+            terminal.withdraw();
         }
     }
 
     fn in_dialog(&mut self, shell: &mut Shell, leg: LegNo, server: ServerId, request: Request) {
         match request.method() {
-            Method::Notify => self.notified(shell, leg, server, &request),
+            Method::Notify if self.visits.contains_key(&leg) => self.notified(shell, leg, server, &request),
             _ => shell.answer(leg, server, Status(405), vec![(Name::Allow, ALLOW.into())], None),
         }
     }
@@ -409,6 +428,7 @@ impl Role for VoiceBrowser {
     }
 
     fn gone(&mut self, shell: &mut Shell, leg: LegNo, _: String) {
+        self.far_over(shell, leg, Far::HungUp);
         if let Some(visit) = self.visits.get_mut(&leg) {
             // So that an application can put its things in order: what it sends to its server then is sent (2.0 §1.5.4),
             // and nobody waits for the answer. Nothing else that it asks for can reach the caller.
@@ -419,7 +439,14 @@ impl Role for VoiceBrowser {
                 }
             }
         }
-        self.forget(leg);
+        self.forget(shell, leg);
+    }
+
+    fn lost(&mut self, shell: &mut Shell, leg: LegNo, why: String) {
+        match self.fars.contains_key(&leg) {
+            true => self.far_over(shell, leg, Far::Lost),
+            false => self.gone(shell, leg, why),
+        }
     }
 
     fn leased(&mut self, shell: &mut Shell) {
@@ -448,10 +475,13 @@ impl Role for VoiceBrowser {
 
     fn over(&mut self, _: &mut Shell, _: CallNo) {}
 
-    /// A voice browser calls nobody.
-    fn accepted(&mut self, _: &mut Shell, _: LegNo, _: Option<Bytes>) {}
+    fn accepted(&mut self, shell: &mut Shell, leg: LegNo, sdp: Option<Bytes>) {
+        self.far_answered(shell, leg, sdp.as_deref());
+    }
 
-    fn refused(&mut self, _: &mut Shell, _: LegNo, _: Refused) {}
+    fn refused(&mut self, shell: &mut Shell, leg: LegNo, refused: Refused) {
+        self.far_over(shell, leg, Far::Refused(refused.status.0));
+    }
 
     fn deadline(&self) -> Option<Duration> {
         self.timers.deadline().into_iter().chain(self.guests.front().map(|guest| guest.until)).min()

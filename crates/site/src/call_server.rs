@@ -18,6 +18,10 @@ pub struct CallServer {
     /// Numbers outside that agents may call (patterns) and the group that leads there (the border controllers).
     #[serde(rename = "outgoing_number", default)]
     pub outgoing_numbers: Vec<OutgoingNumber>,
+    /// Numbers (patterns) that voice browsers may call for the callers whom they serve, outside by `outgoing_number`, others
+    /// at the call manager. None: they call nobody.
+    #[serde(default)]
+    pub browsers_may_dial: Vec<String>,
     /// Group through which agents' extensions are reached (the call manager).
     pub agent_group: String,
     /// Group of media resources where agents' conferences and supervisors are; absent = there are none.

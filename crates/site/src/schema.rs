@@ -212,6 +212,7 @@ static CALL_SERVER: &[Field] = &[
     may("sip_server_group", Shape::Tables(SIP_SERVER_GROUP)),
     may("dialled_number", Shape::Tables(DIALLED_NUMBER)),
     may("outgoing_number", Shape::Tables(OUTGOING_NUMBER)),
+    may("browsers_may_dial", Shape::TextList),
     must("agent_group", Shape::Text),
     must("ingress_group", Shape::Text),
     may("conference_group", Shape::Text),
@@ -371,6 +372,7 @@ static APPLICATION: &[Field] = &[
     may("queue_music", Shape::Text),
     may("timeout_s", SECONDS),
     may("tries", Shape::Number(1, 100)),
+    may("may_dial", Shape::TextList),
     may("choice", Shape::Tables(CHOICE)),
 ];
 
@@ -643,6 +645,7 @@ desk = { port = 8445, web_port = 7443, xmpp_port = 5223, lost_after_s = 60, addr
 sip_server_group = [{ name = "g", heartbeat_s = 1, member = [{ host = "h", authority = "y", address = "::1", priority = 1, weight = 1, port = 1, secure_port = 2, dangerous_plain_sip = false, site = "Main" }] }]
 dialled_number = [{ pattern = "1", group = "g", application = "a", call_type = "t" }]
 outgoing_number = [{ pattern = "0T", group = "g", calling_number = "1" }]
+browsers_may_dial = ["0T"]
 queue = [{ name = "q", ring_no_answer_s = 1, order = "longest_idle", step = [{ who = "x", wait_s = 1 }], wrap_up_s = 1, last_agent_s = 1, service_level_s = 1, announce_s = 1, expected_handling_s = 1 }]
 agent = [{ id = "1", extension = "2", queues = ["q"], attributes = ["x = 1"], team = "t", first_name = "f", last_name = "l" }]
 team = [{ name = "t", supervisors = ["1"] }]
@@ -659,7 +662,7 @@ address = "127.0.0.3"
 [node.role.voice_browser]
 secure_certificate_subject = ["x"]
 authority = "y"
-application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, language = "en", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, choice = [{ digit = "1", queue = "q" }] }]
+application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, language = "en", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, may_dial = ["0T"], choice = [{ digit = "1", queue = "q" }] }]
 
 [[node]]
 name = "d"

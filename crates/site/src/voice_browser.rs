@@ -68,6 +68,10 @@ pub struct Application {
     pub timeout_s: u32,
     #[serde(default = "three")]
     pub tries: u32,
+    /// Numbers (patterns) that its documents may call, bridging the caller or putting them through (`<transfer>`); nothing
+    /// else is called. The call server has a list of its own.
+    #[serde(default)]
+    pub may_dial: Vec<String>,
     #[serde(rename = "choice", default)]
     pub choices: Vec<Choice>,
 }

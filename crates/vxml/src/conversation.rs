@@ -20,6 +20,10 @@ pub struct Conversation<F> {
     /// Of the recording that is awaited.
     order: Option<RecordOrder>,
     recordings: u64,
+    /// Addresses that were to be fetched ahead of their turn, in order.
+    pub ahead: Vec<String>,
+    /// When the transfer that is awaited began.
+    since: Duration,
 }
 
 /// What the next line answers.
@@ -42,6 +46,8 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
             awaited: None,
             order: None,
             recordings: 0,
+            ahead: Vec::new(),
+            since: now.mono,
         }
     }
 
@@ -89,6 +95,10 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
                 self.session.handle(Input::Fetched { id, outcome }, self.now);
                 line
             }
+            Output::Prefetch { request, .. } => {
+                self.ahead.push(request.url);
+                return None;
+            }
             Output::Play { id, segments, repeat } => {
                 for segment in &segments {
                     if let (Segment::Mark(name), false) = (segment, repeat) {
@@ -124,7 +134,15 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
             }
             Output::Transfer { id, order } => {
                 self.awaited = Some(Awaited::Transfer(id, order.kind));
+                self.since = self.now.mono;
                 transfer_in_words(&order)
+            }
+            Output::EndTransfer { id } => {
+                self.awaited = None;
+                let seconds = self.now.mono.saturating_sub(self.since).as_secs() as u32;
+                let outcome = TransferOutcome::NearEndDisconnect { seconds };
+                self.session.handle(Input::Transferred { id, outcome }, self.now);
+                return None;
             }
             Output::Object { id, class, .. } => {
                 let outcome = Err("error.unsupported.objectname".to_owned());
@@ -144,8 +162,8 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
     }
 
     /// What the caller does: keys (`123#`), words, nothing (an empty line: time passes), `!hangup`, `!wait 500` (ms). While
-    /// recording a line is what is said; while transferring it is the outcome: `busy`, `noanswer`, `failed`, or anything
-    /// else for success.
+    /// recording a line is what is said; while transferring it is keys, or the outcome: `busy`, `noanswer`, `failed`, or
+    /// anything else for success.
     pub fn hear(&mut self, line: &str) {
         let line = line.trim();
         if line == "!hangup" {
@@ -162,7 +180,7 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
                 self.awaited = None;
                 return self.recorded(id, (!line.is_empty()).then(|| line.split_whitespace().count() as u64 * 500));
             }
-            Some(Awaited::Transfer(id, kind)) => {
+            Some(Awaited::Transfer(id, kind)) if !keys => {
                 self.awaited = None;
                 let outcome = outcome_of(line, kind);
                 return self.session.handle(Input::Transferred { id, outcome }, self.now);

@@ -33,6 +33,8 @@ pub(super) struct Leg {
     local: SocketAddr,
     pub(super) stream: Option<Stream>,
     pub(super) bridge: Option<LeaseId>,
+    /// Keys are told while it is bridged.
+    pub(super) overheard: bool,
     /// Where it sits in a conference.
     pub(super) place: Option<Place>,
     pub(super) voice: Voice,
@@ -60,6 +62,7 @@ impl Leg {
             local,
             stream: None,
             bridge: None,
+            overheard: false,
             place: None,
             voice: Voice::default(),
             pace: None,

@@ -183,6 +183,10 @@ impl Engine {
                 self.unbridge(lease);
                 lease
             }
+            Command::Overhear { lease } => {
+                self.with(lease, |leg| leg.overheard = leg.bridge.is_some());
+                lease
+            }
             Command::Confer { lease, conference, part } => {
                 self.confer(lease, conference, part, now);
                 lease
@@ -270,7 +274,7 @@ impl Engine {
         let heard = leg.hear(from, buffer, len, now)?;
         match leg.bridge {
             Some(other) => {
-                self.interwork(slot, other, &heard, buffer, now);
+                self.bridged_keys(slot, other, &heard, buffer, now);
                 leg_of(&mut self.slots, other)?.pass(other.slot, &heard, buffer, now)
             }
             None => {
@@ -370,6 +374,7 @@ impl Engine {
             }
             self.with(this, |leg| {
                 leg.bridge = Some(other);
+                leg.overheard = false;
                 leg.voice.silence();
                 if let Some(stream) = &mut leg.stream {
                     stream.outgoing.forgive();
@@ -378,15 +383,27 @@ impl Engine {
         }
     }
 
-    /// Keys between a leg that has telephone-event and one that has not: said anew in the other's way.
-    fn interwork(&mut self, slot: u16, other: LeaseId, heard: &stream::Heard, packet: &[u8], now: Duration) {
+    /// Keys between a leg that has telephone-event and one that has not: said anew in the other's way. Those of a leg that
+    /// is overheard are told.
+    fn bridged_keys(&mut self, slot: u16, other: LeaseId, heard: &stream::Heard, packet: &[u8], now: Duration) {
         let there = leg_of(&mut self.slots, other).and_then(|leg| leg.has_events());
-        let Some(leg) = leg_at(&mut self.slots, slot).filter(|leg| there.is_some() && leg.has_events() != there) else {
+        let Some(leg) = leg_at(&mut self.slots, slot) else { return };
+        let (lease, overheard) = (leg.id, leg.overheard);
+        let anew = there.is_some() && leg.has_events() != there;
+        if !anew && !overheard {
             return;
-        };
+        }
         let mut keys = String::new();
-        leg.keys(heard, packet, now, |press| keys.push(press.digit));
-        if !keys.is_empty() {
+        leg.keys(heard, packet, now, |press| {
+            keys.push(press.digit);
+            if overheard {
+                self.events.push_back(leg::digit(lease, press));
+            }
+        });
+        if overheard && heard.kind == stream::Kind::Event {
+            self.schedule(slot);
+        }
+        if anew && !keys.is_empty() {
             self.with(other, |leg| {
                 leg.voice.dial(&keys);
                 leg.settle(now);

@@ -72,6 +72,28 @@ fn a_bridge_passes_digits_on_and_tells_none() {
 }
 
 #[test]
+fn a_bridged_end_that_is_overheard_has_its_keys_told_and_passed_on() {
+    let mut rig = Rig::new(3);
+    let (carrier, a, b, inside) = (rig.lend(0), rig.lend(1), rig.lend(1), rig.lend(2));
+    rig.connect(carrier, a, &secure(Suite::AeadAes128Gcm));
+    rig.connect(b, inside, &secure(Suite::AesCm128HmacSha1_80));
+    rig.bridge(a, b);
+    rig.tell(a, |lease| Command::Overhear { lease });
+    dial(&mut rig, carrier, "1#");
+    dial(&mut rig, inside, "7");
+    rig.run(ms(1000));
+    assert_eq!(digits(&rig, a), [('1', 100), ('#', 100)]);
+    assert_eq!(digits(&rig, inside), [('1', 100), ('#', 100)]);
+    assert!(digits(&rig, b).is_empty(), "whom they talk with is nobody's to listen to");
+    assert_eq!(digits(&rig, carrier), [('7', 100)]);
+    // The next bridge is not overheard until that is said again.
+    rig.bridge(a, b);
+    dial(&mut rig, carrier, "2");
+    rig.run(ms(1000));
+    assert_eq!(digits(&rig, a).len(), 2);
+}
+
+#[test]
 fn a_bridge_renumbers_the_payload_type() {
     let mut rig = Rig::new(3);
     let (carrier, a, b, inside) = (rig.lend(0), rig.lend(1), rig.lend(1), rig.lend(2));

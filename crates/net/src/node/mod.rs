@@ -334,7 +334,8 @@ impl<M: Machine> Node<M> {
 
     fn thread_of(&mut self, command: &media::Command) -> usize {
         use media::Command::{
-            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Play, Record, Report, Set, Silence, Tap, Unbridge, Untap,
+            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Overhear, Play, Record, Report, Set, Silence, Tap,
+            Unbridge, Untap,
         };
         match command {
             Lend { .. } => {
@@ -344,6 +345,7 @@ impl<M: Machine> Node<M> {
             Bridge { a: lease, .. }
             | Set { lease, .. }
             | Unbridge { lease }
+            | Overhear { lease }
             | Confer { lease, .. }
             | Play { lease, .. }
             | Silence { lease }

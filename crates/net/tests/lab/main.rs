@@ -25,6 +25,7 @@ mod speech;
 mod speech_server;
 mod supervision;
 mod torture;
+mod transfer;
 mod trustpoints;
 mod vxml;
 
@@ -93,6 +94,10 @@ impl Lab {
     }
 
     fn agent(&mut self) -> NodeHandle {
+        self.agent_with(|_| {})
+    }
+
+    fn agent_with(&mut self, prepare: impl FnOnce(&mut Plan)) -> NodeHandle {
         let server = self.secure("cucm1");
         let mut plan = Plan::new("1001", &server);
         plan.registration = Some(Registration {
@@ -102,6 +107,7 @@ impl Lab {
         });
         plan.answer_after = Some(Duration::from_millis(200));
         plan.say = Some(Say { prompt: "agent".into(), repeat: true });
+        prepare(&mut plan);
         let papers = self.papers("SEP000000001001");
         self.phone("1001", SocketAddr::new(self.address(75), 0), server, plan, papers)
     }

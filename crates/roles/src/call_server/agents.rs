@@ -162,17 +162,22 @@ impl CallServer {
     /// Caller and agent agree: the browser is told, and let go.
     pub(super) fn connected(&mut self, shell: &mut Shell, no: CallNo) {
         let Some(call) = self.calls.get_mut(&no) else { return };
+        let handed = call.handed_over().is_some();
         let Stage::Connecting { agent, passage, browser } = std::mem::replace(&mut call.stage, Stage::Over) else {
             return;
         };
         call.stage = Stage::Talking { agent, passage, hold: None };
         let told = call.queue.as_ref().and_then(|queue| queue.told);
         if let Some(browser) = browser {
-            if told == Some(browser) {
+            if told == Some(browser) || handed {
                 tell(shell, browser, Status(200), true);
             }
             shell.end(browser, "the caller is with an agent");
         }
+        if handed {
+            self.met(shell, no, agent);
+        }
+        let Some(call) = self.calls.get_mut(&no) else { return };
         for leg in [call.caller, agent] {
             shell.note(leg, "the caller is with an agent");
         }
@@ -186,6 +191,9 @@ impl CallServer {
     /// The agent's offer came to nothing with the caller, who has agreed to nothing else: there is nobody to go back to,
     /// since the agent's phone was answered.
     fn not_connected(&mut self, shell: &mut Shell, no: CallNo, why: &str) {
+        if self.not_met(shell, no, why) {
+            return;
+        }
         shell.decided(no, format!("caller and agent did not agree on media: {why}"));
         self.finish(shell, no, why);
     }

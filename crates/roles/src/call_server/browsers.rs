@@ -9,7 +9,7 @@ use sip::{Method, Status};
 
 use super::call::{Alarm, Call, Stage};
 use super::{CallServer, plan_of};
-use crate::shell::{CallNo, LegNo, Outgoing, Passage, Shell, warning};
+use crate::shell::{CallNo, LegNo, Outgoing, Passage, Refused, Shell, warning};
 
 /// A member that does not begin to answer an INVITE in this time gets no more of the caller's.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -86,6 +86,7 @@ impl CallServer {
 
     /// The caller has nobody: the next browser is asked for an offer. With none left the call is over.
     pub(super) fn rehome(&mut self, shell: &mut Shell, no: CallNo, mut tried: Vec<Arc<str>>, why: Why<'_>) {
+        self.let_far_go(shell, no, "the voice browser is lost");
         let Some(call) = self.calls.get_mut(&no) else { return };
         let caller = call.caller;
         if let Some(queue) = &mut call.queue {
@@ -126,7 +127,8 @@ impl CallServer {
             }
             Stage::Served { .. } => self.rehome(shell, no, peer.into_iter().collect(), Why::Lost(why)),
             Stage::Connecting { browser, .. } => *browser = None,
-            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Promised | Stage::Over => {}
+            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Bridging { .. } => {}
+            Stage::Promised | Stage::Over => {}
         }
     }
 
@@ -167,6 +169,10 @@ impl CallServer {
         match () {
             () if self.is_agents(no, leg) => self.agent_unreachable(shell, no, why),
             () if self.is_music(no, leg) => self.music_lost(shell, no, why),
+            () if self.is_far(no, leg) => {
+                let refused = Refused { status: Status(504), why: why.into(), unreachable: true };
+                self.far_refused(shell, no, leg, &refused);
+            }
             () if self.is_place(no, leg) => self.room_lost(shell, no, why),
             () if self.joiner_refused(shell, no, leg, why) => {}
             () => self.browser_lost(shell, no, leg, why),

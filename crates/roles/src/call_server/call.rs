@@ -104,6 +104,34 @@ pub(super) struct Music {
 }
 
 impl Call {
+    /// Nothing has happened in it.
+    pub(super) fn new(caller: LegNo, group: String, application: String) -> Call {
+        Call {
+            caller,
+            calling: String::new(),
+            dialled: String::new(),
+            max_forwards: 70,
+            group,
+            application,
+            call_type: None,
+            stage: Stage::Over,
+            queue: None,
+            ringing: None,
+            notes: BTreeMap::new(),
+            served_by: None,
+            stale: Vec::new(),
+            turned_ms: None,
+            asked: None,
+            promised: None,
+            made: None,
+            consultation: None,
+            is_ours: false,
+            joining: None,
+            supervision: None,
+            leaving: Vec::new(),
+        }
+    }
+
     /// The agent keeps the other party waiting.
     pub(super) fn is_held(&self) -> bool {
         self.stage.hold().is_some_and(|hold| hold.step != HoldStep::Beginning)
@@ -173,6 +201,16 @@ pub(super) enum Stage {
     Promised,
     /// Everybody was told that it is over.
     Over,
+    /// A browser, here the caller, has called somebody for a caller whom it serves in another call.
+    Bridging {
+        far: LegNo,
+        served: CallNo,
+        passage: Passage,
+        number: String,
+        /// What the browser's application gave for them.
+        attached: Option<String>,
+        tried: Vec<Arc<str>>,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -219,8 +257,14 @@ impl Stage {
                 Some(*browser)
             }
             Stage::Connecting { browser, .. } => *browser,
-            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Promised | Stage::Over => None,
+            Stage::Talking { .. } | Stage::Mixed(_) | Stage::Dialling { .. } | Stage::Bridging { .. } => None,
+            Stage::Promised | Stage::Over => None,
         }
+    }
+
+    /// A browser serves the caller, and nothing is being agreed between them.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self, Stage::Served { passage, .. } if passage.is_idle())
     }
 
     /// Whether the caller's call is with this leg, for good or on the way to it.
@@ -229,6 +273,7 @@ impl Stage {
             Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => {
                 Some(*agent)
             }
+            Stage::Bridging { far, .. } => Some(*far),
             Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } => None,
             // Who leaves a conference is looked at apart.
             Stage::Mixed(_) | Stage::Promised | Stage::Over => None,
@@ -285,7 +330,8 @@ impl Stage {
             | Stage::Served { passage, .. }
             | Stage::Moving { passage, .. }
             | Stage::Connecting { passage, .. }
-            | Stage::Talking { passage, .. } => Some(passage),
+            | Stage::Talking { passage, .. }
+            | Stage::Bridging { passage, .. } => Some(passage),
             Stage::Dialling { passage, .. } => passage.as_mut(),
             Stage::Mixed(_) | Stage::Promised | Stage::Over => None,
         }

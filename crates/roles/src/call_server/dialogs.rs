@@ -195,9 +195,10 @@ impl Call {
         let leg = match &self.stage {
             Stage::Connecting { agent, .. } | Stage::Talking { agent, .. } | Stage::Dialling { agent, .. } => *agent,
             Stage::Mixed(room) => room.of(Who::Agent)?.leg,
-            Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Promised | Stage::Over => {
+            Stage::Arriving { .. } | Stage::Served { .. } | Stage::Moving { .. } | Stage::Bridging { .. } => {
                 return None;
             }
+            Stage::Promised | Stage::Over => return None,
         };
         Some((self.served_by.as_ref()?.0.clone(), leg))
     }

@@ -14,7 +14,7 @@ use crate::{Ask, AskId, Persist};
 
 const MARK: [u8; 4] = *b"CALL";
 /// To be counted up with every change of what is kept: of [`Call`], of what the shell carries and all that is in them.
-const VERSION: u16 = 6;
+const VERSION: u16 = 7;
 
 /// A call as it is persisted; while it is written its parts are borrowed.
 #[derive(Serialize, Deserialize)]
@@ -151,7 +151,7 @@ mod tests {
             (vec![], "before versions"),
             (MARK.to_vec(), "before versions"),
             (of(1), "an older Ringfence kept it, of 1"),
-            (of(VERSION + 1), "a newer Ringfence kept it, of 7"),
+            (of(VERSION + 1), "a newer Ringfence kept it, of 8"),
             (of(VERSION), "is damaged"),
         ] {
             let why = read(&state).err().expect("no call");

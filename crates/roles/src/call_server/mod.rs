@@ -2,6 +2,7 @@
 //! agent. It is in every call's signalling and in nobody's media: descriptions pass through, inspected.
 
 mod agents;
+mod bridged;
 mod browsers;
 mod call;
 mod called_back;
@@ -89,6 +90,7 @@ impl CallServer {
         self.abandon(shell, no, why);
         self.unsupervise(shell, no);
         self.consult_alone(shell, no);
+        self.let_far_go(shell, no, why);
         if let Some(held) = held {
             // Whom the agent consulted does not come into the call any more.
             self.abandon(shell, held, why);
@@ -116,6 +118,10 @@ impl CallServer {
             dialling @ Stage::Dialling { .. } => {
                 call.stage = dialling;
                 self.reached(shell, no);
+            }
+            bridging @ Stage::Bridging { .. } => {
+                call.stage = bridging;
+                self.keep(shell, no);
             }
             talking @ Stage::Talking { .. } => {
                 call.stage = talking;
@@ -177,6 +183,9 @@ impl Role for CallServer {
         let (leg, no) = (invited.leg, invited.call);
         let node = shell.plan_of(no);
         let Some(plan) = plan_of(&node) else { return };
+        if self.is_from_browser(shell, &invited) {
+            return self.dialled_by_browser(shell, invited);
+        }
         let from = invited.admitted.peer();
         if !plan.group(&plan.ingress_group).iter().any(|member| member.peer == *from) {
             let why = format!("{from} is no member of group {}, whose members alone send calls in", plan.ingress_group);
@@ -189,29 +198,13 @@ impl Role for CallServer {
         if let Some(Err(reject)) = invited.sdp.as_ref().map(|sdp| shell.inspect(leg, sdp::Protection::Secure, sdp)) {
             return shell.reject(leg, &reject);
         }
+        let application = dialled.application.clone().unwrap_or_else(|| invited.called.clone());
         let call = Call {
-            caller: leg,
             calling: invited.calling,
-            application: dialled.application.clone().unwrap_or_else(|| invited.called.clone()),
             dialled: invited.called,
             max_forwards: invited.max_forwards,
-            group: dialled.group.clone(),
             call_type: dialled.call_type.clone(),
-            stage: Stage::Over,
-            queue: None,
-            ringing: None,
-            notes: BTreeMap::new(),
-            served_by: None,
-            stale: Vec::new(),
-            turned_ms: None,
-            asked: None,
-            promised: None,
-            made: None,
-            consultation: None,
-            is_ours: false,
-            joining: None,
-            supervision: None,
-            leaving: Vec::new(),
+            ..Call::new(leg, dialled.group.clone(), application)
         };
         self.calls.insert(no, call);
         self.arrive(shell, no, Vec::new(), (Status(503), "the group has no member".into()));
@@ -223,7 +216,9 @@ impl Role for CallServer {
             // What the phone lets be done to it is known now.
             self.show_dialog(shell, no);
         }
-        if let Some(Call { caller, stage: Stage::Arriving { browser, .. }, .. }) = self.calls.get(&no)
+        if let Some(Call {
+            caller, stage: Stage::Arriving { browser, .. } | Stage::Bridging { far: browser, .. }, ..
+        }) = self.calls.get(&no)
             && *browser == leg
         {
             let status = if status.0 == 183 { Status(180) } else { status };
@@ -257,7 +252,7 @@ impl Role for CallServer {
         if self.is_music(no, leg) {
             return self.music_lost(shell, no, &refused.why);
         }
-        if self.joiner_refused(shell, no, leg, &refused.why) {
+        if self.joiner_refused(shell, no, leg, &refused.why) || self.far_refused(shell, no, leg, &refused) {
             return;
         }
         if let Some(Call { stage: Stage::Dialling { agent, .. }, .. }) = self.calls.get(&no) {
@@ -327,6 +322,11 @@ impl Role for CallServer {
             return self.music_lost(shell, no, &why);
         }
         if self.seat_gone(shell, no, leg, &why) {
+            return;
+        }
+        if self.calls.get(&no).and_then(Call::handed_over).is_some_and(|(_, far)| far == leg)
+            && self.not_met(shell, no, &why)
+        {
             return;
         }
         let Some(call) = self.calls.get(&no) else { return };

@@ -89,28 +89,14 @@ impl CallServer {
             dangerous: Vec::new(),
         });
         let call = Call {
-            caller: leg,
             calling: row.extension,
             dialled: to.to_owned(),
-            max_forwards: 70,
-            group,
-            application,
-            call_type: None,
             stage: Stage::Dialling { agent: leg, passage: None },
-            queue: None,
-            ringing: None,
-            notes: Default::default(),
             served_by: Some(id.clone()),
-            stale: Vec::new(),
-            turned_ms: None,
             asked: Some(Asked { control, verb: None, with: String::new(), request: None }),
-            promised: None,
             made: Some(Made { consults }),
-            consultation: None,
             is_ours: true,
-            joining: None,
-            supervision: None,
-            leaving: Vec::new(),
+            ..Call::new(leg, group, application)
         };
         self.calls.insert(no, call);
         if let Some(held) = consults.and_then(|held| self.calls.get_mut(&held)) {
@@ -198,6 +184,9 @@ impl CallServer {
     }
 
     pub(super) fn unanswered(&mut self, shell: &mut Shell, no: CallNo, leg: LegNo) {
+        if self.far_unanswered(shell, no, leg) {
+            return;
+        }
         if !shell.is_answered(leg) && self.joiner_refused(shell, no, leg, "it did not answer in time") {
             return;
         }

@@ -14,6 +14,8 @@ pub struct Plan {
     pub groups: Vec<Group>,
     pub dialled: Vec<Dialled>,
     pub outgoing: Vec<WayOut>,
+    /// What voice browsers may call for those whom they serve.
+    pub browsers_may_dial: Vec<Pattern>,
     pub agent_group: String,
     pub ingress_group: String,
     /// Of media resources, for conferences and supervisors.
@@ -102,6 +104,7 @@ impl Plan {
             groups,
             dialled,
             outgoing,
+            browsers_may_dial: role.browsers_may_dial.iter().map(|p| Pattern::parse(p)).collect::<Result<_, _>>()?,
             agent_group: role.agent_group.clone(),
             ingress_group: role.ingress_group.clone(),
             conference_group: role.conference_group.clone(),
@@ -189,6 +192,7 @@ mod tests {
             groups,
             dialled,
             outgoing,
+            browsers_may_dial: Vec::new(),
             agent_group: group(),
             ingress_group: group(),
             conference_group: None,

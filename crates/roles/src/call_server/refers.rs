@@ -35,6 +35,11 @@ impl CallServer {
         let target = request.header(&Name::ReferTo).and_then(|value| sip::NameAddr::parse(value).ok());
         let attached = target.as_ref().and_then(|to| to.uri.param("aai")).flatten().and_then(user_to_user);
         let call_back = target.as_ref().is_some_and(|to| to.uri.param("call-back").is_some());
+        let replaces =
+            |to: &&sip::NameAddr| to.uri.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Replaces"));
+        if let Some(to) = target.as_ref().filter(replaces) {
+            return self.hand_over(shell, no, leg, server, to);
+        }
         let Some(queue) = target.and_then(|to| to.uri.user) else {
             return shell.answer(leg, server, Status(400), Vec::new(), None);
         };
@@ -136,7 +141,7 @@ const MOST_ATTACHED: usize = 128;
 
 /// Application data as equipment reads it: a protocol discriminator (RFC 7434 §5: 04, IA5 characters; 00, the user's own),
 /// then the octets.
-fn user_to_user(data: &str) -> Option<String> {
+pub(super) fn user_to_user(data: &str) -> Option<String> {
     if data.len() > MOST_ATTACHED {
         tracing::warn!(
             octets = data.len(),

@@ -102,7 +102,7 @@ impl CallServer {
 
     /// The member of the group that leads to this number whose turn it is, and as whom it is called: a phone sees the
     /// caller's number, who is outside sees the way out's, or the one that the caller dialled.
-    fn next_towards(
+    pub(super) fn next_towards(
         &self,
         shell: &mut Shell,
         no: CallNo,

@@ -9,7 +9,8 @@ use call::leg::{Birth, Exchange};
 use call::record::Direction;
 use call::session_id::Uuid;
 use call::{Leg, Pii};
-use sip::endpoint::{Invite, Outside};
+use sip::endpoint::{Invite, Outside, Takeover};
+use sip::message::Replaces;
 use sip::{Body, ClientId, DialogId, Headers, Hop, Method, Name, NameAddr, Request, ServerId, Status, Target, Uri};
 
 use super::identity::Identity;
@@ -127,6 +128,25 @@ impl Shell {
     /// Whether the caller wants neither name nor number known.
     pub(crate) fn is_private(&self, call: CallNo) -> bool {
         self.book.call(call).is_some_and(|entry| entry.identity.is_private())
+    }
+
+    /// Where whoever called in by this INVITE takes calls itself.
+    pub fn way_back_by(&self, leg: LegNo, invite: &Request) -> Option<Target> {
+        let entry = self.book.leg(leg)?;
+        self.way_back(entry.leg.dialog, invite, &entry.peer)
+    }
+
+    /// How the peer of this leg is told which dialog is meant (RFC 3891 §6.1).
+    pub fn replaces(&self, no: LegNo) -> Option<Replaces> {
+        self.sip.replaces(self.leg(no)?.dialog)
+    }
+
+    /// Which answered leg of ours is meant.
+    pub fn replaced(&self, wanted: &Replaces) -> Option<LegNo> {
+        match self.sip.replaced(wanted) {
+            Ok(Takeover::Replace(dialog)) => self.book.by_dialog(dialog),
+            _ => None,
+        }
     }
 
     /// A call that begins here (a phone's). Its first leg is made by [`Shell::call`]; `caller` is our own UUID.

@@ -45,6 +45,25 @@ pub enum Ask {
         id: u64,
         fetch: Box<Fetch>,
     },
+    /// Into the cache, for when it is wanted: nothing is told.
+    Prefetch {
+        fetch: Box<Fetch>,
+        is_audio: bool,
+    },
+    /// Call this number for the caller, who stays with us; one at a time. [`Told::Far`] says how it goes.
+    Dial {
+        number: String,
+        /// What goes there with the call.
+        attached: Option<String>,
+    },
+    /// Caller and far party hear each other; the caller's keys are told as before.
+    Join,
+    /// No more of the far party.
+    LetGo {
+        why: String,
+    },
+    /// The caller goes to the far party for good; [`Told::Transfer`] says how it goes.
+    HandOver,
     /// [`Told::Sound`] with this number when the recording can be played, or is known not to come.
     Sound {
         id: u64,
@@ -79,6 +98,7 @@ pub enum Told {
     Digit(char),
     TimedOut(u64),
     Transfer(Progress),
+    Far(Far),
     Fetched(u64, Result<vxml::Page, vxml::NotFetched>),
     /// By which name it can be played.
     Sound(u64, Result<String, NoSound>),
@@ -91,6 +111,18 @@ pub enum Told {
     },
     /// The caller is gone.
     HungUp,
+}
+
+/// What becomes of [`Ask::Dial`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Far {
+    Answered,
+    /// It came to nothing; the status says why.
+    Refused(u16),
+    /// They hung up.
+    HungUp,
+    /// Nobody hung up, and they are not there any more.
+    Lost,
 }
 
 /// How a transfer goes.
@@ -301,6 +333,7 @@ mod tests {
             queue_music: "moh".into(),
             timeout_s: 5,
             tries: 3,
+            may_dial: Vec::new(),
             choices: vec![
                 site::Choice { digit: '1', queue: "sales".into(), call_back: false },
                 site::Choice { digit: '2', queue: "sales".into(), call_back: true },
@@ -319,6 +352,8 @@ mod tests {
             Ask::Wait { id, within } => format!("wait {} {id}", within.as_secs()),
             Ask::Transfer { queue, call_back: true, .. } => format!("call back from {queue}"),
             Ask::Transfer { queue, .. } => format!("transfer {queue}"),
+            Ask::Prefetch { fetch, .. } => format!("ahead {}", fetch.request.url),
+            Ask::Dial { .. } | Ask::Join | Ask::LetGo { .. } | Ask::HandOver => "far".into(),
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
             Ask::Sound { fetch, .. } => format!("sound {}", fetch.request.url),
             Ask::Speak { id, speak } => format!("speak {} {id}", speak.text),

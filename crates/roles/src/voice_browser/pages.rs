@@ -5,6 +5,7 @@
 //! `<audio src="prompt:welcome"/>`, and words, where the site has somebody to speak them; where it has not they are passed
 //! over with a word in the log.
 
+mod calling;
 mod playing;
 mod taping;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use vxml::{Ending, Input, NotFetched, Output, Page, Start, TransferKind, TransferOrder, TransferOutcome};
 
+use self::calling::Calling;
 use self::playing::Playing;
 use self::taping::Taping;
 use super::dialogue::{Ask, Progress, Told};
@@ -97,6 +99,9 @@ pub struct Reading {
     /// The number of the waiting that stands for the session's own deadline.
     alarm: Option<(u64, std::time::Duration)>,
     transfer: Option<Transfer>,
+    /// Numbers that its documents may call.
+    may_dial: Vec<site::Pattern>,
+    calling: Option<Calling>,
     taping: Option<Taping>,
     /// Words were passed over on this call, and the log says so.
     unspoken: bool,
@@ -142,11 +147,19 @@ impl Reading {
             playing: None,
             alarm: None,
             transfer: None,
+            may_dial: Vec::new(),
+            calling: None,
             taping: None,
             unspoken: false,
             gone: false,
             end: None,
         }
+    }
+
+    /// Without it, nobody.
+    pub fn that_may_dial(self, patterns: &[String]) -> Reading {
+        let may_dial = patterns.iter().filter_map(|pattern| site::Pattern::parse(pattern).ok()).collect();
+        Reading { may_dial, ..self }
     }
 
     pub fn ask(&mut self) -> Option<Ask> {
@@ -162,6 +175,7 @@ impl Reading {
             Told::Digit(digit) => self.say(Input::Digit(digit), now),
             Told::Played(segment) | Told::TimedOut(segment) => self.ended(segment, now),
             Told::Transfer(progress) => self.progress(progress, now),
+            Told::Far(far) => self.far(far, now),
             Told::Notice(notice) => self.notice(&notice),
             Told::Sound(ask, outcome) => {
                 self.in_line(|line, id| line.sound(ask, outcome.clone(), id));
@@ -195,6 +209,8 @@ impl Reading {
             if let Some(session) = &mut self.session {
                 session.tick(moment(now));
             }
+        } else if self.calling.as_ref().is_some_and(|calling| calling.waits_for == number) {
+            self.called_long_enough(now);
         } else if self.taping.as_ref().is_some_and(|taping| taping.waits_for == number) {
             self.tape_waited(now);
         } else if self.transfer.as_ref().is_some_and(|transfer| transfer.done == Some(number)) {
@@ -218,9 +234,9 @@ impl Reading {
 
     fn in_line(&mut self, what: impl FnOnce(&mut Line, u64) -> Option<Ask>) {
         let number = self.number();
-        if let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.done.is_none()) {
-            self.asks.extend(what(&mut transfer.line, number));
-        }
+        let waits = self.transfer.as_mut().filter(|transfer| transfer.done.is_none());
+        let line = waits.map(|transfer| &mut transfer.line).or_else(|| self.calling.as_mut().and_then(Calling::line));
+        self.asks.extend(line.and_then(|line| what(line, number)));
     }
 
     /// Does what the session wants until it wants no more.
@@ -246,6 +262,12 @@ impl Reading {
                 Found::Here(outcome) => self.say(Input::Fetched { id, outcome }, now),
                 Found::OnTheWeb(fetch) => self.asks.push_back(Ask::Fetch { id, fetch: Box::new(fetch) }),
             },
+            Output::Prefetch { request, is_audio } => {
+                // What is in the folder is here.
+                if let Found::OnTheWeb(fetch) = self.pages.page(request) {
+                    self.asks.push_back(Ask::Prefetch { fetch: Box::new(fetch), is_audio });
+                }
+            }
             Output::Play { id, segments, repeat } => {
                 self.playing = Some(Playing::new(id, segments, repeat));
                 self.play(now);
@@ -260,7 +282,9 @@ impl Reading {
             Output::Object { id, .. } => {
                 self.say(Input::Refused { id, event: "error.unsupported.objectname".into() }, now);
             }
-            Output::Transfer { id, order } => self.refer(id, &order, now),
+            Output::Transfer { id, order } if order.kind == TransferKind::Blind => self.refer(id, &order, now),
+            Output::Transfer { id, order } => self.call(id, &order, now),
+            Output::EndTransfer { id } => self.had_enough(id, now),
             // The session still has things to put in order; the call ends with it.
             Output::HangUp => self.end = Some("the application hung up".into()),
             // What an application logs may hold a caller's digits: it goes nowhere but to those who trace.
@@ -288,17 +312,18 @@ impl Reading {
     fn refer(&mut self, id: u64, order: &TransferOrder, now: Now) {
         let queue =
             order.destination.strip_prefix("sip:").map(|rest| rest.split(['@', ';']).next().unwrap_or_default());
-        let refused = match (order.kind, queue) {
-            (TransferKind::Bridge, _) => Some("error.unsupported.transfer.bridge"),
-            (TransferKind::Consultation, _) => Some("error.unsupported.transfer.consultation"),
-            (TransferKind::Blind, None | Some("")) => Some("error.connection.baddestination"),
-            (TransferKind::Blind, Some(_)) => None,
+        let Some(queue) = queue.filter(|queue| !queue.is_empty()).map(str::to_owned) else {
+            return self.say(Input::Refused { id, event: "error.connection.baddestination".into() }, now);
         };
-        if let Some(event) = refused {
-            return self.say(Input::Refused { id, event: event.into() }, now);
-        }
+        let line = self.waiting_line(order);
+        self.transfer = Some(Transfer { id, line, parting: false, done: None });
+        self.asks.push_back(Ask::Transfer { queue, attached: order.aai.clone(), call_back: false });
+    }
+
+    /// What is heard until somebody answers (`transferaudio`).
+    fn waiting_line(&mut self, order: &TransferOrder) -> Line {
         let language = Some(self.start.language.clone()).filter(|language| !language.is_empty());
-        let line = match order.audio.as_deref().map(|audio| (audio, self.pages.prompt(audio))) {
+        match order.audio.as_deref().map(|audio| (audio, self.pages.prompt(audio))) {
             None => Line::new(None, language),
             Some((_, Some(prompt))) => Line::new(Some(prompt), language),
             Some((audio, None)) => match self.pages.sound(vxml::Request::get(audio.to_owned(), FETCH_TIMEOUT)) {
@@ -309,18 +334,14 @@ impl Reading {
                 }
                 None => Line::new(None, language),
             },
-        };
-        self.transfer = Some(Transfer { id, line, parting: false, done: None });
-        self.asks.push_back(Ask::Transfer {
-            queue: queue.unwrap_or_default().to_owned(),
-            attached: order.aai.clone(),
-            call_back: false,
-        });
+        }
     }
 
     fn progress(&mut self, progress: Progress, now: Now) {
         let number = self.number();
-        let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.done.is_none()) else { return };
+        let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.done.is_none()) else {
+            return self.handed_over(progress, now);
+        };
         let id = transfer.id;
         match progress {
             Progress::Trying => {}
@@ -334,14 +355,7 @@ impl Reading {
             Progress::Failed(status) => {
                 self.transfer = None;
                 self.asks.push_back(Ask::Silence);
-                let outcome = match status {
-                    486 | 600 => TransferOutcome::Busy,
-                    408 | 480 => TransferOutcome::NoAnswer,
-                    503 => TransferOutcome::NetworkBusy,
-                    404 => TransferOutcome::Failed { event: Some("error.connection.baddestination".into()) },
-                    _ => TransferOutcome::Failed { event: None },
-                };
-                self.say(Input::Transferred { id, outcome }, now);
+                self.say(Input::Transferred { id, outcome: calling::outcome(status) }, now);
             }
         }
     }

@@ -18,6 +18,7 @@ mod speech;
 mod steps;
 mod store;
 mod storm;
+mod transfer;
 mod vxml;
 
 /// The one of the binary: storms are made of small pieces, and a million of them of very many.

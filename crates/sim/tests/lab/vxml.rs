@@ -151,6 +151,24 @@ fn what_an_application_sends_when_its_caller_hangs_up_is_sent() {
     assert_eq!(world.fetched[1].1.body.as_deref(), Some("seen=all"));
 }
 
+#[test]
+fn what_a_page_names_is_asked_for_ahead_and_nobody_waits_for_it() {
+    let mut world = on_the_web(Sound::still());
+    let page = "<vxml version='2.1'><property name='documentfetchhint' value='prefetch'/><form>
+        <field name='x'><grammar mode='dtmf' src='keys.grxml'/><prompt><audio src='prompt:welcome'/></prompt>
+        <filled><goto next='menu.vxml'/></filled></field></form></vxml>";
+    let keys = "<grammar xmlns='http://www.w3.org/2001/06/grammar' version='1.0' mode='dtmf' root='r'><rule id='r'>1</rule></grammar>";
+    world.web.insert(format!("{SERVER}main.vxml"), page.as_bytes().into());
+    world.web.insert(format!("{SERVER}keys.grxml"), keys.as_bytes().into());
+    world.dial("6016");
+    world.until(5 * S, |world| world.saw("cube1", "carrier", "200 INVITE"));
+    world.run(S);
+    // The grammar is wanted at once: it was asked for in its turn, and the page beyond while the caller listens.
+    assert_eq!(fetched(&world), ["main.vxml", "keys.grxml", "menu.vxml"]);
+    press(&mut world, "1");
+    assert_eq!(fetched(&world)[3..5], ["menu.vxml", "root.vxml"]);
+}
+
 /// A page that records and sends what it has: the length, how it ended, and the recording.
 fn recorder(attributes: &str) -> String {
     format!(

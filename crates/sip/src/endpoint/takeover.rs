@@ -31,7 +31,25 @@ impl Endpoint {
         }
     }
 
-    fn replaced(&self, wanted: &Replaces) -> Result<Takeover, Status> {
+    /// How the peer of this dialog is told which one is meant: the tags as the peer sees them (RFC 3891 §6.1). `None` before
+    /// the peer has a tag.
+    pub fn replaces(&self, id: DialogId) -> Option<Replaces> {
+        let parties = &self.dialogs.get(&id)?.parties;
+        Some(Replaces {
+            call_id: parties.call_id.clone(),
+            to_tag: parties.remote_tag.clone()?,
+            from_tag: parties.local_tag.clone(),
+            early_only: false,
+            params: Vec::new(),
+        })
+    }
+
+    /// Which dialog of ours is meant, in an INVITE or by whoever is referred to itself. The error as for
+    /// [`Endpoint::takeover`].
+    ///
+    /// # Errors
+    /// There is none that could be taken the place of.
+    pub fn replaced(&self, wanted: &Replaces) -> Result<Takeover, Status> {
         let (id, dialog) = self.named(&wanted.call_id, &wanted.to_tag, &wanted.from_tag).ok_or(Status(481))?;
         match dialog.phase {
             Phase::Confirmed if wanted.early_only => Err(Status(486)),

@@ -48,6 +48,7 @@ pub(super) fn check(check: &mut Check<'_, '_, '_>, node: &Node, server: &CallSer
     for (at, number) in server.outgoing_numbers.iter().enumerate() {
         outgoing_number(check, node, server, number, &groups, &format!("{path}.outgoing_number[{at}]"));
     }
+    check.patterns(&format!("{path}.browsers_may_dial"), &server.browsers_may_dial);
     if let Some(desk) = &server.desk {
         let mut used = match desk.address.is_none_or(|address| address == node.address) {
             true => vec![

@@ -172,6 +172,19 @@ impl<'s> Check<'s, '_, '_> {
         }
     }
 
+    /// Numbers that may be called.
+    pub(super) fn patterns(&mut self, path: &str, patterns: &[String]) {
+        for (at, pattern) in patterns.iter().enumerate() {
+            if let Err(error) = crate::Pattern::parse(pattern) {
+                self.error(
+                    format!("{path}[{at}]"),
+                    format!("`{pattern}`: {error}"),
+                    "write the number and `$`, e.g. `1001$`, or a prefix and `T`, e.g. `0800T`",
+                );
+            }
+        }
+    }
+
     /// Warns when `subjects` do not name the node of this site that listens at `address`.
     pub(super) fn expects_our_node(
         &mut self,

@@ -103,6 +103,8 @@ fn each_rule_says_what_and_how_to_mend() {
         ("queue = \"sales\" }", "queue = \"support\" }", E, "node.vvb1.role.voice_browser.application.6016.choice.1.queue", "there is no queue `support`", "the queues are `sales`"),
         ("extension = \"1002\"", "extension = \"1003\"", E, "node.cvp1.role.call_server.agent.1002.extension", "there is no phone line `1003`", "did you mean"),
         ("pattern = \"6016\"", "pattern = \"6017\"", E, "node.cvp1.role.call_server.dialled_number.6017.pattern", "may go to `vvb1`, which has no application `6017`", "add the application"),
+        ("ingress_group = ", "browsers_may_dial = [\"10x\"]\ningress_group = ", E, "node.cvp1.role.call_server.browsers_may_dial", "IOS writes `.`", "`1001$`"),
+        ("number = \"6016\"", "may_dial = [\"1001$\"]\nnumber = \"6016\"", W, "node.vvb1.role.voice_browser.application.6016.may_dial", "no call server lets a voice browser call", "browsers_may_dial"),
         ("group = \"vvb1\"", "group = \"cucm1\"", E, "node.cvp1.role.call_server.dialled_number.6016.group", "is a call_manager", "voice browsers"),
         ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"cube\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "there is no sip_server_group `cube`", "did you mean `cube1`?"),
         ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"vvb1\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "`vvb1` is a voice_browser", "border controllers"),

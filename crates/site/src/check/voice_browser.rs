@@ -93,6 +93,7 @@ fn applications(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &st
     for (at, application) in browser.applications.iter().enumerate() {
         let row = format!("{rows}[{at}]");
         language(check, application, &row);
+        may_dial(check, application, &row);
         if let Some(document) = &application.document {
             pages(check, application, document, &row);
             if !application.prompt.is_empty() || !application.choices.is_empty() {
@@ -137,6 +138,28 @@ fn applications(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &st
         for (choice_at, choice) in application.choices.iter().enumerate().filter(|_| ours) {
             check.refers(format!("{row}.choice[{choice_at}].queue"), "queue", &choice.queue, &queues);
         }
+    }
+}
+
+/// Whom its documents may call, and that a call server lets them.
+fn may_dial(check: &mut Check<'_, '_, '_>, application: &Application, row: &str) {
+    let path = format!("{row}.may_dial");
+    check.patterns(&path, &application.may_dial);
+    let mut servers = check.site.nodes.iter().filter_map(|node| match &node.role {
+        Role::CallServer(server) => Some(server),
+        Role::Sbc(_) | Role::VoiceBrowser(_) | Role::CallManager(_) | Role::MediaResource(_) => None,
+    });
+    let refused = servers.next().is_some_and(|server| server.browsers_may_dial.is_empty())
+        && servers.all(|server| server.browsers_may_dial.is_empty());
+    if refused && !application.may_dial.is_empty() {
+        check.warning(
+            path,
+            format!(
+                "application `{}` may call numbers, and no call server lets a voice browser call",
+                application.number
+            ),
+            "write `browsers_may_dial` at the call server as well",
+        );
     }
 }
 

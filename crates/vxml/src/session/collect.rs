@@ -81,6 +81,7 @@ impl Machine {
         }
         let timeout = self.time_property("timeout");
         self.say(Output::Listen { on: true });
+        self.look_ahead();
         self.wait = Wait::Collect(Box::new(Collect { active, keys: Vec::new(), playing: None, timeout, due: None }));
         // §4.1.8: keys that came early count, unless a prompt has to be heard first.
         let patient = self.queue.iter().any(|prompt| !prompt.barge_in);
@@ -263,7 +264,7 @@ impl Machine {
         }
     }
 
-    fn interpretation(&mut self, active: &Active, meaning: Meaning) -> Flow<Value> {
+    pub(super) fn interpretation(&mut self, active: &Active, meaning: Meaning) -> Flow<Value> {
         if let Target::Option(value) = &active.target {
             return Ok(json!(value));
         }
@@ -292,7 +293,7 @@ impl Machine {
         result
     }
 
-    fn remember(&mut self, result: &Value) -> Flow {
+    pub(super) fn remember(&mut self, result: &Value) -> Flow {
         let document = self.visit()?.document.clone();
         let list = json!([result]);
         self.script((&document, crate::document::Tree::ROOT), |engine| engine.last_result(&list))?;

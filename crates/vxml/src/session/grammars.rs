@@ -161,7 +161,7 @@ impl Machine {
     }
 
     /// A `<grammar>`; `None`: it was asked for.
-    fn load(&mut self, document: &Arc<Document>, id: ElementId) -> Flow<Option<Recogniser>> {
+    pub(super) fn load(&mut self, document: &Arc<Document>, id: ElementId) -> Flow<Option<Recogniser>> {
         let mode = match document.attribute(id, "mode") {
             Some("dtmf") => Mode::Dtmf,
             _ => Mode::Voice,
@@ -224,6 +224,7 @@ impl Machine {
             self.keep(key.to_owned(), loaded);
         }
         match outcome {
+            Ok(_) if self.is_transferring() => self.transfer_item(),
             Ok(_) => self.listen(),
             Err(thrown) => Err(thrown),
         }

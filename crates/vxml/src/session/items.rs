@@ -1,4 +1,4 @@
-//! `<record>` (2.0 §2.3.6), `<transfer>` (2.0 §2.3.7, 2.1 §8) and `<object>` (2.0 §2.3.5).
+//! `<record>` (2.0 §2.3.6) and `<object>` (2.0 §2.3.5).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::machine::{After, Flow, Machine, Thrown, Wait};
 use super::visit::Phase;
-use super::{Ending, Output, RecordOrder, Recording, TransferKind, TransferOrder, TransferOutcome};
+use super::{Ending, Output, RecordOrder, Recording};
 use crate::document::{Document, ElementId, Tag};
 
 /// How long a recording may be where nobody says.
@@ -18,7 +18,7 @@ fn media_type(document: &Document, item: ElementId) -> String {
 }
 
 impl Machine {
-    fn current(&mut self) -> Flow<(usize, ElementId)> {
+    pub(super) fn current(&mut self) -> Flow<(usize, ElementId)> {
         let visit = self.visit()?;
         match (visit.current, visit.item()) {
             (Some(at), Some(item)) => Ok((at, item.id)),
@@ -26,7 +26,7 @@ impl Machine {
         }
     }
 
-    fn is_alone(&mut self) -> bool {
+    pub(super) fn is_alone(&mut self) -> bool {
         if self.hung_up {
             self.end(Ending::Disconnect(None));
         }
@@ -97,80 +97,6 @@ impl Machine {
             return Err(hung_up);
         }
         self.fill(at, &json!(recording.url), &shadow)
-    }
-
-    // --- transfer
-    pub(super) fn transfer_item(&mut self) -> Flow {
-        if !self.is_alone() {
-            self.flush(After::Transfer);
-        }
-        Ok(())
-    }
-
-    pub(super) fn begin_transfer(&mut self) {
-        if let Err(thrown) = self.order_transfer() {
-            self.throw(thrown);
-        }
-    }
-
-    fn order_transfer(&mut self) -> Flow {
-        let (_, item) = self.current()?;
-        let document = self.visit()?.document.clone();
-        let text = |machine: &mut Machine, plain: &str, expr: &str| -> Flow<Option<String>> {
-            match (document.attribute(item, plain), document.attribute(item, expr)) {
-                (Some(text), _) => Ok(Some(text.to_owned())),
-                (None, Some(expr)) => machine.script((&document, item), |engine| engine.string(expr)).map(Some),
-                (None, None) => Ok(None),
-            }
-        };
-        let destination = text(self, "dest", "destexpr")?.unwrap_or_default();
-        if !destination.starts_with("sip:") && !destination.starts_with("sips:") && !destination.starts_with("tel:") {
-            let words = format!("`{destination}`: expected a sip: or tel: address");
-            return Err(Thrown::new("error.unsupported.uri", words));
-        }
-        let kind = match (document.attribute(item, "type"), document.boolean(item, "bridge")) {
-            (Some("bridge"), _) | (None, Some(true)) => TransferKind::Bridge,
-            (Some("consultation"), _) => TransferKind::Consultation,
-            _ => TransferKind::Blind,
-        };
-        let order = TransferOrder {
-            kind,
-            destination,
-            connect_timeout: document.time(item, "connecttimeout"),
-            max_time: document.time(item, "maxtime").filter(|time| !time.is_zero()),
-            aai: text(self, "aai", "aaiexpr")?,
-            audio: document.attribute(item, "transferaudio").map(|audio| document.resolve(audio)),
-        };
-        let id = self.id();
-        self.say(Output::Transfer { id, order });
-        self.wait = Wait::Transfer(id);
-        Ok(())
-    }
-
-    pub(super) fn transferred(&mut self, id: u64, outcome: TransferOutcome) -> Flow {
-        if !matches!(self.wait, Wait::Transfer(wanted) if wanted == id) {
-            return Ok(());
-        }
-        self.wait = Wait::Nothing;
-        let (at, _) = self.current()?;
-        let mut done = |word: &str, seconds: Option<u32>| {
-            let shadow = seconds.map_or(Value::Null, |seconds| json!({ "duration": seconds }));
-            self.fill(at, &json!(word), &shadow)
-        };
-        match outcome {
-            TransferOutcome::Gone => {
-                self.hung_up = true;
-                Err(Thrown::new("connection.disconnect.transfer", "the caller was transferred"))
-            }
-            TransferOutcome::FarEndDisconnect { seconds } => done("far_end_disconnect", Some(seconds)),
-            TransferOutcome::NearEndDisconnect { seconds } => done("near_end_disconnect", Some(seconds)),
-            TransferOutcome::MaxTime { seconds } => done("maxtime_disconnect", Some(seconds)),
-            TransferOutcome::Busy => done("busy", None),
-            TransferOutcome::NetworkBusy => done("network_busy", None),
-            TransferOutcome::NoAnswer => done("noanswer", None),
-            TransferOutcome::Failed { event: None } => done("unknown", None),
-            TransferOutcome::Failed { event: Some(event) } => Err(Thrown::new(event, "the transfer was refused")),
-        }
     }
 
     // --- object

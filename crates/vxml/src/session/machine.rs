@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::collect::Collect;
 use super::grammars::Loaded;
 use super::navigate::Journey;
 use super::prompts::Prompt;
+use super::transfer::Transferring;
 use super::visit::{Frame, Visit};
 use super::{Ending, Input, NotFetched, Now, Output, Page, Request, Start};
 use crate::document::{Document, ElementId};
@@ -48,7 +50,7 @@ pub(super) enum Wait {
     /// Prompts are heard to their end before what follows.
     Flush(u64, After),
     Record(u64, Option<char>),
-    Transfer(u64),
+    Transfer(Box<Transferring>),
     Object(u64),
 }
 
@@ -74,6 +76,7 @@ pub(super) struct Machine {
     pub(super) queue: VecDeque<Prompt>,
     /// What is being played while a page is fetched.
     pub(super) fetch_audio: Option<u64>,
+    pub(super) ahead: Ahead,
     pub(super) typed: VecDeque<char>,
     pub(super) hung_up: bool,
     over: bool,
@@ -104,6 +107,7 @@ impl Machine {
             wait: Wait::Nothing,
             queue: VecDeque::new(),
             fetch_audio: None,
+            ahead: Ahead::default(),
             typed: VecDeque::new(),
             hung_up: false,
             over: false,
@@ -158,6 +162,7 @@ impl Machine {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match &self.wait {
             Wait::Collect(collect) => collect.deadline(),
+            Wait::Transfer(transfer) => transfer.deadline(),
             _ => None,
         }
     }
@@ -174,7 +179,10 @@ impl Machine {
     pub(super) fn tick(&mut self, now: Now) {
         self.awake(now);
         self.thrown = 0;
-        let outcome = self.collect_timed_out();
+        let outcome = match &self.wait {
+            Wait::Transfer(_) => self.transfer_timed_out(),
+            _ => self.collect_timed_out(),
+        };
         self.settle(outcome);
     }
 
@@ -208,10 +216,8 @@ impl Machine {
             Input::Transferred { id, outcome } => self.transferred(id, outcome),
             Input::Objected { id, outcome } => self.objected(id, outcome),
             Input::Refused { id, event } => match &self.wait {
-                Wait::Record(wanted, _) | Wait::Transfer(wanted) | Wait::Object(wanted) if *wanted == id => {
-                    self.wait = Wait::Nothing;
-                    Err(Thrown::new(event, "this platform cannot do that here"))
-                }
+                Wait::Record(wanted, _) | Wait::Object(wanted) if *wanted == id => self.cannot(event),
+                Wait::Transfer(transfer) if transfer.id == id => self.cannot(event),
                 _ => Ok(()),
             },
             Input::HungUp if self.hung_up => Ok(()),
@@ -237,10 +243,16 @@ impl Machine {
         }
     }
 
+    fn cannot(&mut self, event: String) -> Flow {
+        self.wait = Wait::Nothing;
+        Err(Thrown::new(event, "this platform cannot do that here"))
+    }
+
     fn digit(&mut self, digit: char) -> Flow {
         let digit = digit.to_ascii_uppercase();
         match &self.wait {
             Wait::Collect(_) => self.pressed(digit),
+            Wait::Transfer(_) => self.transfer_key(digit),
             Wait::Record(id, terminator) => {
                 let id = *id;
                 if terminator.is_none() && self.record_ends_by_key() {
@@ -381,6 +393,7 @@ impl Machine {
 
     pub(super) fn ask(&mut self, request: Request) -> u64 {
         let id = self.id();
+        self.ahead.ask(&request.url);
         self.say(Output::Fetch { id, request });
         id
     }

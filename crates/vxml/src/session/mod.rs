@@ -3,6 +3,7 @@
 //! Everything that a session does follows from [`Start`] and its inputs with their times. So its snapshot is these: a
 //! session is restored by running it again, scripts, dice and clock included.
 
+mod ahead;
 mod collect;
 mod events;
 mod execute;
@@ -13,6 +14,7 @@ mod machine;
 mod navigate;
 mod prompts;
 mod properties;
+mod transfer;
 mod visit;
 
 use std::collections::BTreeMap;
@@ -121,6 +123,11 @@ pub enum Output {
         id: u64,
         request: Request,
     },
+    /// May be wanted soon: nothing is answered, and nobody waits.
+    Prefetch {
+        request: Request,
+        is_audio: bool,
+    },
     /// Instead of what is being played. One is played at a time.
     Play {
         id: u64,
@@ -143,6 +150,10 @@ pub enum Output {
     Transfer {
         id: u64,
         order: TransferOrder,
+    },
+    /// The caller has ended it by a key of its grammar: the far end is to be let go. [`Input::Transferred`] follows.
+    EndTransfer {
+        id: u64,
     },
     Object {
         id: u64,
@@ -290,6 +301,10 @@ pub enum TransferOutcome {
         seconds: u32,
     },
     MaxTime {
+        seconds: u32,
+    },
+    /// Nobody hung up: the network lost the far end.
+    NetworkDisconnect {
         seconds: u32,
     },
     Busy,

@@ -337,6 +337,7 @@ impl Machine {
             return Ok(());
         }
         visit.phase = Phase::RootReady { dialog };
+        self.ahead.enter(&document, root.as_ref());
         match root.filter(|_| !kept) {
             Some(root) => self.push(Frame::new(root, Tree::ROOT, Kind::Document)),
             None => Ok(()),

@@ -298,7 +298,7 @@ impl Machine {
     }
 
     /// How a recording is fetched (§6.1): its element's attributes, or the properties.
-    fn audio_request(&self, document: &Document, id: ElementId, url: String) -> Request {
+    pub(super) fn audio_request(&self, document: &Document, id: ElementId, url: String) -> Request {
         let age = |attribute: &str, property: &str| {
             let here = document.attribute(id, attribute).map(str::to_owned);
             here.or_else(|| self.property(property)).and_then(|seconds| seconds.parse().ok())
