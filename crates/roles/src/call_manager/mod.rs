@@ -5,6 +5,7 @@ mod bindings;
 mod challenges;
 mod control;
 mod door;
+mod flows;
 mod guesses;
 mod judge;
 mod notices;
@@ -56,6 +57,9 @@ pub struct CallManager {
 impl CallManager {
     pub(crate) fn new(shell: &mut Shell) -> CallManager {
         let secret = shell.secret();
+        for extension in flows::EXTENSIONS {
+            shell.sip.understand(extension);
+        }
         CallManager {
             registrar: Registrar::new(secret),
             door: Door::new(),
@@ -185,7 +189,7 @@ impl Role for CallManager {
                 return shell.refuse(leg, Status(403), vec![warning(&node.node, why)], why);
             }
         };
-        let Some(phone) = plan.phone_of_line(&invited.called) else {
+        let Some(phone) = plan.phone_of_line(self.registrar.number(&invited.called)) else {
             let why = "no line has the number called";
             return shell.refuse(leg, Status(404), vec![warning(&node.node, why)], why);
         };
@@ -205,6 +209,18 @@ impl Role for CallManager {
             let why = format!("{} is not registered", device.name);
             return shell.refuse(leg, Status(480), vec![warning(&node.node, &why)], why);
         };
+        // A name that leads to one device leads to no other (RFC 5627 §5.1).
+        let wanted = invited
+            .request
+            .request_uri()
+            .and_then(Result::ok)
+            .and_then(|uri| uri.param("gr").flatten().map(str::to_owned));
+        let is_it = |wanted: &String| binding.instance.as_ref().is_some_and(|instance| instance.id == *wanted);
+        if wanted.as_ref().is_some_and(|wanted| !is_it(wanted)) {
+            let why = format!("{} is registered, but not this device of it", device.line);
+            return shell.refuse(leg, Status(480), vec![warning(&node.node, &why)], why);
+        }
+        let headers = headers.into_iter().chain(binding.path.iter().map(|hop| (Name::Route, hop.to_string())));
         let late = invited.sdp.is_none();
         let transmits = plan.trunk_of(from).is_some_and(|trunk| trunk.profile.transmit_security_status);
         let status = transmits.then(|| security_status(binding.shown.tls, protection));
@@ -218,7 +234,7 @@ impl Role for CallManager {
             mate: Some(leg),
             dial_peer: None,
             max_forwards: invited.max_forwards,
-            headers,
+            headers: headers.collect(),
             sdp: invited.sdp,
             dangerous,
         });

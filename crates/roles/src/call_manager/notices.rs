@@ -47,6 +47,7 @@ impl Notices {
         for name in copied {
             headers.extend(request.header(&name).map(|value| (name, value.to_owned())));
         }
+        headers.extend(binding.path.iter().map(|hop| (Name::Route, hop.to_string())));
         let client = shell.send_outside(Outside {
             hop: Hop::Flow(binding.flow),
             method: Method::Notify,

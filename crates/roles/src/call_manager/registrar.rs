@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip::auth::{Algorithm, Credentials, Verdict, ha1};
-use sip::{FlowId, Headers, Method, Name, Request, ServerId, Status, Uri};
+use sip::{FlowId, Headers, Method, Name, NameAddr, Request, ServerId, Status, Uri};
 use site::Proof;
 use trust::Refusal;
 
-use super::bindings::{Binding, Bindings, Shown};
+use super::bindings::{Binding, Bindings, Instance, Shown};
 use super::challenges::Challenges;
+use super::flows::{self, Way};
 use super::guesses::Guesses;
 use super::judge::{self, Denied};
 use super::plan::{Phone, Plan};
@@ -35,9 +36,22 @@ const KEYS_AGAIN: Duration = Duration::from_secs(30);
 struct Pending {
     server: ServerId,
     line: String,
-    /// `None`: the phone takes itself off.
-    binding: Option<Binding>,
+    act: Act,
     seconds: u32,
+    /// Of the 200, besides the contacts.
+    headers: Headers,
+    /// The line's own address, for a device that is to be given names that lead to it alone.
+    names: Option<NameAddr>,
+}
+
+/// What a REGISTER does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Act {
+    Bind(Box<Binding>),
+    /// One flow of the line's device ends.
+    EndFlow(Instance),
+    /// The phone takes itself off.
+    End,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,6 +85,11 @@ impl Registrar {
 
     pub(super) fn binding(&self, line: &str) -> Option<&Binding> {
         self.bindings.get(line)
+    }
+
+    /// The number of a line that is called by a temporary name of its device; else what is called.
+    pub(super) fn number<'a>(&'a self, called: &'a str) -> &'a str {
+        self.bindings.named(called).unwrap_or(called)
     }
 
     /// The device whose registration holds this flow, or held it when its call began, and by what it registered.
@@ -228,9 +247,16 @@ impl Registrar {
         let asked = contact.as_ref().and_then(|contact| contact.expires()).or(header).unwrap_or(LONGEST);
         if contact.is_none() && !off {
             // A query (RFC 3261 §10.2.3).
-            let headers = self.bindings.get(line).map(|binding| contact_header(&binding.contact, binding.left(shell)));
-            return shell.answer_outside(server, Status(200), headers.into_iter().collect());
+            let headers = self.contacts(shell, line, None);
+            return shell.answer_outside(server, Status(200), headers);
         }
+        let way = match Way::of(request, contact.as_ref()) {
+            Ok(way) => way,
+            Err((status, why)) => {
+                let headers = vec![warning(&shell.plan().node, why)];
+                return shell.answer_outside(server, status, headers);
+            }
+        };
         if asked != 0 && !off && asked < SHORTEST {
             return shell.answer_outside(server, Status(423), vec![(Name::MinExpires, SHORTEST.to_string())]);
         }
@@ -242,22 +268,46 @@ impl Registrar {
         let shown = Shown::of(sight);
         let certificate = shown.certificate.as_ref().map(|certificate| certificate.subject.clone());
         let secret = self.which(&phone.device.digest_secret);
-        let binding = contact.filter(|_| seconds > 0).map(|contact| Binding {
-            device: phone.device.name.clone(),
-            contact: contact.uri,
-            flow,
-            remote: sight.flow.remote,
-            transport: sight.flow.transport,
-            until: shell.now().mono + Duration::from_secs(seconds.into()),
-            certificate,
-            secret,
-            shown,
-            by: phone.profile.proof(),
-            token,
-        });
-        let state = binding.as_ref().and_then(|binding| postcard::to_stdvec(binding).ok());
+        let names = request.to().ok().filter(|_| way.wants_names()).map(NameAddr::without_tag);
+        let headers = way.headers();
+        let act = match (contact, way.instance) {
+            (Some(contact), instance) if seconds > 0 => Act::Bind(Box::new(Binding {
+                device: phone.device.name.clone(),
+                contact: contact.uri,
+                flow,
+                remote: sight.flow.remote,
+                transport: sight.flow.transport,
+                until: shell.now().mono + Duration::from_secs(seconds.into()),
+                certificate,
+                secret,
+                shown,
+                by: phone.profile.proof(),
+                token,
+                instance,
+                path: way.path,
+            })),
+            (Some(_), Some(instance)) if instance.flow.is_some() => Act::EndFlow(instance),
+            _ => Act::End,
+        };
+        let state = match &act {
+            Act::Bind(binding) => postcard::to_stdvec(binding).ok(),
+            Act::EndFlow(instance) => self.beside(line, instance).and_then(|binding| postcard::to_stdvec(binding).ok()),
+            Act::End => None,
+        };
         let ask = shell.ask(Ask::Persist(Persist::Registration { line: line.to_owned(), state }));
-        self.pending.insert(ask, Pending { server, line: line.to_owned(), binding, seconds });
+        let line = line.to_owned();
+        self.pending.insert(ask, Pending { server, line, act, seconds, headers, names });
+    }
+
+    /// Another flow of the line than this one.
+    fn beside(&self, line: &str, ended: &Instance) -> Option<&Binding> {
+        self.bindings.of(line).iter().find(|binding| binding.instance.as_ref() != Some(ended))
+    }
+
+    /// Where the line is, as a 200 lists it (RFC 3261 §10.3 step 8).
+    fn contacts(&self, shell: &Shell, line: &str, names: Option<(&NameAddr, &str)>) -> Headers {
+        let flows = self.bindings.of(line).iter();
+        flows.map(|binding| flows::contact(binding, binding.left(shell), names)).collect()
     }
 
     pub(super) fn told(&mut self, shell: &mut Shell, ask: AskId, told: Told) {
@@ -266,9 +316,10 @@ impl Registrar {
             tracing::error!(%why, "a registration was not kept");
             return shell.answer_outside(pending.server, Status(500), Vec::new());
         }
-        let mut headers = Headers::new();
-        match pending.binding {
-            Some(binding) => {
+        let mut temporary = None;
+        match pending.act {
+            Act::Bind(binding) => {
+                let mut binding = *binding;
                 // The plan may be another than the one that it was asked under.
                 let plan = shell.plan().clone();
                 if let Kind::CallManager(plan) = &plan.kind
@@ -277,18 +328,33 @@ impl Registrar {
                     shell.persist(Persist::Registration { line: pending.line, state: None });
                     return refuse(shell, pending.server, binding.flow, refusal);
                 }
-                headers.push(contact_header(&binding.contact, pending.seconds.into()));
+                // Counted from the answer.
+                binding.until = shell.now().mono + Duration::from_secs(pending.seconds.into());
                 let new = self.bindings.put(&pending.line, binding);
                 if new {
-                    shell.journal(Journal::Registered { line: pending.line, registered: true });
+                    shell.journal(Journal::Registered { line: pending.line.clone(), registered: true });
+                }
+                temporary = pending.names.is_some().then(|| flows::temporary_name([shell.random(), shell.random()]));
+                if let Some(name) = &temporary {
+                    self.bindings.name(&pending.line, name.clone());
                 }
             }
-            None => {
-                if self.bindings.take(&pending.line).is_some() {
-                    shell.journal(Journal::Registered { line: pending.line, registered: false });
+            Act::EndFlow(instance) => {
+                let flows = self.bindings.of(&pending.line).iter();
+                let ended = flows.filter(|binding| binding.instance.as_ref() == Some(&instance));
+                let ended: Vec<FlowId> = ended.map(|binding| binding.flow).collect();
+                for flow in ended {
+                    self.drop_flow(shell, &pending.line, flow);
+                }
+            }
+            Act::End => {
+                if !self.bindings.take(&pending.line).is_empty() {
+                    shell.journal(Journal::Registered { line: pending.line.clone(), registered: false });
                 }
             }
         }
+        let mut headers = self.contacts(shell, &pending.line, pending.names.as_ref().zip(temporary.as_deref()));
+        headers.extend(pending.headers);
         shell.answer_outside(pending.server, Status(200), headers);
     }
 
@@ -301,20 +367,22 @@ impl Registrar {
     /// the refusals. Calls that are up go on.
     pub(super) fn replan(&mut self, shell: &mut Shell, plan: &Plan) {
         let now = seconds(shell.now());
-        let judged: Vec<(String, Refusal)> = self
+        let judged: Vec<(String, FlowId, Refusal)> = self
             .bindings
             .iter()
-            .filter_map(|(line, binding)| Some((line.clone(), self.judge(plan, line, binding, now).err()?)))
+            .filter_map(|(line, binding)| {
+                Some((line.clone(), binding.flow, self.judge(plan, line, binding, now).err()?))
+            })
             .collect();
-        for (line, refusal) in judged {
-            self.part(shell, line, refusal);
+        for (line, flow, refusal) in judged {
+            self.part(shell, &line, flow, refusal);
         }
     }
 
     /// Ends a registration for a reason. Calls that are up go on; where there is none, a connection that a token opened is
     /// closed.
-    fn part(&mut self, shell: &mut Shell, line: String, refusal: Refusal) {
-        let Some(binding) = self.bindings.take(&line) else { return };
+    fn part(&mut self, shell: &mut Shell, line: &str, flow: FlowId, refusal: Refusal) {
+        let Some(binding) = self.drop_flow(shell, line, flow) else { return };
         let in_call = !shell.dialogs_on(binding.flow).is_empty();
         let last = self.bindings.on(binding.flow).is_none();
         if in_call {
@@ -323,7 +391,6 @@ impl Registrar {
             shell.close_flow(binding.flow);
         }
         shell.withdrawn(binding.remote, binding.transport, refusal);
-        self.drop(shell, line);
     }
 
     fn judge(&self, plan: &Plan, line: &str, binding: &Binding, now: i64) -> Result<(), Refusal> {
@@ -353,7 +420,7 @@ impl Registrar {
     pub(super) fn closed(&mut self, shell: &mut Shell, flow: FlowId) {
         self.parting.remove(&flow);
         for line in self.bindings.lines_on(flow) {
-            self.drop(shell, line);
+            self.drop_flow(shell, &line, flow);
         }
     }
 
@@ -363,26 +430,32 @@ impl Registrar {
 
     pub(super) fn tick(&mut self, shell: &mut Shell) {
         let plan = shell.plan().clone();
-        while let Some(line) = self.bindings.due(shell.now().mono) {
+        while let Some((line, flow)) = self.bindings.due(shell.now().mono) {
             // A token that ended is no phone that went away: it is said, and its connection is good for nothing more.
             let now = seconds(shell.now());
-            let binding =
-                self.bindings.get(&line).filter(|binding| binding.token.as_ref().is_some_and(|held| held.until <= now));
+            let binding = self.bindings.of(&line).iter().find(|binding| binding.flow == flow);
+            let binding = binding.filter(|binding| binding.token.as_ref().is_some_and(|held| held.until <= now));
             let ended = match &plan.kind {
                 Kind::CallManager(plan) => binding.and_then(|binding| self.judge(plan, &line, binding, now).err()),
                 _ => None,
             };
             match ended {
-                Some(refusal) => self.part(shell, line, refusal),
-                None => self.drop(shell, line),
+                Some(refusal) => self.part(shell, &line, flow, refusal),
+                None => {
+                    self.drop_flow(shell, &line, flow);
+                }
             }
         }
     }
 
-    fn drop(&mut self, shell: &mut Shell, line: String) {
-        self.bindings.take(&line);
-        shell.persist(Persist::Registration { line: line.clone(), state: None });
-        shell.journal(Journal::Registered { line, registered: false });
+    /// One flow of a line is gone, and with the last the line.
+    fn drop_flow(&mut self, shell: &mut Shell, line: &str, flow: FlowId) -> Option<Binding> {
+        let binding = self.bindings.take_flow(line, flow)?;
+        if self.bindings.get(line).is_none() {
+            shell.persist(Persist::Registration { line: line.to_owned(), state: None });
+            shell.journal(Journal::Registered { line: line.to_owned(), registered: false });
+        }
+        Some(binding)
     }
 
     pub(super) fn list(&self, shell: &Shell) -> Vec<Registration> {
@@ -405,10 +478,6 @@ impl Binding {
     fn left(&self, shell: &Shell) -> u64 {
         self.until.saturating_sub(shell.now().mono).as_secs()
     }
-}
-
-fn contact_header(contact: &Uri, seconds: u64) -> (Name, String) {
-    (Name::Contact, format!("<{contact}>;expires={seconds}"))
 }
 
 /// The credentials are for this request: their digest-uri names its Request-URI.

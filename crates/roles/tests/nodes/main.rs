@@ -2,6 +2,7 @@
 
 mod call_manager;
 mod far_end;
+mod flows;
 mod manager;
 mod media_resource;
 mod oauth;

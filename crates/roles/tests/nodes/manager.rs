@@ -55,7 +55,11 @@ pub(crate) fn last(rig: &mut Rig) -> Response {
 /// REGISTER, answered with the digest of this secret where it is asked for: the last answer.
 pub(crate) fn register(rig: &mut Rig, line: &str, secret: &str) -> Response {
     let far = rig.flow.remote;
-    let contact = vec![(Name::Contact, format!("<sip:{line}@{far};transport=tls>;expires=600"))];
+    register_with(rig, line, secret, vec![(Name::Contact, format!("<sip:{line}@{far};transport=tls>;expires=600"))])
+}
+
+/// The same with fields of one's own, Contact among them.
+pub(crate) fn register_with(rig: &mut Rig, line: &str, secret: &str, contact: Headers) -> Response {
     let send = |rig: &mut Rig, headers: Headers| {
         let of_line = || NameAddr::new(uri(Some(line)));
         ask(rig, Method::Register, uri(None), [of_line(), of_line()], headers)

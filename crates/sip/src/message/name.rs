@@ -84,6 +84,7 @@ names! {
     ErrorInfo "Error-Info" "" List,
     Event "Event" "o" Once,
     Expires "Expires" "" Once,
+    FlowTimer "Flow-Timer" "" Once,
     From "From" "f" Once,
     Geolocation "Geolocation" "" List,
     HistoryInfo "History-Info" "" List,
