@@ -7,9 +7,10 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 12] = [
+pub const PACKAGES: [&str; 13] = [
     "baresip-core",
     "curl",
+    "flite",
     "iproute2",
     "kamailio",
     "kamailio-tls-modules",

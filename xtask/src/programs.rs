@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -17,6 +17,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("ssh", "openssh-client"),
     ("slapd", "slapd"),
     ("espeak-ng", "espeak-ng"),
+    ("flite", "flite"),
 ];
 /// Said before they are installed: the directory gets no configuration, so its package starts no server.
 const SETTLED: &str = "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections";

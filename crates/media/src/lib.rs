@@ -21,6 +21,7 @@ mod prompt;
 pub mod resample;
 pub mod rtp;
 pub mod sealed;
+mod speech;
 pub mod srtp;
 mod stun;
 #[cfg(test)]
@@ -33,3 +34,4 @@ pub use command::{Command, Event, Frame, Keep, KeptEnd, Latch, Lease, LeaseId, P
 pub use engine::{Engine, QUARANTINE, TAG_ROOM};
 pub use facts::{Counters, Facts};
 pub use prompt::{Clip, Prompts};
+pub use speech::{Endpointer, Turn};

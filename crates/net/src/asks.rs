@@ -1,5 +1,5 @@
-//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, page servers, and who speaks. Four
-//! threads serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
+//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, page servers, who speaks and who
+//! recognises. Five threads serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TryRecvError};
@@ -14,8 +14,9 @@ use crate::credentials::Credentials;
 use crate::keep::Keeper;
 use crate::key_sets::KeysWanted;
 use crate::mailbox::Sender;
-use crate::media_threads;
+use crate::media_threads::{self, Taps};
 use crate::node::Letter;
+use crate::recognition::{self, News, Recognition};
 use crate::sounds::{self, Sounds};
 use crate::web::{Archive, Errand as Outside, Wanted, Web};
 
@@ -67,6 +68,7 @@ pub(crate) struct Asks {
     keeper: SyncSender<Errand>,
     web: tokio::sync::mpsc::Sender<Outside>,
     sounds: tokio::sync::mpsc::Sender<sounds::Errand>,
+    recognition: tokio::sync::mpsc::Sender<recognition::Errand>,
     archive: Option<Arc<Archive>>,
     keys: Option<KeysWanted>,
 }
@@ -81,19 +83,21 @@ struct Asker {
 
 type Errand = (Arc<Asker>, Job);
 
-/// The four threads.
+/// The five threads.
 pub(crate) struct AskThreads {
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
     threads: [JoinHandle<()>; 2],
     web: Web,
     sounds: Sounds,
+    recognition: Recognition,
     archive: Option<Arc<Archive>>,
     keys: Option<KeysWanted>,
 }
 
 impl AskThreads {
-    /// `name_servers` of the site; none: the machine's. What is spoken goes to these media threads.
+    /// `name_servers` of the site; none: the machine's. What is spoken goes to these media threads, and callers are heard by
+    /// them.
     pub(crate) fn start(
         keeper: impl Keeper,
         name_servers: Vec<SocketAddr>,
@@ -118,8 +122,10 @@ impl AskThreads {
             waiting.give_up();
         })?;
         let web = Web::start(name_servers)?;
+        let recognition = Recognition::start(Taps::new(media.clone()), web.errands())?;
         let sounds = Sounds::start(media, web.errands())?;
-        Ok(AskThreads { signer, keeper: keeping, threads: [signing, store], web, sounds, archive: None, keys: None })
+        let threads = [signing, store];
+        Ok(AskThreads { signer, keeper: keeping, threads, web, sounds, recognition, archive: None, keys: None })
     }
 
     /// What pages that nodes ask for from now on may be sent of their calls' recordings.
@@ -141,6 +147,7 @@ impl AskThreads {
             keeper: self.keeper.clone(),
             web: self.web.errands(),
             sounds: self.sounds.errands(),
+            recognition: self.recognition.errands(),
             archive: self.archive.clone(),
             keys: self.keys.clone(),
         }
@@ -148,11 +155,12 @@ impl AskThreads {
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads { signer, keeper, threads, web, sounds, archive: _, keys: _ } = self;
+        let AskThreads { signer, keeper, threads, web, sounds, recognition, archive: _, keys: _ } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
         }
+        recognition.stop();
         sounds.stop();
         web.stop();
     }
@@ -186,6 +194,7 @@ impl Asks {
         let queue = match &job {
             Job::Ask { ask: Ask::Fetch(_) | Ask::Sound(_) | Ask::Resolve(_), .. } => return self.outside(job),
             Job::Ask { ask: Ask::Speak(_), .. } => return self.spoken(job),
+            Job::Ask { ask: Ask::Recognise(_), .. } => return self.recognised(job),
             Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
             Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) | Job::Settle(_) => &self.keeper,
         };
@@ -205,6 +214,24 @@ impl Asks {
     }
 
     #[allow(clippy::result_large_err)]
+    fn recognised(&self, job: Job) -> Result<(), Job> {
+        let Ok(room) = self.recognition.try_reserve() else { return Err(job) };
+        let Job::Ask { id, ask: Ask::Recognise(recognise) } = job else { return Err(job) };
+        let trust = self.node.credentials.as_ref().map(|credentials| credentials.now().pages.clone());
+        let asker = self.node.clone();
+        let tell = Box::new(move |news| {
+            let told = match news {
+                News::Speech(on) => Told::Speech(on),
+                News::Heard(utterances) => Told::Heard(utterances),
+                News::Failed(why) => Told::Failed(why),
+            };
+            answer(&asker, id, told);
+        });
+        room.send(recognition::Errand { node: self.node.name.clone(), trust, recognise: *recognise, tell });
+        Ok(())
+    }
+
+    #[allow(clippy::result_large_err)]
     fn outside(&self, job: Job) -> Result<(), Job> {
         let Ok(room) = self.web.try_reserve() else { return Err(job) };
         let asker = self.node.clone();
@@ -213,7 +240,7 @@ impl Asks {
             (Job::Ask { id, ask: Ask::Fetch(fetch) }, Some(trust)) => {
                 let tell = move |outcome| answer(&asker, id, Told::Fetched(outcome));
                 let (node, archive) = (self.node.name.clone(), self.archive.clone());
-                let wanted = Wanted { node, trust, archive, fetch, content_type: None, answer: Box::new(tell) };
+                let wanted = Wanted { node, trust, archive, fetch, form: None, answer: Box::new(tell) };
                 room.send(Outside::Page(wanted));
             }
             (Job::Ask { id, ask: Ask::Sound(fetch) }, Some(trust)) => {
@@ -232,7 +259,7 @@ impl Asks {
                     Err(why) => answer(&asker, id, Told::Failed(format!("{why:?}"))),
                 };
                 let node = self.node.name.clone();
-                let wanted = Wanted { node, trust, archive: None, fetch, content_type: None, answer: Box::new(tell) };
+                let wanted = Wanted { node, trust, archive: None, fetch, form: None, answer: Box::new(tell) };
                 room.send(Outside::Page(wanted));
             }
             (Job::Ask { id, ask: Ask::Resolve(question) }, _) => {

@@ -22,6 +22,8 @@ pub mod pages;
 mod panics;
 mod phone_services;
 mod process;
+mod program;
+mod recognition;
 mod secure_phone;
 mod shown;
 mod socket;
@@ -29,6 +31,7 @@ mod sounds;
 mod speech_server;
 mod tokens;
 mod web;
+mod websocket;
 mod wire;
 
 pub use credentials::LiveTls;

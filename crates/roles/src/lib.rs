@@ -95,6 +95,8 @@ pub enum Ask {
     Sound(Fetch),
     /// Speak words: likewise.
     Speak(Box<Speak>),
+    /// Recognise what a caller says: [`Told::Speech`] when it begins and ends, then [`Told::Heard`], once.
+    Recognise(Box<Recognise>),
     /// Ask the DNS.
     Resolve(Question),
 }
@@ -115,6 +117,16 @@ pub struct Fetch {
     pub authority: trust::Authority,
     /// `http:` is taken too.
     pub dangerous_plain_http: bool,
+}
+
+/// A caller to be listened to, until the tap ends or something was heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recognise {
+    pub lease: media::LeaseId,
+    /// Of [`media::Command::Tap`].
+    pub tap: u64,
+    pub engine: Arc<site::Recognition>,
+    pub hearing: vxml::Hearing,
 }
 
 /// Words for an engine. They may be about the caller: no log has them.
@@ -149,6 +161,10 @@ pub enum Told {
     Resolved(Resolved),
     /// What was asked for can be played: what [`media::Play::prompt`] calls it, on every stream of the process.
     Sound(String),
+    /// The caller who is listened to begins to speak, or has ended. More follows.
+    Speech(bool),
+    /// In which ways it can be heard; none: it is nothing that was listened for.
+    Heard(Vec<vxml::Utterance>),
     /// The world failed: words.
     Failed(String),
 }

@@ -4,6 +4,7 @@
 
 pub mod dialogue;
 mod far;
+mod hearing;
 mod line;
 pub mod pages;
 mod referring;
@@ -22,6 +23,7 @@ use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport
 
 use self::dialogue::{Ask, Far, Progress, Session, Told};
 use self::far::{FarParty, Origin};
+use self::hearing::Ear;
 use self::pages::{Pages, Reading};
 use self::referring::Referring;
 use self::speaking::{NoSound, Notice};
@@ -37,6 +39,8 @@ pub struct Plan {
     policy: Policy,
     /// Who speaks.
     pub speech: Option<Arc<site::Speech>>,
+    /// Who recognises what callers say.
+    pub recognition: Option<Arc<site::Recognition>>,
     /// The pages of VoiceXML applications by their numbers: read beforehand, so that no call waits for a disk.
     pub pages: BTreeMap<String, Arc<Pages>>,
 }
@@ -57,7 +61,8 @@ impl Plan {
         };
         let policy = Policy { suites: suites(&role.srtp_crypto)?, ..Policy::new(protection) };
         let speech = site.speech.clone().map(Arc::new);
-        Ok(Plan { browser: role.clone(), policy, speech, pages: BTreeMap::new() })
+        let recognition = site.recognition.clone().map(Arc::new);
+        Ok(Plan { browser: role.clone(), policy, speech, recognition, pages: BTreeMap::new() })
     }
 
     /// The application of a dialled number, or of the name that the call server gave instead.
@@ -85,6 +90,7 @@ pub struct VoiceBrowser {
 struct Visit {
     terminal: Terminal,
     talk: Talk,
+    ear: Ear,
     started: bool,
     origin: Origin,
     far: Option<FarParty>,
@@ -95,6 +101,7 @@ struct Visit {
 enum Wanted {
     Page(u64),
     Sound(u64),
+    Words(u64),
 }
 
 /// A caller who is not answered yet.
@@ -105,6 +112,7 @@ struct Guest {
     policy: Policy,
     origin: Origin,
     talk: Talk,
+    ear: Ear,
     /// No longer than this.
     until: Duration,
 }
@@ -174,13 +182,15 @@ impl VoiceBrowser {
             }
             (Some(pages), Some(_)) => {
                 let (called, calling, seed) = (&invited.called, &invited.calling, shell.random());
-                let reading = Reading::new(pages, speech, application.language, called, calling, seed);
+                let made = (seed, browser.recognition.is_none());
+                let reading = Reading::new(pages, speech, application.language, called, calling, made);
                 Talk::Pages(Box::new(reading.that_may_dial(&application.may_dial)))
             }
             _ => Talk::Question(Box::new(Session::new(application, speech))),
         };
         let until = shell.now().mono + PORT_PATIENCE;
-        let guest = Guest { leg, offer: invited.sdp, policy, origin, talk, until };
+        let ear = Ear::new(browser.recognition.clone());
+        let guest = Guest { leg, offer: invited.sdp, policy, origin, talk, ear, until };
         // Nobody overtakes who waits for a port already.
         let waits = if self.guests.is_empty() { self.answer(shell, guest) } else { Some(guest) };
         self.guests.extend(waits);
@@ -189,7 +199,7 @@ impl VoiceBrowser {
     /// Answers an INVITE: their offer, or our own where they made none. Given back: no media port is open for it yet.
     fn answer(&mut self, shell: &mut Shell, guest: Guest) -> Option<Guest> {
         let Some(mut terminal) = Terminal::open(shell, guest.policy.clone()) else { return Some(guest) };
-        let Guest { leg, offer, origin, talk, .. } = guest;
+        let Guest { leg, offer, origin, talk, ear, .. } = guest;
         terminal.belongs_to(shell, leg);
         let described = match &offer {
             Some(offer) => match terminal.answer(shell, leg, offer) {
@@ -203,7 +213,7 @@ impl VoiceBrowser {
         };
         let uuid = shell.mint_uuid();
         shell.is_party(leg, uuid);
-        self.visits.insert(leg, Visit { terminal, talk, started: false, origin, far: None, referring: None });
+        self.visits.insert(leg, Visit { terminal, talk, ear, started: false, origin, far: None, referring: None });
         shell.respond(leg, Status(200), Vec::new(), Some(described));
         None
     }
@@ -264,6 +274,11 @@ impl VoiceBrowser {
                     let ask = shell.ask(crate::Ask::Speak(speak));
                     self.fetching.insert(ask, (leg, Wanted::Sound(id)));
                 }
+                Ask::Hear { id, hearing } => match visit.ear.hear(shell, visit.terminal.lease().id, id, *hearing) {
+                    Some(ask) => drop(self.fetching.insert(ask, (leg, Wanted::Words(id)))),
+                    None => visit.talk.tell(Told::Heard(id, None), shell.now()),
+                },
+                Ask::StopHearing => visit.ear.stop(shell, visit.terminal.lease().id),
                 Ask::Record { recording, longest, final_silence, patience } => {
                     let caller = shell.leg(leg).map(|leg| leg.record.session_id.remote.0.clone()).unwrap_or_default();
                     let keep = media::Keep {
@@ -459,7 +474,9 @@ impl Role for VoiceBrowser {
     }
 
     fn told(&mut self, shell: &mut Shell, ask: AskId, told: crate::Told) {
-        let Some((leg, wanted)) = self.fetching.remove(&ask) else { return };
+        let on_the_way = matches!(told, crate::Told::Speech(_));
+        let found = if on_the_way { self.fetching.get(&ask).copied() } else { self.fetching.remove(&ask) };
+        let Some((leg, wanted)) = found else { return };
         let told = match (wanted, told) {
             (Wanted::Page(id), crate::Told::Fetched(outcome)) => Told::Fetched(id, outcome),
             (Wanted::Page(id), crate::Told::Failed(words)) => {
@@ -467,6 +484,20 @@ impl Role for VoiceBrowser {
             }
             (Wanted::Sound(id), crate::Told::Sound(name)) => Told::Sound(id, Ok(name)),
             (Wanted::Sound(id), crate::Told::Failed(_)) => Told::Sound(id, Err(NoSound::Failed)),
+            (Wanted::Words(id), told) => {
+                let Some(visit) = self.visits.get_mut(&leg).filter(|visit| visit.ear.listens_for(id)) else { return };
+                match told {
+                    crate::Told::Speech(on) => Told::Speech(id, on),
+                    crate::Told::Heard(utterances) => {
+                        visit.ear.stop(shell, visit.terminal.lease().id);
+                        Told::Heard(id, Some(utterances))
+                    }
+                    _ => {
+                        visit.ear.stop(shell, visit.terminal.lease().id);
+                        Told::Heard(id, None)
+                    }
+                }
+            }
             // Not what was asked.
             _ => return,
         };

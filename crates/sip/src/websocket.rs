@@ -52,6 +52,7 @@ enum Side {
     /// What the server must answer, and where masks come from (RFC 6455 §5.3: unpredictable).
     Client {
         accept: String,
+        protocol: Option<String>,
         masks: Box<ChaCha12Rng>,
     },
 }
@@ -99,11 +100,17 @@ impl WebSocket {
 
     /// The end that dials: its request is in [`WebSocket::take`] at once. `seed` is the operating system's.
     pub fn client(host: &str, path: &str, seed: [u8; 32], limit: usize) -> WebSocket {
+        WebSocket::dial(host, path, Some(SIP), seed, limit)
+    }
+
+    /// The same for another protocol than SIP, or for none that has a name.
+    pub fn dial(host: &str, path: &str, protocol: Option<&str>, seed: [u8; 32], limit: usize) -> WebSocket {
         let mut masks = ChaCha12Rng::from_seed(seed);
         let mut nonce = [0; 16];
         masks.fill_bytes(&mut nonce);
-        let (request, accept) = handshake::request(host, path, nonce);
-        let mut socket = WebSocket::new(Side::Client { accept, masks: Box::new(masks) }, limit);
+        let (request, accept) = handshake::request(host, path, protocol, nonce);
+        let protocol = protocol.map(str::to_owned);
+        let mut socket = WebSocket::new(Side::Client { accept, protocol, masks: Box::new(masks) }, limit);
         socket.out.put_slice(request.as_bytes());
         socket
     }
@@ -135,6 +142,13 @@ impl WebSocket {
         if matches!(self.stage, Stage::Open) {
             let opcode = if std::str::from_utf8(message).is_ok() { Opcode::Text } else { Opcode::Binary };
             self.write(opcode, message);
+        }
+    }
+
+    /// Queues octets that are no text.
+    pub fn send_octets(&mut self, octets: &[u8]) {
+        if matches!(self.stage, Stage::Open) {
+            self.write(Opcode::Binary, octets);
         }
     }
 
@@ -178,7 +192,9 @@ impl WebSocket {
         let head = String::from_utf8_lossy(&head).into_owned();
         let shaken = match &self.side {
             Side::Server => handshake::answer(&head).map(Some),
-            Side::Client { accept, .. } => handshake::accepted(&head, accept).map(|()| None),
+            Side::Client { accept, protocol, .. } => {
+                handshake::accepted(&head, accept, protocol.as_deref()).map(|()| None)
+            }
         };
         match shaken {
             Ok(answer) => {

@@ -18,6 +18,7 @@ mod open_id;
 mod phone_services;
 mod problem;
 mod read;
+mod recognition;
 mod remote;
 mod routing;
 mod sbc;
@@ -42,6 +43,7 @@ pub use oauth::{IdentityProvider, KeySource, OAuth};
 pub use open_id::{OpenId, discovery_of};
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
+pub use recognition::{Recognition, RecognitionEngine};
 pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
 pub use routing::{
     Agent, Announce, Calendar, CallType, Do, End, Join, Open, Queue, ReasonCode, Routing, RoutingFlaw, Script,
@@ -81,6 +83,9 @@ pub struct Site {
     /// Who speaks to callers of voice browsers.
     #[serde(default)]
     pub speech: Option<Speech>,
+    /// Who recognises what callers say.
+    #[serde(default)]
+    pub recognition: Option<Recognition>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }
@@ -172,6 +177,9 @@ impl Site {
         }
         if let Some(speech) = &self.speech {
             all.push(("speech".into(), speech.authority.as_deref()));
+        }
+        if let Some(recognition) = &self.recognition {
+            all.push(("recognition".into(), recognition.authority.as_deref()));
         }
         for node in &self.nodes {
             for point in &node.trustpoints {

@@ -113,7 +113,8 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
                 self.playing = None;
                 return None;
             }
-            Output::Listen { .. } => return None,
+            // Who types is heard without anybody listening.
+            Output::Listen { .. } | Output::Hear { .. } | Output::StopHearing { .. } => return None,
             Output::Record { id, order } => {
                 if Recording::octets(&order.media_type, 0).is_none() {
                     let event = "error.unsupported.format".to_owned();

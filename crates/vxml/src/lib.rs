@@ -5,6 +5,7 @@ mod check;
 pub mod conversation;
 pub mod document;
 pub mod grammar;
+pub mod nlsml;
 mod problem;
 mod script;
 mod session;
@@ -15,6 +16,6 @@ pub use crate::check::{can_check, check, check_within};
 pub use crate::document::Document;
 pub use crate::problem::{Place, Problem};
 pub use crate::session::{
-    Ending, Input, NotFetched, Now, Output, Page, Part, PartValue, RecordOrder, Recording, Request, Session, Snapshot,
-    Start, TransferKind, TransferOrder, TransferOutcome,
+    Ending, Hearing, Input, NotFetched, Now, Output, Page, Part, PartValue, RecordOrder, Recording, Request, Session,
+    Snapshot, Start, TransferKind, TransferOrder, TransferOutcome, Utterance,
 };

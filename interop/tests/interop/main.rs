@@ -12,6 +12,7 @@ mod harness_media;
 mod harness_strangers;
 mod kills;
 mod openssl;
+mod recognition;
 mod refusals;
 mod scene;
 mod speech;

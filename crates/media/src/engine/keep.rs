@@ -11,6 +11,7 @@ use super::record::Track;
 use crate::command::{Event, Keep, KeptEnd, LeaseId};
 use crate::g711;
 use crate::sealed::MOST_SAMPLES;
+use crate::speech::Speech;
 
 /// How often a chunk is handed out.
 const STEP: Duration = Duration::from_millis(500);
@@ -27,6 +28,8 @@ pub(super) struct Keeping {
     handed: u64,
     next: Duration,
     speech: Speech,
+    /// When somebody was heard to speak last.
+    spoken: Option<Duration>,
     /// What was heard, for those that may be played on the call.
     memory: Zeroizing<Vec<u8>>,
 }
@@ -46,6 +49,7 @@ impl Keeping {
             handed: 0,
             next: now + STEP,
             speech: Speech::default(),
+            spoken: None,
             memory: Zeroizing::default(),
             keep,
         }
@@ -53,7 +57,13 @@ impl Keeping {
 
     /// A packet of the caller's: is it speech?
     pub(super) fn listen(&mut self, codec: Codec, payload: &[u8], now: Duration) {
-        self.speech.take(codec, payload, now);
+        if payload.is_empty() {
+            return;
+        }
+        let sum: f32 = payload.iter().map(|code| f32::from(g711::decode(codec, *code)).powi(2)).sum();
+        if self.speech.take(sum / payload.len() as f32) {
+            self.spoken = Some(now);
+        }
     }
 
     pub(super) fn due(&self) -> Duration {
@@ -77,7 +87,7 @@ impl Keeping {
     /// The rest of it, and the news.
     pub(super) fn finish(mut self, lease: LeaseId, why: KeptEnd, now: Duration, events: &mut VecDeque<Event>) -> Ended {
         // Where speech is waited for, what holds none is nothing.
-        let why = if self.keep.patience.is_some() && self.speech.last.is_none() { KeptEnd::Nothing } else { why };
+        let why = if self.keep.patience.is_some() && self.spoken.is_none() { KeptEnd::Nothing } else { why };
         let took = now.saturating_sub(self.begun).min(self.keep.longest.unwrap_or(Duration::MAX));
         self.hand_out(lease, sample(took), events);
         events.push_back(Event::Chunk { lease, id: self.keep.id, codes: Vec::new(), last: true });
@@ -89,7 +99,7 @@ impl Keeping {
     /// When it ends by itself if nothing more is heard, and why.
     fn end(&self) -> Option<(Duration, KeptEnd)> {
         let longest = self.keep.longest.map(|longest| (self.begun + longest, KeptEnd::Longest));
-        let silent = match self.speech.last {
+        let silent = match self.spoken {
             Some(last) => self.keep.final_silence.map(|silence| (last + silence, KeptEnd::Silence)),
             None => self.keep.patience.map(|patience| (self.begun + patience, KeptEnd::Nothing)),
         };
@@ -115,42 +125,4 @@ impl Keeping {
 
 fn sample(time: Duration) -> u64 {
     (time.as_micros() / 125) as u64
-}
-
-/// Whether somebody speaks: packets louder than the room, three in a row so that a click is none.
-#[derive(Default)]
-struct Speech {
-    /// Mean square of the room; follows down at once, up slowly.
-    floor: f32,
-    loud: u8,
-    /// When it was heard last.
-    last: Option<Duration>,
-}
-
-/// Mean square below which nothing is speech: 46 dB below the loudest.
-const FAINT: f32 = 160.0 * 160.0;
-/// Above the room by 9.5 dB.
-const ABOVE: f32 = 9.0;
-const IN_A_ROW: u8 = 3;
-/// A packet's part in the floor on the way up.
-const RISE: f32 = 1.0 / 128.0;
-
-impl Speech {
-    fn take(&mut self, codec: Codec, payload: &[u8], now: Duration) {
-        if payload.is_empty() {
-            return;
-        }
-        let sum: f32 = payload.iter().map(|code| f32::from(g711::decode(codec, *code)).powi(2)).sum();
-        let power = sum / payload.len() as f32;
-        let is_loud = power > FAINT.max(self.floor * ABOVE);
-        if power < self.floor {
-            self.floor = power;
-        } else if !is_loud {
-            self.floor += (power - self.floor) * RISE;
-        }
-        self.loud = if is_loud { (self.loud + 1).min(IN_A_ROW) } else { 0 };
-        if self.loud == IN_A_ROW {
-            self.last = Some(now);
-        }
-    }
 }

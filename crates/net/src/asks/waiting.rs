@@ -121,7 +121,8 @@ fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
         Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
         Job::Journal(line) => What::Journal(line),
         Job::Ask {
-            ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_) | Ask::Sound(_) | Ask::Speak(_), ..
+            ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_) | Ask::Sound(_) | Ask::Speak(_) | Ask::Recognise(_),
+            ..
         }
         | Job::Settle(_) => return None,
     };

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 pub use alone::MediaAlone;
 use media::{Command, LeaseId};
 pub(crate) use ports::RANGE;
-pub(crate) use taps::Taps;
+pub(crate) use taps::{Heard, Taps};
 
 use crate::clock::Clock;
 use crate::mailbox::{Refused, Sender, mailbox};

@@ -23,7 +23,7 @@ pub(crate) type Heard = mpsc::Receiver<Frame>;
 pub(crate) struct Taps(Vec<Sender<Letter>>);
 
 impl Taps {
-    pub(super) fn new(threads: Vec<Sender<Letter>>) -> Taps {
+    pub(crate) fn new(threads: Vec<Sender<Letter>>) -> Taps {
         Taps(threads)
     }
 

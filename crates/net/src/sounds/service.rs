@@ -7,7 +7,7 @@ use std::time::Duration;
 use roles::{Fetch, Speak};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::web::{self, Trust, Wanted};
+use crate::web::{self, Form, Trust, Wanted};
 
 pub(super) async fn speak(
     web: &mpsc::Sender<web::Errand>,
@@ -19,12 +19,13 @@ pub(super) async fn speak(
         return Err("this node has no identity, or the service no address".into());
     };
     let timeout = Duration::from_secs(speak.engine.timeout_s.into());
-    let request = vxml::Request { body: Some(ssml(&speak)), ..vxml::Request::get(url, timeout) };
+    let request = vxml::Request::get(url, timeout);
     let authority = trust::Authority::of(speak.engine.authority.as_deref());
     let fetch = Fetch { request, authority, dangerous_plain_http: false };
     let (answer, told) = oneshot::channel();
     let answer = Box::new(move |outcome| drop(answer.send(outcome)));
-    let wanted = Wanted { node, trust, archive: None, fetch, content_type: Some("application/ssml+xml"), answer };
+    let form = Some(Form::of(&ssml(&speak), "application/ssml+xml"));
+    let wanted = Wanted { node, trust, archive: None, fetch, form, answer };
     web.send(web::Errand::Page(wanted)).await.map_err(|_| "the process stops")?;
     match told.await {
         Ok(Ok(page)) => Ok(page.bytes),

@@ -45,6 +45,19 @@ impl Trust {
         self.roots.iter().filter(move |(whose, _)| whose == authority).map(|(_, pem)| pem)
     }
 
+    /// To a server of this name, given by this authority and no other.
+    pub(crate) fn connector(&self, authority: &Authority, host: &str) -> Result<TlsConnector, String> {
+        let roots: Vec<String> = self.of(authority).cloned().collect();
+        if roots.is_empty() {
+            return Err(format!("{authority} is not in roots/, so {host} cannot be verified"));
+        }
+        let config = trust::tls::client_without_certificate(&roots, self.versions, &[host.to_owned()]);
+        let mut config = Arc::unwrap_or_clone(config.map_err(|error| error.to_string())?);
+        // A session that is taken up again would be past its certificate's end, or its list's, and nobody would look.
+        config.resumption = Resumption::disabled();
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
     fn vouching(&self, authority: &Authority) -> Vouching {
         let all: Vec<&str> = self.of(authority).map(String::as_str).collect();
         (authority.clone(), trust::fingerprint(all.concat().as_bytes()))
@@ -84,13 +97,14 @@ impl Client {
         node: &str,
         archive: Option<&Arc<Archive>>,
         fetch: &Fetch,
-        content_type: Option<&str>,
+        form: Option<Form>,
     ) -> Result<Page, NotFetched> {
         let mut url = fetch.request.url.clone();
-        let mut body = match (&fetch.request.body, fetch.request.parts.as_slice()) {
-            (Some(body), []) => Some(Form::of(body, content_type.unwrap_or(Form::ENCODED))),
-            (None, []) => None,
-            (_, parts) => {
+        let mut body = match (form, &fetch.request.body, fetch.request.parts.as_slice()) {
+            (Some(form), ..) => Some(form),
+            (None, Some(body), []) => Some(Form::of(body, Form::ENCODED)),
+            (None, None, []) => None,
+            (None, _, parts) => {
                 let to = url.split('?').next().unwrap_or_default();
                 Some(Form::of_parts(parts, node, to, archive).await?)
             }
@@ -238,16 +252,7 @@ impl Client {
         if let Some(found) = all.get(&key) {
             return Ok(found.clone());
         }
-        let authority = &vouching.0;
-        let roots: Vec<String> = trust.of(authority).cloned().collect();
-        if roots.is_empty() {
-            return Err(unreachable(format!("{authority} is not in roots/, so {host} cannot be verified")));
-        }
-        let config = trust::tls::client_without_certificate(&roots, trust.versions, &[host.to_owned()]);
-        let mut config = Arc::unwrap_or_clone(config.map_err(|error| unreachable(error.to_string()))?);
-        // A session that is taken up again would be past its certificate's end, or its list's, and nobody would look.
-        config.resumption = Resumption::disabled();
-        let connector = TlsConnector::from(Arc::new(config));
+        let connector = trust.connector(&vouching.0, host).map_err(unreachable)?;
         if all.len() >= MOST_SERVERS {
             all.clear();
         }

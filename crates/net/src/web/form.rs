@@ -20,7 +20,7 @@ pub(crate) struct Archive {
 
 /// A body and its type.
 #[derive(Clone, Debug)]
-pub(super) struct Form {
+pub(crate) struct Form {
     pub(super) bytes: Bytes,
     pub(super) content_type: String,
 }
@@ -32,7 +32,7 @@ const SETTLINGS: u32 = 20;
 impl Form {
     pub(super) const ENCODED: &str = "application/x-www-form-urlencoded";
 
-    pub(super) fn of(body: &str, content_type: &str) -> Form {
+    pub(crate) fn of(body: &str, content_type: &str) -> Form {
         Form { bytes: Bytes::copy_from_slice(body.as_bytes()), content_type: content_type.to_owned() }
     }
 
@@ -68,7 +68,7 @@ impl Form {
     }
 
     /// Heads (the rest of Content-Disposition and what follows it) and bodies.
-    fn of_whole(parts: &[(String, Vec<u8>)]) -> Form {
+    pub(crate) fn of_whole(parts: &[(String, Vec<u8>)]) -> Form {
         let free = |boundary: &String| {
             let line = boundary.as_bytes();
             parts.iter().all(|(_, body)| !body.windows(line.len()).any(|part| part == line))

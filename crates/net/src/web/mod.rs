@@ -20,7 +20,7 @@ use vxml::{NotFetched, Page};
 
 use self::client::Client;
 pub(crate) use self::client::Trust;
-pub(crate) use self::form::Archive;
+pub(crate) use self::form::{Archive, Form};
 use crate::dns::Resolver;
 
 /// Pages that may be asked for and not yet be there; one more is refused.
@@ -46,8 +46,8 @@ pub(crate) struct Wanted {
     /// Recordings that may be sent.
     pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) fetch: Fetch,
-    /// What a body is; `None`: a form.
-    pub(crate) content_type: Option<&'static str>,
+    /// Sent instead of the request's own body.
+    pub(crate) form: Option<Form>,
     pub(crate) answer: Answer<Result<Page, NotFetched>>,
 }
 
@@ -101,12 +101,12 @@ async fn serve(mut inbox: mpsc::Receiver<Errand>, name_servers: &[SocketAddr]) {
 }
 
 async fn fetch(client: &Client, room: &Semaphore, wanted: Wanted) {
-    let Wanted { node, trust, archive, fetch, content_type, answer } = wanted;
+    let Wanted { node, trust, archive, fetch, form, answer } = wanted;
     let patience = fetch.request.timeout.min(PATIENCE);
     let page = async {
         // It is never closed.
         let _turn = room.acquire().await;
-        client.page(&trust, &node, archive.as_ref(), &fetch, content_type).await
+        client.page(&trust, &node, archive.as_ref(), &fetch, form).await
     };
     let outcome = tokio::time::timeout(patience, page)
         .await

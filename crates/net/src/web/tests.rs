@@ -139,8 +139,7 @@ fn fetch(trust: &Arc<Trust>, fetches: Vec<Fetch>) -> Vec<Result<Page, NotFetched
     for fetch in fetches {
         let tell = tell.clone();
         let answer = Box::new(move |outcome| tell.send(outcome).unwrap());
-        let wanted =
-            Wanted { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, content_type: None, answer };
+        let wanted = Wanted { node: "vvb1".into(), trust: trust.clone(), archive: None, fetch, form: None, answer };
         assert!(web.errands().try_send(Errand::Page(wanted)).is_ok());
         outcomes.push(told.recv().unwrap());
     }
@@ -257,7 +256,7 @@ fn who_waits_for_a_silent_server_holds_up_nobody() {
             trust: server.trust(),
             archive: None,
             fetch,
-            content_type: None,
+            form: None,
             answer,
         });
         assert!(web.errands().try_send(errand).is_ok());

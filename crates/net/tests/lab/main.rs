@@ -16,6 +16,7 @@ mod conference;
 mod https;
 mod ipv6;
 mod oauth;
+mod recognition;
 mod record;
 mod reload;
 mod restarting;

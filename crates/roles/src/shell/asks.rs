@@ -70,6 +70,10 @@ impl Shell {
 
     /// An answer. Given back when it is the role's.
     pub(crate) fn told(&mut self, id: AskId, told: Told) -> Option<Told> {
+        if let Told::Speech(_) = told {
+            // News on the way to the answer.
+            return matches!(self.asks.waiting.get(&id), Some(Purpose::Role)).then_some(told);
+        }
         let purpose = self.asks.waiting.remove(&id)?;
         match (purpose, told) {
             (Purpose::Role, told) => return Some(told),
@@ -87,14 +91,16 @@ impl Shell {
                 tracing::error!(%why, "a call's statement was not signed")
             }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
-            (Purpose::Resolve(_), Told::Persisted | Told::Signed { .. } | Told::Fetched(_) | Told::Sound(_)) => {}
+            // Not what was asked.
             (
-                Purpose::Kept,
-                Told::Persisted | Told::Signed { .. } | Told::Fetched(_) | Told::Resolved(_) | Told::Sound(_),
-            ) => {}
-            (
-                Purpose::Statement { .. } | Purpose::Shown { .. },
-                Told::Persisted | Told::Fetched(_) | Told::Resolved(_) | Told::Sound(_),
+                Purpose::Resolve(_) | Purpose::Kept | Purpose::Statement { .. } | Purpose::Shown { .. },
+                Told::Persisted
+                | Told::Signed { .. }
+                | Told::Fetched(_)
+                | Told::Resolved(_)
+                | Told::Sound(_)
+                | Told::Speech(_)
+                | Told::Heard(_),
             ) => {}
         }
         None

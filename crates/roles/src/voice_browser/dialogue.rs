@@ -74,6 +74,12 @@ pub enum Ask {
         id: u64,
         speak: Box<Speak>,
     },
+    /// Listen to the caller: [`Told::Speech`] and [`Told::Heard`] with this number.
+    Hear {
+        id: u64,
+        hearing: Box<vxml::Hearing>,
+    },
+    StopHearing,
     /// Record what the caller says, sealed, as [`media::Keep`] has it; [`Told::Recorded`] with this number when it ended.
     Record {
         recording: u64,
@@ -102,6 +108,10 @@ pub enum Told {
     Fetched(u64, Result<vxml::Page, vxml::NotFetched>),
     /// By which name it can be played.
     Sound(u64, Result<String, NoSound>),
+    /// The caller begins to speak, or has ended.
+    Speech(u64, bool),
+    /// In which ways it can be heard; `None`: nobody can listen, or no further.
+    Heard(u64, Option<Vec<vxml::Utterance>>),
     /// What who waits in a queue is to hear.
     Notice(Notice),
     Recorded {
@@ -357,6 +367,7 @@ mod tests {
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
             Ask::Sound { fetch, .. } => format!("sound {}", fetch.request.url),
             Ask::Speak { id, speak } => format!("speak {} {id}", speak.text),
+            Ask::Hear { .. } | Ask::StopHearing => panic!("nobody listens"),
             Ask::Record { .. } | Ask::StopRecord => "record".into(),
             Ask::HangUp { why } => format!("hang up: {why}"),
         };

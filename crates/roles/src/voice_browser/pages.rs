@@ -126,17 +126,17 @@ const OVERSTAY: std::time::Duration = std::time::Duration::from_secs(10);
 const FETCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Reading {
-    /// `language`: what is spoken where no document says; `None`: what the engine says.
+    /// `language`: what is spoken where no document says; `None`: what the engine says. `deaf`: nobody recognises words.
     pub fn new(
         pages: Arc<Pages>,
         speech: Option<Arc<site::Speech>>,
         language: Option<String>,
         called: &str,
         calling: &str,
-        seed: u64,
+        (seed, deaf): (u64, bool),
     ) -> Reading {
         let language = language.or_else(|| speech.as_ref().map(|speech| speech.language.clone())).unwrap_or_default();
-        let start = Start { language, ..Start::of_call(Pages::address(&pages.first), called, calling, seed) };
+        let start = Start { language, deaf, ..Start::of_call(Pages::address(&pages.first), called, calling, seed) };
         Reading {
             pages,
             speech,
@@ -182,6 +182,9 @@ impl Reading {
                 self.sound(ask, outcome, now);
             }
             Told::Fetched(id, outcome) => self.say(Input::Fetched { id, outcome }, now),
+            Told::Speech(id, on) => self.say(Input::Speech { id, on }, now),
+            Told::Heard(id, Some(utterances)) => self.say(Input::Heard { id, utterances }, now),
+            Told::Heard(id, None) => self.say(Input::Unheard { id }, now),
             Told::Recorded { recording, end, duration_ms } => self.recorded(recording, end, duration_ms, now),
             Told::HungUp => {
                 self.gone = true;
@@ -277,6 +280,8 @@ impl Reading {
                 self.asks.push_back(Ask::Silence);
             }
             Output::Listen { .. } => {}
+            Output::Hear { id, hearing } => self.asks.push_back(Ask::Hear { id, hearing }),
+            Output::StopHearing { .. } => self.asks.push_back(Ask::StopHearing),
             Output::Record { id, order } => self.record(id, order, now),
             Output::StopRecord { id } => self.stop_recording(id, now),
             Output::Object { id, .. } => {

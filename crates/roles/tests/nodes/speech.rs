@@ -16,10 +16,13 @@ fn talker(inner: &str) -> (Rig, DialogId) {
 }
 
 fn talker_with(inner: &str, engine: bool) -> (Rig, DialogId) {
-    let text = include_str!("../../../../examples/lab.toml");
     let speech = "[speech]\nengine = \"espeak-ng\"\nvoice = [{ language = \"en\", name = \"en-us\" }]\n\n";
-    let speech = if engine { speech } else { "" };
-    let text = text.replacen("[[node]]", &format!("{speech}[[node]]"), 1);
+    talker_of(inner, if engine { speech } else { "" })
+}
+
+fn talker_of(inner: &str, engines: &str) -> (Rig, DialogId) {
+    let text = include_str!("../../../../examples/lab.toml");
+    let text = text.replacen("[[node]]", &format!("{engines}[[node]]"), 1);
     let mut site = site::Site::parse(&text).unwrap_or_else(|problems| panic!("{}", problems[0]));
     for node in &mut site.nodes {
         if let site::Role::VoiceBrowser(browser) = &mut node.role {
@@ -252,4 +255,34 @@ fn music_of_a_web_server_begins_when_it_is_there() {
     assert!(plays(&rig.media).is_empty());
     spoken(&mut rig, music[0].0, "sound:1");
     assert_eq!(plays(&rig.media), ["sound:1*"]);
+}
+
+#[test]
+fn a_recogniser_hears_the_callers_stream_while_words_count_and_no_longer() {
+    let form = "<form><field name='a'><prompt bargein='false'><audio src='prompt:welcome'/></prompt>
+        <grammar version='1.0' root='r'><rule id='r'>sales</rule></grammar>
+        <grammar version='1.0' root='r' mode='dtmf'><rule id='r'>1</rule></grammar>
+        <filled><audio src='prompt:menu'/></filled></field></form>";
+    let (mut rig, _) = talker_of(form, "[recognition]\nengine = \"pocketsphinx\"\n\n");
+    let lease = lease(&rig);
+    assert!(asked(&mut rig).is_empty(), "the question has to be heard");
+    let taps = |rig: &Rig| -> Vec<String> {
+        let tap = |command: &media::Command| match command {
+            media::Command::Tap { lease: of, tap } if *of == lease => Some(format!("tap {tap}")),
+            media::Command::Untap { lease: of, tap } if *of == lease => Some(format!("untap {tap}")),
+            _ => None,
+        };
+        rig.media.iter().filter_map(tap).collect()
+    };
+    played(&mut rig, lease);
+    let all = asked(&mut rig);
+    assert_eq!(taps(&rig), words(&all));
+    // A key instead: nobody listens any more, and what was heard comes too late.
+    rig.media.clear();
+    press(&mut rig, lease, '1');
+    assert_eq!(taps(&rig), [format!("un{}", all[0].1)]);
+    rig.input(Input::Told(all[0].0, Told::Failed("nobody is listened to any more".into())));
+    assert_eq!((taps(&rig).len(), plays(&rig.media)), (1, vec!["menu".to_owned()]));
+    played(&mut rig, lease);
+    is_over(&mut rig);
 }

@@ -147,6 +147,8 @@ pub struct World {
     pub unplayable: Vec<String>,
     /// What becomes of words that are to be spoken: 60 ms of sound a character, or this failure.
     pub engine_fails: Option<String>,
+    /// Which node has whom listened to: the test is the recogniser, by [`World::recognise`].
+    pub listeners: Vec<(String, AskId, roles::Recognise)>,
     /// Which node had what spoken.
     pub spoken: Vec<(String, roles::Speak)>,
     /// Which node asked for which page.
@@ -201,6 +203,7 @@ impl World {
             dns_is_silent: false,
             unplayable: Vec::new(),
             engine_fails: None,
+            listeners: Vec::new(),
             spoken: Vec::new(),
             fetched: Vec::new(),
             refusals: Vec::new(),
@@ -610,6 +613,7 @@ impl World {
                     None => Told::Sound(self.sound.add_clip(&vec![8000; length])),
                 }
             }
+            Ask::Recognise(recognise) => return self.listeners.push((name.to_owned(), id, *recognise)),
             Ask::Sound(fetch) => {
                 let url = fetch.request.url.clone();
                 self.fetched.push((name.to_owned(), fetch.request));
@@ -647,6 +651,16 @@ impl World {
             }
             Persist::Registration { .. } => {}
         }
+    }
+
+    /// What the recogniser that listens says to the node that asked last. After its answer it listens no more.
+    pub fn recognise(&mut self, told: Told) {
+        let is_on_the_way = matches!(told, Told::Speech(_));
+        let (name, id, _) = self.listeners.last().cloned().expect("somebody is listened to");
+        if !is_on_the_way {
+            self.listeners.pop();
+        }
+        self.later(Duration::from_millis(1), Event::Input(name, Box::new(Input::Told(id, told))));
     }
 
     /// The store is full, or gone: nothing is kept any more.

@@ -19,6 +19,7 @@ mod steps;
 mod store;
 mod storm;
 mod transfer;
+mod voice;
 mod vxml;
 
 /// The one of the binary: storms are made of small pieces, and a million of them of very many.

@@ -10,11 +10,12 @@ use super::{Broken, SIP};
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// A client's request, and the Sec-WebSocket-Accept that answers it.
-pub(super) fn request(host: &str, path: &str, nonce: [u8; 16]) -> (String, String) {
+pub(super) fn request(host: &str, path: &str, protocol: Option<&str>, nonce: [u8; 16]) -> (String, String) {
     let key = STANDARD.encode(nonce);
+    let protocol = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
     let text = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {SIP}\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\n{protocol}\r\n"
     );
     (text, accept(&key))
 }
@@ -51,7 +52,7 @@ pub(super) fn answer(head: &str) -> Result<String, Broken> {
 }
 
 /// Whether the server's answer is the one to our request.
-pub(super) fn accepted(head: &str, accept: &str) -> Result<(), Broken> {
+pub(super) fn accepted(head: &str, accept: &str, protocol: Option<&str>) -> Result<(), Broken> {
     let status = head.lines().next().unwrap_or("").split(' ').nth(1).unwrap_or("");
     let refuse = |what: &'static str| Err(Broken { what, code: 502 });
     if status != "101" {
@@ -60,10 +61,12 @@ pub(super) fn accepted(head: &str, accept: &str) -> Result<(), Broken> {
     if field(head, "Sec-WebSocket-Accept") != Some(accept) {
         return refuse("the answer is not one to our request");
     }
-    match has(head, "Sec-WebSocket-Protocol", SIP) {
-        true => Ok(()),
-        false => refuse("the server agreed to another protocol than sip"),
-    }
+    // What we did not ask for may not be answered either (RFC 6455 §4.1).
+    let agreed = match protocol {
+        Some(name) => has(head, "Sec-WebSocket-Protocol", name),
+        None => field(head, "Sec-WebSocket-Protocol").is_none(),
+    };
+    if agreed { Ok(()) } else { refuse("the server agreed to another protocol than we asked for") }
 }
 
 /// What a client is told whose request was refused.
@@ -112,9 +115,9 @@ mod tests {
 
     #[test]
     fn a_request_lacks_nothing_or_is_told_what() {
-        let (request, accept) = request("sip.example", "/", [7; 16]);
+        let (request, accept) = request("sip.example", "/", Some(SIP), [7; 16]);
         let answer_text = answer(&request).unwrap();
-        assert_eq!(accepted(&answer_text, &accept), Ok(()));
+        assert_eq!(accepted(&answer_text, &accept, Some(SIP)), Ok(()));
         for (from, to, code) in [
             ("GET /", "POST /", 405),
             ("HTTP/1.1", "HTTP/1.0", 400),
@@ -132,7 +135,7 @@ mod tests {
         }
         assert!(answer(&request.replace("Protocol: sip", "Protocol: chat, SIP")).is_ok());
         for (from, to) in [("101", "200"), (accept.as_str(), "x"), ("Protocol: sip", "Protocol: chat")] {
-            assert!(accepted(&answer_text.replacen(from, to, 1), &accept).is_err(), "{to}");
+            assert!(accepted(&answer_text.replacen(from, to, 1), &accept, Some(SIP)).is_err(), "{to}");
         }
     }
 }

@@ -145,3 +145,31 @@ fn a_handshake_is_bounded_and_refused_in_words() {
     client.push(b"HTTP/1.1 404 Not Found\r\n\r\n");
     assert_eq!(client.next().unwrap_err().code, 502);
 }
+
+#[test]
+fn a_client_of_no_named_protocol_takes_none_and_sends_octets_as_such() {
+    let mut client = WebSocket::dial("h", "/hear?x=1", None, [1; 32], LIMIT);
+    let request = String::from_utf8(client.take().to_vec()).unwrap();
+    assert!(request.starts_with("GET /hear?x=1 HTTP/1.1\r\n") && !request.contains("Protocol"), "{request}");
+    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let answer = |more: &str| {
+        let accept = accept(key);
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{more}\r\n"
+        )
+    };
+    client.push(answer("").as_bytes());
+    assert_eq!(client.next(), Ok(Some(Said::Open)));
+    client.send_octets(b"audio");
+    let sent = client.take();
+    assert_eq!((sent[0], sent[1]), (0x82, 0x85), "binary, masked");
+    let mut server = WebSocket::upgraded(LIMIT);
+    server.push(&sent);
+    assert_eq!(server.next(), Ok(Some(Said::Message(Bytes::from_static(b"audio")))));
+
+    let mut client = WebSocket::dial("h", "/", None, [1; 32], LIMIT);
+    client.take();
+    client.push(answer("Sec-WebSocket-Protocol: sip\r\n").as_bytes());
+    assert_eq!(client.next().unwrap_err().code, 502, "nobody asked for it");
+}

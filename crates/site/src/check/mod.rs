@@ -11,6 +11,7 @@ mod nodes;
 mod oauth;
 mod open_id;
 mod phone_services;
+mod recognition;
 mod sbc;
 mod security_profile;
 mod speech;
@@ -44,6 +45,9 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
     }
     if let Some(speech) = &site.speech {
         speech::check(&mut check, speech);
+    }
+    if let Some(recognition) = &site.recognition {
+        recognition::check(&mut check, recognition);
     }
     for (at, node) in site.nodes.iter().enumerate() {
         let path = format!("node[{at}].role.{}", node.role.word());

@@ -47,6 +47,12 @@ fn each_rule_says_what_and_how_to_mend() {
     #[rustfmt::skip]
     let table: &[(&str, &str, Severity, &str, &str, &str)] = &[
         // shapes
+        // recognition
+        ("[[node]]", "[recognition]\nengine = \"websocket\"\n\n[[node]]", E, "recognition", "a service of recognition without an address", "write `url = \"wss://…\"`"),
+        ("[[node]]", "[recognition]\nengine = \"websocket\"\nurl = \"https://a\"\n\n[[node]]", E, "recognition.url", "or not at all", "write `wss://…`"),
+        ("[[node]]", "[recognition]\nengine = \"http\"\nurl = \"http://a\"\n\n[[node]]", E, "recognition.url", "in the clear", "write `https://…`"),
+        ("[[node]]", "[recognition]\nengine = \"pocketsphinx\"\nurl = \"https://a\"\n\n[[node]]", E, "recognition.url", "is a program here", "remove `url`"),
+        ("[[node]]", "[recognition]\nengine = \"pocketsphinx\"\ncommand = \"\"\n\n[[node]]", E, "recognition.command", "there is no program", "write its place"),
         // speech
         ("[[node]]", "[speech]\nengine = \"http\"\n\n[[node]]", E, "speech", "a service of speech without an address", "write `url = \"https://…\"`"),
         ("[[node]]", "[speech]\nengine = \"http\"\nurl = \"http://a\"\n\n[[node]]", E, "speech.url", "in the clear", "write `https://…`"),

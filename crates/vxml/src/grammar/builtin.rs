@@ -1,6 +1,6 @@
 //! Built-in types (VoiceXML 2.0 appendix P): what keys and words they take, and the value they make of them.
 
-use super::model::Mode;
+use super::model::{Grammar, Mode};
 use super::{Judgement, Meaning};
 use crate::speech::numbers;
 
@@ -73,6 +73,29 @@ impl Builtin {
             Some((parameter, _)) => Err(format!("the built-in type {name} has no parameter `{parameter}`")),
             None => Ok(builtin),
         }
+    }
+
+    /// What can be said for it, in English, as a grammar: for recognisers, whose words [`Builtin::judge`] takes.
+    pub(super) fn words(&self) -> Option<Grammar> {
+        const DIGIT: &str = "$digit = zero | oh | one | two | three | four | five | six | seven | eight | nine;";
+        let digits = |min: usize, max: usize| format!("$main = $digit <{min}-{max}>; {DIGIT}");
+        let rules = match self {
+            Builtin::Boolean { .. } => {
+                "$main = yes [please] | yeah | yep | true | correct | right | no [thanks] | nope | false | wrong;"
+                    .into()
+            }
+            Builtin::Digits { min, max } => digits(*min, *max),
+            Builtin::Date => digits(8, 8),
+            Builtin::Time => digits(4, 4),
+            Builtin::Currency | Builtin::Phone => digits(1, 20),
+            Builtin::Number => format!(
+                "$main = [minus | negative] $word <1-12> [point $digit <1-6>]; $word = {} | {} | hundred | thousand | \
+                 million | and; {DIGIT}",
+                numbers::ONES.join(" | "),
+                numbers::TENS.get(2..).unwrap_or_default().join(" | "),
+            ),
+        };
+        super::abnf::parse(&format!("#ABNF 1.0;\nmode voice;\nroot $main;\n{rules}"), Mode::Voice).ok()
     }
 
     pub(super) fn judge(&self, mode: Mode, words: &[String]) -> Judgement {

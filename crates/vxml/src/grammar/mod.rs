@@ -5,10 +5,12 @@ mod builtin;
 mod model;
 mod srgs;
 mod walk;
+mod written;
 
 pub use self::builtin::Builtin;
 pub(crate) use self::model::normal;
 pub use self::model::{Grammar, Mode};
+pub use self::written::{TooLarge, jsgf};
 use crate::document::xml::{ElementId, Tree};
 use crate::problem::Problem;
 
@@ -44,6 +46,14 @@ impl Recogniser {
         match self {
             Recogniser::Rules(grammar) => grammar.mode,
             Recogniser::Builtin(_, mode) => *mode,
+        }
+    }
+
+    /// As a recogniser takes it; nothing if nothing can be said.
+    pub(crate) fn to_srgs(&self, language: &str) -> Result<Option<String>, TooLarge> {
+        match self {
+            Recogniser::Rules(grammar) => grammar.to_srgs(language).map(Some),
+            Recogniser::Builtin(builtin, _) => builtin.words().map(|grammar| grammar.to_srgs(language)).transpose(),
         }
     }
 

@@ -8,34 +8,45 @@ use serde_json::{Value, json};
 use super::grammars::{Active, Target};
 use super::machine::{Flow, Machine, Thrown, Wait};
 use super::prompts::Prompt;
-use super::{Ending, Output};
+use super::{Ending, Output, Utterance};
 use crate::document::Tag;
 use crate::grammar::{Builtin, Judgement, Meaning, Mode, Recogniser};
 
 /// An item that listens.
 #[derive(Debug)]
 pub(super) struct Collect {
-    active: Vec<Active>,
-    keys: Vec<String>,
+    pub(super) active: Vec<Active>,
+    pub(super) keys: Vec<String>,
     playing: Option<(u64, Prompt)>,
     /// How long nothing may be heard after the prompts.
-    timeout: Duration,
-    due: Option<(Duration, Due)>,
+    pub(super) timeout: Duration,
+    pub(super) due: Option<(Duration, Due)>,
+    /// The number of what a recogniser listens for.
+    pub(super) hearing: Option<u64>,
+    /// It hears somebody.
+    pub(super) speaking: bool,
+    /// It failed: keys alone are waited for.
+    pub(super) unheard: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+pub(super) enum Due {
     NoInput,
+    /// Somebody has spoken for too long.
+    TooLong,
+    /// A recogniser has not said what it heard.
+    Unheard,
     /// No further key came: what there is, is all.
     Complete,
 }
 
 /// How an input was given.
-struct Heard {
-    utterance: String,
-    mode: &'static str,
+#[derive(Clone)]
+pub(super) struct Heard {
+    pub(super) utterance: String,
+    pub(super) mode: &'static str,
     /// From 0 to 1.
-    confidence: f64,
+    pub(super) confidence: f64,
 }
 
 impl Collect {
@@ -52,7 +63,7 @@ impl Collect {
     }
 
     /// The first grammar that takes the input, and whether any would take more.
-    fn judge(&self, mode: Mode, words: &[String]) -> (Option<(usize, Meaning)>, Judgement) {
+    pub(super) fn judge(&self, mode: Mode, words: &[String]) -> (Option<(usize, Meaning)>, Judgement) {
         let mut first = None;
         let mut all = Judgement::default();
         for (at, active) in self.active.iter().enumerate().filter(|(_, active)| active.recogniser.mode() == mode) {
@@ -79,10 +90,22 @@ impl Machine {
         if active.is_empty() {
             return Err(Thrown::new("error.semantic", "nothing can be pressed or said here: it has no grammar"));
         }
+        if self.deaf && active.iter().all(|active| active.recogniser.mode() == Mode::Voice) {
+            return Err(Thrown::new("error.noresource", "words alone are taken here, and nobody recognises any"));
+        }
         let timeout = self.time_property("timeout");
         self.say(Output::Listen { on: true });
         self.look_ahead();
-        self.wait = Wait::Collect(Box::new(Collect { active, keys: Vec::new(), playing: None, timeout, due: None }));
+        self.wait = Wait::Collect(Box::new(Collect {
+            active,
+            keys: Vec::new(),
+            playing: None,
+            timeout,
+            due: None,
+            hearing: None,
+            speaking: false,
+            unheard: false,
+        }));
         // §4.1.8: keys that came early count, unless a prompt has to be heard first.
         let patient = self.queue.iter().any(|prompt| !prompt.barge_in);
         let typed: Vec<char> = self.typed.drain(..).collect();
@@ -98,7 +121,7 @@ impl Machine {
         Ok(())
     }
 
-    fn collect(&mut self) -> Option<&mut Collect> {
+    pub(super) fn collect(&mut self) -> Option<&mut Collect> {
         match &mut self.wait {
             Wait::Collect(collect) => Some(collect),
             _ => None,
@@ -110,12 +133,13 @@ impl Machine {
         let Some(prompt) = self.queue.pop_front() else {
             if let Some(collect) = self.collect() {
                 collect.playing = None;
-                if collect.keys.is_empty() {
+                if collect.keys.is_empty() && !collect.speaking {
                     collect.due = Some((now + collect.timeout, Due::NoInput));
                 }
             }
-            return Ok(());
+            return self.hear(true);
         };
+        let counts = prompt.barge_in;
         let id = self.id();
         self.say(Output::Play { id, segments: prompt.segments.clone(), repeat: false });
         if let Some(collect) = self.collect() {
@@ -123,7 +147,7 @@ impl Machine {
             collect.timeout = prompt.timeout.unwrap_or(collect.timeout);
             collect.playing = Some((id, prompt));
         }
-        Ok(())
+        self.hear(counts)
     }
 
     pub(super) fn prompt_ended(&mut self, id: u64) -> Flow {
@@ -134,7 +158,7 @@ impl Machine {
     }
 
     /// Whether input counts while this is played; what is played is cut off, if it is not waited for a match.
-    fn barge_in(&mut self) -> bool {
+    pub(super) fn barge_in(&mut self) -> bool {
         let Some(collect) = self.collect() else { return false };
         match &collect.playing {
             None => true,
@@ -150,7 +174,7 @@ impl Machine {
         }
     }
 
-    fn is_hotword(&self) -> bool {
+    pub(super) fn is_hotword(&self) -> bool {
         match &self.wait {
             Wait::Collect(collect) => collect.playing.as_ref().is_some_and(|(_, prompt)| prompt.hotword),
             _ => false,
@@ -165,6 +189,10 @@ impl Machine {
         let terminator = self.property("termchar").unwrap_or_default();
         let (between, after) = (self.time_property("interdigittimeout"), self.time_property("termtimeout"));
         let (now, hotword) = (self.now.mono, self.is_hotword());
+        if !hotword {
+            // Who presses keys has chosen how to answer.
+            self.hear_no_more();
+        }
         let Some(collect) = self.collect() else { return Ok(()) };
         collect.keys.push(key.to_string());
         let (found, all) = collect.judge(Mode::Dtmf, &collect.keys);
@@ -199,6 +227,8 @@ impl Machine {
         match collect.due {
             Some((at, Due::NoInput)) if at <= now => Err(Thrown::new("noinput", "")),
             Some((at, Due::Complete)) if at <= now => self.complete(),
+            Some((at, Due::TooLong)) if at <= now => Err(Thrown::new("maxspeechtimeout", "")),
+            Some((at, Due::Unheard)) if at <= now => self.overdue(),
             _ => Ok(()),
         }
     }
@@ -208,7 +238,7 @@ impl Machine {
         let Some(collect) = self.collect() else { return Ok(()) };
         let heard = Heard { utterance: collect.keys.concat(), mode: "dtmf", confidence: 1.0 };
         let (found, _) = collect.judge(Mode::Dtmf, &collect.keys);
-        self.matched(found, &heard)
+        self.matched(found, &heard, Vec::new())
     }
 
     // --- words
@@ -216,41 +246,43 @@ impl Machine {
         if !matches!(self.wait, Wait::Collect(_)) || !self.barge_in() {
             return Ok(());
         }
-        let hotword = self.is_hotword();
-        let Some(collect) = self.collect() else { return Ok(()) };
-        let words: Vec<String> =
-            text.split_whitespace().map(crate::grammar::normal).filter(|word| !word.is_empty()).collect();
-        let (found, all) = collect.judge(Mode::Voice, &words);
-        if all.exploded {
-            return Err(exploded());
-        }
-        if found.is_none() && hotword {
-            return Ok(());
-        }
-        let heard =
-            Heard { utterance: words.join(" "), mode: "voice", confidence: f64::from(confidence.min(100)) / 100.0 };
-        let level = self.property("confidencelevel").and_then(|level| level.parse::<f64>().ok()).unwrap_or(0.5);
-        let found = found.filter(|_| heard.confidence >= level);
-        self.matched(found, &heard)
+        self.hear_no_more();
+        self.understand(vec![Utterance { text: text.to_owned(), confidence }])
     }
 
     // --- what was heard
     /// Ends listening and gives the input to whose it is.
-    fn matched(&mut self, found: Option<(usize, Meaning)>, heard: &Heard) -> Flow {
+    /// Other ways of hearing it stand behind it in `application.lastresult$`.
+    pub(super) fn matched(
+        &mut self,
+        found: Option<(usize, Meaning)>,
+        heard: &Heard,
+        others: Vec<((usize, Meaning), Heard)>,
+    ) -> Flow {
+        self.hear_no_more();
         let Wait::Collect(collect) = std::mem::take(&mut self.wait) else { return Ok(()) };
         if collect.is_playing() {
             self.say(Output::Silence);
             self.queue.clear();
         }
         self.say(Output::Listen { on: false });
+        let others: Vec<(Active, Meaning, Heard)> = others
+            .into_iter()
+            .filter_map(|((at, meaning), heard)| Some((collect.active.get(at)?.clone(), meaning, heard)))
+            .collect();
         let active = found.and_then(|(at, meaning)| collect.active.into_iter().nth(at).map(|active| (active, meaning)));
         let Some((active, meaning)) = active else {
-            self.remember(&self.result(heard, &Value::Null))?;
+            self.remember(&[self.result(heard, &Value::Null)])?;
             return Err(Thrown::new("nomatch", ""));
         };
         let interpretation = self.interpretation(&active, meaning)?;
         let result = self.result(heard, &interpretation);
-        self.remember(&result)?;
+        let mut all = vec![result.clone()];
+        for (active, meaning, heard) in others {
+            let interpretation = self.interpretation(&active, meaning)?;
+            all.push(self.result(&heard, &interpretation));
+        }
+        self.remember(&all)?;
         match active.target {
             Target::Item | Target::Option(_) => self.item_heard(&interpretation, result),
             Target::Form => self.form_heard(result),
@@ -293,9 +325,9 @@ impl Machine {
         result
     }
 
-    pub(super) fn remember(&mut self, result: &Value) -> Flow {
+    pub(super) fn remember(&mut self, results: &[Value]) -> Flow {
         let document = self.visit()?.document.clone();
-        let list = json!([result]);
+        let list = json!(results);
         self.script((&document, crate::document::Tree::ROOT), |engine| engine.last_result(&list))?;
         Ok(())
     }

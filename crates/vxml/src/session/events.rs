@@ -37,6 +37,7 @@ impl Machine {
     }
 
     fn stop_waiting(&mut self) {
+        self.hear_no_more();
         match std::mem::take(&mut self.wait) {
             Wait::Collect(collect) => {
                 if collect.is_playing() {

@@ -86,6 +86,8 @@ pub(super) struct Machine {
     pub(super) properties: BTreeMap<String, String>,
     /// What is spoken where no document says.
     pub(super) language: String,
+    /// Nobody recognises words.
+    pub(super) deaf: bool,
     /// The mark last reached, and when (2.1 §6.1).
     pub(super) mark: Option<(String, Duration)>,
     steps: u32,
@@ -115,6 +117,7 @@ impl Machine {
             loaded: BTreeMap::new(),
             properties: start.properties.clone(),
             language: start.language.clone(),
+            deaf: start.deaf,
             mark: None,
             steps: 0,
             strikes: 0,
@@ -212,6 +215,9 @@ impl Machine {
             }
             Input::Digit(digit) => self.digit(digit),
             Input::Words { text, confidence } => self.words(&text, confidence),
+            Input::Speech { id, on } => self.speech(id, on),
+            Input::Heard { id, utterances } => self.heard(id, utterances),
+            Input::Unheard { id } => self.unheard(id),
             Input::Recorded { id, recording } => self.recorded(id, recording),
             Input::Transferred { id, outcome } => self.transferred(id, outcome),
             Input::Objected { id, outcome } => self.objected(id, outcome),

@@ -9,6 +9,7 @@ mod events;
 mod execute;
 mod form;
 mod grammars;
+mod hearing;
 mod items;
 mod machine;
 mod navigate;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::hearing::{Hearing, Utterance};
 use self::machine::Machine;
 use crate::speech::Segment;
 
@@ -47,6 +49,9 @@ pub struct Start {
     /// What is spoken where no document says (BCP 47); empty: English.
     #[serde(default)]
     pub language: String,
+    /// Nobody recognises words: no [`Output::Hear`], and where words alone would be taken, `error.noresource`.
+    #[serde(default)]
+    pub deaf: bool,
 }
 
 impl Start {
@@ -87,10 +92,24 @@ pub enum Input {
     },
     /// A key.
     Digit(char),
-    /// What a recogniser, or a person at a terminal, heard; confidence from 0 to 100.
+    /// What a person at a terminal types instead of speaking; confidence from 0 to 100.
     Words {
         text: String,
         confidence: u8,
+    },
+    /// Of [`Output::Hear`]: the caller begins to speak, or has ended.
+    Speech {
+        id: u64,
+        on: bool,
+    },
+    /// The answer to [`Output::Hear`]: what was said, in one way or several; none: nothing that is in a grammar.
+    Heard {
+        id: u64,
+        utterances: Vec<Utterance>,
+    },
+    /// Nobody can listen, or no further.
+    Unheard {
+        id: u64,
     },
     /// The answer to [`Output::Record`]; `None`: nothing was said.
     Recorded {
@@ -138,6 +157,14 @@ pub enum Output {
     /// Keys or words are waited for from now on, or no more.
     Listen {
         on: bool,
+    },
+    /// Words are listened for, until [`Input::Heard`], [`Input::Unheard`] or [`Output::StopHearing`].
+    Hear {
+        id: u64,
+        hearing: Box<Hearing>,
+    },
+    StopHearing {
+        id: u64,
     },
     Record {
         id: u64,

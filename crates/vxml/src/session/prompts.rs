@@ -371,6 +371,7 @@ impl Machine {
             return Ok(());
         }
         if let Wait::Collect(_) = &self.wait {
+            self.hear_no_more();
             self.say(Output::Listen { on: false });
         }
         self.wait = Wait::Nothing;

@@ -40,8 +40,10 @@ fn default(name: &str) -> Option<&'static str> {
     Some(match name {
         "bargein" => "true",
         "bargeintype" => "speech",
+        "completetimeout" => "500ms",
         "confidencelevel" => "0.5",
         "fetchtimeout" => "10s",
+        "incompletetimeout" => "1s",
         "inputmodes" => "dtmf voice",
         "interdigittimeout" => "3s",
         "maxnbest" => "1",

@@ -176,7 +176,7 @@ impl Machine {
             "inputmode": "dtmf",
             "interpretation": interpretation,
         });
-        self.remember(&result)?;
+        self.remember(std::slice::from_ref(&result))?;
         if let Wait::Transfer(transfer) = &mut self.wait {
             transfer.ended = Some(result);
             self.say(Output::EndTransfer { id });
