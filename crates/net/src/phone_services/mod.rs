@@ -278,13 +278,26 @@ async fn connection(stream: TcpStream, remote: SocketAddr, serve: &Serve) -> any
     };
     let stream = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.context("the handshake took too long")??;
     match serve.service {
-        "CAPF" => authority::serve(stream, remote, &serve.capf).await,
-        "TVS" => trust_verification::serve(stream, &serve.shared).await,
+        "CAPF" => left(authority::serve(stream, remote, &serve.capf).await),
+        "TVS" => left(trust_verification::serve(stream, &serve.shared).await),
         _ => {
             let asker = asker(&stream);
             files::http(stream, (asker, true), remote, &serve.shared).await
         }
     }
+}
+
+/// Phones close when they have what they came for, many without TLS's word for it: nobody was refused.
+fn left(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if is_end(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_end(error: &anyhow::Error) -> bool {
+    let kind = error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::UnexpectedEof)
 }
 
 /// A certificate was verified against CAPF's own authority, so its name is the device's.

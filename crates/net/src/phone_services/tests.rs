@@ -12,6 +12,8 @@ use trust::tls::Versions;
 
 use super::*;
 
+mod rings;
+
 const DEVICE: &str = "SEP001122334455";
 const OTHER: &str = "SEP00AABBCCDDEE";
 
@@ -24,24 +26,10 @@ struct Lab {
 }
 
 impl Lab {
-    /// On a loopback address of this process's own, so that two runs never meet.
+    /// Two phones: one that proves nothing, one that has an authentication string.
     fn start(number: u8) -> Lab {
-        let [high, low, ..] = std::process::id().to_le_bytes();
-        let address = IpAddr::from([127, 200 + number, high, low.max(1)]);
-        let folder = std::env::temp_dir().join(format!("ringfence-phones-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(folder.join("files")).unwrap();
-        std::fs::write(folder.join("files/tones.xml"), "tones").unwrap();
-        std::fs::write(folder.join("secret"), "secret").unwrap();
-        let text = format!(
+        let devices = format!(
             r#"
-name = "lab"
-domain = "lab.example"
-[[node]]
-name = "cucm1"
-address = "{address}"
-[node.role.call_manager.phone_services]
-tftp_port = 10069
-files = "{}"
 [[node.role.call_manager.phone_services.device]]
 phone = "{DEVICE}"
 certificate_operation = "install_upgrade"
@@ -60,7 +48,30 @@ digest_secret = "hunter-two"
 name = "{OTHER}"
 line = "1002"
 digest_secret = "hunter-three"
-"#,
+"#
+        );
+        Lab::with(number, &devices)
+    }
+
+    /// On a loopback address of this process's own, so that two runs never meet.
+    fn with(number: u8, devices: &str) -> Lab {
+        let [high, low, ..] = std::process::id().to_le_bytes();
+        let address = IpAddr::from([127, 200 + number, high, low.max(1)]);
+        let folder = std::env::temp_dir().join(format!("ringfence-phones-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(folder.join("files")).unwrap();
+        std::fs::write(folder.join("files/tones.xml"), "tones").unwrap();
+        std::fs::write(folder.join("secret"), "secret").unwrap();
+        let text = format!(
+            r#"
+name = "lab"
+domain = "lab.example"
+[[node]]
+name = "cucm1"
+address = "{address}"
+[node.role.call_manager.phone_services]
+tftp_port = 10069
+files = "{}"
+{devices}"#,
             folder.join("files").display()
         );
         let (dir, _) = DataDir::init(&folder.join("data"), &text, SystemTime::now()).unwrap();

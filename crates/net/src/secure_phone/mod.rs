@@ -190,10 +190,9 @@ impl SecurePhone {
         let Some(capf) = &told.capf else { return Ok(()) };
         let existing = self.keeping.lsc()?;
         let server = self.address(&capf.host, capf.port)?;
-        let prover = match &existing {
-            Some(lsc) => Some(Prover { signer: Signer::new(&identity(lsc)?)?, kind: 1 }),
-            None => None,
-        };
+        let own = existing.as_ref().map(identity).transpose()?;
+        // The proof by a certificate is an RSA signature: a phone with an elliptic key has none.
+        let prover = own.and_then(|own| Signer::new(&own).ok()).map(|signer| Prover { signer, kind: 1 });
         let plan = ClientPlan {
             device: self.device.clone(),
             version: 3,
