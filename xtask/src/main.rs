@@ -1,9 +1,10 @@
 //! `cargo xtask`: the project's own commands.
 //!
-//! `demo [--stay]`, `test [--quick]`, `bench sip`, `bench media`, `bench vxml`, `tidy`, `programs`. Each is one file here.
+//! `demo [--stay]`, `test [--quick]`, `bench sip`, `bench media`, `bench trust`, `bench vxml`, `tidy`, `programs`. Each is one file here.
 
 mod bench;
 mod bench_media;
+mod bench_trust;
 mod demo;
 mod programs;
 mod run;
@@ -21,6 +22,8 @@ const HELP: &str = "cargo xtask COMMAND
                   Ringfence and kamailio under the same load, by turns (docs/performance.md)
   bench media [--rounds N] [--seconds N] [--calls N,N]
                   our media relay beside rtpengine, our SRTP beside libsrtp, by turns
+  bench trust [--phones N] [--each N] [--seconds S]
+                  enrolments, lists, configuration, registrations by token; phones that all start at once
   bench vxml      documents read a second, processor a turn, memory a session
   tidy            checks of the house: layout, sizes, contract rows, what must be absent
   programs        install (as root on Debian) or name the programs that the interop runs need
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),
         ["bench", "media", rest @ ..] => bench_media::run(rest),
+        ["bench", "trust", rest @ ..] => bench_trust::run(rest),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(64);
