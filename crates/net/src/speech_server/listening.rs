@@ -1,10 +1,12 @@
-//! What a caller said, recognised by a speech server: grammars go to it by DEFINE-GRAMMAR and RECOGNIZE (RFC 6787 §9.8,
-//! §9.9), the words themselves as audio in the time that they took, and NLSML comes back.
+//! What a caller says, recognised by a speech server: grammars go to it by DEFINE-GRAMMAR and RECOGNIZE (RFC 6787 §9.8,
+//! §9.9), the words themselves as audio while they are said, and NLSML comes back.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use mrcp::recognizer::{Outcome, Told};
 use mrcp::{Cause, Content, Headers, Message, Recognizer, Requests, Resource, nlsml};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::Call;
@@ -25,9 +27,24 @@ pub(crate) struct Wish<'a> {
     pub(crate) speed_vs_accuracy: u8,
     /// So many ways of hearing it at most.
     pub(crate) most: u8,
-    /// From its first sound to its last, at 8,000 Hz.
-    pub(crate) samples: Vec<i16>,
+    /// Silence that ends whole words, and words that more might follow; nobody speaks longer than the third.
+    pub(crate) complete: Duration,
+    pub(crate) incomplete: Duration,
+    pub(crate) longest: Duration,
+    /// Closed: nobody wants to know any more.
+    pub(crate) sounds: mpsc::Receiver<Sound>,
 }
+
+/// What comes of the caller.
+pub(crate) enum Sound {
+    /// At 8,000 Hz.
+    Said(Vec<i16>),
+    /// That was all.
+    Ended,
+}
+
+/// A caller who speaks longer is not listened to.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// One way of hearing it: words, and percent of confidence.
 pub(crate) type Way = (String, u8);
@@ -39,10 +56,7 @@ pub(crate) type Way = (String, u8);
 pub(crate) async fn recognise(address: &Address<'_>, wish: Wish<'_>, until: Instant) -> Result<Vec<Way>, String> {
     let patience = address.patience;
     with(address, until, Resource::Recognizer, Port::Speaks, async |given, call| {
-        let takes = std::time::Duration::from_millis(wish.samples.len() as u64 / 8);
-        let mut ear = Ear::begin(given, wish)?;
-        // It hears as fast as people speak; after that it has its time.
-        ear.listen(call, Instant::now() + takes + patience).await
+        Ear::begin(given, wish)?.listen(call, patience).await
     })
     .await
 }
@@ -54,6 +68,7 @@ struct Ear {
     /// What is to be asked, one after another.
     asking: VecDeque<Ask>,
     numbers: Requests,
+    sounds: mpsc::Receiver<Sound>,
     most: usize,
     hears: bool,
 }
@@ -73,6 +88,9 @@ impl Ear {
             .with("Sensitivity-Level", &decimal(wish.sensitivity))
             .with("Speed-Vs-Accuracy", &decimal(wish.speed_vs_accuracy))
             .with("N-Best-List-Length", &wish.most.max(1).to_string())
+            .with("Speech-Complete-Timeout", &wish.complete.as_millis().to_string())
+            .with("Speech-Incomplete-Timeout", &wish.incomplete.as_millis().to_string())
+            .with("Recognition-Timeout", &wish.longest.as_millis().to_string())
             .with("Start-Input-Timers", "true");
         let named = |at: usize| format!("grammar{at}@ringfence");
         let srgs = |text: &String| Content::new("application/srgs+xml", text.clone());
@@ -85,9 +103,10 @@ impl Ear {
                 asking.push_back(Ask::Recognise(how, Content::new("text/uri-list", list)));
             }
         }
-        let said = Said::new(audio, wish.samples)?;
+        let (said, sounds) = (Said::new(audio)?, wish.sounds);
         let (recognizer, most) = (Recognizer::new(channel), usize::from(wish.most.max(1)));
-        let mut ear = Ear { control, recognizer, said, asking, numbers: Requests::default(), most, hears: false };
+        let numbers = Requests::default();
+        let mut ear = Ear { control, recognizer, said, asking, numbers, sounds, most, hears: false };
         ear.ask()?;
         Ok(ear)
     }
@@ -102,7 +121,9 @@ impl Ear {
         Ok(())
     }
 
-    async fn listen(&mut self, call: &mut Call, until: Instant) -> Result<Vec<Way>, String> {
+    /// Once all was said it has its time.
+    async fn listen(mut self, call: &mut Call, patience: Duration) -> Result<Vec<Way>, String> {
+        let mut until = Instant::now() + LONGEST;
         loop {
             tokio::select! {
                 message = self.control.next() => {
@@ -115,6 +136,14 @@ impl Ear {
                         return Err(ended);
                     }
                 }
+                sound = self.sounds.recv() => match sound {
+                    Some(Sound::Said(samples)) => self.said.push(&samples),
+                    Some(Sound::Ended) => {
+                        self.said.end();
+                        until = Instant::now() + patience;
+                    }
+                    None => return Err("nobody wants to know any more".into()),
+                },
                 sent = self.said.next(), if self.hears => sent?,
                 () = sleep_until(until) => return Err("it did not say what it heard in time".into()),
             }

@@ -1,5 +1,6 @@
-//! What a caller said, sent to a speech server as it would have come: G.711 in packets of 20 ms under SRTP, then silence.
+//! What a caller says, sent to a speech server as it comes: G.711 in packets of 20 ms under SRTP, and silence behind it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use media::rtp::{HEADER, Header};
@@ -23,11 +24,13 @@ pub(super) struct Said {
     sequence: u16,
     timestamp: u32,
     pace: Interval,
-    samples: std::vec::IntoIter<i16>,
+    waiting: VecDeque<i16>,
+    /// No more will come: silence follows.
+    ended: bool,
 }
 
 impl Said {
-    pub(super) fn new(agreed: Agreed, samples: Vec<i16>) -> Result<Said, String> {
+    pub(super) fn new(agreed: Agreed) -> Result<Said, String> {
         let Agreed { socket, how } = agreed;
         let Keying::Sdes { suite, local, .. } = &how.keying else {
             return Err("what the caller said would go without keys".into());
@@ -39,12 +42,24 @@ impl Said {
         let (sequence, timestamp) = (u16::from_be_bytes([e & 0x7f, f]), u32::from_be_bytes([g, h, i, j]));
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Said { socket, out, how, sequence, timestamp, pace, samples: samples.into_iter() })
+        Ok(Said { socket, out, how, sequence, timestamp, pace, waiting: VecDeque::new(), ended: false })
     }
 
-    /// Waits for its time and sends one packet. Given up while it waits, nothing is lost.
+    /// Said at 8,000 Hz.
+    pub(super) fn push(&mut self, samples: &[i16]) {
+        self.waiting.extend(samples);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Waits for its time and sends one packet, if there is one. Given up while it waits, nothing is lost.
     pub(super) async fn next(&mut self) -> Result<(), String> {
         self.pace.tick().await;
+        if self.waiting.len() < FRAME && !self.ended {
+            return Ok(());
+        }
         let header = Header {
             marker: false,
             payload_type: self.how.payload_type,
@@ -57,7 +72,8 @@ impl Said {
         let mut packet = vec![g711::silence(self.how.codec); HEADER + FRAME + TAG_ROOM];
         header.write(&mut packet);
         let codec = self.how.codec;
-        for (code, sample) in packet.iter_mut().skip(HEADER).take(FRAME).zip(&mut self.samples) {
+        let said = self.waiting.drain(..FRAME.min(self.waiting.len()));
+        for (code, sample) in packet.iter_mut().skip(HEADER).zip(said) {
             *code = g711::encode(codec, sample);
         }
         self.sequence = self.sequence.wrapping_add(1);

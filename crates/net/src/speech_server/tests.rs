@@ -4,10 +4,12 @@ mod server;
 
 use std::time::SystemTime;
 
+use tokio::sync::mpsc;
+
 use trust::tls::{ClientCertificate, Versions};
 
 use self::server::{Manner, SpeechServer};
-use super::listening::{Wish, recognise};
+use super::listening::{Sound, Wish, recognise};
 use super::*;
 use crate::credentials::Credentials;
 use crate::wire::tls::Settings;
@@ -132,6 +134,21 @@ fn unimrcp_behind_a_wall_speaks() {
 impl Lab {
     /// Half a second of a tone, said to it.
     fn recognised(&self, server: &SpeechServer, grammars: &[&str]) -> Result<Vec<(String, u8)>, String> {
+        let (sound, sounds) = mpsc::channel(4);
+        let tone: Vec<i16> = (0..4_000).map(|at| if at / 9 % 2 == 0 { 9_000 } else { -9_000 }).collect();
+        for piece in tone.chunks(1_500) {
+            sound.try_send(Sound::Said(piece.to_vec())).unwrap();
+        }
+        sound.try_send(Sound::Ended).unwrap();
+        self.hears(server, grammars, sounds)
+    }
+
+    fn hears(
+        &self,
+        server: &SpeechServer,
+        grammars: &[&str],
+        sounds: mpsc::Receiver<Sound>,
+    ) -> Result<Vec<(String, u8)>, String> {
         let named = format!("sips:speech@{}", server.address);
         let address = Address {
             server: Some(&named),
@@ -148,7 +165,10 @@ impl Lab {
             sensitivity: 50,
             speed_vs_accuracy: 50,
             most: 2,
-            samples: (0..4_000).map(|at| if at / 9 % 2 == 0 { 9_000 } else { -9_000 }).collect(),
+            complete: Duration::from_millis(300),
+            incomplete: Duration::from_millis(500),
+            longest: Duration::from_secs(10),
+            sounds,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(recognise(&address, wish, Instant::now() + address.patience))
@@ -186,6 +206,17 @@ fn a_recogniser_that_fails_is_told_in_words() {
         assert!(why.contains(words), "{manner:?}: {why}");
         assert_eq!(server.seen().last().map(String::as_str), Some("BYE"), "{manner:?}");
     }
+}
+
+#[test]
+fn who_hangs_up_while_the_server_listens_is_not_listened_to_any_more() {
+    let lab = Lab::new();
+    let server = lab.server("127.0.0.1", Manner::Recognises);
+    let (sound, sounds) = mpsc::channel(1);
+    drop(sound);
+    let why = lab.hears(&server, &["<grammar/>"], sounds).unwrap_err();
+    assert!(why.contains("nobody wants to know any more"), "{why}");
+    assert_eq!(server.seen().last().map(String::as_str), Some("BYE"));
 }
 
 /// As `unimrcp_behind_a_wall_speaks`; its demonstration recognises one sentence in whatever is said.
