@@ -217,7 +217,7 @@ impl Asks {
     fn recognised(&self, job: Job) -> Result<(), Job> {
         let Ok(room) = self.recognition.try_reserve() else { return Err(job) };
         let Job::Ask { id, ask: Ask::Recognise(recognise) } = job else { return Err(job) };
-        let trust = self.node.credentials.as_ref().map(|credentials| credentials.now().pages.clone());
+        let held = self.node.credentials.as_ref().map(|credentials| credentials.now());
         let asker = self.node.clone();
         let tell = Box::new(move |news| {
             let told = match news {
@@ -227,7 +227,7 @@ impl Asks {
             };
             answer(&asker, id, told);
         });
-        room.send(recognition::Errand { node: self.node.name.clone(), trust, recognise: *recognise, tell });
+        room.send(recognition::Errand { node: self.node.name.clone(), held, recognise: *recognise, tell });
         Ok(())
     }
 

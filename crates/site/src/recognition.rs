@@ -13,7 +13,10 @@ pub struct Recognition {
     /// Where the service is: `https:` of `http`, `wss:` of `websocket`.
     #[serde(default)]
     pub url: Option<String>,
-    /// Who vouches for the service: `web` for roots/web.pem; absent: the site's own CA.
+    /// The speech server of `mrcp` (sips).
+    #[serde(default)]
+    pub server: Option<String>,
+    /// Who vouches for the service or the server: `web` for roots/web.pem; absent: the site's own CA.
     #[serde(default)]
     pub authority: Option<String>,
     /// Words that are recognised later than this after they were said are given up.
@@ -32,6 +35,8 @@ pub enum RecognitionEngine {
     Http,
     #[serde(rename = "websocket")]
     Websocket,
+    #[serde(rename = "mrcp")]
+    Mrcp,
 }
 
 fn command() -> String {

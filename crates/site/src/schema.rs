@@ -131,9 +131,10 @@ static SPEECH: &[Field] = &[
 ];
 
 static RECOGNITION: &[Field] = &[
-    must("engine", Shape::OneOf(&["pocketsphinx", "http", "websocket"])),
+    must("engine", Shape::OneOf(&["pocketsphinx", "http", "websocket", "mrcp"])),
     may("command", Shape::Text),
     may("url", Shape::Text),
+    may("server", Shape::Text),
     may("authority", Shape::Text),
     may("timeout_s", Shape::Number(1, 30)),
     may("at_once", Shape::Number(1, 256)),
@@ -611,7 +612,7 @@ tls = { versions = ["1.3"], dangerous_tls_keylog = true }
 directory = { url = ["ldaps://a"], authority = "y", dangerous_plain_ldap = false, bind_dn = "d", bind_password_file = "f", base = "b", user_filter = "(u={name})", agent_attribute = "a", group_attribute = "g", group_base = "b", group_filter = "(m={dn})", agent_groups = ["g"], supervisor_groups = ["g"], administrator_groups = ["g"] }
 open_id = { issuer = "https://i", authority = "y", client_id = "c", client_secret_file = "f", audience = "a", scopes = ["s"], name_claim = "n", agent_claim = "a", role_claim = "r", agent_roles = ["g"], supervisor_roles = ["g"], administrator_roles = ["g"], session_idle_s = 60, session_life_s = 60 }
 speech = { engine = "espeak-ng", command = "c", url = "u", server = "s", authority = "y", language = "en", voice = [{ language = "en", name = "n", gender = "male" }], timeout_s = 1, at_once = 1 }
-recognition = { engine = "http", command = "c", url = "u", authority = "y", timeout_s = 1, at_once = 1 }
+recognition = { engine = "http", command = "c", url = "u", server = "s", authority = "y", timeout_s = 1, at_once = 1 }
 
 [[node]]
 name = "a"

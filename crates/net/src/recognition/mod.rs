@@ -2,6 +2,7 @@
 //! and has an engine hear it. Nothing of a caller leaves the process before somebody speaks, and nothing of it is kept. Whoever
 //! asked is told once how it ended, whatever engines do.
 
+mod called;
 mod program;
 mod service;
 mod socket;
@@ -19,6 +20,7 @@ use site::RecognitionEngine;
 use tokio::sync::{Semaphore, mpsc};
 use vxml::{Hearing, Utterance};
 
+use crate::credentials::Held;
 use crate::media_threads::{Heard, Taps};
 use crate::web::{self, Trust};
 
@@ -43,9 +45,9 @@ pub(crate) enum News {
 pub(crate) type Tell = Box<dyn Fn(News) + Send + Sync>;
 
 pub(crate) struct Errand {
-    /// Who asks, and whom it believes about services.
+    /// Who asks; what it shows to services, and whom it believes about them.
     pub(crate) node: String,
-    pub(crate) trust: Option<Arc<Trust>>,
+    pub(crate) held: Option<Arc<Held>>,
     pub(crate) recognise: Recognise,
     pub(crate) tell: Tell,
 }
@@ -102,8 +104,8 @@ async fn serve(
     while let Some(errand) = inbox.recv().await {
         let shop = shop.clone();
         tokio::spawn(async move {
-            let Errand { node, trust, recognise, tell } = errand;
-            let told = shop.listen(node, trust, recognise, &tell).await;
+            let Errand { node, held, recognise, tell } = errand;
+            let told = shop.listen(node, held, recognise, &tell).await;
             tell(told.map_or_else(News::Failed, News::Heard));
         });
     }
@@ -139,7 +141,7 @@ impl Shop {
     async fn listen(
         &self,
         node: String,
-        trust: Option<Arc<Trust>>,
+        held: Option<Arc<Held>>,
         recognise: Recognise,
         tell: &Tell,
     ) -> Result<Vec<Utterance>, String> {
@@ -153,17 +155,27 @@ impl Shop {
                 Turn::Nothing => {}
                 Turn::Began => {
                     tell(News::Speech(true));
-                    if engine.engine == RecognitionEngine::Websocket {
-                        let trust = trust.as_deref().ok_or("this node has no identity")?;
-                        let (heard, ear) = (&mut heard, &mut ear);
-                        let speaker = socket::Speaker { trust, engine: &engine, hearing: &hearing, heard, ear, tell };
-                        return self.streamed(speaker).await;
+                    let (heard, ear, hearing) = (&mut heard, &mut ear, &hearing);
+                    match engine.engine {
+                        RecognitionEngine::Websocket => {
+                            let held = held.as_deref().ok_or("this node has no identity")?;
+                            let (trust, engine) = (&*held.pages, &*engine);
+                            let speaker = socket::Speaker { trust, engine, hearing, heard, ear, tell };
+                            return self.streamed(engine.at_once, hearing.most, speaker.recognise()).await;
+                        }
+                        RecognitionEngine::Mrcp => {
+                            let (node, held, engine) = (node.as_str(), held.clone(), &*engine);
+                            let speaker = called::Speaker { node, held, engine, hearing, heard, ear, tell };
+                            return self.streamed(engine.at_once, hearing.most, speaker.recognise()).await;
+                        }
+                        RecognitionEngine::Http | RecognitionEngine::Pocketsphinx => {}
                     }
                 }
                 Turn::Ended => break,
             }
         }
         tell(News::Speech(false));
+        let trust = held.map(|held| held.pages.clone());
         let said = Said { node, trust, engine, hearing, samples: ear.drain() };
         let most = usize::from(said.hearing.most);
         tokio::select! {
@@ -176,14 +188,18 @@ impl Shop {
         }
     }
 
-    async fn streamed(&self, speaker: socket::Speaker<'_>) -> Result<Vec<Utterance>, String> {
-        let most = usize::from(speaker.hearing.most);
-        let Ok(_turn) = self.turns(speaker.engine.at_once).try_acquire_owned() else {
-            return Err(format!("{} callers are recognised already", speaker.engine.at_once))
-                .inspect_err(|why| warn(why));
+    /// By an engine that hears what is said as it is said.
+    async fn streamed(
+        &self,
+        at_once: u32,
+        most: u8,
+        recognising: impl Future<Output = Result<Vec<Utterance>, String>>,
+    ) -> Result<Vec<Utterance>, String> {
+        let Ok(_turn) = self.turns(at_once).try_acquire_owned() else {
+            return Err(format!("{at_once} callers are recognised already")).inspect_err(|why| warn(why));
         };
-        let mut recognised = speaker.recognise().await.inspect_err(|why| warn(why))?;
-        recognised.truncate(most);
+        let mut recognised = recognising.await.inspect_err(|why| warn(why))?;
+        recognised.truncate(most.into());
         Ok(recognised)
     }
 
@@ -197,7 +213,7 @@ impl Shop {
             match said.engine.engine {
                 RecognitionEngine::Http => service::recognise(&self.web, said).await,
                 // What is said goes to it as it is said: [`Shop::streamed`].
-                RecognitionEngine::Websocket => Err("it is given no whole words".to_owned()),
+                RecognitionEngine::Websocket | RecognitionEngine::Mrcp => Err("it is given no whole words".to_owned()),
                 RecognitionEngine::Pocketsphinx => {
                     let (unwanted, stopping) = (Arc::new(AtomicBool::new(false)), self.stopping.clone());
                     let wanted = Wanted(unwanted.clone());

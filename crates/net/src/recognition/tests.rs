@@ -80,6 +80,7 @@ impl Rig {
             engine: RecognitionEngine::Pocketsphinx,
             command: command.into(),
             url: None,
+            server: None,
             authority: None,
             timeout_s,
             at_once: 2,
@@ -99,7 +100,7 @@ impl Rig {
         let recognise = Recognise { lease, tap: 9, engine: engine.into(), hearing };
         let (tell, news) = channel::channel();
         let tell: Tell = Box::new(move |told| drop(tell.send(told)));
-        let errand = Errand { node: "vvb1".into(), trust: None, recognise, tell };
+        let errand = Errand { node: "vvb1".into(), held: None, recognise, tell };
         assert!(self.recognition.errands().blocking_send(errand).is_ok());
         let ear = loop {
             match self.media.take() {

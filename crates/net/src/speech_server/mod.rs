@@ -8,8 +8,7 @@ mod call;
 mod control;
 mod heard;
 mod link;
-#[cfg_attr(not(test), allow(dead_code, reason = "recognition, which is to use it, has no door to it yet"))]
-mod listening;
+pub(crate) mod listening;
 mod port;
 mod said;
 mod speaking;

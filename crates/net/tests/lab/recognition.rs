@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::https::serve_https;
 use super::sound::{pitch, tone};
+use super::speech_server::{Manner, SpeechServer};
 use super::*;
 
 const SUPPORT: &str = r#"{"results":[{"text":"technical support","confidence":0.8}]}"#;
@@ -103,6 +104,34 @@ fn a_caller_is_understood_by_a_service_that_is_given_grammar_and_audio_by_post()
     }
     assert!(!text.contains("out='yes'"), "what words mean is nobody's business");
     assert!(body.len() > 16_000, "a second of 16 bit at least: {}", body.len());
+}
+
+#[test]
+fn a_caller_is_understood_while_speaking_by_a_speech_server_over_mrcp() {
+    let cases = [
+        ("127.41.80.", Manner::Recognises, 500),
+        ("127.41.81.", Manner::HearsNothing, 700),
+        ("127.41.82.", Manner::FailsInTheMiddle, 900),
+    ];
+    for (network, manner, wanted) in cases {
+        let address: SocketAddr = format!("{network}90:5061").parse().unwrap();
+        let server = Arc::new(Mutex::new(None));
+        let kept = server.clone();
+        let serve = move |lab: &Lab, _: &Path| {
+            let Papers { identity, roots_pem } = lab.papers(&address.ip().to_string());
+            let server = SpeechServer::start(address, &identity.unwrap(), &roots_pem, manner);
+            assert_eq!(server.address, address);
+            *kept.lock().unwrap() = Some(server);
+        };
+        let engine = format!("engine = \"mrcp\"\nserver = \"sips:hear@{}\"", address.ip());
+        let hertz = heard(network, &engine, serve);
+        assert!(near(hertz, wanted), "{manner:?}: {hertz} Hz");
+        let seen = server.lock().unwrap().as_ref().unwrap().seen();
+        let [invite, recognize, bye] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!((invite.as_str(), bye.as_str()), ("INVITE", "BYE"));
+        assert!(recognize.starts_with("RECOGNIZE en-US <") && recognize.contains("technical support"), "{recognize}");
+        assert!(!recognize.contains("out='yes'"), "what words mean is nobody's business");
+    }
 }
 
 /// A WebSocket service of the lab's authority: what it was told, in words, and how many octets of audio came before the

@@ -50,6 +50,9 @@ fn each_rule_says_what_and_how_to_mend() {
         // recognition
         ("[[node]]", "[recognition]\nengine = \"websocket\"\n\n[[node]]", E, "recognition", "a service of recognition without an address", "write `url = \"wss://…\"`"),
         ("[[node]]", "[recognition]\nengine = \"websocket\"\nurl = \"https://a\"\n\n[[node]]", E, "recognition.url", "or not at all", "write `wss://…`"),
+        ("[[node]]", "[recognition]\nengine = \"mrcp\"\n\n[[node]]", E, "recognition", "a speech server without an address", "sips:NAME"),
+        ("[[node]]", "[recognition]\nengine = \"mrcp\"\nserver = \"sip:a\"\n\n[[node]]", E, "recognition.server", "in the clear", "sips:NAME"),
+        ("[[node]]", "[recognition]\nengine = \"http\"\nserver = \"sips:a\"\nurl = \"https://a\"\n\n[[node]]", E, "recognition.server", "is called", "engine = \"mrcp\""),
         ("[[node]]", "[recognition]\nengine = \"http\"\nurl = \"http://a\"\n\n[[node]]", E, "recognition.url", "in the clear", "write `https://…`"),
         ("[[node]]", "[recognition]\nengine = \"pocketsphinx\"\nurl = \"https://a\"\n\n[[node]]", E, "recognition.url", "is a program here", "remove `url`"),
         ("[[node]]", "[recognition]\nengine = \"pocketsphinx\"\ncommand = \"\"\n\n[[node]]", E, "recognition.command", "there is no program", "write its place"),

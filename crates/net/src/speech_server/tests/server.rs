@@ -267,9 +267,9 @@ impl Shop {
             Manner::FailsInTheMiddle => ("006 recognizer-error", ""),
             _ => (
                 "000 success",
-                "<result xmlns=\"urn:ietf:params:xml:ns:mrcpv2\"><interpretation confidence=\"0.9\"><instance>sales\
-                 </instance><input mode=\"speech\">sales</input></interpretation><interpretation confidence=\"0.4\">\
-                 <instance>scales</instance><input>scales</input></interpretation></result>",
+                "<result xmlns=\"urn:ietf:params:xml:ns:mrcpv2\"><interpretation confidence=\"0.9\"><instance>x\
+                 </instance><input mode=\"speech\">technical support</input></interpretation><interpretation confidence=\"0.4\">\
+                 <instance>y</instance><input>sales</input></interpretation></result>",
             ),
         };
         said.event(EventName::RecognitionComplete, RequestState::Complete, cause, body).await;
