@@ -364,7 +364,7 @@ mod tests {
         let (letters, inbox) = mailbox(100).unwrap();
         let asks = threads.asks("n".into(), None, letters);
         for n in 0..20 {
-            let ask = Ask::Persist(Persist::Call { call: n, state: None, awaited: false });
+            let ask = Ask::Persist(Persist::forget(n));
             assert!(asks.ask(Job::Ask { id: AskId(n), ask }).is_ok());
             let decision = Journal::Decision { caller: Uuid("0".into()), words: "words".into() };
             assert!(asks.ask(Job::Journal(Box::new(decision))).is_ok());

@@ -186,6 +186,13 @@ pub enum Persist {
 }
 
 impl Persist {
+    /// A call that is over: nothing of it is gone on with.
+    pub fn forget(call: u64) -> Persist {
+        Persist::Call { call, state: None, awaited: false }
+    }
+}
+
+impl Persist {
     /// Whether somebody is told that it holds (a phone its registration, an agent the state), or will ask for it at once:
     /// a passport is wanted when its call has ended. The rest may be gathered for longer.
     pub fn is_pressing(&self) -> bool {

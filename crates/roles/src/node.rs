@@ -165,7 +165,7 @@ impl Node {
         self.shell.set_now(now);
         if let Err(why) = self.duty.role().adopt(&mut self.shell, state) {
             tracing::warn!(call, why, "a call of the process before is not gone on with");
-            self.shell.persist(crate::Persist::Call { call, state: None, awaited: false });
+            self.shell.persist(crate::Persist::forget(call));
         }
         self.settle();
     }

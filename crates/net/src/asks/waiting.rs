@@ -175,10 +175,7 @@ mod tests {
     }
 
     fn call(asker: &Arc<Asker>, call: u64) -> Errand {
-        (
-            asker.clone(),
-            Job::Ask { id: AskId(call), ask: Ask::Persist(Persist::Call { call, state: None, awaited: false }) },
-        )
+        (asker.clone(), Job::Ask { id: AskId(call), ask: Ask::Persist(Persist::forget(call)) })
     }
 
     fn decision(asker: &Arc<Asker>, words: &str) -> Errand {

@@ -1,15 +1,17 @@
 //! The agent's side of a call: queue, offer, ringing, and the change of party (RFC 3725 flow I, with a fresh offer).
 
+use std::sync::Arc;
+
 use acd::{AgentId, CallId};
 use bytes::Bytes;
 use sdp::Protection;
 use sip::{Name, Status};
 
-use super::call::{Alarm, Ringing, Stage};
+use super::call::{Alarm, Ringing, SILENCE, Stage};
 use super::refers::tell;
 use super::{CallServer, plan_of, routing};
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Refused, Shell};
-use crate::{Persist, Verb};
+use crate::{PeerPlan, Persist, Verb};
 
 impl CallServer {
     /// Works off what the router decided.
@@ -53,30 +55,39 @@ impl CallServer {
     }
 
     /// The agent's phone is called, without an offer: the phone makes one.
-    fn offer(
-        &mut self,
-        shell: &mut Shell,
-        no: CallNo,
-        agent: AgentId,
-        extension: String,
-        mut tried: Vec<std::sync::Arc<str>>,
-    ) {
+    fn offer(&mut self, shell: &mut Shell, no: CallNo, agent: AgentId, extension: String, tried: Vec<Arc<str>>) {
         let node = shell.plan_of(no);
         let dice = shell.random();
         let member =
             plan_of(&node).and_then(|plan| plan.member(&plan.agent_group, &tried, |peer| shell.is_up(peer), dice));
         let peer = member.and_then(|name| node.peers.iter().find(|peer| peer.name == name));
-        let (Some(peer), Some(call)) = (peer, self.calls.get_mut(&no)) else {
+        let (Some(peer), Some(call)) = (peer, self.calls.get(&no)) else {
             return self.agent_refused(shell, no, "no call manager answers");
         };
+        let shown = call.calling.clone();
+        self.ring(shell, no, (peer, shown), (Some(agent), extension), tried);
+        self.show_dialog(shell, no);
+    }
+
+    /// Calls whoever has this number, an agent or anybody, without an offer: they make one, which the caller is asked with.
+    /// An agent's phone is told what the application attached.
+    pub(super) fn ring(
+        &mut self,
+        shell: &mut Shell,
+        no: CallNo,
+        (peer, shown): (&PeerPlan, String),
+        (agent, extension): (Option<AgentId>, String),
+        mut tried: Vec<Arc<str>>,
+    ) -> Option<LegNo> {
+        let call = self.calls.get_mut(&no)?;
         tried.push(peer.name.clone());
-        let attached = call.queue.as_ref().and_then(|queue| queue.attached.clone());
+        let attached = call.queue.as_ref().filter(|_| agent.is_some()).and_then(|queue| queue.attached.clone());
         let leg = shell.call(Outgoing {
             call: no,
             peer: peer.name.clone(),
             hop: Shell::hop_to(peer),
             uri: peer.uri(Some(&extension)),
-            calling: call.calling.clone(),
+            calling: shown,
             called: extension.clone(),
             mate: Some(call.caller).filter(|_| !call.is_ours),
             dial_peer: None,
@@ -85,9 +96,14 @@ impl CallServer {
             sdp: None,
             dangerous: Vec::new(),
         });
-        call.ringing = Some(Ringing { leg, agent: Some(agent), extension, tried });
-        self.show_dialog(shell, no);
-        self.timers.set(shell.now().mono + std::time::Duration::from_secs(3), Alarm::NotEvenRinging(leg));
+        call.ringing = Some(Ringing { leg, agent, extension, tried });
+        self.timers.set(shell.now().mono + SILENCE, Alarm::NotEvenRinging(leg));
+        Some(leg)
+    }
+
+    /// The agent whose phone has this number.
+    pub(super) fn agent_at(&self, extension: &str) -> Option<AgentId> {
+        self.router.agents().into_iter().find(|row| row.extension == extension).map(|row| row.id)
     }
 
     /// The call manager was silent or out of order: its next member, then the next agent.

@@ -9,14 +9,12 @@ use sdp::Protection;
 use sip::message::{Replaces, Typed};
 use sip::{Name, NameAddr, ServerId, Status};
 
-use super::call::{Alarm, Call, Stage};
+use super::call::{Alarm, Call, SILENCE, Stage};
 use super::refers::{tell, user_to_user};
 use super::{CallServer, plan_of};
 use crate::Persist;
 use crate::shell::{CallNo, Invited, LegNo, Outgoing, Passage, Refused, Shell, warning};
 
-/// A member that does not begin to answer an INVITE in this time gets no more of it.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// However long a browser would let it ring.
 const RINGS: Duration = Duration::from_secs(180);
 
@@ -92,7 +90,8 @@ impl CallServer {
         mut tried: Vec<Arc<str>>,
         last: (Status, String),
     ) {
-        let way = self.next_towards(shell, no, &number, &tried);
+        let own = self.calls.get(&no).map(|call| call.dialled.clone()).unwrap_or_default();
+        let way = self.next_towards(shell, no, (&number, own), &tried);
         let Some(call) = self.calls.get_mut(&no) else { return };
         let caller = call.caller;
         let Some((peer, shown)) = way else {
@@ -123,7 +122,7 @@ impl CallServer {
         let passage = Passage::passing_on(caller, far, late, Protection::Secure);
         call.stage = Stage::Bridging { far, served, passage, number, attached, tried };
         let now = shell.now().mono;
-        self.timers.set(now + PATIENCE, Alarm::NotEvenRinging(far));
+        self.timers.set(now + SILENCE, Alarm::NotEvenRinging(far));
         self.timers.set(now + RINGS, Alarm::Unanswered(no, far));
     }
 
@@ -227,7 +226,7 @@ impl CallServer {
         shell.decided(no, "the voice browser hands the caller over to whom it called");
         shell.end(aside, "the caller is with whom was called");
         // The leg is written down once: a call server that starts again now takes it on in one call.
-        shell.persist(Persist::Call { call: other.0, state: None, awaited: false });
+        shell.persist(Persist::forget(other.0));
         self.keep(shell, no);
     }
 

@@ -7,12 +7,10 @@ use bytes::Bytes;
 use sdp::Protection;
 use sip::{Method, Status};
 
-use super::call::{Alarm, Call, Stage};
+use super::call::{Alarm, Call, SILENCE, Stage};
 use super::{CallServer, plan_of};
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Refused, Shell, warning};
 
-/// A member that does not begin to answer an INVITE in this time gets no more of the caller's.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// A browser whose connection ended has this long to show that it lives: the caller is to be elsewhere within 5 s.
 const PROOF: Duration = Duration::from_millis(1500);
 
@@ -62,7 +60,7 @@ impl CallServer {
             dangerous: Vec::new(),
         });
         shell.decided(no, format!("{chosen} of group {} serves the caller", call.group));
-        self.timers.set(shell.now().mono + PATIENCE, Alarm::NotEvenRinging(leg));
+        self.timers.set(shell.now().mono + SILENCE, Alarm::NotEvenRinging(leg));
         Some(leg)
     }
 

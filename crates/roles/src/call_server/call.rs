@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use acd::AgentId;
 use serde::{Deserialize, Serialize};
@@ -233,6 +234,9 @@ pub(super) struct Ringing {
     pub(super) extension: String,
     pub(super) tried: Vec<Arc<str>>,
 }
+
+/// A member of a group that does not begin to answer an INVITE in this time gets no more of it.
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Alarm {

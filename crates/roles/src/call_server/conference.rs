@@ -12,14 +12,12 @@ use sip::Status;
 
 use acd::CallId;
 
-use super::call::{Alarm, Call, HoldStep, Stage};
+use super::call::{Alarm, Call, HoldStep, SILENCE, Stage};
 use super::room::{Joining, Room, Seat, Who};
 use super::{CallServer, plan_of};
 use crate::shell::{CallNo, LegNo, Outgoing, Passage, Progress, Shell, from_side, seats};
 use crate::{Oversight, PeerPlan, Persist, Verb};
 
-/// A media resource that has not even begun to answer by then is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// And one that only rings: nobody's call waits longer for it.
 const SEATED: Duration = Duration::from_secs(8);
 
@@ -73,7 +71,7 @@ impl CallServer {
             dangerous: Vec::new(),
         });
         let now = shell.now().mono;
-        self.timers.set(now + PATIENCE, Alarm::NotEvenRinging(place));
+        self.timers.set(now + SILENCE, Alarm::NotEvenRinging(place));
         self.timers.set(now + SEATED, Alarm::Unanswered(no, place));
         let passage = match offered {
             true => Passage::offering(leg, place, Protection::Secure),
@@ -193,7 +191,7 @@ impl CallServer {
         }
         self.show_no_dialog(shell, other);
         // The legs are written down once, as when both are brought together without the agent.
-        shell.persist(Persist::Call { call: other.0, state: None, awaited: false });
+        shell.persist(Persist::forget(other.0));
         shell.close_call(other);
     }
 

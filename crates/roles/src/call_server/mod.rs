@@ -407,7 +407,7 @@ impl Role for CallServer {
         if let Some(mut gone) = self.calls.remove(&call) {
             gone.forsake_desk(shell, "the call is over");
             self.show_no_dialog(shell, call);
-            shell.persist(Persist::Call { call: call.0, state: None, awaited: false });
+            shell.persist(Persist::forget(call.0));
             self.tell_router(shell, acd::Input::Gone(CallId(call.0)));
             self.route(shell);
         }

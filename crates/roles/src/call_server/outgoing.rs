@@ -40,13 +40,6 @@ pub(super) fn check_number(number: &str) -> Result<(), String> {
     }
 }
 
-/// The member of this group whose turn it is.
-fn member_of(shell: &mut Shell, group: &str) -> Option<PeerPlan> {
-    let (node, dice) = (shell.plan().clone(), shell.random());
-    let member = plan_of(&node)?.member(group, &[], |peer| shell.is_up(peer), dice)?;
-    node.peers.iter().find(|peer| peer.name == member).cloned()
-}
-
 impl CallServer {
     /// Calls the agent's phone; the desk is answered when the destination has answered, or nobody will.
     pub(super) fn make_call(
@@ -114,21 +107,10 @@ impl CallServer {
 
     /// Where agents' phones are.
     pub(super) fn manager(&self, shell: &mut Shell) -> Option<PeerPlan> {
-        let node = shell.plan().clone();
-        member_of(shell, &plan_of(&node)?.agent_group)
-    }
-
-    /// Where this number is, and what its owner sees of who calls: out through a border controller where the site has a
-    /// way for it, else at the call manager.
-    fn way_to(&self, shell: &mut Shell, number: &str, extension: &str) -> Result<(PeerPlan, String), String> {
-        let node = shell.plan().clone();
-        let plan = plan_of(&node).ok_or("no call server")?;
-        let Some(way) = plan.way_out(number) else {
-            let manager = member_of(shell, &plan.agent_group).ok_or("no call manager is configured")?;
-            return Ok((manager, extension.to_owned()));
-        };
-        let border = member_of(shell, &way.group).ok_or_else(|| format!("group {} has no member", way.group))?;
-        Ok((border, way.calling.clone().unwrap_or_else(|| extension.to_owned())))
+        let (node, dice) = (shell.plan().clone(), shell.random());
+        let plan = plan_of(&node)?;
+        let member = plan.member(&plan.agent_group, &[], |peer| shell.is_up(peer), dice)?;
+        node.peers.iter().find(|peer| peer.name == member).cloned()
     }
 
     /// The agent's phone is there, with an offer: the destination is called with it.
@@ -138,7 +120,11 @@ impl CallServer {
             None => Err("the phone answered without an offer".into()),
         };
         let Some(Call { dialled, calling, .. }) = self.calls.get(&no) else { return };
-        let (peer, shown) = match inspected.and_then(|()| self.way_to(shell, dialled, calling)) {
+        let way = |()| {
+            let way = self.next_towards(shell, no, (dialled, calling.clone()), &[]);
+            way.ok_or_else(|| "no call manager or border controller is left to call by".to_owned())
+        };
+        let (peer, shown) = match inspected.and_then(way) {
             Ok(way) => way,
             Err(why) => {
                 shell.ack(leg, None);
@@ -236,7 +222,7 @@ impl CallServer {
         call.stop_music(shell, "the caller is sent on");
         self.set_stage(other, Stage::Over);
         shell.move_leg(callee, no);
-        let now_with = self.router.agents().into_iter().find(|row| row.extension == to).map(|row| row.id);
+        let now_with = self.agent_at(&to);
         let Some(call) = self.calls.get_mut(&no) else { return Err("the call is over".into()) };
         (call.served_by, call.turned_ms, call.made) = (now_with.clone(), None, None);
         match (call.is_ours, shell.book().call(no).map(|entry| entry.caller.clone())) {
@@ -253,7 +239,7 @@ impl CallServer {
         }
         self.show_no_dialog(shell, other);
         // The leg is written down once: a call server that starts again now takes it on in one call.
-        shell.persist(Persist::Call { call: other.0, state: None, awaited: false });
+        shell.persist(Persist::forget(other.0));
         self.tell_router(shell, acd::Input::Gone(CallId(no.0)));
         if let Some(agent) = now_with {
             self.tell_router(shell, acd::Input::Outgoing { call: CallId(no.0), agent });

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use acd::{AgentId, CallId};
 
 use super::browsers::Why;
-use super::call::{Alarm, Queued, Ringing, Stage};
+use super::call::{Alarm, Queued, Stage};
 use super::outgoing::{RINGS, check_number};
 use super::{CallServer, plan_of};
 use crate::PeerPlan;
-use crate::shell::{CallNo, Outgoing, Shell};
+use crate::shell::{CallNo, Shell};
 
 impl CallServer {
     /// The caller goes back to a browser's music, and from there into another line, as one who comes there first, or to
@@ -74,45 +74,29 @@ impl CallServer {
     }
 
     /// Calls the number, without an offer: whoever has it makes one, which the caller is asked with as with an agent's.
-    pub(super) fn send_to(&mut self, shell: &mut Shell, no: CallNo, number: String, mut tried: Vec<Arc<str>>) {
-        let Some((peer, shown)) = self.next_towards(shell, no, &number, &tried) else {
+    pub(super) fn send_to(&mut self, shell: &mut Shell, no: CallNo, number: String, tried: Vec<Arc<str>>) {
+        let own = self.calls.get(&no).map(|call| call.dialled.clone()).unwrap_or_default();
+        let Some((peer, shown)) = self.next_towards(shell, no, (&number, own), &tried) else {
             return self.not_sent(shell, no, "no call manager or border controller is left to call by");
         };
-        let Some(call) = self.calls.get_mut(&no) else { return };
-        tried.push(peer.name.clone());
-        let leg = shell.call(Outgoing {
-            call: no,
-            peer: peer.name.clone(),
-            hop: Shell::hop_to(&peer),
-            uri: peer.uri(Some(&number)),
-            calling: shown,
-            called: number.clone(),
-            mate: Some(call.caller).filter(|_| !call.is_ours),
-            dial_peer: None,
-            max_forwards: call.max_forwards,
-            headers: Vec::new(),
-            sdp: None,
-            dangerous: Vec::new(),
-        });
-        call.ringing = Some(Ringing { leg, agent: None, extension: number, tried });
-        let now = shell.now().mono;
-        self.timers.set(now + std::time::Duration::from_secs(3), Alarm::NotEvenRinging(leg));
-        self.timers.set(now + RINGS, Alarm::Unanswered(no, leg));
+        if let Some(leg) = self.ring(shell, no, (&peer, shown), (None, number), tried) {
+            self.timers.set(shell.now().mono + RINGS, Alarm::Unanswered(no, leg));
+        }
     }
 
     /// The member of the group that leads to this number whose turn it is, and as whom it is called: a phone sees the
-    /// caller's number, who is outside sees the way out's, or the one that the caller dialled.
+    /// caller's number, who is outside sees the way out's, or this one of ours.
     pub(super) fn next_towards(
         &self,
         shell: &mut Shell,
         no: CallNo,
-        number: &str,
+        (number, own): (&str, String),
         tried: &[Arc<str>],
     ) -> Option<(PeerPlan, String)> {
         let (node, dice) = (shell.plan_of(no), shell.random());
         let (plan, call) = (plan_of(&node)?, self.calls.get(&no)?);
         let (group, shown) = match plan.way_out(number) {
-            Some(way) => (&way.group, way.calling.clone().unwrap_or_else(|| call.dialled.clone())),
+            Some(way) => (&way.group, way.calling.clone().unwrap_or(own)),
             None => (&plan.agent_group, call.calling.clone()),
         };
         let member = plan.member(group, tried, |peer| shell.is_up(peer), dice)?;
@@ -139,7 +123,7 @@ impl CallServer {
 
     /// They are there. An agent whose phone it is has the call at the desk from now on.
     pub(super) fn taken_by(&mut self, shell: &mut Shell, no: CallNo, number: &str) -> Option<AgentId> {
-        let agent = self.router.agents().into_iter().find(|row| row.extension == number).map(|row| row.id)?;
+        let agent = self.agent_at(number)?;
         self.tell_router(shell, acd::Input::Outgoing { call: CallId(no.0), agent: agent.clone() });
         Some(agent)
     }

@@ -270,8 +270,7 @@ impl Role for Sbc {
                 Ok(seen) => codecs = spoken(&seen.codecs, offer),
                 Err(reject) => return shell.reject(leg, &reject),
             }
-            let may = inbound.policy().codecs;
-            let may = if may.is_empty() { Codec::USUAL.to_vec() } else { may };
+            let may = inbound.speaks();
             codecs.0.retain(|codec| may.contains(codec));
             if codecs.0.is_empty() {
                 let names: Vec<&str> = may.iter().map(|codec| codec.name()).collect();

@@ -126,6 +126,11 @@ fn best<'a>(
 }
 
 impl DialPeer {
+    /// What may be spoken there, in order of preference.
+    pub(super) fn speaks(&self) -> &[Codec] {
+        if self.codecs.is_empty() { &Codec::USUAL } else { &self.codecs }
+    }
+
     pub(super) fn policy(&self) -> Policy {
         Policy {
             suites: self.suites.clone(),

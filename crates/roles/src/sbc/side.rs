@@ -41,7 +41,7 @@ impl Side {
             leg,
             lease,
             policy: dial_peer.policy(),
-            allowed: if dial_peer.codecs.is_empty() { Codec::USUAL.to_vec() } else { dial_peer.codecs.clone() },
+            allowed: dial_peer.speaks().to_vec(),
             named: !dial_peer.codecs.is_empty(),
             common: Vec::new(),
             latch: dial_peer.latch,
