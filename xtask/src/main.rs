@@ -24,7 +24,8 @@ const HELP: &str = "cargo xtask COMMAND
                   our media relay beside rtpengine, our SRTP beside libsrtp, by turns
   bench trust [--phones N] [--each N] [--seconds S]
                   enrolments, lists, configuration, registrations by token; phones that all start at once
-  bench vxml      documents read a second, processor a turn, memory a session
+  bench vxml [--rounds N] [--seconds N] [--calls N,N]
+                  documents read a second, processor a turn; calls with SRTP and pages over HTTPS beside a null relay
   tidy            checks of the house: layout, sizes, contract rows, what must be absent
   programs        install (as root on Debian) or name the programs that the interop runs need
 ";
@@ -41,7 +42,12 @@ fn main() -> ExitCode {
             let (package, example) = which.split_once(' ').unwrap_or_default();
             run::cargo(&["run", "--release", "--quiet", "-p", package, "--example", example])
         }),
-        ["bench", "vxml"] => run::cargo(&["run", "--release", "--quiet", "-p", "vxml", "--example", "vxml_cost"]),
+        ["bench", "vxml", rest @ ..] => {
+            let example = ["run", "--release", "--quiet", "-p"];
+            run::cargo(&[example.as_slice(), &["vxml", "--example", "vxml_cost"]].concat()).and_then(|()| {
+                run::cargo(&[example.as_slice(), &["net", "--example", "vxml_bench", "--"], rest].concat())
+            })
+        }
         ["bench", "sip", options @ ..] => bench::run(options),
         ["tidy"] => tidy::run(),
         ["programs"] => programs::ensure(),
