@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use call::statement::Subject;
 use roles::{Ask, AskId, Journal, Told};
 use tokio::sync::mpsc::error::TrySendError as TrySend;
 
@@ -44,6 +45,11 @@ pub(crate) enum Job {
         id: AskId,
         ask: Ask,
     },
+    /// A statement that the signer has signed, on its way to the store.
+    Stated {
+        id: AskId,
+        stated: Box<Stated>,
+    },
     Journal(Box<Journal>),
     /// Answered once all that came before it is kept.
     Settle(SyncSender<()>),
@@ -55,7 +61,7 @@ impl Job {
         match self {
             Job::Ask { ask: Ask::Persist(what), .. } => what.is_pressing(),
             Job::Ask { .. } | Job::Settle(_) => true,
-            Job::Journal(_) => false,
+            Job::Stated { .. } | Job::Journal(_) => false,
         }
     }
 }
@@ -105,11 +111,13 @@ impl AskThreads {
     ) -> std::io::Result<AskThreads> {
         let (signer, to_sign) = mpsc::sync_channel::<Errand>(WAITING);
         let (keeping, to_keep) = mpsc::sync_channel::<Errand>(WAITING);
+        let signed = keeping.clone();
         let signing = std::thread::Builder::new().name("signer".into()).spawn(move || {
             while let Some(batch) = gather(&to_sign, false) {
                 for (asker, job) in batch {
-                    if let Job::Ask { id, ask: Ask::Sign { payload } } = job {
-                        answer(&asker, id, sign(&asker, &payload));
+                    if let Some(errand) = sign(asker, job) {
+                        // Waits where the store is behind; an error means that its thread is gone, and the process with it.
+                        let _ = signed.send(errand);
                     }
                 }
             }
@@ -182,7 +190,8 @@ impl Asks {
     /// Waits until all that was asked to be kept is.
     pub(crate) fn settle(&self) {
         let (settled, waiting) = mpsc::sync_channel(1);
-        if self.keeper.send((self.node.clone(), Job::Settle(settled))).is_ok() {
+        // By the signer, behind whose statements it comes to the store.
+        if self.signer.send((self.node.clone(), Job::Settle(settled))).is_ok() {
             // An error means that the store's thread is gone: nothing more will be kept.
             let _ = waiting.recv();
         }
@@ -195,8 +204,8 @@ impl Asks {
             Job::Ask { ask: Ask::Fetch(_) | Ask::Sound(_) | Ask::Resolve(_), .. } => return self.outside(job),
             Job::Ask { ask: Ask::Speak(_), .. } => return self.spoken(job),
             Job::Ask { ask: Ask::Recognise(_), .. } => return self.recognised(job),
-            Job::Ask { ask: Ask::Sign { .. }, .. } => &self.signer,
-            Job::Ask { ask: Ask::Persist(_), .. } | Job::Journal(_) | Job::Settle(_) => &self.keeper,
+            Job::Ask { ask: Ask::Sign { .. } | Ask::State { .. }, .. } | Job::Settle(_) => &self.signer,
+            Job::Ask { ask: Ask::Persist(_), .. } | Job::Stated { .. } | Job::Journal(_) => &self.keeper,
         };
         queue.try_send((self.node.clone(), job)).map_err(|error| match error {
             mpsc::TrySendError::Full((_, job)) | mpsc::TrySendError::Disconnected((_, job)) => job,
@@ -318,16 +327,40 @@ fn answer(asker: &Asker, id: AskId, told: Told) {
     }
 }
 
-fn sign(asker: &Asker, payload: &[u8]) -> Told {
-    let Some(credentials) = &asker.credentials else {
-        return Told::Failed("this node has no identity to sign with".into());
+/// What a node says of one call, and who signed it.
+pub(crate) struct Stated {
+    pub(crate) of: Subject,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) chain_der: Vec<Vec<u8>>,
+}
+
+/// Answers the node, or gives what goes on to the store.
+fn sign(asker: Arc<Asker>, job: Job) -> Option<Errand> {
+    let (id, payload, of) = match job {
+        Job::Ask { id, ask: Ask::Sign { payload } } => (id, payload, None),
+        Job::Ask { id, ask: Ask::State { of, payload } } => (id, payload, Some(of)),
+        other => return Some((asker, other)),
     };
+    let told = match (signature(&asker, &payload), of) {
+        (Ok((signature, chain_der)), Some(of)) => {
+            let stated = Box::new(Stated { of, payload, signature, chain_der });
+            return Some((asker, Job::Stated { id, stated }));
+        }
+        (Ok((signature, chain_der)), None) => Told::Signed { signature, chain_der },
+        (Err(why), _) => Told::Failed(why),
+    };
+    answer(&asker, id, told);
+    None
+}
+
+/// The node's signature and its certificates, leaf first.
+fn signature(asker: &Asker, payload: &[u8]) -> Result<(Vec<u8>, Vec<Vec<u8>>), String> {
+    let credentials = asker.credentials.as_ref().ok_or("this node has no identity to sign with")?;
     // The one of this moment: a certificate that was renewed while the call was up signs its statement.
     let identity = &credentials.now().settings.identity;
-    match identity.sign(payload) {
-        Ok(signature) => Told::Signed { signature, chain_der: identity.chain_der() },
-        Err(error) => Told::Failed(error.to_string()),
-    }
+    let signature = identity.sign(payload).map_err(|error| error.to_string())?;
+    Ok((signature, identity.chain_der()))
 }
 
 #[cfg(test)]

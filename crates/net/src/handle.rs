@@ -132,8 +132,11 @@ impl NodeHandle {
         self.facts.statements.list(&self.facts.name)
     }
 
-    /// Stored statements on a caller's calls through this node (as a rule one), oldest call first.
+    /// Stated of a caller's calls through this node that have ended (as a rule one), oldest call first. Waits some tens of
+    /// milliseconds for what is on its way to the store.
     pub fn statements_of(&self, caller: &str) -> Vec<call::statement::Signed> {
+        // A node that is gone, or has too much to do, wants nothing kept that is not there already, or soon.
+        let _ = self.ask(Letter::Settle);
         self.facts.statements.of_caller(&self.facts.name, caller)
     }
 

@@ -7,6 +7,7 @@ use call::statement::Signed;
 use roles::{Journal, Now, Persist};
 use store::{DataDir, Decision, Figures, Refused, Routed, RoutingInput, Statement, Store};
 
+use crate::asks::Stated;
 use crate::clock::millis;
 
 /// Statements that `statements()` lists.
@@ -20,6 +21,7 @@ pub(crate) struct Kept<'a> {
 
 pub(crate) enum What<'a> {
     Persist(&'a Persist),
+    Stated(&'a Stated),
     Journal(&'a Journal),
 }
 
@@ -52,6 +54,7 @@ impl Keeper for Store {
             for Kept { node, what } in batch {
                 match what {
                     What::Persist(what) => persist(store, node, what)?,
+                    What::Stated(stated) => store.put_statement(&statement(node, stated))?,
                     What::Journal(line) => journal(store, node, line)?,
                 }
             }
@@ -61,16 +64,22 @@ impl Keeper for Store {
     }
 }
 
+fn statement(node: &str, stated: &Stated) -> Statement {
+    let Stated { of, payload, signature, chain_der } = stated;
+    Statement {
+        node: node.into(),
+        caller: of.caller.0.clone(),
+        began_ms: of.began_ms,
+        call: of.call,
+        made_ms: of.made_ms,
+        payload: payload.clone(),
+        signature: signature.clone(),
+        chain_der: chain_der.clone(),
+    }
+}
+
 fn persist(store: &mut Store, node: &str, what: &Persist) -> Result<(), store::Error> {
     match what {
-        Persist::Statement { of, signed } => store.put_statement(&Statement {
-            node: node.into(),
-            caller: of.caller.0.clone(),
-            began_ms: of.began_ms,
-            call: of.call,
-            made_ms: of.made_ms,
-            signed: json(signed),
-        }),
         Persist::Call { call, state, .. } => store.put_snapshot(node, *call, state.as_deref()),
         Persist::Registration { line, state } => {
             if state.is_some() {
@@ -141,7 +150,7 @@ impl Reader {
     pub(crate) fn of_caller(&self, node: &str, caller: &str) -> Vec<Signed> {
         let statements =
             self.read("statements of a caller", |store| store.statements(node, caller)).unwrap_or_default();
-        statements.iter().filter_map(|statement| serde_json::from_str(&statement.signed).ok()).collect()
+        statements.iter().map(|kept| Signed::new(&kept.payload, &kept.signature, &kept.chain_der)).collect()
     }
 
     /// Hands a node that starts what an earlier process kept of it.

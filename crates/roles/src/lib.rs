@@ -87,6 +87,8 @@ pub struct AskId(pub u64);
 pub enum Ask {
     /// Sign with the node's own identity.
     Sign { payload: Vec<u8> },
+    /// Sign a finished hop statement, and make it durable; told when it is.
+    State { of: Subject, payload: Vec<u8> },
     /// Make durable; told when it is.
     Persist(Persist),
     /// Fetch a page of an application.
@@ -172,8 +174,6 @@ pub enum Told {
 /// What is kept beyond the process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Persist {
-    /// A finished hop statement, found by the caller's UUID.
-    Statement { of: Subject, signed: Signed },
     /// State of a live call, so that a restarted node goes on with it; `None` removes it. `awaited`: a peer is told when
     /// it holds.
     Call { call: u64, state: Option<Vec<u8>>, awaited: bool },
@@ -193,11 +193,11 @@ impl Persist {
 }
 
 impl Persist {
-    /// Whether somebody is told that it holds (a phone its registration, an agent the state), or will ask for it at once:
-    /// a passport is wanted when its call has ended. The rest may be gathered for longer.
+    /// Whether somebody is told that it holds (a phone its registration, an agent the state). The rest may be gathered for
+    /// longer.
     pub fn is_pressing(&self) -> bool {
         match self {
-            Persist::Registration { .. } | Persist::Agent { .. } | Persist::Statement { .. } => true,
+            Persist::Registration { .. } | Persist::Agent { .. } => true,
             Persist::Call { awaited, .. } => *awaited,
             Persist::Interval(_) => false,
         }

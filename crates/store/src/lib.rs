@@ -15,6 +15,7 @@ mod export;
 mod figures;
 mod files;
 mod held;
+mod migrations;
 mod phone_services;
 mod recordings;
 mod refusals;

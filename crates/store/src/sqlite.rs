@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, Params, Row};
 
+use crate::migrations::{MIGRATIONS, teach};
 use crate::{Error, files};
 
 /// How long one process waits for another's commit.
@@ -21,20 +22,6 @@ const LOG: u32 = 8192;
 
 /// In SQLite's header, so that nobody takes another program's file for ours: "Ring".
 const APPLICATION_ID: i32 = 0x5269_6e67;
-
-/// Tables by version: entry N brings a store from version N to N + 1. What has shipped is never changed, only added to.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_first.sql"),
-    include_str!("migrations/0002_routing.sql"),
-    include_str!("migrations/0003_figures.sql"),
-    include_str!("migrations/0004_accounts.sql"),
-    include_str!("migrations/0005_certificates.sql"),
-    include_str!("migrations/0006_phones.sql"),
-    include_str!("migrations/0007_account_keys.sql"),
-    include_str!("migrations/0008_statements_of_each_call.sql"),
-    include_str!("migrations/0009_tokens.sql"),
-    include_str!("migrations/0010_legs_once.sql"),
-];
 
 pub struct Sqlite {
     connection: Connection,
@@ -83,6 +70,7 @@ impl Sqlite {
         if self.version()? == MIGRATIONS.len() && self.application()? == APPLICATION_ID {
             return Ok(());
         }
+        teach(&self.connection).map_err(migrating())?;
         self.begin()?;
         let version = self.version()?;
         let done = (|| {

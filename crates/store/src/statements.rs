@@ -17,9 +17,15 @@ pub struct Statement {
     pub call: u64,
     /// Milliseconds since 1970.
     pub made_ms: u64,
-    /// Statement, signature and chain, as JSON.
-    pub signed: String,
+    /// As it was signed.
+    pub payload: Vec<u8>,
+    pub signature: Vec<u8>,
+    /// Who signed, leaf first. Kept once for all that they sign.
+    pub chain_der: Vec<Vec<u8>>,
 }
+
+const COLUMNS: &str =
+    "node, caller, began_ms, call, made_ms, payload, signature, der FROM statement JOIN chain ON chain.id = chain";
 
 impl Store {
     /// Keeps a node's statement on a call. A node that states again on the same call (it was restarted in mid-call)
@@ -27,13 +33,16 @@ impl Store {
     pub fn put_statement(&mut self, statement: &Statement) -> Result<(), Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let Statement { node, caller, began_ms, call, made_ms, signed } = statement;
-                let sql = "INSERT INTO statement (node, caller, began_ms, call, made_ms, signed) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET made_ms = ?5, signed = ?6";
-                sqlite.write(
-                    "keep a statement",
-                    sql,
-                    params![node, caller, to_sql(*began_ms), to_sql(*call), to_sql(*made_ms), signed],
-                )?;
+                let Statement { node, caller, began_ms, call, made_ms, payload, signature, chain_der } = statement;
+                let chain = joined(chain_der);
+                sqlite.write("keep who signs", "INSERT OR IGNORE INTO chain (der) VALUES (?1)", params![chain])?;
+                let sql = "INSERT INTO statement (node, caller, began_ms, call, made_ms, payload, signature, chain) \
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT id FROM chain WHERE der = ?8)) \
+                           ON CONFLICT (caller, node, began_ms, call) DO UPDATE SET made_ms = excluded.made_ms, \
+                           payload = excluded.payload, signature = excluded.signature, chain = excluded.chain";
+                let (began_ms, call, made_ms) = (to_sql(*began_ms), to_sql(*call), to_sql(*made_ms));
+                let values = params![node, caller, began_ms, call, made_ms, payload, signature, chain];
+                sqlite.write("keep a statement", sql, values)?;
             }
         }
         Ok(())
@@ -43,8 +52,8 @@ impl Store {
     pub fn statements(&self, node: &str, caller: &str) -> Result<Vec<Statement>, Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let sql = "SELECT node, caller, began_ms, call, made_ms, signed FROM statement WHERE caller = ?2 AND node = ?1 ORDER BY began_ms, call";
-                sqlite.read("read a node's statements", sql, params![node, caller], statement)
+                let sql = format!("SELECT {COLUMNS} WHERE caller = ?2 AND node = ?1 ORDER BY began_ms, call");
+                sqlite.read("read a node's statements", &sql, params![node, caller], statement)
             }
         }
     }
@@ -52,12 +61,10 @@ impl Store {
     /// What each node of this store said of a call, in the order of their names.
     pub fn statements_of(&self, caller: &str) -> Result<Vec<Statement>, Error> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.read(
-                "read statements",
-                "SELECT node, caller, began_ms, call, made_ms, signed FROM statement WHERE caller = ?1 ORDER BY node, began_ms, call",
-                params![caller],
-                statement,
-            ),
+            Store::Sqlite(sqlite) => {
+                let sql = format!("SELECT {COLUMNS} WHERE caller = ?1 ORDER BY node, began_ms, call");
+                sqlite.read("read statements", &sql, params![caller], statement)
+            }
         }
     }
 
@@ -65,8 +72,8 @@ impl Store {
     pub fn last_statements(&self, node: &str, most: u32) -> Result<Vec<Statement>, Error> {
         match self {
             Store::Sqlite(sqlite) => {
-                let sql = "SELECT node, caller, began_ms, call, made_ms, signed FROM statement WHERE node = ?1 ORDER BY made_ms DESC, caller LIMIT ?2";
-                sqlite.read("read a node's last statements", sql, params![node, most], statement)
+                let sql = format!("SELECT {COLUMNS} WHERE node = ?1 ORDER BY made_ms DESC, caller LIMIT ?2");
+                sqlite.read("read a node's last statements", &sql, params![node, most], statement)
             }
         }
     }
@@ -91,6 +98,25 @@ fn statement(row: &rusqlite::Row<'_>) -> rusqlite::Result<Statement> {
         began_ms: from_sql(row.get(2)?),
         call: from_sql(row.get(3)?),
         made_ms: from_sql(row.get(4)?),
-        signed: row.get(5)?,
+        payload: row.get(5)?,
+        signature: row.get(6)?,
+        chain_der: parted(row.get_ref(7)?.as_blob()?),
     })
+}
+
+/// Each certificate behind its length.
+pub(crate) fn joined(chain: &[Vec<u8>]) -> Vec<u8> {
+    let one = |der: &Vec<u8>| [&(der.len() as u32).to_be_bytes(), der.as_slice()].concat();
+    chain.iter().flat_map(one).collect()
+}
+
+/// What [`joined`] joined; of other octets as much as is there.
+fn parted(mut octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut chain = Vec::new();
+    while let Some((length, rest)) = octets.split_first_chunk() {
+        let (der, rest) = rest.split_at(rest.len().min(u32::from_be_bytes(*length) as usize));
+        chain.push(der.to_vec());
+        octets = rest;
+    }
+    chain
 }

@@ -13,7 +13,9 @@ fn statement(caller: &str, made_ms: u64) -> Statement {
         began_ms: 1,
         call: 7,
         made_ms,
-        signed: format!("{{\"of\":\"{caller}\"}}"),
+        payload: format!("{{\"of\":\"{caller}\"}}").into_bytes(),
+        signature: vec![made_ms as u8],
+        chain_der: vec![vec![1, 2], vec![], vec![3]],
     }
 }
 
@@ -151,6 +153,46 @@ fn a_newer_store_is_not_touched() {
     rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = Store::open(&file).err().unwrap().to_string();
     assert!(error.contains("newer Ringfence") && error.contains("99"), "{error}");
+}
+
+#[test]
+fn statements_of_version_ten_are_as_they_were_signed_and_name_who_signed_once() {
+    let folder = Folder::new();
+    let file = folder.path("store.sqlite");
+    let before = rusqlite::Connection::open(&file).unwrap();
+    for sql in &crate::migrations::MIGRATIONS[..10] {
+        before.execute_batch(sql).unwrap();
+    }
+    before.pragma_update(None, "application_id", 0x5269_6e67).unwrap();
+    before.pragma_update(None, "user_version", 10).unwrap();
+    let caller = "674ecd1639ed7a710000abf910000178";
+    // {"version":1}, 0xfb 0xff, and certificates of two octets and one.
+    let signed = r#"{"payload":"eyJ2ZXJzaW9uIjoxfQ","signature":"-_8","chain":["AQI=","Aw=="]}"#;
+    for call in 1..=3 {
+        let sql = "INSERT INTO statement VALUES ('cvp1', ?1, 1, ?2, 5, ?3)";
+        before.execute(sql, rusqlite::params![caller, call, if call < 3 { signed } else { "torn" }]).unwrap();
+    }
+    drop(before);
+
+    let store = Store::open(&file).unwrap();
+    let kept = store.statements("cvp1", caller).unwrap();
+    let one = Statement {
+        node: "cvp1".into(),
+        caller: caller.into(),
+        began_ms: 1,
+        call: 1,
+        made_ms: 5,
+        payload: br#"{"version":1}"#.to_vec(),
+        signature: vec![0xfb, 0xff],
+        chain_der: vec![vec![1, 2], vec![3]],
+    };
+    assert_eq!(kept[0], one);
+    assert_eq!(kept[1], Statement { call: 2, ..one.clone() });
+    let unreadable = Statement { call: 3, payload: vec![], signature: vec![], chain_der: vec![], ..one };
+    assert_eq!(kept[2], unreadable, "it is there, and verifies as nothing");
+    let chains =
+        rusqlite::Connection::open(&file).unwrap().query_row("SELECT count(*) FROM chain", [], |row| row.get(0));
+    assert_eq!(chains, Ok(2));
 }
 
 #[test]

@@ -110,7 +110,9 @@ impl<K: Keeper> Waiting<K> {
 
 fn done((asker, job): Errand, outcome: &Result<(), String>) {
     match job {
-        Job::Ask { id, .. } => answer(&asker, id, outcome.clone().map_or_else(Told::Failed, |()| Told::Persisted)),
+        Job::Ask { id, .. } | Job::Stated { id, .. } => {
+            answer(&asker, id, outcome.clone().map_or_else(Told::Failed, |()| Told::Persisted))
+        }
         Job::Settle(settled) => drop(settled.send(())),
         Job::Journal(_) => {}
     }
@@ -119,9 +121,17 @@ fn done((asker, job): Errand, outcome: &Result<(), String>) {
 fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
     let what = match job {
         Job::Ask { ask: Ask::Persist(what), .. } => What::Persist(what),
+        Job::Stated { stated, .. } => What::Stated(stated),
         Job::Journal(line) => What::Journal(line),
         Job::Ask {
-            ask: Ask::Sign { .. } | Ask::Fetch(_) | Ask::Resolve(_) | Ask::Sound(_) | Ask::Speak(_) | Ask::Recognise(_),
+            ask:
+                Ask::Sign { .. }
+                | Ask::State { .. }
+                | Ask::Fetch(_)
+                | Ask::Resolve(_)
+                | Ask::Sound(_)
+                | Ask::Speak(_)
+                | Ask::Recognise(_),
             ..
         }
         | Job::Settle(_) => return None,

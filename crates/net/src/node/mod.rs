@@ -52,6 +52,8 @@ pub(crate) enum Letter {
     Plan(std::sync::Arc<roles::Plan>, mpsc::SyncSender<()>),
     /// Answered once connections go by it, and those that it does not let in are closed.
     Tls(Box<Tls>, mpsc::SyncSender<()>),
+    /// Answered once all that the node wanted kept is.
+    Settle(mpsc::SyncSender<()>),
     Connections(mpsc::SyncSender<Connections>),
     Trace(mpsc::SyncSender<Vec<TraceEntry>>),
     Refusals(mpsc::SyncSender<Vec<RefusalRecord>>),
@@ -260,6 +262,8 @@ impl<M: Machine> Node<M> {
                 }
                 Letter::Connections(answer) => drop(answer.send(self.wire.connections())),
                 Letter::Trace(answer) => drop(answer.send(self.wire.trace())),
+                // With too much waiting already nobody is answered.
+                Letter::Settle(answer) => drop(self.asks.ask(Job::Settle(answer))),
                 Letter::Refusals(answer) => drop(answer.send(self.refusals.iter().cloned().collect())),
                 Letter::Handshakes(what, after, answer) => drop(answer.send(self.wire.handshakes(what, after))),
                 Letter::Debugging(answer) => drop(answer.send(self.wire.debugging())),

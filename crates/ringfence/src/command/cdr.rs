@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use admin::show::figures::comma_separated;
 use admin::show::time::rfc3339;
 use call::record::{Direction, LegRecord};
-use call::statement::Signed;
+use call::statement::Statement;
 use store::{DataDir, Store};
 
 use super::Outcome;
@@ -51,8 +51,7 @@ pub(crate) fn run(data: &Path, json: bool, most: u32) -> Outcome {
 fn legs(store: &Store, node: &str, most: u32) -> anyhow::Result<Vec<(String, LegRecord)>> {
     let mut legs = Vec::new();
     for kept in store.last_statements(node, most)? {
-        let signed: Signed = serde_json::from_str(&kept.signed)?;
-        legs.extend(signed.statement()?.legs.into_iter().map(|leg| (kept.caller.clone(), leg)));
+        legs.extend(Statement::from_bytes(&kept.payload)?.legs.into_iter().map(|leg| (kept.caller.clone(), leg)));
     }
     legs.sort_by_key(|(_, leg)| std::cmp::Reverse((leg.ended_ms, leg.call, leg.leg)));
     legs.truncate(usize::try_from(most)?);

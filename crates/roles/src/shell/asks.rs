@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use call::statement::{Signed, Statement, Subject};
+use call::statement::{Signed, Statement};
 use serde::{Deserialize, Serialize};
 use sip::locate::Question;
 
@@ -11,8 +11,6 @@ use crate::{Ask, AskId, ControlId, Output, Persist, Reply, Resolved, Told};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Purpose {
-    /// A call is over: its statement is signed, then kept.
-    Statement { of: Subject, payload: Vec<u8> },
     /// A live call's statement as it stands, for administration.
     Shown { control: ControlId, payload: Vec<u8> },
     /// Where a peer is.
@@ -30,9 +28,9 @@ pub(super) struct Asks {
 }
 
 impl Asks {
-    /// Statements not yet kept.
+    /// What is not yet kept, statements among it.
     pub(super) fn statements(&self) -> usize {
-        self.waiting.values().filter(|purpose| matches!(purpose, Purpose::Statement { .. } | Purpose::Kept)).count()
+        self.waiting.values().filter(|purpose| matches!(purpose, Purpose::Kept)).count()
     }
 }
 
@@ -60,8 +58,7 @@ impl Shell {
     }
 
     pub(super) fn sign_statement(&mut self, statement: &Statement) {
-        let (of, payload) = (statement.subject(), statement.to_bytes());
-        self.ask_for(Ask::Sign { payload: payload.clone() }, Purpose::Statement { of, payload });
+        self.ask_for(Ask::State { of: statement.subject(), payload: statement.to_bytes() }, Purpose::Kept);
     }
 
     pub(super) fn show_statement(&mut self, control: ControlId, payload: Vec<u8>) {
@@ -79,21 +76,14 @@ impl Shell {
             (Purpose::Role, told) => return Some(told),
             (Purpose::Resolve(question), Told::Resolved(resolved)) => self.resolved(&question, Ok(resolved)),
             (Purpose::Resolve(question), Told::Failed(why)) => self.resolved(&question, Err(why)),
-            (Purpose::Statement { of, payload }, Told::Signed { signature, chain_der }) => {
-                let signed = Signed::new(&payload, &signature, &chain_der);
-                self.persist(Persist::Statement { of, signed });
-            }
             (Purpose::Shown { control, payload }, Told::Signed { signature, chain_der }) => {
                 self.reply(control, Reply::Statement(Signed::new(&payload, &signature, &chain_der)));
             }
             (Purpose::Shown { control, .. }, Told::Failed(why)) => self.reply(control, Reply::Sorry(why)),
-            (Purpose::Statement { .. }, Told::Failed(why)) => {
-                tracing::error!(%why, "a call's statement was not signed")
-            }
             (Purpose::Kept, Told::Failed(why)) => tracing::error!(%why, "nothing was kept"),
             // Not what was asked.
             (
-                Purpose::Resolve(_) | Purpose::Kept | Purpose::Statement { .. } | Purpose::Shown { .. },
+                Purpose::Resolve(_) | Purpose::Kept | Purpose::Shown { .. },
                 Told::Persisted
                 | Told::Signed { .. }
                 | Told::Fetched(_)

@@ -8,8 +8,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use call::record::LegRecord;
+use call::statement::Statement;
 use media::{Command, Facts, Lease, LeaseId};
-use roles::{Ask, AskId, Control, ControlId, Input, Journal, Node, Now, Output, Persist, Plan, Reply, Told};
+use roles::{Ask, AskId, Control, ControlId, Input, Journal, Node, Now, Output, Plan, Reply, Told};
 use sdp::{Codec, Local, MasterKey, Policy, Protection, Suite};
 use sip::{Endpoint, Event, Flow, FlowId, Message, Transport};
 use trust::tls::{ClientCertificate, Versions};
@@ -32,7 +33,7 @@ pub(crate) struct Rig {
     /// What the far end's SIP met.
     pub(crate) events: Vec<Event>,
     pub(crate) journal: Vec<Journal>,
-    pub(crate) kept: Vec<Persist>,
+    pub(crate) stated: Vec<Statement>,
     /// Words to be spoken, and addresses of recordings.
     pub(crate) asked: Vec<(AskId, String)>,
     plays: Vec<media::Play>,
@@ -146,7 +147,7 @@ impl Rig {
             media: Vec::new(),
             events: Vec::new(),
             journal: Vec::new(),
-            kept: Vec::new(),
+            stated: Vec::new(),
             asked: Vec::new(),
             plays: Vec::new(),
             replies: Vec::new(),
@@ -205,8 +206,11 @@ impl Rig {
                 let told = Told::Signed { signature, chain_der: self.identity.chain_der() };
                 self.node().handle(Input::Told(id, told), at);
             }
-            Output::Ask(id, Ask::Persist(persist)) => {
-                self.kept.push(persist);
+            Output::Ask(id, Ask::State { payload, .. }) => {
+                self.stated.push(Statement::from_bytes(&payload).expect("a statement"));
+                self.node().handle(Input::Told(id, Told::Persisted), at);
+            }
+            Output::Ask(id, Ask::Persist(_)) => {
                 self.node().handle(Input::Told(id, Told::Persisted), at);
             }
             // Here is no web, and no DNS.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::far_end::{Audio, Rig};
 use media::Command;
 use roles::voice_browser::pages::Pages;
-use roles::{Control, Input, Journal, Kind, Persist, Plan, Reply};
+use roles::{Control, Input, Journal, Kind, Plan, Reply};
 use sdp::{Direction, Policy, Protection};
 use sip::endpoint::{Event, Invite};
 use sip::{Body, DialogId, Hop, Method, Name, NameAddr, Request, ServerId, Status, Uri};
@@ -196,16 +196,11 @@ fn a_caller_chooses_a_queue_hears_music_and_is_taken_away() {
     assert!(legs[0].unlocked_because().is_none(), "{:?}", legs[0].unlocked_because());
     rig.sip.end(dialog, vec![], rig.now);
     rig.settle();
-    let kept: Vec<_> = rig
-        .kept
-        .iter()
-        .filter_map(|kept| match kept {
-            Persist::Statement { of, signed } => Some((of.caller.0.clone(), signed.statement().expect("a statement"))),
-            _ => None,
-        })
-        .collect();
-    let [(caller, statement)] = &kept[..] else { panic!("one statement: {kept:?}") };
-    assert_eq!((caller.as_str(), statement.node.as_str(), statement.role.as_str()), (CALLER, "vvb1", "voice_browser"));
+    let [statement] = &rig.stated[..] else { panic!("one statement: {:?}", rig.stated) };
+    assert_eq!(
+        (statement.caller.0.as_str(), statement.node.as_str(), statement.role.as_str()),
+        (CALLER, "vvb1", "voice_browser")
+    );
     let media = statement.legs[0].media.as_ref().expect("media facts");
     assert_eq!((media.suite.as_str(), media.tx_protected, media.clear()), ("AEAD_AES_256_GCM", 100, 0));
     assert!(matches!(rig.control(Control::Status), Reply::Status(status) if status.calls == 0 && status.dialogs == 0));

@@ -167,7 +167,7 @@ pub struct World {
     /// State of live calls as the nodes had it persisted.
     pub kept: BTreeMap<(String, u64), Vec<u8>>,
     /// What waits for a store that is full or gone.
-    held: Option<Vec<(String, AskId, Persist)>>,
+    held: Option<Vec<(String, AskId, Ask)>>,
     /// What agents want to be, likewise, by their ids.
     pub standings: BTreeMap<(String, String), String>,
     /// Figures likewise, by the beginning of their quarter.
@@ -593,10 +593,10 @@ impl World {
             Ask::Persist(Persist::Registration { .. }) if self.held.is_some() => {
                 Told::Failed("the disk that holds the store is full".into())
             }
-            Ask::Persist(persist) => match &mut self.held {
-                Some(held) => return held.push((name.to_owned(), id, persist)),
+            ask @ (Ask::Persist(_) | Ask::State { .. }) => match &mut self.held {
+                Some(held) => return held.push((name.to_owned(), id, ask)),
                 None => {
-                    self.keep(name, persist);
+                    self.keep(name, ask);
                     Told::Persisted
                 }
             },
@@ -634,22 +634,30 @@ impl World {
         self.later(Duration::from_millis(1), Event::Input(name.to_owned(), Box::new(Input::Told(id, told))));
     }
 
-    fn keep(&mut self, name: &str, persist: Persist) {
-        match persist {
-            Persist::Statement { of, signed } => self.statements.push((name.to_owned(), of.caller, signed)),
-            Persist::Call { call, state: Some(state), .. } => {
+    /// What a store keeps.
+    fn keep(&mut self, name: &str, ask: Ask) {
+        match ask {
+            Ask::State { of, payload } => {
+                let identity = self.pki.identity(&self.seats[name].papers);
+                let signature = identity.sign(&payload).expect("an identity signs");
+                let signed = Signed::new(&payload, &signature, &identity.chain_der());
+                self.statements.push((name.to_owned(), of.caller, signed));
+            }
+            Ask::Persist(Persist::Call { call, state: Some(state), .. }) => {
                 self.kept.insert((name.to_owned(), call), state);
             }
-            Persist::Call { call, state: None, .. } => {
+            Ask::Persist(Persist::Call { call, state: None, .. }) => {
                 self.kept.remove(&(name.to_owned(), call));
             }
-            Persist::Interval(figures) => {
+            Ask::Persist(Persist::Interval(figures)) => {
                 self.figures.insert((name.to_owned(), figures.begins_ms), *figures);
             }
-            Persist::Agent { id, state } => {
+            Ask::Persist(Persist::Agent { id, state }) => {
                 self.standings.insert((name.to_owned(), id), state);
             }
-            Persist::Registration { .. } => {}
+            // Phones of this rig come again by themselves.
+            Ask::Persist(Persist::Registration { .. }) => {}
+            other => unreachable!("nothing that is kept: {other:?}"),
         }
     }
 
@@ -670,8 +678,8 @@ impl World {
 
     /// There is room again: what waited is kept, in its order.
     pub fn store_is_back(&mut self) {
-        for (name, id, persist) in self.held.take().unwrap_or_default() {
-            self.keep(&name, persist);
+        for (name, id, ask) in self.held.take().unwrap_or_default() {
+            self.keep(&name, ask);
             self.later(Duration::from_millis(1), Event::Input(name, Box::new(Input::Told(id, Told::Persisted))));
         }
     }
