@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -18,6 +18,8 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("slapd", "slapd"),
     ("espeak-ng", "espeak-ng"),
     ("flite", "flite"),
+    // Not interop's: the token that the CA's key is tried in.
+    ("softhsm2-util", "softhsm2"),
 ];
 /// Said before they are installed: the directory gets no configuration, so its package starts no server.
 const SETTLED: &str = "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections";

@@ -4,6 +4,7 @@
 //! Pure: the text comes in, the site or the problems come out. `read` gives every value its shape and place, `check`
 //! asks whether the whole makes sense.
 
+mod ca;
 mod call_manager;
 mod call_server;
 mod check;
@@ -31,6 +32,7 @@ mod voice_browser;
 
 use serde::{Deserialize, Serialize};
 
+pub use ca::{CertificateAuthority, Pkcs11};
 pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, OutgoingNumber, SipServerGroup};
 pub use copy::copy_profile;
@@ -70,6 +72,9 @@ pub struct Site {
     pub laboratory: bool,
     #[serde(default)]
     pub tls: Tls,
+    /// Where its CA's key is.
+    #[serde(default)]
+    pub ca: CertificateAuthority,
     /// Who is asked where domains are (IOS `ip name-server`), in this order; read them with [`Site::name_servers`]. None:
     /// those of the machine.
     #[serde(default)]

@@ -72,6 +72,7 @@ pub(crate) static SITE: &[Field] = &[
     must("domain", Shape::Text),
     may("laboratory", Shape::Flag),
     may("tls", Shape::Table(TLS)),
+    may("ca", Shape::Table(CA)),
     may("name_server", Shape::TextList),
     may("directory", Shape::Table(DIRECTORY)),
     may("open_id", Shape::Table(OPEN_ID)),
@@ -83,6 +84,16 @@ pub(crate) static SITE: &[Field] = &[
 const TLS_VERSIONS: Shape = Shape::OneOfList(&["1.2", "1.3"]);
 
 static TLS: &[Field] = &[must("versions", TLS_VERSIONS), may("dangerous_tls_keylog", Shape::Flag)];
+
+static CA: &[Field] = &[may("pkcs11", Shape::Table(PKCS11))];
+
+static PKCS11: &[Field] = &[
+    must("module", Shape::Text),
+    may("token", Shape::Text),
+    may("slot", Shape::Number(0, 0xffff_ffff)),
+    may("pin_file", Shape::Text),
+    may("key", Shape::Text),
+];
 
 static DIRECTORY: &[Field] = &[
     must("url", Shape::TextList),
@@ -609,6 +620,7 @@ name = "lab"
 domain = "lab.example"
 laboratory = true
 tls = { versions = ["1.3"], dangerous_tls_keylog = true }
+ca = { pkcs11 = { module = "/m", token = "t", slot = 1, pin_file = "f", key = "k" } }
 directory = { url = ["ldaps://a"], authority = "y", dangerous_plain_ldap = false, bind_dn = "d", bind_password_file = "f", base = "b", user_filter = "(u={name})", agent_attribute = "a", group_attribute = "g", group_base = "b", group_filter = "(m={dn})", agent_groups = ["g"], supervisor_groups = ["g"], administrator_groups = ["g"] }
 open_id = { issuer = "https://i", authority = "y", client_id = "c", client_secret_file = "f", audience = "a", scopes = ["s"], name_claim = "n", agent_claim = "a", role_claim = "r", agent_roles = ["g"], supervisor_roles = ["g"], administrator_roles = ["g"], session_idle_s = 60, session_life_s = 60 }
 speech = { engine = "espeak-ng", command = "c", url = "u", server = "s", authority = "y", language = "en", voice = [{ language = "en", name = "n", gender = "male" }], timeout_s = 1, at_once = 1 }

@@ -3,6 +3,8 @@
 //! ```text
 //! DIR/site.toml                     the site in force
 //! DIR/ca/root.pem, ca/root.key      the private CA; an exported directory has no key
+//! DIR/ca/root.pkcs11                or how the token is reached that the CA's key is in
+//! DIR/pin.refused                   which PIN that token refused
 //! DIR/ca/crl.pem                    what the CA has revoked
 //! DIR/roots/*.pem                   further roots that are trusted
 //! DIR/roots/*.crl                   what each of them has revoked, if it is to be asked (PEM or DER)
@@ -28,6 +30,7 @@ use anyhow::{Context, bail, ensure};
 use site::Site;
 use trust::{Ca, CertificateFacts, Identity, Request, RevocationList};
 
+mod ca_key;
 mod issuing;
 mod renewing;
 mod requests;
@@ -127,8 +130,9 @@ impl DataDir {
 
     /// Puts another site in force. Nodes that are new in it need `init` for their identities.
     pub fn replace_site(&self, text: &str) -> anyhow::Result<()> {
-        parse(text)?;
+        let site = parse(text)?;
         let _lock = self.lock()?;
+        self.keep_token(&site)?;
         if fs::read_to_string(self.site_file()).ok().as_deref() != Some(text) {
             files::write_private(&self.site_file(), text.as_bytes())
                 .with_context(|| format!("cannot write {}", self.site_file().display()))?;
@@ -243,34 +247,9 @@ impl DataDir {
         Ok(partners)
     }
 
-    /// The private CA.
-    ///
-    /// # Errors
-    /// An exported directory has no CA key.
-    pub fn ca(&self) -> anyhow::Result<Ca> {
-        let key = self.path.join("ca/root.key");
-        ensure!(
-            key.exists(),
-            "{} has no CA key (it was exported for nodes only): issue certificates where `ringfence init` was run",
-            self.path.display()
-        );
-        private(&key)?;
-        Ok(Ca::from_pem(&self.read(&self.root_file())?, &self.read(&key)?)?)
-    }
-
     /// The store. Open one for each thread that uses it.
     pub fn store(&self) -> Result<Store, crate::Error> {
         Store::open(&self.store_file())
-    }
-
-    fn init_root(&self, site: &Site, now: SystemTime, made: &mut Vec<String>) -> anyhow::Result<Ca> {
-        let folder = self.path.join("ca");
-        if !folder.exists() {
-            let ca = Ca::create(&site.name, now)?;
-            files::create_folder_with(&folder, &[("root.pem", ca.certificate_pem()), ("root.key", ca.key_pem())])?;
-            made.push(format!("ca: {}", ca.facts().subject));
-        }
-        self.ca()
     }
 
     fn init_identity(

@@ -36,7 +36,7 @@ impl DataDir {
                 to.display()
             );
             ensure!(
-                !to.join("ca/root.key").exists(),
+                ["ca/root.key", "ca/root.pkcs11"].iter().all(|file| !to.join(file).exists()),
                 "{} is where `ringfence init` was run: choose an empty folder",
                 to.display()
             );
@@ -131,6 +131,8 @@ fn without_secrets(text: &str, nodes: &[String]) -> anyhow::Result<String> {
             }
         }
     }
+    // No token of another host's is reached from there.
+    site.remove("ca");
     Ok(site.to_string())
 }
 

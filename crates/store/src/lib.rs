@@ -17,6 +17,7 @@ mod files;
 mod held;
 mod migrations;
 mod phone_services;
+mod pkcs11;
 mod recordings;
 mod refusals;
 mod registrations;

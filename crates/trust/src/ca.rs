@@ -1,6 +1,7 @@
 //! The private certificate authority: a root, and certificates for nodes, phones and administrators (RFC 5280).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -9,17 +10,20 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
+use crate::ca_key::CaKey;
 use crate::facts::{CertificateFacts, NODE_URI, hex};
-use crate::{Error, Identity};
+use crate::identity::certificates;
+use crate::{Error, Identity, RemoteKey};
 
-/// Issues certificates. Private key in memory only while needed.
+/// Issues certificates. Private key in memory only while needed, or never.
 pub struct Ca {
     certificate_pem: String,
     certificate: CertificateFacts,
-    key_pem: Zeroizing<String>,
+    /// `None`: it is elsewhere.
+    key_pem: Option<Zeroizing<String>>,
     /// The organisation that every subject carries: the site's name.
     pub(crate) organisation: String,
-    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) issuer: Issuer<'static, CaKey>,
 }
 
 /// What to put into a certificate.
@@ -56,50 +60,61 @@ impl Ca {
     /// A new self-signed root (P-256, 10 years). Two roots of one name differ in the last word of theirs, so that a
     /// refusal "issued by … , trusted is …" can be read.
     pub fn create(name: &str, now: SystemTime) -> Result<Ca, Error> {
-        let mut id = [0u8; 4];
-        aws_lc_rs::rand::fill(&mut id)
-            .map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name = distinguished_name(name, &format!("{name} root CA {}", hex(&id)));
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages =
-            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        params.not_before = (now - CLOCK_SKEW).into();
-        params.not_after = (now + ROOT_LIFE).into();
-        params.serial_number = Some(serial()?);
         let key = generate(KeyKind::P256)?;
-        let certificate = params
-            .self_signed(&key)
-            .map_err(|error| Error::Certificate(format!("the root certificate cannot be made: {error}")))?;
-        Ca::from_pem(&certificate.pem(), &key.serialize_pem())
+        let key_pem = key.serialize_pem();
+        Ca::from_pem(&root(name, now, &CaKey::Here(key))?, &key_pem)
+    }
+
+    /// The same by a key that is elsewhere.
+    ///
+    /// # Errors
+    /// It did not sign.
+    pub fn create_by(name: &str, now: SystemTime, key: Arc<dyn RemoteKey>) -> Result<Ca, Error> {
+        Ca::by(&root(name, now, &CaKey::elsewhere(key.clone()))?, key)
     }
 
     pub fn from_pem(certificate: &str, key: &str) -> Result<Ca, Error> {
         // An identity checks that certificate and key belong together.
-        let identity = Identity::from_pem(certificate, key)?;
+        let facts = Identity::from_pem(certificate, key)?.facts().clone();
         let pair = KeyPair::from_pem(key)
             .map_err(|error| Error::Key(format!("the CA's private key cannot be read: {error}")))?;
-        let issuer = Issuer::from_ca_cert_pem(certificate, pair)
+        Ca::of(certificate, facts, CaKey::Here(pair), Some(Zeroizing::new(key.to_owned())))
+    }
+
+    /// The authority of this certificate, whose key is elsewhere.
+    ///
+    /// # Errors
+    /// The key is not the certificate's.
+    pub fn by(certificate: &str, key: Arc<dyn RemoteKey>) -> Result<Ca, Error> {
+        let der = certificates(certificate)?;
+        let der = der.first().ok_or_else(|| Error::Certificate("the CA has no certificate".into()))?;
+        let facts = CertificateFacts::from_der(der)?;
+        if crate::facts::public_key(der)? != key.point() {
+            return Err(Error::Key(format!("the key does not belong to the certificate of `{}`", facts.subject)));
+        }
+        Ca::of(certificate, facts, CaKey::elsewhere(key), None)
+    }
+
+    fn of(
+        certificate: &str,
+        facts: CertificateFacts,
+        key: CaKey,
+        key_pem: Option<Zeroizing<String>>,
+    ) -> Result<Ca, Error> {
+        let issuer = Issuer::from_ca_cert_pem(certificate, key)
             .map_err(|error| Error::Certificate(format!("the CA's certificate cannot be read: {error}")))?;
         if !issuer.key_usages().contains(&KeyUsagePurpose::KeyCertSign) {
             return Err(Error::Certificate(format!(
                 "`{}` is not a certificate authority: its key usage does not allow to sign certificates",
-                identity.facts().subject
+                facts.subject
             )));
         }
-        let facts = identity.facts().clone();
         let organisation = facts
             .subject
             .rsplit_once(",O=")
             .map_or(facts.subject.as_str(), |(_, organisation)| organisation)
             .to_owned();
-        Ok(Ca {
-            certificate_pem: certificate.to_owned(),
-            certificate: facts,
-            key_pem: Zeroizing::new(key.to_owned()),
-            organisation,
-            issuer,
-        })
+        Ok(Ca { certificate_pem: certificate.to_owned(), certificate: facts, key_pem, organisation, issuer })
     }
 
     /// Issues under another's name from now on, as a forger would.
@@ -127,7 +142,8 @@ impl Ca {
         params.distinguished_name = distinguished_name(&self.organisation, common_name);
         params.key_usages = usages;
         // The key pair is read again because an issuer keeps its own.
-        self.issuer = Issuer::new(params, KeyPair::from_pem(&self.key_pem).expect("its own key"));
+        let key = self.key_pem().and_then(|key| KeyPair::from_pem(key).ok()).expect("its own key");
+        self.issuer = Issuer::new(params, CaKey::Here(key));
     }
 
     /// The same, who may sign lists as well.
@@ -144,8 +160,9 @@ impl Ca {
         &self.certificate
     }
 
-    pub fn key_pem(&self) -> &str {
-        &self.key_pem
+    /// `None`: it is elsewhere, and never comes out.
+    pub fn key_pem(&self) -> Option<&str> {
+        self.key_pem.as_ref().map(|key| key.as_str())
     }
 
     /// A new key and a certificate for it, good for both ends of a TLS connection: every node listens and dials.
@@ -202,10 +219,28 @@ impl Ca {
         params.not_after = request.not_after.into();
         params.serial_number = Some(serial()?);
         let certificate = params.signed_by(key, &self.issuer).map_err(|error| {
-            Error::Certificate(format!("the certificate of {} cannot be made: {error}", request.common_name))
+            let why = self.issuer.key().words(&error);
+            Error::Certificate(format!("the certificate of {} cannot be made: {why}", request.common_name))
         })?;
         Ok(certificate.pem())
     }
+}
+
+/// The certificate (PEM) of a new root, signed by itself.
+fn root(name: &str, now: SystemTime, key: &CaKey) -> Result<String, Error> {
+    let mut id = [0u8; 4];
+    aws_lc_rs::rand::fill(&mut id).map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = distinguished_name(name, &format!("{name} root CA {}", hex(&id)));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.not_before = (now - CLOCK_SKEW).into();
+    params.not_after = (now + ROOT_LIFE).into();
+    params.serial_number = Some(serial()?);
+    let certificate = params
+        .self_signed(key)
+        .map_err(|error| Error::Certificate(format!("the root certificate cannot be made: {}", key.words(&error))))?;
+    Ok(certificate.pem())
 }
 
 impl Request {
@@ -262,7 +297,7 @@ mod tests {
     #[test]
     fn a_root_survives_its_pem() {
         let root = ca("lab");
-        let again = Ca::from_pem(root.certificate_pem(), root.key_pem()).unwrap();
+        let again = Ca::from_pem(root.certificate_pem(), root.key_pem().unwrap()).unwrap();
         let identity = again.issue(&request("vvb1")).unwrap();
         assert_eq!(identity.facts().issuer, root.facts().subject);
         assert_eq!(identity.facts().subject, "CN=vvb1.lab.example,O=lab");
@@ -276,7 +311,7 @@ mod tests {
         let error = Ca::from_pem(&leaf.chain_pem(), &leaf.key_pem()).err().unwrap().to_string();
         assert!(error.contains("is not a certificate authority"), "{error}");
         let other = Ca::create("lab", now()).unwrap();
-        let error = Ca::from_pem(root.certificate_pem(), other.key_pem()).err().unwrap().to_string();
+        let error = Ca::from_pem(root.certificate_pem(), other.key_pem().unwrap()).err().unwrap().to_string();
         assert!(error.contains("does not belong"), "{error}");
     }
 

@@ -135,6 +135,14 @@ impl Purposes {
     }
 }
 
+/// A certificate's public key, without what says of which kind it is.
+pub(crate) fn public_key(der: &[u8]) -> Result<Vec<u8>, Error> {
+    let read = X509Certificate::from_der(der);
+    let (_, certificate) =
+        read.map_err(|error| Error::Certificate(format!("this is not an X.509 certificate: {error}")))?;
+    Ok(certificate.public_key().subject_public_key.data.to_vec())
+}
+
 /// Certificates whose facts a thread remembers: more than a site has peers, fewer than a stranger could fill memory with.
 const REMEMBERED: usize = 512;
 

@@ -5,6 +5,7 @@
 
 mod authority;
 mod ca;
+mod ca_key;
 mod facts;
 mod identity;
 mod imported;
@@ -20,6 +21,7 @@ mod words;
 
 pub use authority::{Authorities, Authority};
 pub use ca::{Ca, KeyKind, Request};
+pub use ca_key::RemoteKey;
 pub use facts::{CertificateFacts, NODE_URI, fingerprint, hex, short_name};
 pub use identity::{Identity, certificates_der};
 pub use imported::{import, judge, signing_request};

@@ -124,7 +124,10 @@ mod tests {
         let mut params = CertificateParams::default();
         params.distinguished_name = distinguished_name("lab", "cucm1.lab.example");
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        ca.issuer = rcgen::Issuer::new(params, rcgen::KeyPair::from_pem(&identity.key_pem()).unwrap());
+        ca.issuer = rcgen::Issuer::new(
+            params,
+            crate::ca_key::CaKey::Here(rcgen::KeyPair::from_pem(&identity.key_pem()).unwrap()),
+        );
         let spki = generate(KeyKind::P256).unwrap().subject_public_key_info();
         let hour = Duration::from_secs(3600);
         let request = LscRequest { device: "vvb1".into(), spki, not_before: now() - hour, not_after: now() + hour };

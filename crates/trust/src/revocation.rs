@@ -106,7 +106,10 @@ impl Ca {
         next: SystemTime,
         revoked: &[Revoked],
     ) -> Result<RevocationList, Error> {
-        let bad = |error: rcgen::Error| Error::Certificate(format!("the revocation list cannot be made: {error}"));
+        let bad = |error: rcgen::Error| {
+            let why = self.issuer.key().words(&error);
+            Error::Certificate(format!("the revocation list cannot be made: {why}"))
+        };
         let entry = |revoked: &Revoked| {
             let serial = octets(&revoked.serial).ok_or_else(|| {
                 Error::Certificate(format!("serial `{}`: expected hexadecimal digits, two an octet", revoked.serial))

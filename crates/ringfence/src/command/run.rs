@@ -16,7 +16,8 @@ use site::{Role, Site};
 use store::accounts::{Accounts, Directory};
 use store::{DataDir, Tended};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use super::{Outcome, check, wait_for};
 
@@ -129,14 +130,19 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
     }
     println!("ready: {}", names.join(", "));
     // The first tick is at once: what fell due while nothing ran is made anew before anybody comes.
-    let mut tending = tokio::time::interval(TEND);
+    let (mut tending, mut looked) = (tokio::time::interval(TEND), None);
+    tending.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut errands, mut said) = (process.errands(), Said::default());
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
         tokio::select! {
             _ = hangup.recv() => drop(reload(process, data, &doors)),
-            _ = tending.tick() => tend(process, data, &mut said),
+            _ = tending.tick(), if looked.is_none() => looked = Some(look_after(data)),
+            Some(tended) = answer(&mut looked) => {
+                looked = None;
+                tend(process, tended, &mut said);
+            }
             Some(errand) = next(&mut errands) => {
                 // Who asked may have gone away.
                 let _ = errand.answer.send(carry_out(process, data, &doors, errand.work));
@@ -224,12 +230,29 @@ struct Said {
     at: Option<Instant>,
 }
 
-/// Makes anew what is due, reads what anybody made anew, and says what nobody here can renew.
-fn tend(process: &mut Process, data: &DataDir, said: &mut Said) {
-    let tended = data.tend(SystemTime::now()).unwrap_or_else(|error| Tended {
-        warnings: vec![format!("certificates could not be looked after: {error:#}")],
-        ..Tended::default()
+/// Makes anew what is due, in a thread of its own: a token that has the CA's key may take its time or never answer, and
+/// signals are obeyed meanwhile. The process does not wait for it at its end.
+fn look_after(data: &DataDir) -> oneshot::Receiver<Tended> {
+    let (tell, told) = oneshot::channel();
+    let data = data.clone();
+    std::thread::spawn(move || {
+        let tended = data.tend(SystemTime::now()).unwrap_or_else(|error| not_looked_after(&format!("{error:#}")));
+        // Nobody waits for it any more when the process ends.
+        let _ = tell.send(tended);
     });
+    told
+}
+
+async fn answer(looked: &mut Option<oneshot::Receiver<Tended>>) -> Option<Tended> {
+    Some(looked.as_mut()?.await.unwrap_or_else(|_| not_looked_after("it broke off")))
+}
+
+fn not_looked_after(why: &str) -> Tended {
+    Tended { warnings: vec![format!("certificates could not be looked after: {why}")], ..Tended::default() }
+}
+
+/// Reads what anybody made anew, and says what was done and what nobody here can renew.
+fn tend(process: &mut Process, tended: Tended, said: &mut Said) {
     for line in &tended.done {
         tracing::info!("{line}");
     }

@@ -3,6 +3,7 @@
 //! One file for the nodes and one for each role. Each check names the path of the value it is about, so the problem is
 //! shown where the operator must write.
 
+mod ca;
 mod call_manager;
 mod call_server;
 mod directory;
@@ -36,6 +37,9 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
         if let Err(error) = crate::target::name_server(server) {
             check.error(format!("name_server[{at}]"), error, "name servers are asked by their addresses");
         }
+    }
+    if let Some(token) = &site.ca.pkcs11 {
+        ca::check(&mut check, token);
     }
     if let Some(directory) = &site.directory {
         directory::check(&mut check, directory);

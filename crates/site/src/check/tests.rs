@@ -553,3 +553,27 @@ fn a_way_out_takes_no_extension_and_shows_a_number() {
     );
     assert!(said("pattern = \"0x\"")[0].contains("IOS writes `.`"));
 }
+
+#[test]
+fn the_cas_key_is_in_one_token_and_its_pin_nowhere_in_the_site() {
+    let check = |table: &str| {
+        let text = format!("{LAB}\n[ca.pkcs11]\n{table}\n");
+        Site::check(&text).problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let module = "module = \"/usr/lib/softhsm/libsofthsm2.so\"\n";
+    for good in ["token = \"lab\"", "slot = 0", "token = \"lab\"\npin_file = \"pin\"\nkey = \"root\""] {
+        assert_eq!(check(&format!("{module}{good}")), Vec::<String>::new());
+    }
+    for (table, words) in [
+        ("module = \"libsofthsm2.so\"\ntoken = \"lab\"".to_owned(), "could be any library"),
+        (module.to_owned(), "no token is named"),
+        (format!("{module}token = \"lab\"\nslot = 1"), "both are named"),
+        (format!("{module}token = \" \""), "no label of a token"),
+        (format!("{module}token = \"lab\"\nkey = \"\""), "cannot be found again"),
+        (format!("{module}token = \"lab\"\npin = \"1234\""), "unknown field `pin`"),
+        ("token = \"lab\"".to_owned(), "`module` is missing"),
+    ] {
+        let problems = check(&table);
+        assert!(problems.iter().any(|problem| problem.contains(words)), "{table}: {problems:?}");
+    }
+}

@@ -33,7 +33,7 @@ pub enum Renewed {
 pub struct Tended {
     /// What was made anew, in words: running nodes must read it.
     pub done: Vec<String>,
-    /// What ends and nobody here can renew.
+    /// What ends and nobody here can renew, or not now.
     pub warnings: Vec<String>,
 }
 
@@ -51,7 +51,12 @@ impl DataDir {
         }
         // Another process of this directory may have done it meanwhile: everything is looked at again under the lock.
         let _lock = self.lock()?;
-        self.tend_list(here, now, &mut tended)?;
+        // The token that signs may be away: what needs no signature is done all the same.
+        if let Err(error) = self.tend_list(here, now, &mut tended) {
+            tended
+                .warnings
+                .push(format!("the list of what the site's CA revoked is due and cannot be made: {error:#}"));
+        }
         let register = if here { self.store()?.certificates()? } else { Vec::new() };
         let own = trust::certificates_der(&self.own_root_pem()?)?;
         let own = own.first().map(|der| CertificateFacts::from_der(der)).transpose()?.map(|facts| facts.subject);
@@ -93,14 +98,18 @@ impl DataDir {
                     "{name}: the certificate ends on {until}, and the CA's key is not here: run `ringfence cert renew {name}` where it is, and `ringfence data export` again"
                 ));
             } else if known {
-                let words = match self.renew_locked(&site, &name, now, false)? {
-                    Renewed::Taken(facts) => format!("{name}: renewed, until {}", date(facts.not_after)),
-                    Renewed::Announced(_, from) => format!(
+                match self.renew_locked(&site, &name, now, false) {
+                    Ok(Renewed::Taken(facts)) => {
+                        tended.done.push(format!("{name}: renewed, until {}", date(facts.not_after)));
+                    }
+                    Ok(Renewed::Announced(_, from)) => tended.done.push(format!(
                         "{name}: renewed; phones read of it in their lists, and it is in force from {}",
                         date(from)
-                    ),
-                };
-                tended.done.push(words);
+                    )),
+                    Err(error) => tended
+                        .warnings
+                        .push(format!("{name}: the certificate ends on {until} and cannot be renewed: {error:#}")),
+                }
             }
         }
         Ok(tended)
@@ -249,10 +258,6 @@ impl DataDir {
             self.drop_next(identity).context("the announced identity is revoked and cannot be removed")?;
         }
         Ok(())
-    }
-
-    pub fn has_ca_key(&self) -> bool {
-        self.path().join("ca/root.key").exists()
     }
 }
 

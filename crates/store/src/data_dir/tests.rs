@@ -8,6 +8,7 @@ use crate::test_folder::Folder;
 
 mod certificates;
 mod killed;
+mod token_away;
 
 const LAB: &str = include_str!("../../../../examples/lab.toml");
 

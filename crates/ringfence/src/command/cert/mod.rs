@@ -111,6 +111,7 @@ fn show(data: &DataDir, name: Option<&str>) -> anyhow::Result<()> {
     for (name, _) in data.identities()? {
         println!("{}", certificates.show(&name)?);
     }
+    println!("Key of the CA: {}", data.ca_key_place()?);
     match data.revocation_list()? {
         Some(list) => println!(
             "Revocation list {}: {} certificates, good until {}{}",
