@@ -101,6 +101,27 @@ impl fmt::Debug for Frame {
     }
 }
 
+/// What whoever listens by a [`Command::Tap`] says to the caller in return. Its Debug shows no sample.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Spoken {
+    /// To be heard behind what was said before: µ-law, 8 kHz.
+    Codes(Arc<[u8]>),
+    /// [`Event::Marked`] once all that was said before it was heard.
+    Mark(u64),
+    /// What was not heard yet never will be; its marks are told at once.
+    Clear,
+}
+
+impl fmt::Debug for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spoken::Codes(codes) => write!(f, "Codes({})", codes.len()),
+            Spoken::Mark(mark) => write!(f, "Mark({mark})"),
+            Spoken::Clear => f.write_str("Clear"),
+        }
+    }
+}
+
 /// What a node tells its media thread. `lease` must be one of its own.
 ///
 /// A lease takes every command from the moment it is lent: what needs a stream waits for [`Command::Set`].
@@ -182,6 +203,13 @@ pub enum Command {
         lease: LeaseId,
         tap: u64,
     },
+    /// Whoever listens by this tap speaks: behind prompts, which go ahead of it, and paced as they are. Two minutes may wait,
+    /// what is beyond is thrown away. One tap of a lease speaks at a time: another takes over. It falls silent with its tap.
+    Say {
+        lease: LeaseId,
+        tap: u64,
+        said: Spoken,
+    },
     /// Ask for facts now.
     Report {
         lease: LeaseId,
@@ -255,6 +283,12 @@ pub enum Event {
         lease: LeaseId,
         tap: u64,
         frame: Frame,
+    },
+    /// What a [`Command::Say`] said before this [`Spoken::Mark`] was heard, or cleared: for who speaks, and not for the node.
+    Marked {
+        lease: LeaseId,
+        tap: u64,
+        mark: u64,
     },
     /// No more [`Event::Sound`] of this one. Before [`Event::Closed`].
     Untapped {

@@ -30,7 +30,7 @@ pub mod transcode;
 pub mod wav;
 pub mod words;
 
-pub use command::{Command, Event, Frame, Keep, KeptEnd, Latch, Lease, LeaseId, Play, Transmit};
+pub use command::{Command, Event, Frame, Keep, KeptEnd, Latch, Lease, LeaseId, Play, Spoken, Transmit};
 pub use engine::{Engine, QUARANTINE, TAG_ROOM};
 pub use facts::{Counters, Facts};
 pub use prompt::{Clip, Prompts};

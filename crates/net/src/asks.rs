@@ -1,5 +1,5 @@
-//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, page servers, who speaks and who
-//! recognises. Five threads serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
+//! What a node must not wait for: signatures (an RSA one takes a millisecond), the store, page servers, who speaks, who
+//! recognises, and bots. Six threads serve all nodes of the process; their queues are bounded, and a node hears at once when one is full.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TryRecvError};
@@ -19,6 +19,7 @@ use crate::media_threads::{self, Taps};
 use crate::node::Letter;
 use crate::recognition::{self, News, Recognition};
 use crate::sounds::{self, Sounds};
+use crate::streams::{self, Streams};
 use crate::web::{Archive, Errand as Outside, Wanted, Web};
 
 mod waiting;
@@ -75,6 +76,7 @@ pub(crate) struct Asks {
     web: tokio::sync::mpsc::Sender<Outside>,
     sounds: tokio::sync::mpsc::Sender<sounds::Errand>,
     recognition: tokio::sync::mpsc::Sender<recognition::Errand>,
+    streams: tokio::sync::mpsc::Sender<streams::Errand>,
     archive: Option<Arc<Archive>>,
     keys: Option<KeysWanted>,
 }
@@ -89,7 +91,7 @@ struct Asker {
 
 type Errand = (Arc<Asker>, Job);
 
-/// The five threads.
+/// The six threads.
 pub(crate) struct AskThreads {
     signer: SyncSender<Errand>,
     keeper: SyncSender<Errand>,
@@ -97,6 +99,7 @@ pub(crate) struct AskThreads {
     web: Web,
     sounds: Sounds,
     recognition: Recognition,
+    streams: Streams,
     archive: Option<Arc<Archive>>,
     keys: Option<KeysWanted>,
 }
@@ -131,9 +134,20 @@ impl AskThreads {
         })?;
         let web = Web::start(name_servers)?;
         let recognition = Recognition::start(Taps::new(media.clone()), web.errands())?;
+        let streams = Streams::start(Taps::new(media.clone()))?;
         let sounds = Sounds::start(media, web.errands())?;
         let threads = [signing, store];
-        Ok(AskThreads { signer, keeper: keeping, threads, web, sounds, recognition, archive: None, keys: None })
+        Ok(AskThreads {
+            signer,
+            keeper: keeping,
+            threads,
+            web,
+            sounds,
+            recognition,
+            streams,
+            archive: None,
+            keys: None,
+        })
     }
 
     /// What pages that nodes ask for from now on may be sent of their calls' recordings.
@@ -156,6 +170,7 @@ impl AskThreads {
             web: self.web.errands(),
             sounds: self.sounds.errands(),
             recognition: self.recognition.errands(),
+            streams: self.streams.errands(),
             archive: self.archive.clone(),
             keys: self.keys.clone(),
         }
@@ -163,11 +178,12 @@ impl AskThreads {
 
     /// Once all [`Asks`] are gone: serves what waits, then ends.
     pub(crate) fn stop(self) {
-        let AskThreads { signer, keeper, threads, web, sounds, recognition, archive: _, keys: _ } = self;
+        let AskThreads { signer, keeper, threads, web, sounds, recognition, streams, archive: _, keys: _ } = self;
         drop((signer, keeper));
         for thread in threads {
             let _ = thread.join();
         }
+        streams.stop();
         recognition.stop();
         sounds.stop();
         web.stop();
@@ -204,6 +220,7 @@ impl Asks {
             Job::Ask { ask: Ask::Fetch(_) | Ask::Sound(_) | Ask::Resolve(_), .. } => return self.outside(job),
             Job::Ask { ask: Ask::Speak(_), .. } => return self.spoken(job),
             Job::Ask { ask: Ask::Recognise(_), .. } => return self.recognised(job),
+            Job::Ask { ask: Ask::Stream(_), .. } => return self.streamed(job),
             Job::Ask { ask: Ask::Sign { .. } | Ask::State { .. }, .. } | Job::Settle(_) => &self.signer,
             Job::Ask { ask: Ask::Persist(_), .. } | Job::Stated { .. } | Job::Journal(_) => &self.keeper,
         };
@@ -237,6 +254,17 @@ impl Asks {
             answer(&asker, id, told);
         });
         room.send(recognition::Errand { node: self.node.name.clone(), held, recognise: *recognise, tell });
+        Ok(())
+    }
+
+    #[allow(clippy::result_large_err)]
+    fn streamed(&self, job: Job) -> Result<(), Job> {
+        let Ok(room) = self.streams.try_reserve() else { return Err(job) };
+        let Job::Ask { id, ask: Ask::Stream(stream) } = job else { return Err(job) };
+        let trust = self.node.credentials.as_ref().map(|credentials| credentials.now().pages.clone());
+        let asker = self.node.clone();
+        let tell = Box::new(move |outcome| answer(&asker, id, Told::Streamed(outcome)));
+        room.send(streams::Errand { trust, stream: *stream, answer: tell });
         Ok(())
     }
 

@@ -29,6 +29,7 @@ mod shown;
 mod socket;
 mod sounds;
 mod speech_server;
+mod streams;
 mod tokens;
 mod web;
 mod websocket;

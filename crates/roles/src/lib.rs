@@ -99,6 +99,8 @@ pub enum Ask {
     Speak(Box<Speak>),
     /// Recognise what a caller says: [`Told::Speech`] when it begins and ends, then [`Told::Heard`], once.
     Recognise(Box<Recognise>),
+    /// Have a caller talk with a bot: [`Told::Streamed`] when that is over.
+    Stream(Box<Stream>),
     /// Ask the DNS.
     Resolve(Question),
 }
@@ -129,6 +131,21 @@ pub struct Recognise {
     pub tap: u64,
     pub engine: Arc<site::Recognition>,
     pub hearing: vxml::Hearing,
+}
+
+/// A caller who is heard at an address and hears what is said there, until the tap ends or it is over there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    pub lease: media::LeaseId,
+    /// Of [`media::Command::Tap`].
+    pub tap: u64,
+    /// The caller's Session-ID.
+    pub caller: String,
+    pub order: vxml::StreamOrder,
+    /// Whose word is taken about the server's name.
+    pub authority: trust::Authority,
+    /// `ws:` is taken too.
+    pub dangerous_plain_http: bool,
 }
 
 /// Words for an engine. They may be about the caller: no log has them.
@@ -167,6 +184,8 @@ pub enum Told {
     Speech(bool),
     /// In which ways it can be heard; none: it is nothing that was listened for.
     Heard(Vec<vxml::Utterance>),
+    /// How it ended at the bot's, or the event for the application.
+    Streamed(Result<vxml::StreamEnd, String>),
     /// The world failed: words.
     Failed(String),
 }

@@ -499,6 +499,7 @@ fn lease_of(event: &media::Event) -> Option<media::LeaseId> {
         | E::Kept { lease, .. }
         | E::Sound { lease, .. }
         | E::Untapped { lease, .. }
+        | E::Marked { lease, .. }
         | E::Recorded { lease, .. }
         | E::Unkeyed { lease, .. }
         | E::Unplayable { lease, .. } => Some(*lease),

@@ -24,13 +24,13 @@ use sip::{ClientId, Method, Name, NameAddr, Request, ServerId, Status, Transport
 use self::dialogue::{Ask, Far, Progress, Session, Told};
 use self::far::{FarParty, Origin};
 use self::hearing::Ear;
-use self::pages::{Pages, Reading};
+use self::pages::{Pages, Reading, server};
 use self::referring::Referring;
 use self::speaking::{NoSound, Notice};
-use crate::AskId;
 use crate::plan::{Kind, Peers, suites};
 use crate::shell::{CallNo, Invited, LegNo, Outcome, Refused, Role, Shell, Timers, warning};
 use crate::terminal::Terminal;
+use crate::{AskId, Stream};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -102,6 +102,7 @@ enum Wanted {
     Page(u64),
     Sound(u64),
     Words(u64),
+    Stream(u64),
 }
 
 /// A caller who is not answered yet.
@@ -183,8 +184,8 @@ impl VoiceBrowser {
             (Some(pages), Some(_)) => {
                 let (called, calling, seed) = (&invited.called, &invited.calling, shell.random());
                 let made = (seed, browser.recognition.is_none());
-                let reading = Reading::new(pages, speech, application.language, called, calling, made);
-                Talk::Pages(Box::new(reading.that_may_dial(&application.may_dial)))
+                let reading = Reading::new(pages, speech, application.language.clone(), called, calling, made);
+                Talk::Pages(Box::new(reading.as_allowed(&application)))
             }
             _ => Talk::Question(Box::new(Session::new(application, speech))),
         };
@@ -278,7 +279,17 @@ impl VoiceBrowser {
                     Some(ask) => drop(self.fetching.insert(ask, (leg, Wanted::Words(id)))),
                     None => visit.talk.tell(Told::Heard(id, None), shell.now()),
                 },
-                Ask::StopHearing => visit.ear.stop(shell, visit.terminal.lease().id),
+                Ask::Stream { id, order, authority, dangerous_plain_http } => {
+                    let (lease, server) = (visit.terminal.lease().id, server(&order.url).unwrap_or_default());
+                    let tap = visit.ear.listen(shell, lease, id);
+                    let caller = shell.leg(leg).map(|leg| leg.record.session_id.remote.0.clone()).unwrap_or_default();
+                    let stream = Stream { lease, tap, caller, order: *order, authority, dangerous_plain_http };
+                    // Who else hears the caller belongs into the call's record; an address may hold what opens a door.
+                    shell.note(leg, format!("stream to {server}"));
+                    let ask = shell.ask(crate::Ask::Stream(Box::new(stream)));
+                    self.fetching.insert(ask, (leg, Wanted::Stream(id)));
+                }
+                Ask::EndStream | Ask::StopHearing => visit.ear.stop(shell, visit.terminal.lease().id),
                 Ask::Record { recording, longest, final_silence, patience } => {
                     let caller = shell.leg(leg).map(|leg| leg.record.session_id.remote.0.clone()).unwrap_or_default();
                     let keep = media::Keep {
@@ -496,6 +507,14 @@ impl Role for VoiceBrowser {
                         visit.ear.stop(shell, visit.terminal.lease().id);
                         Told::Heard(id, None)
                     }
+                }
+            }
+            (Wanted::Stream(id), told) => {
+                let Some(visit) = self.visits.get_mut(&leg).filter(|visit| visit.ear.listens_for(id)) else { return };
+                visit.ear.stop(shell, visit.terminal.lease().id);
+                match told {
+                    crate::Told::Streamed(outcome) => Told::Streamed(id, outcome),
+                    _ => Told::Streamed(id, Err("error.noresource".into())),
                 }
             }
             // Not what was asked.

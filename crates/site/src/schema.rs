@@ -395,6 +395,7 @@ static APPLICATION: &[Field] = &[
     may("timeout_s", SECONDS),
     may("tries", Shape::Number(1, 100)),
     may("may_dial", Shape::TextList),
+    may("may_stream", Shape::TextList),
     may("choice", Shape::Tables(CHOICE)),
 ];
 
@@ -686,7 +687,7 @@ address = "127.0.0.3"
 [node.role.voice_browser]
 secure_certificate_subject = ["x"]
 authority = "y"
-application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, language = "en", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, may_dial = ["0T"], choice = [{ digit = "1", queue = "q" }] }]
+application = [{ number = "1", document = "d.vxml", page_authority = "web", dangerous_plain_http = true, language = "en", prompt = "p", invalid_prompt = "i", queue_music = "m", timeout_s = 1, tries = 1, may_dial = ["0T"], may_stream = ["h"], choice = [{ digit = "1", queue = "q" }] }]
 
 [[node]]
 name = "d"

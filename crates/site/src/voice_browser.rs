@@ -36,6 +36,22 @@ impl VoiceBrowser {
     }
 }
 
+impl Application {
+    /// Whether this is `host` or `host:port`.
+    pub(crate) fn is_server(text: &str) -> bool {
+        let (host, port) = match text.rsplit_once(':') {
+            // An address of IPv6 is in brackets.
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (text, None),
+        };
+        let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')),
+        };
+        is_host && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
+    }
+}
+
 /// A VoiceXML application, or a one-question IVR.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +88,9 @@ pub struct Application {
     /// else is called. The call server has a list of its own.
     #[serde(default)]
     pub may_dial: Vec<String>,
+    /// Servers (`host` or `host:port`) that its documents may have callers talk with (`<rf:stream>`); nobody else hears them.
+    #[serde(default)]
+    pub may_stream: Vec<String>,
     #[serde(rename = "choice", default)]
     pub choices: Vec<Choice>,
 }

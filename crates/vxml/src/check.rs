@@ -22,6 +22,7 @@ fn checked(url: &str, bytes: &[u8], more: impl FnOnce(&Document, &mut Vec<Proble
     expressions(&document, &mut problems);
     grammars(&document, &mut problems);
     references(&document, &mut problems);
+    streams(&document, &mut problems);
     more(&document, &mut problems);
     problems.sort_by_key(|problem| problem.place);
     problems
@@ -113,6 +114,18 @@ fn grammars(document: &Document, problems: &mut Vec<Problem>) {
         if inline {
             let mode = if document.attribute(id, "mode") == Some("dtmf") { Mode::Dtmf } else { Mode::Voice };
             problems.extend(Grammar::of_tree(document.tree(), id, mode).err());
+        }
+    }
+}
+
+/// A stream goes to a WebSocket.
+fn streams(document: &Document, problems: &mut Vec<Problem>) {
+    for id in document.tree().ids().filter(|id| document.tag(*id) == Some(Tag::Stream)) {
+        let Some(src) = document.attribute(id, "src") else { continue };
+        let url = document.resolve(src);
+        if !["wss://", "ws://", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+            let words = format!("`{src}`: a <stream> goes to a `wss://` address");
+            problems.push(Problem::new(document.place(id), "error.unsupported.uri", words));
         }
     }
 }

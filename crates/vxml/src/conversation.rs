@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::session::{
     Ending, Input, NotFetched, Now, Output, Page, Part, PartValue, RecordOrder, Recording, Request, Session, Start,
-    TransferKind, TransferOrder, TransferOutcome,
+    StreamEnd, TransferKind, TransferOrder, TransferOutcome,
 };
 use crate::speech::Segment;
 
@@ -31,6 +31,7 @@ pub struct Conversation<F> {
 enum Awaited {
     Record(u64),
     Transfer(u64, TransferKind),
+    Stream(u64),
 }
 
 /// Outputs that one turn may make before it is taken for endless.
@@ -150,6 +151,15 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
                 self.session.handle(Input::Objected { id, outcome }, self.now);
                 format!("object: {class}")
             }
+            Output::Stream { id, order } => {
+                self.awaited = Some(Awaited::Stream(id));
+                self.since = self.now.mono;
+                format!("streams: to {} with {}", order.url, order.parameters)
+            }
+            Output::EndStream { .. } => {
+                self.awaited = None;
+                "ends the stream".into()
+            }
             Output::HangUp => "hangs up".into(),
             Output::Log { fault, words } => format!("{}: {words}", if fault { "fault" } else { "log" }),
             Output::Ended { ending } => match ending {
@@ -164,7 +174,7 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
 
     /// What the caller does: keys (`123#`), words, nothing (an empty line: time passes), `!hangup`, `!wait 500` (ms). While
     /// recording a line is what is said; while transferring it is keys, or the outcome: `busy`, `noanswer`, `failed`, or
-    /// anything else for success.
+    /// anything else for success; while streaming it is keys, `closed`, an `error.…`, or the value: JSON, or a text as it is.
     pub fn hear(&mut self, line: &str) {
         let line = line.trim();
         if line == "!hangup" {
@@ -185,6 +195,11 @@ impl<F: FnMut(&Request) -> Result<Page, NotFetched>> Conversation<F> {
                 self.awaited = None;
                 let outcome = outcome_of(line, kind);
                 return self.session.handle(Input::Transferred { id, outcome }, self.now);
+            }
+            Some(Awaited::Stream(id)) if !keys && !line.is_empty() => {
+                self.awaited = None;
+                let outcome = streamed(line, self.now.mono.saturating_sub(self.since));
+                return self.session.handle(Input::Streamed { id, outcome }, self.now);
             }
             _ => {}
         }
@@ -247,6 +262,19 @@ fn transfer_in_words(order: &TransferOrder) -> String {
     };
     let aai = order.aai.as_ref().map(|aai| format!(" with {aai}")).unwrap_or_default();
     format!("transfers: {kind} to {}{aai}", order.destination)
+}
+
+fn streamed(line: &str, lasted: Duration) -> Result<StreamEnd, String> {
+    if line.starts_with("error.") {
+        return Err(line.to_owned());
+    }
+    let stopped = line != "closed";
+    let value = match serde_json::from_str(line) {
+        _ if !stopped => serde_json::Value::Null,
+        Ok(value) => value,
+        Err(_) => line.into(),
+    };
+    Ok(StreamEnd { stopped, value: value.to_string(), duration_ms: lasted.as_millis() as u64 })
 }
 
 fn outcome_of(line: &str, kind: TransferKind) -> TransferOutcome {

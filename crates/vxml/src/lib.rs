@@ -17,5 +17,5 @@ pub use crate::document::Document;
 pub use crate::problem::{Place, Problem};
 pub use crate::session::{
     Ending, Hearing, Input, NotFetched, Now, Output, Page, Part, PartValue, RecordOrder, Recording, Request, Session,
-    Snapshot, Start, TransferKind, TransferOrder, TransferOutcome, Utterance,
+    Snapshot, Start, StreamEnd, StreamOrder, TransferKind, TransferOrder, TransferOutcome, Utterance,
 };

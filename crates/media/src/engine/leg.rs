@@ -15,7 +15,7 @@ use super::rooms::Place;
 use super::stream::{Heard, Kind, Stream};
 use super::tap::Ears;
 use super::voice::{Frame, Voice};
-use crate::command::{Event, Keep, KeptEnd, LeaseId, Transmit};
+use crate::command::{Event, Keep, KeptEnd, LeaseId, Spoken, Transmit};
 use crate::dtmf;
 use crate::facts::Facts;
 use crate::g711;
@@ -121,6 +121,21 @@ impl Leg {
     /// A recording of this call that may be played on it.
     pub(super) fn recording(&self, prompt: &str) -> Option<&Clip> {
         self.recordings.iter().find(|(name, _)| name == prompt).map(|(_, clip)| clip)
+    }
+
+    /// Whoever listens by this tap speaks; one that does not listen is not heard.
+    pub(super) fn say(&mut self, tap: u64, said: Spoken, events: &mut VecDeque<Event>) {
+        if self.ears.has(tap) {
+            self.voice.say(tap, said);
+            self.tell_marks(events);
+        }
+    }
+
+    fn tell_marks(&mut self, events: &mut VecDeque<Event>) {
+        let (lease, reached) = (self.id, self.voice.reached());
+        if let Some((tap, marks)) = reached {
+            events.extend(marks.into_iter().map(|mark| Event::Marked { lease, tap, mark }));
+        }
     }
 
     /// Takes a packet off the wire.
@@ -293,6 +308,7 @@ impl Leg {
             self.send_own((kind, marker), place, rtp::HEADER + len, due, scratch, send);
         }
         events.extend(said.finished.map(|id| Event::Played { lease: self.id, id }));
+        self.tell_marks(events);
         Some(Duration::from_micros(said.samples as u64 * 125))
     }
 

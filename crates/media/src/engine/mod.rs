@@ -8,6 +8,7 @@ mod doors;
 mod incoming;
 mod keep;
 mod leg;
+mod live;
 mod on_path;
 mod outgoing;
 mod quality;
@@ -228,6 +229,13 @@ impl Engine {
             Command::Untap { lease, tap } => {
                 if let Some(leg) = leg_of(&mut self.slots, lease) {
                     leg.ears.close(lease, tap, &mut self.events);
+                    leg.voice.hush(tap);
+                }
+                lease
+            }
+            Command::Say { lease, tap, said } => {
+                if let Some(leg) = leg_of(&mut self.slots, lease) {
+                    leg.say(tap, said, &mut self.events);
                 }
                 lease
             }

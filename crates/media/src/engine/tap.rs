@@ -56,6 +56,10 @@ impl Ears {
         events.extend(taps.into_iter().map(|tap| Event::Untapped { lease, tap }));
     }
 
+    pub(super) fn has(&self, tap: u64) -> bool {
+        self.0.as_ref().is_some_and(|open| open.taps.contains(&tap))
+    }
+
     pub(super) fn are_open(&self) -> bool {
         self.0.is_some()
     }

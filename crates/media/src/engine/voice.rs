@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use sdp::Codec;
 
+use super::live::Live;
+use crate::command::Spoken;
 use crate::prompt::Clip;
 use crate::{dtmf, g711};
 
@@ -17,6 +19,7 @@ pub(super) struct Voice {
     /// Events still to send, the first under way.
     digits: VecDeque<u8>,
     step: u8,
+    live: Option<Box<Live>>,
 }
 
 struct Playing {
@@ -59,9 +62,28 @@ impl Voice {
         self.digits.extend(digits.chars().filter_map(dtmf::event));
     }
 
+    /// Whoever listens by a tap speaks.
+    pub(super) fn say(&mut self, tap: u64, said: Spoken) {
+        let live = self.live.get_or_insert_with(|| Box::new(Live::new(tap)));
+        if live.tap != tap {
+            **live = Live::new(tap);
+        }
+        live.take(said);
+    }
+
+    /// A tap ended.
+    pub(super) fn hush(&mut self, tap: u64) {
+        self.live.take_if(|live| live.tap == tap);
+    }
+
+    /// Whose marks were reached since this was asked last, and which.
+    pub(super) fn reached(&mut self) -> Option<(u64, Vec<u64>)> {
+        self.live.as_mut().map(|live| (live.tap, live.reached()))
+    }
+
     /// Whether there is anything to say.
     pub(super) fn speaks(&self) -> bool {
-        self.playing.is_some() || !self.digits.is_empty()
+        self.playing.is_some() || !self.digits.is_empty() || self.live.as_ref().is_some_and(|live| live.speaks())
     }
 
     /// The next frame. `events`: the peer takes telephone-event; `samples`: a packet's length for audio.
@@ -70,8 +92,11 @@ impl Voice {
             let frame = self.digit(event, codec, events, out);
             return Some(Said { frame, samples: DIGIT_SAMPLES, finished: None });
         }
-        let playing = self.playing.as_mut()?;
         let out = out.get_mut(..samples)?;
+        let Some(playing) = &mut self.playing else {
+            self.live.as_mut().filter(|live| live.speaks())?.fill(codec, out);
+            return Some(Said { frame: Frame::Audio(samples), samples, finished: None });
+        };
         let ended = playing.fill(codec, out);
         let finished = ended.then_some(playing.id);
         if ended {

@@ -7,6 +7,7 @@ mod hostile;
 mod keep;
 mod keys;
 mod leases;
+mod live;
 mod long;
 mod play;
 mod quality;

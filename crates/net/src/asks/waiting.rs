@@ -131,7 +131,8 @@ fn kept((asker, job): &Errand) -> Option<Kept<'_>> {
                 | Ask::Resolve(_)
                 | Ask::Sound(_)
                 | Ask::Speak(_)
-                | Ask::Recognise(_),
+                | Ask::Recognise(_)
+                | Ask::Stream(_),
             ..
         }
         | Job::Settle(_) => return None,

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 pub use alone::MediaAlone;
 use media::{Command, LeaseId};
 pub(crate) use ports::RANGE;
-pub(crate) use taps::{Heard, Taps};
+pub(crate) use taps::{Heard, Noted, Talk, Taps};
 
 use crate::clock::Clock;
 use crate::mailbox::{Refused, Sender, mailbox};
@@ -60,6 +60,18 @@ pub(crate) enum Letter {
         lease: LeaseId,
         tap: u64,
         ear: taps::Ear,
+    },
+    /// Who speaks in return, and is told of keys and marks.
+    Mouth {
+        lease: LeaseId,
+        tap: u64,
+        notes: taps::Notes,
+    },
+    /// As [`Command::Say`] has it.
+    Say {
+        lease: LeaseId,
+        tap: u64,
+        said: media::Spoken,
     },
     Count {
         answer: std::sync::mpsc::Sender<Counts>,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use media::{Frame, LeaseId};
+use media::{Frame, LeaseId, Spoken};
 use tokio::sync::mpsc;
 
 use super::Letter;
@@ -12,11 +12,40 @@ use crate::mailbox::Sender;
 
 /// Frames that wait for a listener: two seconds. What comes then is lost to it.
 const WAITING: usize = 100;
+/// Keys and marks that wait for who speaks.
+const NOTES: usize = 512;
 
 /// The media thread's end.
 pub(crate) type Ear = mpsc::Sender<Frame>;
 /// The listener's end: nothing more comes once the tap or its stream has ended, or never was.
 pub(crate) type Heard = mpsc::Receiver<Frame>;
+
+/// What a caller does besides speaking, for who speaks in return.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    Key(char),
+    /// Of [`Spoken::Mark`].
+    Mark(u64),
+}
+
+pub(crate) type Notes = mpsc::Sender<Noted>;
+
+/// A tap that is spoken by as well.
+pub(crate) struct Talk {
+    pub(crate) heard: Heard,
+    pub(crate) noted: mpsc::Receiver<Noted>,
+    thread: Option<Sender<Letter>>,
+    lease: LeaseId,
+    tap: u64,
+}
+
+impl Talk {
+    /// Never blocks. Whether it was taken: not where the media thread has too much to do.
+    pub(crate) fn say(&self, said: Spoken) -> bool {
+        let letter = Letter::Say { lease: self.lease, tap: self.tap, said };
+        self.thread.as_ref().is_some_and(|thread| thread.send(letter).is_ok())
+    }
+}
 
 /// The way to all media threads of a process.
 #[derive(Clone)]
@@ -36,11 +65,22 @@ impl Taps {
         }
         heard
     }
+
+    /// Listens to a tap and speaks by it.
+    pub(crate) fn talk(&self, lease: LeaseId, tap: u64) -> Talk {
+        let heard = self.listen(lease, tap);
+        let (notes, noted) = mpsc::channel(NOTES);
+        let thread = self.0.get(usize::from(lease.thread)).cloned();
+        if let Some(thread) = &thread {
+            let _ = thread.send(Letter::Mouth { lease, tap, notes });
+        }
+        Talk { heard, noted, thread, lease, tap }
+    }
 }
 
 /// One media thread's.
 #[derive(Default)]
-pub(super) struct Ears(BTreeMap<(LeaseId, u64), Ear>);
+pub(super) struct Ears(BTreeMap<(LeaseId, u64), Ear>, BTreeMap<(LeaseId, u64), Notes>);
 
 impl Ears {
     pub(super) fn add(&mut self, lease: LeaseId, tap: u64, ear: Ear) {
@@ -55,12 +95,27 @@ impl Ears {
         }
     }
 
+    pub(super) fn answer(&mut self, lease: LeaseId, tap: u64, notes: Notes) {
+        self.1.insert((lease, tap), notes);
+    }
+
+    /// For who speaks by this tap; `None`: by any of the lease.
+    pub(super) fn note(&mut self, lease: LeaseId, tap: Option<u64>, noted: Noted) {
+        let (from, to) = tap.map_or((0, u64::MAX), |tap| (tap, tap));
+        for (_, notes) in self.1.range((lease, from)..=(lease, to)) {
+            // One that is too slow, or gone, loses it.
+            let _ = notes.try_send(noted);
+        }
+    }
+
     pub(super) fn remove(&mut self, lease: LeaseId, tap: u64) {
         self.0.remove(&(lease, tap));
+        self.1.remove(&(lease, tap));
     }
 
     pub(super) fn closed(&mut self, lease: LeaseId) {
         self.0.retain(|(of, _), _| *of != lease);
+        self.1.retain(|(of, _), _| *of != lease);
     }
 }
 

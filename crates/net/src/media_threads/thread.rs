@@ -12,7 +12,7 @@ use rustix::event::epoll;
 
 use super::ports::{Ports, Range};
 use super::scribe::Scribe;
-use super::taps::Ears;
+use super::taps::{Ears, Noted};
 use super::{Counts, Deliver, Letter, Owner};
 use crate::clock::Clock;
 use crate::mailbox::{Receiver, Refused};
@@ -223,6 +223,13 @@ impl Thread {
                         self.ears.add(lease, tap, ear);
                     }
                 }
+                Letter::Mouth { lease, tap, notes } => {
+                    if self.leases.get(&lease.slot).is_some_and(|(held, _)| *held == lease) {
+                        self.ears.answer(lease, tap, notes);
+                    }
+                }
+                // The engine knows which lease it is of, and that the tap is open.
+                Letter::Say { lease, tap, said } => self.command(Command::Say { lease, tap, said }),
                 Letter::Count { answer } => {
                     let counts = Counts {
                         pairs: self.ports.pairs.len() as u64,
@@ -319,6 +326,11 @@ impl Thread {
                 }
                 Event::Sound { tap, frame, .. } => self.ears.hear(lease, tap, frame),
                 Event::Untapped { tap, .. } => self.ears.remove(lease, tap),
+                Event::Marked { tap, mark, .. } => self.ears.note(lease, Some(tap), Noted::Mark(mark)),
+                Event::Digit { digit, .. } => {
+                    self.ears.note(lease, None, Noted::Key(digit));
+                    self.deliver(owner, event);
+                }
                 Event::Closed { .. } => {
                     self.ears.closed(lease);
                     self.leases.remove(&lease.slot);
@@ -394,6 +406,7 @@ fn lease(event: &Event) -> Option<LeaseId> {
         | Event::Kept { lease, .. }
         | Event::Sound { lease, .. }
         | Event::Untapped { lease, .. }
+        | Event::Marked { lease, .. }
         | Event::Recorded { lease, .. }
         | Event::Unkeyed { lease, .. }
         | Event::Unplayable { lease, .. } => Some(*lease),

@@ -338,7 +338,7 @@ impl<M: Machine> Node<M> {
 
     fn thread_of(&mut self, command: &media::Command) -> usize {
         use media::Command::{
-            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Overhear, Play, Record, Report, Set, Silence, Tap,
+            Bridge, Close, Confer, Dial, EndKeep, Keep, Lend, Overhear, Play, Record, Report, Say, Set, Silence, Tap,
             Unbridge, Untap,
         };
         match command {
@@ -360,6 +360,7 @@ impl<M: Machine> Node<M> {
             | Report { lease }
             | Tap { lease, .. }
             | Untap { lease, .. }
+            | Say { lease, .. }
             | Close { lease } => usize::from(lease.thread),
         }
     }

@@ -11,10 +11,11 @@ use vxml::{Hearing, Utterance, nlsml};
 use super::{NOBODY, News, Tell};
 use crate::media_threads::Heard;
 use crate::web::Trust;
-use crate::websocket::Link;
+use crate::websocket::{Link, Terms};
 
 /// Messages on the way to its results; more, and it only talks.
 const MOST_MESSAGES: usize = 1000;
+const TERMS: Terms = Terms { most: 64 << 10, dangerous_plain: false };
 
 /// A message that is no result.
 #[derive(Deserialize)]
@@ -42,7 +43,7 @@ impl Speaker<'_> {
         let url = self.engine.url.clone().ok_or("the service has no address")?;
         let authority = trust::Authority::of(self.engine.authority.as_deref());
         let trust = self.trust.clone();
-        let dial = tokio::time::timeout(patience, async move { Link::open(&trust, &authority, &url).await });
+        let dial = tokio::time::timeout(patience, async move { Link::open(&trust, &authority, &url, TERMS).await });
         let mut dial = std::pin::pin!(dial);
         let mut ended = false;
         let mut link = loop {

@@ -26,11 +26,13 @@ mod sound;
 mod speech;
 #[path = "../../src/speech_server/tests/server.rs"]
 mod speech_server;
+mod stream;
 mod supervision;
 mod torture;
 mod transfer;
 mod trustpoints;
 mod vxml;
+mod websocket;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses of this test alone, so that it meets no other run of the lab on this machine.

@@ -5,12 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use sip::websocket::{Said, WebSocket};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::https::serve_https;
 use super::sound::{pitch, tone};
 use super::speech_server::{Manner, SpeechServer};
+use super::websocket::serve_websocket;
 use super::*;
 
 const SUPPORT: &str = r#"{"results":[{"text":"technical support","confidence":0.8}]}"#;
@@ -136,58 +135,20 @@ fn a_caller_is_understood_while_speaking_by_a_speech_server_over_mrcp() {
 
 /// A WebSocket service of the lab's authority: what it was told, in words, and how many octets of audio came before the
 /// end. It answers once a quarter of a second was heard, or hangs up instead.
-fn serve_websocket(lab: &Lab, address: SocketAddr, answers: bool) -> Arc<Mutex<(Vec<String>, usize)>> {
+fn serve_recogniser(lab: &Lab, address: SocketAddr, answers: bool) -> Arc<Mutex<(Vec<String>, usize)>> {
     let identity = lab.papers(&address.ip().to_string()).identity.unwrap();
-    let versions = trust::tls::Versions { tls12: true, tls13: true };
-    let tls = tokio_rustls::TlsAcceptor::from(trust::tls::server_anonymous(&identity, versions).unwrap());
-    let listener = std::net::TcpListener::bind(address).unwrap();
-    listener.set_nonblocking(true).unwrap();
     let told = Arc::new(Mutex::new((Vec::new(), 0)));
     let telling = told.clone();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = tls.accept(stream).await else { continue };
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(stream.read_u8().await.unwrap());
+    serve_websocket(&identity, address, async move |mut socket| {
+        while let Some(message) = socket.hear().await {
+            if note(&telling, &message) {
+                if !answers {
+                    break;
                 }
-                let head = String::from_utf8(head).unwrap();
-                let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
-                let accept = sip::websocket::accept(key);
-                let answer = format!(
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                     Sec-WebSocket-Accept: {accept}\r\n\r\n"
-                );
-                stream.write_all(answer.as_bytes()).await.unwrap();
-                let mut socket = WebSocket::upgraded(1 << 20);
-                let mut answered = false;
-                let mut room = [0; 4096];
-                'talk: loop {
-                    while let Ok(Some(said)) = socket.next() {
-                        match said {
-                            Said::Message(message) => answered |= note(&telling, &message),
-                            Said::Open => {}
-                            Said::Closed => break 'talk,
-                        }
-                    }
-                    if answered && !answers {
-                        break;
-                    }
-                    if std::mem::take(&mut answered) {
-                        socket.send(br#"{"partial":"technical"}"#);
-                        socket.send(SUPPORT.as_bytes());
-                    }
-                    stream.write_all(&socket.take()).await.unwrap();
-                    match stream.read(&mut room).await {
-                        Ok(0) | Err(_) => break,
-                        Ok(read) => socket.push(&room[..read]),
-                    }
-                }
+                socket.say(r#"{"partial":"technical"}"#).await;
+                socket.say(SUPPORT).await;
             }
-        });
+        }
     });
     told
 }
@@ -215,7 +176,7 @@ fn a_caller_is_understood_while_speaking_by_a_service_over_a_websocket() {
         let told = Arc::new(Mutex::new(None));
         let telling = told.clone();
         let serve = move |lab: &Lab, _: &Path| {
-            *telling.lock().unwrap() = Some(serve_websocket(lab, server, answers));
+            *telling.lock().unwrap() = Some(serve_recogniser(lab, server, answers));
         };
         let engine = format!("engine = \"websocket\"\nurl = \"wss://{server}/hear?model=phone\"");
         let hertz = heard(network, &engine, serve);
@@ -238,7 +199,7 @@ fn a_service_that_nobody_vouches_for_hears_nothing() {
     // The lab's authority gave its certificate, for another address.
     let other: SocketAddr = format!("{network}91:8443").parse().unwrap();
     let serve = move |lab: &Lab, _: &Path| {
-        *telling.lock().unwrap() = Some(serve_websocket(lab, other, true));
+        *telling.lock().unwrap() = Some(serve_recogniser(lab, other, true));
         let inbound = std::net::TcpListener::bind(server).unwrap();
         std::thread::spawn(move || {
             while let Ok((near, _)) = inbound.accept() {

@@ -90,6 +90,7 @@ impl Shell {
                 | Told::Resolved(_)
                 | Told::Sound(_)
                 | Told::Speech(_)
+                | Told::Streamed(_)
                 | Told::Heard(_),
             ) => {}
         }

@@ -80,6 +80,14 @@ pub enum Ask {
         hearing: Box<vxml::Hearing>,
     },
     StopHearing,
+    /// The caller talks with a bot: [`Told::Streamed`] with this number when that is over.
+    Stream {
+        id: u64,
+        order: Box<vxml::StreamOrder>,
+        authority: trust::Authority,
+        dangerous_plain_http: bool,
+    },
+    EndStream,
     /// Record what the caller says, sealed, as [`media::Keep`] has it; [`Told::Recorded`] with this number when it ended.
     Record {
         recording: u64,
@@ -112,6 +120,8 @@ pub enum Told {
     Speech(u64, bool),
     /// In which ways it can be heard; `None`: nobody can listen, or no further.
     Heard(u64, Option<Vec<vxml::Utterance>>),
+    /// How it ended, or the event.
+    Streamed(u64, Result<vxml::StreamEnd, String>),
     /// What who waits in a queue is to hear.
     Notice(Notice),
     Recorded {
@@ -344,6 +354,7 @@ mod tests {
             timeout_s: 5,
             tries: 3,
             may_dial: Vec::new(),
+            may_stream: Vec::new(),
             choices: vec![
                 site::Choice { digit: '1', queue: "sales".into(), call_back: false },
                 site::Choice { digit: '2', queue: "sales".into(), call_back: true },
@@ -367,7 +378,7 @@ mod tests {
             Ask::Fetch { fetch, .. } => format!("fetch {}", fetch.request.url),
             Ask::Sound { fetch, .. } => format!("sound {}", fetch.request.url),
             Ask::Speak { id, speak } => format!("speak {} {id}", speak.text),
-            Ask::Hear { .. } | Ask::StopHearing => panic!("nobody listens"),
+            Ask::Hear { .. } | Ask::StopHearing | Ask::Stream { .. } | Ask::EndStream => panic!("nobody listens"),
             Ask::Record { .. } | Ask::StopRecord => "record".into(),
             Ask::HangUp { why } => format!("hang up: {why}"),
         };

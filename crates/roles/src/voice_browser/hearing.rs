@@ -1,4 +1,5 @@
-//! Words by voice: a recogniser listens to the caller's stream ([`media::Command::Tap`]) while the session has it listen.
+//! Words by voice: a recogniser listens to the caller's stream ([`media::Command::Tap`]) while the session has it listen; so
+//! does a bot, which speaks by the same tap.
 
 use std::sync::Arc;
 
@@ -31,14 +32,20 @@ impl Ear {
     /// Has the recogniser listen; `None`: there is none.
     pub(super) fn hear(&mut self, shell: &mut Shell, lease: LeaseId, id: u64, hearing: vxml::Hearing) -> Option<AskId> {
         let engine = self.recogniser.clone()?;
+        let tap = self.listen(shell, lease, id);
+        Some(shell.ask(crate::Ask::Recognise(Box::new(Recognise { lease, tap, engine, hearing }))))
+    }
+
+    /// By which tap somebody may listen, who is to be asked; nobody else does then.
+    pub(super) fn listen(&mut self, shell: &mut Shell, lease: LeaseId, id: u64) -> u64 {
         self.stop(shell, lease);
         let tap = shell.random();
         self.listens = Some(Listening { id, tap });
         shell.media(Command::Tap { lease, tap });
-        Some(shell.ask(crate::Ask::Recognise(Box::new(Recognise { lease, tap, engine, hearing }))))
+        tap
     }
 
-    /// Nobody listens any more: the recogniser hears the end of the stream, and gives up.
+    /// Nobody listens any more: the recogniser, or a bot, hears the end of the stream, and gives up.
     pub(super) fn stop(&mut self, shell: &mut Shell, lease: LeaseId) {
         if let Some(Listening { tap, .. }) = self.listens.take() {
             shell.media(Command::Untap { lease, tap });

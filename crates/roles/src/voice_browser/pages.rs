@@ -7,6 +7,7 @@
 
 mod calling;
 mod playing;
+mod streaming;
 mod taping;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +18,7 @@ use vxml::{Ending, Input, NotFetched, Output, Page, Start, TransferKind, Transfe
 
 use self::calling::Calling;
 use self::playing::Playing;
+pub(super) use self::streaming::server;
 use self::taping::Taping;
 use super::dialogue::{Ask, Progress, Told};
 use super::line::Line;
@@ -101,6 +103,8 @@ pub struct Reading {
     transfer: Option<Transfer>,
     /// Numbers that its documents may call.
     may_dial: Vec<site::Pattern>,
+    /// Servers that its documents may have callers talk with.
+    may_stream: Vec<String>,
     calling: Option<Calling>,
     taping: Option<Taping>,
     /// Words were passed over on this call, and the log says so.
@@ -148,6 +152,7 @@ impl Reading {
             alarm: None,
             transfer: None,
             may_dial: Vec::new(),
+            may_stream: Vec::new(),
             calling: None,
             taping: None,
             unspoken: false,
@@ -156,10 +161,10 @@ impl Reading {
         }
     }
 
-    /// Without it, nobody.
-    pub fn that_may_dial(self, patterns: &[String]) -> Reading {
-        let may_dial = patterns.iter().filter_map(|pattern| site::Pattern::parse(pattern).ok()).collect();
-        Reading { may_dial, ..self }
+    /// Whom its documents may call, and who may hear its callers; without it, nobody.
+    pub fn as_allowed(self, application: &site::Application) -> Reading {
+        let may_dial = application.may_dial.iter().filter_map(|pattern| site::Pattern::parse(pattern).ok()).collect();
+        Reading { may_dial, may_stream: application.may_stream.clone(), ..self }
     }
 
     pub fn ask(&mut self) -> Option<Ask> {
@@ -185,6 +190,7 @@ impl Reading {
             Told::Speech(id, on) => self.say(Input::Speech { id, on }, now),
             Told::Heard(id, Some(utterances)) => self.say(Input::Heard { id, utterances }, now),
             Told::Heard(id, None) => self.say(Input::Unheard { id }, now),
+            Told::Streamed(id, outcome) => self.say(Input::Streamed { id, outcome }, now),
             Told::Recorded { recording, end, duration_ms } => self.recorded(recording, end, duration_ms, now),
             Told::HungUp => {
                 self.gone = true;
@@ -287,6 +293,8 @@ impl Reading {
             Output::Object { id, .. } => {
                 self.say(Input::Refused { id, event: "error.unsupported.objectname".into() }, now);
             }
+            Output::Stream { id, order } => self.stream(id, order, now),
+            Output::EndStream { .. } => self.asks.push_back(Ask::EndStream),
             Output::Transfer { id, order } if order.kind == TransferKind::Blind => self.refer(id, &order, now),
             Output::Transfer { id, order } => self.call(id, &order, now),
             Output::EndTransfer { id } => self.had_enough(id, now),

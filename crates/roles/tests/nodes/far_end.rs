@@ -220,6 +220,7 @@ impl Rig {
             // The test is the engine.
             Output::Ask(id, Ask::Speak(speak)) => self.asked.push((id, speak.text)),
             Output::Ask(id, Ask::Recognise(recognise)) => self.asked.push((id, format!("tap {}", recognise.tap))),
+            Output::Ask(id, Ask::Stream(stream)) => self.asked.push((id, format!("stream {}", stream.tap))),
             Output::Ask(id, Ask::Sound(fetch)) => self.asked.push((id, fetch.request.url)),
             Output::Reply(id, reply) => self.replies.push((id, reply)),
             Output::Journal(journal) => self.journal.push(journal),

@@ -149,6 +149,8 @@ pub struct World {
     pub engine_fails: Option<String>,
     /// Which node has whom listened to: the test is the recogniser, by [`World::recognise`].
     pub listeners: Vec<(String, AskId, roles::Recognise)>,
+    /// Which node has whom talk with a bot: the test is the bot, by [`World::bot_ends`].
+    pub streams: Vec<(String, AskId, roles::Stream)>,
     /// Which node had what spoken.
     pub spoken: Vec<(String, roles::Speak)>,
     /// Which node asked for which page.
@@ -204,6 +206,7 @@ impl World {
             unplayable: Vec::new(),
             engine_fails: None,
             listeners: Vec::new(),
+            streams: Vec::new(),
             spoken: Vec::new(),
             fetched: Vec::new(),
             refusals: Vec::new(),
@@ -614,6 +617,7 @@ impl World {
                 }
             }
             Ask::Recognise(recognise) => return self.listeners.push((name.to_owned(), id, *recognise)),
+            Ask::Stream(stream) => return self.streams.push((name.to_owned(), id, *stream)),
             Ask::Sound(fetch) => {
                 let url = fetch.request.url.clone();
                 self.fetched.push((name.to_owned(), fetch.request));
@@ -671,6 +675,12 @@ impl World {
         self.later(Duration::from_millis(1), Event::Input(name, Box::new(Input::Told(id, told))));
     }
 
+    /// How it is over at the bot's that was asked last.
+    pub fn bot_ends(&mut self, outcome: Result<vxml::StreamEnd, String>) {
+        let (name, id, _) = self.streams.pop().expect("somebody talks with a bot");
+        self.later(Duration::from_millis(1), Event::Input(name, Box::new(Input::Told(id, Told::Streamed(outcome)))));
+    }
+
     /// The store is full, or gone: nothing is kept any more.
     pub fn store_fails(&mut self) {
         self.held.get_or_insert_default();
@@ -694,7 +704,8 @@ impl World {
                 self.heard_keys.push((name.clone(), *digit));
             }
             // What is tapped is for listeners outside; no node hears it.
-            if matches!(event, media::Event::Sound { .. } | media::Event::Untapped { .. }) {
+            if matches!(event, media::Event::Sound { .. } | media::Event::Untapped { .. } | media::Event::Marked { .. })
+            {
                 continue;
             }
             self.later(Duration::from_micros(100), Event::Input(name, Box::new(Input::Media(event))));

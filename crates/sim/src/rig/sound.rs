@@ -259,6 +259,7 @@ impl Sound {
                 | Event::Kept { lease, .. }
                 | Event::Sound { lease, .. }
                 | Event::Untapped { lease, .. }
+                | Event::Marked { lease, .. }
                 | Event::Recorded { lease, .. }
                 | Event::Unkeyed { lease, .. }
                 | Event::Unplayable { lease, .. } => *lease,

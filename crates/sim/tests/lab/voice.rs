@@ -1,4 +1,5 @@
-//! Callers who answer in words, over real messages in virtual time: the test is the recogniser.
+//! Callers who answer in words, or talk with a bot, over real messages in virtual time: the test is the recogniser, and the
+//! bot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use roles::voice_browser::pages::Pages;
 use roles::{Control, Kind, Plan, Reply, Told};
 use sim::rig::{Papers, Sound, World};
-use vxml::Utterance;
+use vxml::{StreamEnd, Utterance};
 
 const S: Duration = Duration::from_secs(1);
 const LAB: &str = include_str!("../../../../examples/lab.toml");
@@ -20,7 +21,7 @@ fn lab(sound: Sound, recogniser: bool, form: &str) -> World {
     let text = LAB.replacen("[[node]]", if recogniser { RECOGNITION } else { "[[node]]" }, 1);
     let site = site::Site::parse(&text).unwrap_or_else(|problems| panic!("{}", problems[0]));
     let mut world = World::lab_of(&site, 1, sound, Some(S));
-    let page = format!("<vxml version='2.1' xml:lang='en-US'><form>{form}</form></vxml>");
+    let page = format!("<vxml version='2.1' xml:lang='en-US' xmlns:rf='urn:ringfence:vxml'><form>{form}</form></vxml>");
     let files = [("main.vxml".to_owned(), Arc::from(page.as_bytes()))].into();
     let pages = Arc::new(Pages { first: "main.vxml".into(), files, ..Pages::default() });
     for name in ["vvb1", "vvb2"] {
@@ -28,6 +29,7 @@ fn lab(sound: Sound, recogniser: bool, form: &str) -> World {
         if let Kind::VoiceBrowser(browser) = &mut plan.kind {
             for application in &mut browser.browser.applications {
                 application.document = Some(pages.first.clone());
+                application.may_stream = vec!["bot.example".into()];
                 browser.pages.insert(application.number.clone(), pages.clone());
             }
         }
@@ -145,4 +147,78 @@ fn keys_go_on_where_a_recogniser_fails_or_never_says_what_it_heard() {
         world.hang_up("carrier");
         nothing_stays(&mut world);
     }
+}
+
+/// What a bot leaves.
+fn leaves(value: &str) -> Result<StreamEnd, String> {
+    Ok(StreamEnd { stopped: true, value: value.into(), duration_ms: 5000 })
+}
+
+/// A caller who is put through as a bot says.
+fn through_a_bot(world: &mut World) {
+    called(world);
+    let (node, _, stream) = world.streams.last().cloned().expect("a bot is asked for");
+    assert_eq!((node.as_str(), stream.order.url.as_str()), ("vvb1", "wss://bot.example/talk"));
+    assert!(stream.caller.len() == 32 && !stream.dangerous_plain_http, "{stream:?}");
+    // Keys are the bot's, and nobody else's clock runs.
+    world.press("1");
+    world.run(60 * S);
+    assert!(!world.saw("vvb1", "cvp1", "REFER"));
+    world.bot_ends(leaves(r#"{"queue":"sales"}"#));
+    world.until(10 * S, |world| world.saw("vvb1", "cvp1", "REFER"));
+    world.run(S);
+    world.ready("1001");
+    world.until(10 * S, |world| world.saw("cvp1", "vvb1", "BYE"));
+    world.hang_up("carrier");
+    nothing_stays(world);
+}
+
+const BOT: &str = "<rf:stream name='t' src='wss://bot.example/talk'/>
+                   <transfer name='u' destexpr=\"'sip:' + t.queue\" type='blind' transferaudio='prompt:moh'/>";
+
+#[test]
+fn a_caller_talks_with_a_bot_and_is_put_through_as_it_says() {
+    through_a_bot(&mut lab(Sound::real(1, World::prompts()), false, BOT));
+    let mut world = lab(Sound::real(1, World::prompts()), false, BOT);
+    world.shake();
+    through_a_bot(&mut world);
+}
+
+#[test]
+fn a_bot_that_fails_that_may_not_listen_or_that_talks_too_long_leaves_the_caller_to_the_page() {
+    let goodbye = "<catch event='error'><audio src='prompt:goodbye'/><exit/></catch>";
+    let mut world = lab(Sound::still(), false, &format!("{goodbye}{BOT}"));
+    called(&mut world);
+    world.bot_ends(Err("error.stream.lost".into()));
+    world.until(5 * S, |world| world.saw("vvb1", "cvp1", "BYE"));
+    nothing_stays(&mut world);
+    for elsewhere in ["wss://bot.example:8443/talk", "wss://evil.example/", "ws://bot.example:443/"] {
+        let form = format!("{goodbye}{}", BOT.replace("wss://bot.example/talk", elsewhere));
+        let mut world = lab(Sound::still(), false, &form);
+        called(&mut world);
+        world.until(5 * S, |world| world.saw("vvb1", "cvp1", "BYE"));
+        assert!(world.streams.is_empty(), "{elsewhere} hears a caller");
+        nothing_stays(&mut world);
+    }
+    let form = "<rf:stream name='t' src='wss://bot.example/' maxtime='20s'>
+                <filled><if cond=\"t$.reason == 'maxtime'\"><disconnect/></if></filled></rf:stream>
+                <field name='a' type='digits'><prompt timeout='90s'/></field>";
+    let mut world = lab(Sound::real(1, World::prompts()), false, form);
+    called(&mut world);
+    world.run(10 * S);
+    assert!(!world.saw("vvb1", "cvp1", "BYE"));
+    world.until(15 * S, |world| world.saw("vvb1", "cvp1", "BYE"));
+    // What it says then is nobody's.
+    world.bot_ends(leaves("1"));
+    nothing_stays(&mut world);
+}
+
+#[test]
+fn who_hangs_up_on_a_bot_leaves_nothing_behind() {
+    let mut world = lab(Sound::real(1, World::prompts()), false, BOT);
+    called(&mut world);
+    world.hang_up("carrier");
+    world.run(S);
+    world.bot_ends(Err("error.stream.lost".into()));
+    nothing_stays(&mut world);
 }

@@ -114,6 +114,7 @@ fn each_rule_says_what_and_how_to_mend() {
         ("pattern = \"6016\"", "pattern = \"6017\"", E, "node.cvp1.role.call_server.dialled_number.6017.pattern", "may go to `vvb1`, which has no application `6017`", "add the application"),
         ("ingress_group = ", "browsers_may_dial = [\"10x\"]\ningress_group = ", E, "node.cvp1.role.call_server.browsers_may_dial", "IOS writes `.`", "`1001$`"),
         ("number = \"6016\"", "may_dial = [\"1001$\"]\nnumber = \"6016\"", W, "node.vvb1.role.voice_browser.application.6016.may_dial", "no call server lets a voice browser call", "browsers_may_dial"),
+        ("number = \"6016\"", "may_stream = [\"wss://bot.example\"]\nnumber = \"6016\"", E, "node.vvb1.role.voice_browser.application.6016.may_stream", "`wss://bot.example` is no server", "bot.example:8443"),
         ("group = \"vvb1\"", "group = \"cucm1\"", E, "node.cvp1.role.call_server.dialled_number.6016.group", "is a call_manager", "voice browsers"),
         ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"cube\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "there is no sip_server_group `cube`", "did you mean `cube1`?"),
         ("[[node.role.call_server.queue]]", "[[node.role.call_server.outgoing_number]]\npattern = \"0T\"\ngroup = \"vvb1\"\n[[node.role.call_server.queue]]", E, "node.cvp1.role.call_server.outgoing_number.0T.group", "`vvb1` is a voice_browser", "border controllers"),

@@ -94,6 +94,7 @@ fn applications(check: &mut Check<'_, '_, '_>, browser: &VoiceBrowser, path: &st
         let row = format!("{rows}[{at}]");
         language(check, application, &row);
         may_dial(check, application, &row);
+        may_stream(check, application, &row);
         if let Some(document) = &application.document {
             pages(check, application, document, &row);
             if !application.prompt.is_empty() || !application.choices.is_empty() {
@@ -160,6 +161,25 @@ fn may_dial(check: &mut Check<'_, '_, '_>, application: &Application, row: &str)
             ),
             "write `browsers_may_dial` at the call server as well",
         );
+    }
+}
+
+/// Who may hear its callers: servers, no addresses of pages.
+fn may_stream(check: &mut Check<'_, '_, '_>, application: &Application, row: &str) {
+    let path = format!("{row}.may_stream");
+    for server in &application.may_stream {
+        if !Application::is_server(server) {
+            let what = format!("`{server}` is no server");
+            check.error(
+                path.clone(),
+                what,
+                "write `bot.example` (port 443) or `bot.example:8443`, `[2001:db8::1]:8443`",
+            );
+        }
+    }
+    if !application.may_stream.is_empty() && application.document.is_none() {
+        let what = format!("application `{}` may stream, and has no document", application.number);
+        check.error(path, what, "write `document`, or take `may_stream` out");
     }
 }
 

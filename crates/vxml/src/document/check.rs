@@ -1,5 +1,6 @@
 //! Every element and attribute of a document against the schema (VoiceXML 2.0 §1.4, 2.1 §1): all problems at once.
 
+use super::OWN;
 use super::schema::{Kind, Rule, rule};
 use super::tag::Tag;
 use super::values::{boolean, is_reference, is_variable, nearest, time};
@@ -29,6 +30,13 @@ pub(super) fn check(tree: &Tree, tags: &mut Vec<Option<Tag>>) -> Vec<Problem> {
             problems.push(Problem::badfetch(element.place, words));
             continue;
         };
+        if tag == Tag::Stream && !element.is_own {
+            let words = format!(
+                "<{}> is not VoiceXML's but ours: write xmlns:rf=\"{OWN}\" at <vxml>, and <rf:{}> here",
+                element.name, element.name
+            );
+            problems.push(Problem::badfetch(element.place, words));
+        }
         let rule = rule(tag);
         if let Some(parent) = inside {
             within(tag, parent, element, &mut problems);

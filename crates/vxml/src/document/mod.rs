@@ -12,6 +12,9 @@ pub use self::tag::Tag;
 pub use self::xml::{Child, Element, ElementId, MAX_BYTES, MAX_DEPTH, MAX_NODES, Tree};
 use crate::problem::{Place, Problem};
 
+/// The namespace of elements that VoiceXML does not have (2.0 appendix F.1 lets a document have such).
+pub const OWN: &str = "urn:ringfence:vxml";
+
 /// A checked document.
 #[derive(Debug)]
 pub struct Document {

@@ -179,6 +179,7 @@ pub(super) fn rule(tag: Tag) -> Rule {
                     Tag::Property,
                     Tag::Record,
                     Tag::Script,
+                    Tag::Stream,
                     Tag::Subdialog,
                     Tag::Transfer,
                     Tag::Var,
@@ -327,6 +328,14 @@ pub(super) fn rule(tag: Tag) -> Rule {
         Tag::Script => Rule {
             attributes: &[WHERE, FETCH, &[("charset", Text)]],
             one_of: &[(false, &["src", "srcexpr"])],
+            text: true,
+            ..NONE
+        },
+        // What others call so as well; none of VoiceXML's.
+        Tag::Stream => Rule {
+            attributes: &[ITEM, WHERE, &[("connecttimeout", Time), ("maxtime", Time)]],
+            one_of: &[(true, &["src", "srcexpr"])],
+            children: &[HANDLERS, IN_ITEM, SPOKEN, &[Tag::Param]],
             text: true,
             ..NONE
         },

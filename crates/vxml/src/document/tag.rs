@@ -31,6 +31,8 @@ tags! {
     // SSML
     Break "break", Desc "desc", Emphasis "emphasis", Lexicon "lexicon", Paragraph "p", Phoneme "phoneme",
     Prosody "prosody", SayAs "say-as", Sentence "s", Sub "sub", Voice "voice",
+    // Our own, of the namespace `super::OWN`
+    Stream "stream",
 }
 
 impl Tag {
@@ -42,7 +44,10 @@ impl Tag {
     /// What a form is made of (2.0 §2.1.1): the interpretation algorithm visits them.
     pub fn is_form_item(self) -> bool {
         use Tag as T;
-        matches!(self, T::Block | T::Field | T::Initial | T::Object | T::Record | T::Subdialog | T::Transfer)
+        matches!(
+            self,
+            T::Block | T::Field | T::Initial | T::Object | T::Record | T::Stream | T::Subdialog | T::Transfer
+        )
     }
 
     /// Form items that take what a caller or another dialog gives (2.0 §2.1.2.1).

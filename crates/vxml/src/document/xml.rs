@@ -21,6 +21,8 @@ pub struct Element {
     pub name: String,
     /// `xml:lang` and `xml:base` with their prefix, all others by local name.
     attributes: Vec<(String, String)>,
+    /// It is of the namespace [`super::OWN`].
+    pub is_own: bool,
     pub children: Vec<Child>,
     pub parent: Option<ElementId>,
     pub place: Place,
@@ -138,6 +140,7 @@ fn copy(root: roxmltree::Node<'_, '_>, lines: &Lines, elements: &mut Vec<Element
         elements.push(Element {
             name: node.tag_name().name().to_owned(),
             attributes,
+            is_own: node.tag_name().namespace() == Some(super::OWN),
             children: Vec::new(),
             parent,
             place: lines.place(node.range().start),

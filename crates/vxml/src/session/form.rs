@@ -129,6 +129,7 @@ impl Machine {
             Tag::Transfer => self.transfer_item(),
             Tag::Subdialog => self.subdialog_item(&document, id),
             Tag::Object => self.object_item(),
+            Tag::Stream => self.stream_item(),
             _ => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! `<record>` (2.0 §2.3.6) and `<object>` (2.0 §2.3.5).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -114,6 +115,17 @@ impl Machine {
     fn order_object(&mut self) -> Flow {
         let (_, item) = self.current()?;
         let document = self.visit()?.document.clone();
+        let parameters = self.parameters(&document, item)?;
+        let text = |name: &str| document.attribute(item, name).unwrap_or_default().to_owned();
+        let (class, data) = (text("classid"), text("data"));
+        let id = self.id();
+        self.say(Output::Object { id, class, data, parameters });
+        self.wait = Wait::Object(id);
+        Ok(())
+    }
+
+    /// What its `<param>`s give, as JSON.
+    pub(super) fn parameters(&mut self, document: &Arc<Document>, item: ElementId) -> Flow<String> {
         let mut parameters = Map::new();
         for param in document.of(item, Tag::Param) {
             let name = document.attribute(param, "name").unwrap_or_default().to_owned();
@@ -121,17 +133,12 @@ impl Machine {
                 (Some(value), _) => json!(value),
                 (None, expr) => {
                     let expr = expr.unwrap_or_default();
-                    self.script((&document, param), |engine| engine.json(expr))?.unwrap_or_default()
+                    self.script((document, param), |engine| engine.json(expr))?.unwrap_or_default()
                 }
             };
             parameters.insert(name, value);
         }
-        let text = |name: &str| document.attribute(item, name).unwrap_or_default().to_owned();
-        let (class, data) = (text("classid"), text("data"));
-        let id = self.id();
-        self.say(Output::Object { id, class, data, parameters: Value::Object(parameters).to_string() });
-        self.wait = Wait::Object(id);
-        Ok(())
+        Ok(Value::Object(parameters).to_string())
     }
 
     pub(super) fn objected(&mut self, id: u64, outcome: Result<String, String>) -> Flow {

@@ -9,6 +9,7 @@ use super::collect::Collect;
 use super::grammars::Loaded;
 use super::navigate::Journey;
 use super::prompts::Prompt;
+use super::stream::Streaming;
 use super::transfer::Transferring;
 use super::visit::{Frame, Visit};
 use super::{Ending, Input, NotFetched, Now, Output, Page, Request, Start};
@@ -52,6 +53,7 @@ pub(super) enum Wait {
     Record(u64, Option<char>),
     Transfer(Box<Transferring>),
     Object(u64),
+    Stream(Streaming),
 }
 
 /// What follows once the queue was heard.
@@ -62,6 +64,7 @@ pub(super) enum After {
     Record,
     Transfer,
     Object,
+    Stream,
 }
 
 #[derive(Debug)]
@@ -166,6 +169,7 @@ impl Machine {
         match &self.wait {
             Wait::Collect(collect) => collect.deadline(),
             Wait::Transfer(transfer) => transfer.deadline(),
+            Wait::Stream(stream) => Some(stream.due),
             _ => None,
         }
     }
@@ -184,6 +188,7 @@ impl Machine {
         self.thrown = 0;
         let outcome = match &self.wait {
             Wait::Transfer(_) => self.transfer_timed_out(),
+            Wait::Stream(_) => self.stream_timed_out(),
             _ => self.collect_timed_out(),
         };
         self.settle(outcome);
@@ -221,9 +226,11 @@ impl Machine {
             Input::Recorded { id, recording } => self.recorded(id, recording),
             Input::Transferred { id, outcome } => self.transferred(id, outcome),
             Input::Objected { id, outcome } => self.objected(id, outcome),
+            Input::Streamed { id, outcome } => self.streamed(id, outcome),
             Input::Refused { id, event } => match &self.wait {
                 Wait::Record(wanted, _) | Wait::Object(wanted) if *wanted == id => self.cannot(event),
                 Wait::Transfer(transfer) if transfer.id == id => self.cannot(event),
+                Wait::Stream(stream) if stream.id == id => self.cannot(event),
                 _ => Ok(()),
             },
             Input::HungUp if self.hung_up => Ok(()),
@@ -259,6 +266,8 @@ impl Machine {
         match &self.wait {
             Wait::Collect(_) => self.pressed(digit),
             Wait::Transfer(_) => self.transfer_key(digit),
+            // Whoever is streamed to has it.
+            Wait::Stream(_) => Ok(()),
             Wait::Record(id, terminator) => {
                 let id = *id;
                 if terminator.is_none() && self.record_ends_by_key() {

@@ -15,6 +15,7 @@ mod machine;
 mod navigate;
 mod prompts;
 mod properties;
+mod stream;
 mod transfer;
 mod visit;
 
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::hearing::{Hearing, Utterance};
 use self::machine::Machine;
+pub use self::stream::{StreamEnd, StreamOrder};
 use crate::speech::Segment;
 
 /// Monotonic and wall time together.
@@ -126,7 +128,12 @@ pub enum Input {
         id: u64,
         outcome: Result<String, String>,
     },
-    /// What [`Output::Record`], [`Output::Transfer`] or [`Output::Object`] wants cannot be done here: the event to throw,
+    /// The end of [`Output::Stream`]: how, or the event to throw.
+    Streamed {
+        id: u64,
+        outcome: Result<StreamEnd, String>,
+    },
+    /// What [`Output::Record`], [`Output::Transfer`], [`Output::Stream`] or [`Output::Object`] wants cannot be done here: the event to throw,
     /// e.g. `error.unsupported.record`.
     Refused {
         id: u64,
@@ -187,6 +194,15 @@ pub enum Output {
         class: String,
         data: String,
         parameters: String,
+    },
+    /// The caller hears whoever is at an address, and is heard there, until [`Input::Streamed`] or [`Output::EndStream`].
+    Stream {
+        id: u64,
+        order: Box<StreamOrder>,
+    },
+    /// It was as long as it may be. Nothing more is told of it.
+    EndStream {
+        id: u64,
     },
     /// `<disconnect>`: end the call. The session goes on for a moment to put its things in order.
     HangUp,
@@ -399,6 +415,7 @@ impl Session {
         }
         self.size += match &input {
             Input::Fetched { outcome: Ok(page), .. } => page.bytes.len(),
+            Input::Streamed { outcome: Ok(end), .. } => 64 + end.value.len(),
             _ => 64,
         };
         if self.size <= MAX_HISTORY {

@@ -336,6 +336,7 @@ impl Machine {
             After::Record => self.begin_record(),
             After::Transfer => self.begin_transfer(),
             After::Object => self.begin_object(),
+            After::Stream => self.begin_stream(),
         }
     }
 

@@ -118,7 +118,13 @@ impl Machine {
         Ok(())
     }
 
-    fn either(&mut self, document: &Arc<Document>, item: ElementId, plain: &str, expr: &str) -> Flow<Option<String>> {
+    pub(super) fn either(
+        &mut self,
+        document: &Arc<Document>,
+        item: ElementId,
+        plain: &str,
+        expr: &str,
+    ) -> Flow<Option<String>> {
         match (document.attribute(item, plain), document.attribute(item, expr)) {
             (Some(text), _) => Ok(Some(text.to_owned())),
             (None, Some(expr)) => self.script((document, item), |engine| engine.string(expr)).map(Some),
