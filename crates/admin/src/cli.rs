@@ -206,7 +206,8 @@ pub enum Cert {
     /// Take certificates back, for good: nobody lets their holder in any more, and its connections are closed at once. Says
     /// first which those are, and asks.
     Revoke {
-        /// An identity's name (all of its certificates), a certificate's name or serial, or a file with the certificate.
+        /// An identity's or a phone's name (all of its certificates), a certificate's name or serial, or a file with the
+        /// certificate.
         what: String,
         /// `unspecified`, `key-compromise`, `affiliation-changed`, `superseded`, `cessation-of-operation` or
         /// `privilege-withdrawn`

@@ -41,6 +41,7 @@ pub use revoking::Withdrawn;
 
 use issuing::read_identity;
 pub(crate) use issuing::replace_identity;
+pub(crate) use revoking::millis;
 
 use crate::{Store, files};
 

@@ -21,6 +21,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_tokens.sql"),
     include_str!("migrations/0010_legs_once.sql"),
     include_str!("migrations/0011_statements_in_order.sql"),
+    include_str!("migrations/0012_lsc.sql"),
 ];
 
 /// Version 10 kept a statement as JSON: payload and signature in base64url, certificates in base64.

@@ -4,6 +4,7 @@
 //! once, all or none.
 
 mod announced;
+mod withdrawn;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -176,6 +177,7 @@ impl DataDir {
 
     /// The keys of a node that is exported go with it.
     pub(crate) fn export_phone_keys(&self, node: &str, to: &DataDir) -> anyhow::Result<()> {
+        self.export_lscs(node, to)?;
         let (from, to) = (self.phones_folder(node).join("keys"), to.phones_folder(node));
         if !from.exists() || to.join("keys").exists() {
             return Ok(());

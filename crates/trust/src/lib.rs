@@ -17,6 +17,7 @@ mod sign;
 pub mod tls;
 mod token;
 mod utc;
+mod withdrawn;
 mod words;
 
 pub use authority::{Authorities, Authority};
@@ -35,6 +36,7 @@ pub use token::{
     Audience, Believed, Claims, TokenFault, TokenIssuer, TokenKey, TokenTerms, claimed_issuer, join_key_sets,
 };
 pub use utc::Utc;
+pub use withdrawn::TakenBack;
 pub use words::Refusal;
 
 /// What is wrong with our own certificates or keys. What is wrong with a peer's is a [`Refusal`].

@@ -16,7 +16,7 @@ use crate::tls::chain::key_ids;
 use crate::{Ca, CertificateFacts, Error};
 
 /// Why a certificate is withdrawn (RFC 5280 §5.3.1). A revocation of ours is for good, so there is no hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     #[default]
     Unspecified,

@@ -248,7 +248,7 @@ pub(crate) fn revoked(presented: Option<&CertificateFacts>, list: Option<&str>) 
             Some(facts) => format!("`{}` with serial {}, {list}", facts.subject, facts.serial),
             None => format!("a certificate, {list}"),
         },
-        "if the peer is to come back, give it a new certificate: `ringfence cert renew NAME` for a node of ours, `ringfence cert issue` for a phone",
+        "if the peer is to come back, give it a new certificate: `ringfence cert renew NAME` for a node of ours, `ringfence cert issue` for a phone, another enrolment for one that CAPF gave its certificate",
     )
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use phones::capf::{Event, Framer, Message, Output, Roots, Server, SessionId, Settings};
+use store::{Lsc, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use trust::{Ca, LscRequest};
@@ -38,20 +39,32 @@ struct Authority {
     shared: Arc<Shared>,
     server: Server,
     ca: Ca,
+    /// Which certificates there are.
+    register: Store,
     connections: BTreeMap<SessionId, (SocketAddr, mpsc::Sender<Say>)>,
 }
 
-pub(super) fn start(shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> anyhow::Result<Sender> {
+pub(super) fn start(
+    shared: Arc<Shared>,
+    mut register: Store,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<Sender> {
     // Its own authority vouches for LSCs; roots that phones' makers issue MICs by are not known yet.
     let lsc = trust::certificates_der(&shared.keys.authorities_pem())?;
-    let settings = Settings { roots: Roots { mic: Vec::new(), lsc } };
+    let taken_back = shared.station.taken_back().to_vec();
+    let settings = Settings { roots: Roots { mic: Vec::new(), lsc, taken_back } };
     let mut server = Server::new(settings, [], 1);
     for row in shared.station.rows()? {
+        // A build before the register may have issued it; one that was read from a phone need not be ours.
+        let held = row.certificate.as_deref().and_then(|der| Lsc::of(&shared.node, &row.device, der).ok());
+        if let Some(lsc) = held.filter(|lsc| lsc.issuer == shared.keys.capf.facts().subject) {
+            register.add_lsc(&lsc)?;
+        }
         server.put(row);
     }
     let ca = shared.keys.authority()?;
     let (sender, inputs) = mpsc::channel(ROOM);
-    let authority = Authority { shared, server, ca, connections: BTreeMap::new() };
+    let authority = Authority { shared, server, ca, register, connections: BTreeMap::new() };
     tokio::spawn(authority.run(inputs, stopped));
     Ok(sender)
 }
@@ -112,9 +125,7 @@ impl Authority {
                     }
                 }
                 Output::Issue { session, device, spki } => {
-                    let at = SystemTime::now();
-                    let request = LscRequest { device, spki, not_before: at - CLOCK_SKEW, not_after: at + LIFE };
-                    let outcome = self.ca.issue_lsc(&request).map_err(|error| error.to_string());
+                    let outcome = self.issue(device, spki).map_err(|error| format!("{error:#}"));
                     self.server.issued(session, outcome, now());
                 }
                 Output::Event(Event::Done { device, operation }) => {
@@ -125,6 +136,15 @@ impl Authority {
                 Output::Event(Event::Refused { device, words }) => refused = Some(format!("{device}: {words}")),
             }
         }
+    }
+
+    /// No phone has a certificate that the register does not have: it could not be taken back.
+    fn issue(&mut self, device: String, spki: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+        let at = SystemTime::now();
+        let request = LscRequest { device, spki, not_before: at - CLOCK_SKEW, not_after: at + LIFE };
+        let der = self.ca.issue_lsc(&request)?;
+        self.register.add_lsc(&Lsc::of(&self.shared.node, &request.device, &der)?)?;
+        Ok(der)
     }
 
     fn say(&mut self, session: SessionId, say: Say) {

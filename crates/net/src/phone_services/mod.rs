@@ -119,6 +119,10 @@ impl Shared {
             presented: words.to_owned(),
             remedy: "correct the phone, or its row in `phone_services` of the site".into(),
         };
+        self.list(remote, answered, refusal);
+    }
+
+    fn list(&self, remote: SocketAddr, answered: &str, refusal: Refusal) {
         let at_ms = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
         let record = RefusalRecord {
             at_ms,
@@ -156,7 +160,7 @@ impl PhoneServices {
         let settings = shared.station.settings().clone();
         let (stop, stopped) = watch::channel(false);
         let mut local = Vec::new();
-        let authority = shared.keys.authorities_pem();
+        let authority = dir.phones_trust_pem(&node.name)?;
         let anonymous = |identity: &trust::Identity| {
             anyhow::Ok(TlsAcceptor::from(trust::tls::server_anonymous(identity, versions)?))
         };
@@ -174,7 +178,7 @@ impl PhoneServices {
             ("HTTPS with certificate", settings.https_client_port, Some(with_client)),
         ];
         runtime.block_on(async {
-            let capf = authority::start(shared.clone(), stopped.clone())?;
+            let capf = authority::start(shared.clone(), dir.store()?, stopped.clone())?;
             for (service, port, tls) in plan {
                 if service == "CAPF" && !settings.activate_capf {
                     continue;
@@ -276,7 +280,11 @@ async fn connection(stream: TcpStream, remote: SocketAddr, serve: &Serve) -> any
     let Some(tls) = &serve.tls else {
         return files::http(stream, (Asker::Anyone, false), remote, &serve.shared).await;
     };
-    let stream = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.context("the handshake took too long")??;
+    let shaken = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await.context("the handshake took too long")?;
+    let stream = match shaken {
+        Ok(stream) => stream,
+        Err(error) => return refused_certificate(error, remote, serve),
+    };
     match serve.service {
         "CAPF" => left(authority::serve(stream, remote, &serve.capf).await),
         "TVS" => left(trust_verification::serve(stream, &serve.shared).await),
@@ -285,6 +293,17 @@ async fn connection(stream: TcpStream, remote: SocketAddr, serve: &Serve) -> any
             files::http(stream, (asker, true), remote, &serve.shared).await
         }
     }
+}
+
+/// A phone's certificate that is not taken is refused in the words of our verifier, which are on this thread.
+fn refused_certificate(error: std::io::Error, remote: SocketAddr, serve: &Serve) -> anyhow::Result<()> {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(fault @ rustls::Error::InvalidCertificate(_)) = tls else { return Err(error.into()) };
+    let refusal = trust::tls::refusal(fault, &[], None);
+    let words = refusal.to_string();
+    tracing::warn!(node = serve.shared.node, %remote, service = serve.service, reason = words, "a phone was refused");
+    serve.shared.list(remote, "TLS alert", refusal);
+    Ok(())
 }
 
 /// Phones close when they have what they came for, many without TLS's word for it: nobody was refused.

@@ -14,6 +14,7 @@ use phones::{
 use serde::{Deserialize, Serialize};
 use site::{CallManager, Node, PhoneDevice, PhoneServices, Proof, Role, SecurityMode, Site, TransportType};
 use store::{DataDir, PhoneKeys};
+use trust::TakenBack;
 use trust::tls::Versions;
 
 /// Largest file served: firmware is some tens of megabytes.
@@ -32,6 +33,8 @@ pub struct Station {
     /// Where the key that signs phones' tokens is.
     dir: DataDir,
     node: String,
+    /// Certificates of phones that are good no longer.
+    taken_back: Vec<TakenBack>,
 }
 
 /// Certificates of the node's listeners besides the one in force: the one before, and the one that is announced.
@@ -140,6 +143,7 @@ impl Station {
             versions: spoken(site, node),
             dir: dir.clone(),
             node: node.name.clone(),
+            taken_back: dir.taken_back(&node.name)?,
         }))
     }
 
@@ -150,14 +154,15 @@ impl Station {
             let keys = dir.phone_keys(&node.name).ok()?;
             let leaf = |identity: &trust::Identity| identity.chain_der().into_iter().next();
             let shown = [leaf(&identity)?, leaf(&keys.call_manager)?, leaf(&keys.capf)?, leaf(&keys.tvs)?];
-            Some((shown, also_shown(dir, node).ok()?))
+            Some((shown, also_shown(dir, node).ok()?, dir.taken_back(&node.name).ok()?))
         };
         let services = &self.services;
         let made = [&services.tls, services.call_manager.certificate(), &services.capf, &services.tvs];
         // What cannot be read now is no reason to stop what serves.
         let as_made = || {
-            shown().is_none_or(|(ders, also)| {
-                ders.iter().zip(made).all(|(der, certificate)| der == certificate.der()) && also == services.also
+            shown().is_none_or(|(ders, also, taken_back)| {
+                let same = ders.iter().zip(made).all(|(der, certificate)| der == certificate.der());
+                same && also == services.also && taken_back == self.taken_back
             })
         };
         let same = services.host == site.host_name(node) && self.versions == spoken(site, node);
@@ -356,7 +361,18 @@ impl Station {
                 None => row.order = None,
             }
         }
+        // Nothing is encrypted to a key that is trusted no longer.
+        row.certificate = row.certificate.filter(|der| !self.is_taken_back(der));
         Ok(row)
+    }
+
+    fn is_taken_back(&self, der: &[u8]) -> bool {
+        let facts = trust::CertificateFacts::from_der(der).ok();
+        facts.is_some_and(|facts| self.taken_back.iter().any(|it| it.says_of(&facts).is_some()))
+    }
+
+    pub(super) fn taken_back(&self) -> &[TakenBack] {
+        &self.taken_back
     }
 
     /// Keeps a row: when this returns it is on the disk.

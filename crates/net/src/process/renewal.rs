@@ -263,7 +263,7 @@ fn admits_by_digest(manager: &site::CallManager, phone: &site::Phone) -> bool {
     phone.secure_certificate_subject.is_none() && manager.profile_of(phone).proof() == Proof::Digest
 }
 
-/// Roots of a node: those of the site, and the CAPF that issued its phones' certificates.
+/// Roots of a node: those of the site, and the CAPF that issued its phones' certificates, with what was taken back of them.
 fn roots_of(
     dir: &DataDir,
     node: &site::Node,
@@ -273,7 +273,7 @@ fn roots_of(
     if let Role::CallManager(manager) = &node.role
         && manager.phone_services.is_some()
     {
-        roots.push((Authority::Phones, dir.phone_keys(&node.name)?.authorities_pem()));
+        roots.push((Authority::Phones, dir.phones_trust_pem(&node.name)?));
     }
     Ok(roots)
 }

@@ -33,6 +33,7 @@ mod transfer;
 mod trustpoints;
 mod vxml;
 mod websocket;
+mod withdrawn;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses of this test alone, so that it meets no other run of the lab on this machine.

@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA1_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA1_ASN1, ECDSA_P521_SHA512_ASN1,
     UnparsedPublicKey, VerificationAlgorithm,
 };
+use trust::TakenBack;
 
 use super::message::{Element, Message};
 use crate::crypto::recover_bare;
@@ -18,6 +19,8 @@ use crate::{Certificate, Digest, PublicKey, Signer};
 pub struct Roots {
     pub mic: Vec<Vec<u8>>,
     pub lsc: Vec<Vec<u8>>,
+    /// LSCs that prove nobody any more.
+    pub taken_back: Vec<TakenBack>,
 }
 
 /// A phone's existing certificate with its key: the client's side of the proof.
@@ -58,9 +61,16 @@ pub(super) fn check(message: &Message, device: &str, roots: &Roots, now: u64) ->
     if !named || device.is_empty() {
         return Err(format!("its certificate names `{name}`, expected `{device}`"));
     }
-    let roots = if is_lsc { &roots.lsc } else { &roots.mic };
+    let vouching = if is_lsc { &roots.lsc } else { &roots.mic };
     let at = UNIX_EPOCH + Duration::from_secs(now);
-    trust::verify_chain(&[certificate.der().to_vec()], roots, at).map_err(|refusal| refusal.to_string())?;
+    let facts =
+        trust::verify_chain(&[certificate.der().to_vec()], vouching, at).map_err(|refusal| refusal.to_string())?;
+    if let Some(words) = roots.taken_back.iter().find_map(|it| it.says_of(&facts)) {
+        return Err(format!(
+            "its certificate with serial {} was {words}: order an enrolment by password",
+            facts.serial
+        ));
+    }
     if good { Ok(certificate) } else { Err("its signature does not fit its certificate".to_owned()) }
 }
 

@@ -26,7 +26,7 @@ fn server(order: Option<Order>) -> Server {
     if let Some(order) = order {
         row.order(order);
     }
-    let roots = Roots { mic: vec![certificate(keys::CAPF).der().to_vec()], lsc: vec![] };
+    let roots = Roots { mic: vec![certificate(keys::CAPF).der().to_vec()], lsc: vec![], taken_back: vec![] };
     Server::new(Settings { roots }, [row], 1)
 }
 
@@ -179,7 +179,7 @@ fn an_existing_certificate_proves_the_phone_and_nobody_else() {
     // Nobody vouches for it.
     let mut row = Enrolment::new(DEVICE);
     row.order(order(Operation::InstallUpgrade, AuthMode::ExistingMic));
-    let roots = Roots { mic: vec![certificate(keys::TVS).der().to_vec()], lsc: vec![] };
+    let roots = Roots { mic: vec![certificate(keys::TVS).der().to_vec()], lsc: vec![], taken_back: vec![] };
     let mut foreign = Server::new(Settings { roots }, [row], 1);
     assert_eq!(session(&mut foreign, by_mic(DEVICE, keys::PHONE), keys::PHONE, b"", now()).learned, Learned::Refused);
 }

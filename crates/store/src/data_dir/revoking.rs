@@ -213,6 +213,6 @@ fn common_name(subject: &str) -> Option<&str> {
     subject.split(',').find_map(|part| part.strip_prefix("CN="))
 }
 
-pub(super) fn millis(at: SystemTime) -> u64 {
+pub(crate) fn millis(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as u64
 }

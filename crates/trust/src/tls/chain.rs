@@ -2,7 +2,7 @@
 //!
 //! Where an authority's list is there it is asked about every certificate of a chain, and one whose time is over means
 //! that nobody of that authority is taken: a list that is kept from us must not let in who is on it. An authority without
-//! a list is believed about all that it ever issued.
+//! a list is believed about all that it ever issued, but for what was taken back one by one ([`TakenBack`]).
 
 use rustls::pki_types::TrustAnchor;
 use rustls::{CertificateError, DistinguishedName};
@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::proven::{Proven, digest};
 use crate::facts::{CertificateFacts, remembered};
 use crate::identity::certificates;
-use crate::{Error, RevocationList};
+use crate::{Error, RevocationList, TakenBack};
 
 /// The roots that a node trusts.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct Roots {
     names: Vec<String>,
     key_ids: Vec<Vec<u8>>,
     lists: Vec<RevocationList>,
+    taken_back: Vec<TakenBack>,
     proven: Proven,
 }
 
@@ -39,16 +40,18 @@ pub(crate) enum Usage {
 
 impl Roots {
     pub(crate) fn from_pem(roots: &[String]) -> Result<Roots, Error> {
-        let (mut all, mut lists) = (Vec::new(), Vec::new());
+        let (mut all, mut lists, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
         for pem in roots {
             let of_it = certificates(pem)?;
             lists.extend(lists_of(pem, &of_it)?);
+            taken_back.extend(TakenBack::in_text(pem)?);
             all.extend(of_it);
         }
         if all.is_empty() {
             return Err(Error::Certificate("no root certificate is trusted, so nobody could ever be verified: run `ringfence init SITE`, which makes one".into()));
         }
-        Ok(Roots { lists, ..Roots::from_der(all)? })
+        taken_back.sort();
+        Ok(Roots { lists, taken_back, ..Roots::from_der(all)? })
     }
 
     pub(crate) fn from_der(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Roots, Error> {
@@ -58,6 +61,7 @@ impl Roots {
             names: Vec::new(),
             key_ids: Vec::new(),
             lists: Vec::new(),
+            taken_back: Vec::new(),
             proven: Proven::default(),
         };
         for der in roots {
@@ -110,7 +114,14 @@ impl Roots {
 
     /// When and why a certificate was revoked, if one of the lists has it.
     pub(crate) fn revoked(&self, certificate: &CertificateFacts) -> Option<String> {
-        self.lists.iter().find_map(|list| list.says_of(certificate))
+        let listed = self.lists.iter().find_map(|list| list.says_of(certificate));
+        listed.or_else(|| self.taken_back(certificate).and_then(|it| it.says_of(certificate)))
+    }
+
+    fn taken_back(&self, certificate: &CertificateFacts) -> Option<&TakenBack> {
+        let (issuer, serial) = (&certificate.issuer, &certificate.serial);
+        let at = self.taken_back.binary_search_by(|it| (&it.issuer, &it.serial).cmp(&(issuer, serial)));
+        self.taken_back.get(at.ok()?)
     }
 
     #[cfg(test)]
@@ -153,7 +164,7 @@ impl Roots {
             revocation,
             None,
         ) {
-            Ok(path) if self.may_vouch(path.anchor(), leaf) => Ok(()),
+            Ok(path) if self.may_vouch(path.anchor(), leaf) => self.none_taken_back(leaf, intermediates),
             Ok(_) => Err(CertificateError::UnknownIssuer.into()),
             // A stranger's authority may bear the name of ours. Its signature does not fit our key then, but what is
             // wrong is who signed, not how: RFC 8446 §6.2 has `unknown_ca` for that, and the operator must hear it.
@@ -162,6 +173,23 @@ impl Roots {
             }
             Err(error) => Err(translate(error).into()),
         }
+    }
+
+    fn none_taken_back(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<(), rustls::Error> {
+        if self.taken_back.is_empty() {
+            return Ok(());
+        }
+        for der in std::iter::once(leaf).chain(intermediates) {
+            let facts = remembered(der).map_err(|_| CertificateError::BadEncoding)?;
+            if self.taken_back(&facts).is_some() {
+                return Err(CertificateError::Revoked.into());
+            }
+        }
+        Ok(())
     }
 
     /// Whoever trusts a certificate that a peer signed itself trusts nobody else whom its key may sign: webpki asks a root

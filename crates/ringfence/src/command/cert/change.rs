@@ -1,5 +1,6 @@
 //! Commands that change certificates while nodes run: each says first what it interrupts, and hands what it made to them.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use admin::certificates::{Certificates, date};
 use admin::estate::Estate;
 use anyhow::{Context, bail, ensure};
 use net::Connections;
-use store::{DataDir, Renewed};
+use store::{DataDir, Lsc, Renewed};
 use trust::{KeyKind, Reason};
 
 use super::super::wait_for;
@@ -56,9 +57,21 @@ pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result
 }
 
 pub(super) fn revoke(data: &DataDir, what: &str, reason: &str, yes: bool) -> anyhow::Result<()> {
-    let reason = Reason::parse(reason).map_err(anyhow::Error::msg)?;
-    let meant = data.issued(what, SystemTime::now())?;
-    let is_meant = |facts: &trust::CertificateFacts| meant.iter().any(|issued| issued.serial == facts.serial);
+    let (reason, now) = (Reason::parse(reason).map_err(anyhow::Error::msg)?, SystemTime::now());
+    // A phone may have certificates of both authorities.
+    let of_phones = data.phone_certificates(what, now);
+    let meant = match data.issued(what, now) {
+        Err(_) if of_phones.as_ref().map_or(true, |lscs| !lscs.is_empty()) => Vec::new(),
+        meant => meant?,
+    };
+    let of_phones = match of_phones {
+        Err(_) if !meant.is_empty() => Vec::new(),
+        of_phones => of_phones?,
+    };
+    let is_meant = |facts: &trust::CertificateFacts| {
+        let of_phone = |lsc: &Lsc| (&lsc.issuer, &lsc.serial) == (&facts.issuer, &facts.serial);
+        meant.iter().any(|issued| issued.serial == facts.serial) || of_phones.iter().any(of_phone)
+    };
     if let Ok(admin) = data.admin()
         && is_meant(admin.facts())
     {
@@ -70,19 +83,40 @@ pub(super) fn revoke(data: &DataDir, what: &str, reason: &str, yes: bool) -> any
     for issued in &meant {
         println!("{}, serial {}, is taken back for good.", issued.subject, issued.serial);
     }
-    let estate = Estate::open(data)?;
-    let used = wait_for(uses(&estate, is_meant))?;
-    match used.as_slice() {
-        [] => println!("No node that runs has a connection with it."),
-        all => println!("Closed at once: {}.", all.join(", ")),
+    for lsc in &of_phones {
+        println!("{}, serial {}, of {}'s CAPF, is taken back for good.", lsc.device, lsc.serial, lsc.node);
+    }
+    // Where nodes run that were exported there is no administrator's identity: they look by themselves.
+    let estate = Estate::open(data);
+    if let Ok(estate) = &estate {
+        match wait_for(uses(estate, is_meant))?.as_slice() {
+            [] => println!("No node that runs has a connection with it."),
+            all => println!("Closed at once: {}.", all.join(", ")),
+        }
     }
     if let Some((name, _)) = data.identities()?.into_iter().find(|(_, facts)| is_meant(facts)) {
         println!("{name} is out of service with it, until `ringfence cert renew {name}` gives it another.");
     }
+    for device in of_phones.iter().map(|lsc| &lsc.device).collect::<BTreeSet<_>>() {
+        println!(
+            "{device} comes back when it enrols anew: give its row in `phone_services` a new authentication_secret, and enter that at the phone."
+        );
+    }
     ensure!(yes || confirmed()?, "nothing was revoked");
-    let done = data.revoke(what, reason, SystemTime::now())?;
-    println!("Revoked ({reason}), on list {}.", done.list.facts().number);
-    hand(&estate, Some(done.list.pem()))?;
+    if !of_phones.is_empty() {
+        data.revoke_phone_certificates(&of_phones, reason, now)?;
+        println!("Revoked ({reason}).");
+    }
+    let mut list = None;
+    if !meant.is_empty() {
+        let done = data.revoke(what, reason, now)?;
+        println!("Revoked ({reason}), on list {}.", done.list.facts().number);
+        list = Some(done.list.pem());
+    }
+    match estate {
+        Ok(estate) => hand(&estate, list)?,
+        Err(_) => println!("A process that runs from this directory takes it within a minute, or at SIGHUP."),
+    }
     say_distrust(data)
 }
 

@@ -10,7 +10,7 @@ use admin::cli::Cert;
 use admin::show::tables::table;
 use admin::show::time::rfc3339;
 use anyhow::{Context, bail, ensure};
-use store::DataDir;
+use store::{DataDir, Taken};
 use trust::{KeyKind, Request};
 
 mod change;
@@ -91,14 +91,21 @@ fn list(data: &DataDir) -> anyhow::Result<()> {
 }
 
 fn register(data: &DataDir) -> anyhow::Result<()> {
-    let rows = data.store()?.certificates()?.into_iter().map(|issued| {
-        let state = match &issued.revoked {
-            Some(taken) => format!("revoked {} ({})", rfc3339(taken.at_ms), taken.reason),
-            None => String::new(),
-        };
+    let state = |revoked: &Option<Taken>| match revoked {
+        Some(taken) => format!("revoked {} ({})", rfc3339(taken.at_ms), taken.reason),
+        None => String::new(),
+    };
+    let store = data.store()?;
+    let own = store.certificates()?.into_iter().map(|issued| {
+        let state = state(&issued.revoked);
         vec![issued.serial, issued.subject, issued.identity, rfc3339(issued.until_ms), state]
     });
-    print!("{}", table(&["SERIAL", "SUBJECT", "IDENTITY", "VALID UNTIL", ""], &rows.collect::<Vec<_>>()));
+    let of_phones = store.lscs()?.into_iter().map(|lsc| {
+        let (whose, state) = (format!("{}, by CAPF", lsc.node), state(&lsc.revoked));
+        vec![lsc.serial, format!("CN={}", lsc.device), whose, rfc3339(lsc.until_ms), state]
+    });
+    let rows: Vec<Vec<String>> = own.chain(of_phones).collect();
+    print!("{}", table(&["SERIAL", "SUBJECT", "IDENTITY", "VALID UNTIL", ""], &rows));
     Ok(())
 }
 

@@ -212,3 +212,57 @@ fn a_root_that_no_list_speaks_of_is_named() {
     assert_eq!(without(&with(&root, &list(&carrier, 1, &[]))[0]), [root.facts().subject.as_str()], "another's list");
     assert_eq!(without(root.certificate_pem()), [root.facts().subject.as_str()]);
 }
+
+/// CAPF's certificate may sign no lists, and has the name of the CAPF before it: what was taken back stands beside both.
+#[test]
+fn a_phones_certificate_that_was_taken_back_is_refused_and_its_open_connection_found() {
+    let capf = || crate::self_signed("lab", &request_with("capf", KeyKind::P256), true).unwrap();
+    let (before, after) = (capf(), capf());
+    let issue = |capf: &Identity| {
+        let ca = Ca::from_pem(&capf.chain_pem(), &capf.key_pem()).unwrap();
+        let (key, spki) = crate::generate_key(KeyKind::P256).unwrap();
+        let (not_before, not_after) = (now() - DAY, now() + DAY);
+        let device = "SEP001122334455".to_owned();
+        let der = ca.issue_lsc(&crate::LscRequest { device, spki, not_before, not_after }).unwrap();
+        Identity::from_pem(&crate::certificate_pem(&der), &key).unwrap()
+    };
+    let root = ca("lab");
+    let cvp1 = root.issue(&request_with("cvp1", KeyKind::P256)).unwrap();
+    let server_roots = [root.certificate_pem().to_owned()];
+    let (old, stolen, new) = (issue(&before), issue(&before), issue(&after));
+    let taken = crate::TakenBack {
+        issuer: stolen.facts().issuer.clone(),
+        serial: stolen.facts().serial.clone(),
+        at: NOW - 86_400,
+        reason: Reason::KeyCompromise,
+    };
+    let both = format!("{}{}", before.chain_pem(), after.chain_pem());
+    let roots = [format!("{both}{taken}")];
+    for on in [TLS12, TLS13] {
+        for fine in [&old, &new] {
+            let Pair { client, server } = pair(fine, &server_roots, &cvp1, &roots, on);
+            let done = handshake(&client, &server, &[]);
+            assert!(done.server_says.is_ok() && done.client_says.is_ok(), "{on:?} {:?}", done.refused);
+        }
+        let Pair { client, server } = pair(&stolen, &server_roots, &cvp1, &roots, on);
+        let failed = handshake(&client, &server, &[]);
+        assert_eq!(
+            failed.client_says,
+            Err(rustls::Error::AlertReceived(AlertDescription::CertificateRevoked)),
+            "{on:?}"
+        );
+        let refused = failed.refused.unwrap();
+        assert_eq!(refused.cause, "revoked");
+        assert!(refused.presented.contains("revoked on 2026-11-21T00:00:00Z (key-compromise)"), "{refused:?}");
+    }
+    let judged = |text: &str, identity: &Identity| {
+        let own = (Authority::Own, root.certificate_pem().to_owned());
+        let all = Authorities::new(&[own, (Authority::Phones, text.to_owned())]).unwrap();
+        let chain: Vec<_> = identity.chain_der().into_iter().map(rustls_pki_types::CertificateDer::from).collect();
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(NOW.unsigned_abs()));
+        all.withdrawn_from_caller(&chain, at).map(|refusal| refusal.cause)
+    };
+    assert_eq!(judged(&both, &stolen), None);
+    assert_eq!(judged(&roots[0], &stolen).as_deref(), Some("revoked"));
+    assert_eq!(judged(&roots[0], &old), None);
+}
