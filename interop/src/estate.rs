@@ -79,6 +79,15 @@ impl Estate {
         Ok(())
     }
 
+    /// Starts a node in the administrator's own data directory, where the CA's key and register are.
+    pub fn start_at_home(&mut self, node: &str) -> Result<()> {
+        let data = self.data.clone();
+        let host = self.host_of(node);
+        let program = host.start(text(&self.binary)?, &["run", "--data", text(&data)?, "--only", node])?;
+        self.nodes.insert(node.to_owned(), program);
+        self.listens(node)
+    }
+
     /// Starts all nodes of the site, those that are called before those that call: whoever finds nobody at the
     /// other end asks again only after its keepalive's time.
     pub fn start_all(&mut self) -> Result<()> {

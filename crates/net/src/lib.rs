@@ -17,6 +17,7 @@ pub mod load;
 mod mailbox;
 mod media_threads;
 mod node;
+mod ocsp;
 mod open_id;
 pub mod pages;
 mod panics;

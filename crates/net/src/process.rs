@@ -26,6 +26,7 @@ use crate::key_sets::KeySets;
 use crate::mailbox::{Sender, mailbox};
 use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node, Remains};
+use crate::ocsp::Answering;
 use crate::pages;
 use crate::phone_services::PhoneServices;
 use crate::tokens;
@@ -50,6 +51,8 @@ pub struct Process {
     statements: keep::Reader,
     nodes: Vec<Running>,
     phone_services: Vec<PhoneServices>,
+    /// Answers OCSP for the site's own CA.
+    answering: Option<Answering>,
     /// Where the site's keys are; `None` in a process of phones alone.
     dir: Option<DataDir>,
     next_owner: Owner,
@@ -148,7 +151,29 @@ impl Process {
             let services = PhoneServices::start(dir, site, node, handle.facts.phones.clone());
             self.phone_services.extend(services.with_context(|| format!("node {}", node.name))?);
         }
+        self.answer_ocsp(dir, site)?;
         self.tend_key_sets(site)
+    }
+
+    /// Where the site says, as it says it now.
+    fn answer_ocsp(&mut self, dir: &DataDir, site: &Site) -> anyhow::Result<()> {
+        match self.answering.take() {
+            Some(answering) if answering.is_of(site) => {
+                let read = answering.refresh(dir);
+                self.answering = Some(answering);
+                return read;
+            }
+            Some(answering) => answering.stop(),
+            None => {}
+        }
+        let runs = |name: &str| self.nodes.iter().any(|running| running.handle.name() == name);
+        self.answering = Answering::start(dir, site, runs)?;
+        Ok(())
+    }
+
+    /// Where OCSP is answered, if it is.
+    pub fn answers_ocsp_at(&self) -> Option<SocketAddr> {
+        self.answering.as_ref().map(Answering::local)
     }
 
     /// Those of the site's nodes that run here are fetched.
@@ -184,6 +209,7 @@ impl Process {
             statements,
             nodes: Vec::new(),
             phone_services: Vec::new(),
+            answering: None,
             dir: None,
             next_owner: 0,
             generation: 1,
@@ -394,6 +420,9 @@ impl Process {
         self.tokens = read;
         self.generation = generation;
         self.site = Some(site.clone());
+        if let Some(dir) = self.dir.clone() {
+            self.answer_ocsp(&dir, site)?;
+        }
         self.tend_key_sets(site)?;
         self.reload_phone_services(site)
     }
@@ -441,6 +470,9 @@ impl Process {
 
     /// Ends loops, closes sockets, joins threads.
     pub fn stop(self) {
+        if let Some(answering) = self.answering {
+            answering.stop();
+        }
         for services in self.phone_services {
             services.stop();
         }

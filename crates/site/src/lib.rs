@@ -15,6 +15,7 @@ mod media_resource;
 mod node;
 mod number;
 mod oauth;
+mod ocsp;
 mod open_id;
 mod phone_services;
 mod problem;
@@ -42,6 +43,7 @@ pub use media_resource::{Announcement, ConferenceBridge, MediaResource};
 pub use node::{Console, Node, Role, SourceRate};
 pub use number::Pattern;
 pub use oauth::{IdentityProvider, KeySource, OAuth};
+pub use ocsp::Ocsp;
 pub use open_id::{OpenId, discovery_of};
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
@@ -91,6 +93,9 @@ pub struct Site {
     /// Who recognises what callers say.
     #[serde(default)]
     pub recognition: Option<Recognition>,
+    /// Who answers whether certificates of the site's own CA are revoked.
+    #[serde(default)]
+    pub ocsp: Option<Ocsp>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }

@@ -78,6 +78,7 @@ pub(crate) static SITE: &[Field] = &[
     may("open_id", Shape::Table(OPEN_ID)),
     may("speech", Shape::Table(SPEECH)),
     may("recognition", Shape::Table(RECOGNITION)),
+    may("ocsp", Shape::Table(OCSP)),
     must("node", Shape::Tables(NODE)),
 ];
 
@@ -94,6 +95,8 @@ static PKCS11: &[Field] = &[
     may("pin_file", Shape::Text),
     may("key", Shape::Text),
 ];
+
+static OCSP: &[Field] = &[must("node", Shape::Text), may("port", PORT), may("url", Shape::Text)];
 
 static DIRECTORY: &[Field] = &[
     must("url", Shape::TextList),
@@ -626,6 +629,7 @@ directory = { url = ["ldaps://a"], authority = "y", dangerous_plain_ldap = false
 open_id = { issuer = "https://i", authority = "y", client_id = "c", client_secret_file = "f", audience = "a", scopes = ["s"], name_claim = "n", agent_claim = "a", role_claim = "r", agent_roles = ["g"], supervisor_roles = ["g"], administrator_roles = ["g"], session_idle_s = 60, session_life_s = 60 }
 speech = { engine = "espeak-ng", command = "c", url = "u", server = "s", authority = "y", language = "en", voice = [{ language = "en", name = "n", gender = "male" }], timeout_s = 1, at_once = 1 }
 recognition = { engine = "http", command = "c", url = "u", server = "s", authority = "y", timeout_s = 1, at_once = 1 }
+ocsp = { node = "a", port = 1, url = "http://o" }
 
 [[node]]
 name = "a"

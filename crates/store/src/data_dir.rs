@@ -6,9 +6,11 @@
 //! DIR/ca/root.pkcs11                or how the token is reached that the CA's key is in
 //! DIR/pin.refused                   which PIN that token refused
 //! DIR/ca/crl.pem                    what the CA has revoked
+//! DIR/ca/ocsp/                      the key that answers for the CA (OCSP)
 //! DIR/roots/*.pem                   further roots that are trusted
 //! DIR/roots/*.crl                   what each of them has revoked, if it is to be asked (PEM or DER)
 //! DIR/nodes/NAME/chain.pem, key.pem a node's identity
+//! DIR/nodes/NAME/staple.der         what its servers staple (OCSP)
 //! DIR/nodes/NAME/console.key        what its console is known by, from its first start
 //! DIR/nodes/NAME/oauth              the key that signs its phones' tokens
 //! DIR/requests/NAME/key.pem         a key that waits for its certificate
@@ -30,12 +32,14 @@ use anyhow::{Context, bail, ensure};
 use site::Site;
 use trust::{Ca, CertificateFacts, Identity, Request, RevocationList};
 
+mod answering;
 mod ca_key;
 mod issuing;
 mod renewing;
 mod requests;
 mod revoking;
 
+pub use answering::ANSWER_LIFE;
 pub use renewing::{Renewed, Tended};
 pub use revoking::Withdrawn;
 
@@ -56,6 +60,8 @@ const ADMIN_URI: &str = "urn:ringfence:admin:local";
 #[derive(Clone, Debug)]
 pub struct DataDir {
     path: PathBuf,
+    /// Where OCSP answers about our certificates, by a site that is not in force yet.
+    asked_at: Option<String>,
 }
 
 impl DataDir {
@@ -67,7 +73,7 @@ impl DataDir {
     pub fn init(path: &Path, site_text: &str, now: SystemTime) -> anyhow::Result<(DataDir, Vec<String>)> {
         let site = parse(site_text)?;
         files::create_folder(path).with_context(|| format!("the data directory {} cannot be made", path.display()))?;
-        let dir = DataDir { path: path.to_owned() };
+        let dir = DataDir { path: path.to_owned(), asked_at: site.ocsp.as_ref().and_then(|ocsp| ocsp.url.clone()) };
         let _lock = dir.lock()?;
         let mut made = Vec::new();
         let had_store = dir.store_file().exists();
@@ -90,6 +96,9 @@ impl DataDir {
             let list = dir.make_list_with(now, |_| Ok(()))?;
             made.push(format!("ca/crl.pem: what the CA has revoked, number {}", list.facts().number));
         }
+        let mut answers = Tended::default();
+        dir.tend_answers(&site, now, &mut answers)?;
+        made.extend(answers.done);
         if !had_store {
             dir.store()?;
             made.push("store.sqlite".to_owned());
@@ -99,13 +108,13 @@ impl DataDir {
             files::write_private(&dir.site_file(), site_text.as_bytes())?;
             made.push("site.toml".to_owned());
         }
-        Ok((dir, made))
+        Ok((DataDir { asked_at: None, ..dir }, made))
     }
 
     /// # Errors
     /// There is no data directory, or it is not whole.
     pub fn open(path: &Path) -> anyhow::Result<DataDir> {
-        let dir = DataDir { path: path.to_owned() };
+        let dir = DataDir { path: path.to_owned(), asked_at: None };
         for file in [dir.root_file(), dir.site_file()] {
             ensure!(
                 file.exists(),
@@ -146,7 +155,7 @@ impl DataDir {
     /// # Errors
     /// As [`DataDir::identity`].
     pub fn trustpoint(&self, node: &str, name: &str) -> anyhow::Result<Identity> {
-        self.identity(&trustpoint(node, name))
+        self.shown(&trustpoint(node, name))
     }
 
     pub fn identity(&self, node: &str) -> anyhow::Result<Identity> {

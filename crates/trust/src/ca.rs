@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CustomExtension, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, RsaKeySize, SanType, SerialNumber,
 };
 use zeroize::Zeroizing;
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::ca_key::CaKey;
 use crate::facts::{CertificateFacts, NODE_URI, hex};
 use crate::identity::certificates;
+use crate::ocsp::authority_information;
 use crate::{Error, Identity, RemoteKey};
 
 /// Issues certificates. Private key in memory only while needed, or never.
@@ -24,6 +25,8 @@ pub struct Ca {
     /// The organisation that every subject carries: the site's name.
     pub(crate) organisation: String,
     pub(crate) issuer: Issuer<'static, CaKey>,
+    /// Where the status of its certificates is asked for, as these say.
+    responder: Option<String>,
 }
 
 /// What to put into a certificate.
@@ -114,7 +117,19 @@ impl Ca {
             .rsplit_once(",O=")
             .map_or(facts.subject.as_str(), |(_, organisation)| organisation)
             .to_owned();
-        Ok(Ca { certificate_pem: certificate.to_owned(), certificate: facts, key_pem, organisation, issuer })
+        Ok(Ca {
+            certificate_pem: certificate.to_owned(),
+            certificate: facts,
+            key_pem,
+            organisation,
+            issuer,
+            responder: None,
+        })
+    }
+
+    /// From now on its certificates say that OCSP answers about them at this address (RFC 5280 §4.2.2.1).
+    pub fn answering_at(self, responder: Option<String>) -> Ca {
+        Ca { responder, ..self }
     }
 
     /// Issues under another's name from now on, as a forger would.
@@ -167,7 +182,8 @@ impl Ca {
 
     /// A new key and a certificate for it, good for both ends of a TLS connection: every node listens and dials.
     pub fn issue(&self, request: &Request) -> Result<Identity, Error> {
-        self.issue_with(request, vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth])
+        let both = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue_with(request, both, Vec::new())
     }
 
     /// As other authorities may issue: for one end only.
@@ -177,12 +193,17 @@ impl Ca {
         request: &Request,
         usages: Vec<ExtendedKeyUsagePurpose>,
     ) -> Result<Identity, Error> {
-        self.issue_with(request, usages)
+        self.issue_with(request, usages, Vec::new())
     }
 
-    fn issue_with(&self, request: &Request, usages: Vec<ExtendedKeyUsagePurpose>) -> Result<Identity, Error> {
+    pub(crate) fn issue_with(
+        &self,
+        request: &Request,
+        usages: Vec<ExtendedKeyUsagePurpose>,
+        extensions: Vec<CustomExtension>,
+    ) -> Result<Identity, Error> {
         let key = generate(request.key)?;
-        let certificate = self.sign(request, usages, &key)?;
+        let certificate = self.sign(request, usages, extensions, &key)?;
         Identity::from_pem(&certificate, &key.serialize_pem())
     }
 
@@ -198,6 +219,7 @@ impl Ca {
         self.sign(
             request,
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+            Vec::new(),
             &asked.public_key,
         )
     }
@@ -206,6 +228,7 @@ impl Ca {
         &self,
         request: &Request,
         usages: Vec<ExtendedKeyUsagePurpose>,
+        extensions: Vec<CustomExtension>,
         key: &impl PublicKeyData,
     ) -> Result<String, Error> {
         let mut params = CertificateParams::default();
@@ -214,6 +237,11 @@ impl Ca {
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = usages;
+        params.custom_extensions = extensions;
+        if let Some(responder) = &self.responder {
+            let content = authority_information(responder);
+            params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content));
+        }
         params.use_authority_key_identifier_extension = true;
         params.not_before = request.not_before.into();
         params.not_after = request.not_after.into();

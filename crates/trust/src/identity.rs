@@ -61,6 +61,22 @@ impl Identity {
         &self.facts
     }
 
+    /// With an OCSP answer (DER) that TLS staples to our certificate, if it is about that.
+    pub fn stapling(self, answer: Vec<u8>) -> Identity {
+        let Some(leaf) = self.certified.cert.first() else { return self };
+        if crate::ocsp::said(&answer, leaf).is_none() {
+            return self;
+        }
+        let mut certified = CertifiedKey::new(self.certified.cert.clone(), self.certified.key.clone());
+        certified.ocsp = Some(answer);
+        Identity { certified: Arc::new(certified), ..self }
+    }
+
+    /// What is stapled (DER).
+    pub fn staple(&self) -> Option<&[u8]> {
+        self.certified.ocsp.as_deref()
+    }
+
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }

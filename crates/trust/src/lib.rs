@@ -9,6 +9,7 @@ mod ca_key;
 mod facts;
 mod identity;
 mod imported;
+pub mod ocsp;
 mod outlook;
 mod peer;
 mod phones;

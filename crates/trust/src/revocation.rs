@@ -80,6 +80,12 @@ impl Reason {
         })
     }
 
+    /// As RFC 5280 §5.3.1 numbers it; none for an unspecified one.
+    pub fn number(self) -> Option<u8> {
+        // They are 0 to 10.
+        self.code().map(|code| code as u8)
+    }
+
     fn code(self) -> Option<rcgen::RevocationReason> {
         // An unspecified reason is written by writing none (RFC 5280 §5.3.1).
         let row = Reason::ALL.iter().find(|(reason, ..)| *reason == self && self != Reason::Unspecified);

@@ -11,6 +11,7 @@ mod harness;
 mod harness_media;
 mod harness_strangers;
 mod kills;
+mod ocsp;
 mod openssl;
 mod recognition;
 mod refusals;

@@ -52,6 +52,9 @@ impl Process {
             swap_plans(plans)?;
         }
         self.reload_phone_services(&site)?;
+        if let (Some(answering), Some(dir)) = (&self.answering, &self.dir) {
+            answering.refresh(dir).context("OCSP for the site's own CA")?;
+        }
         Ok(lines)
     }
 
@@ -153,7 +156,7 @@ pub(super) fn settings(
     roots: &[(Authority, String)],
 ) -> anyhow::Result<tls::Settings> {
     Ok(tls::Settings {
-        identity: dir.identity(&node.name)?,
+        identity: dir.shown(&node.name)?,
         trustpoints: trustpoints(dir, node)?,
         roots: roots_of(dir, node, roots)?,
         pinned: Vec::new(),

@@ -36,7 +36,8 @@ impl Settings {
         let shown = |settings: &Settings| {
             let points = settings.trustpoints.iter().map(|(to, identity)| (Some(*to), identity));
             let all = std::iter::once((None, &settings.identity)).chain(points);
-            all.map(|(to, identity)| (to, identity.chain_der())).collect::<Vec<_>>()
+            all.map(|(to, identity)| (to, identity.chain_der(), identity.staple().map(<[u8]>::to_vec)))
+                .collect::<Vec<_>>()
         };
         shown(self) == shown(other)
             && self.roots == other.roots

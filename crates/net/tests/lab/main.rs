@@ -17,6 +17,7 @@ mod https;
 mod ipv6;
 mod light;
 mod oauth;
+mod ocsp;
 mod recognition;
 mod record;
 mod reload;

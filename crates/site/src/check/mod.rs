@@ -10,6 +10,7 @@ mod directory;
 mod media_resource;
 mod nodes;
 mod oauth;
+mod ocsp;
 mod open_id;
 mod phone_services;
 mod recognition;
@@ -52,6 +53,9 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
     }
     if let Some(recognition) = &site.recognition {
         recognition::check(&mut check, recognition);
+    }
+    if let Some(ocsp) = &site.ocsp {
+        ocsp::check(&mut check, ocsp);
     }
     for (at, node) in site.nodes.iter().enumerate() {
         let path = format!("node[{at}].role.{}", node.role.word());

@@ -236,7 +236,7 @@ fn ports(node: &Node) -> Vec<(&'static str, u16)> {
 }
 
 /// The same with what its role listens on for SIP.
-fn listened(node: &Node) -> Vec<Port> {
+pub(super) fn listened(node: &Node) -> Vec<Port> {
     let oauth = match &node.role {
         Role::CallManager(manager) => manager.oauth.as_ref(),
         _ => None,

@@ -578,3 +578,21 @@ fn the_cas_key_is_in_one_token_and_its_pin_nowhere_in_the_site() {
         assert!(problems.iter().any(|problem| problem.contains(words)), "{table}: {problems:?}");
     }
 }
+
+#[test]
+fn a_responder_is_at_a_node_that_is_there_and_others_can_ask_it() {
+    let with = |ocsp: &str| Site::check(&LAB.replacen("[tls]", &format!("[ocsp]\n{ocsp}\n[tls]"), 1));
+    let good = with("node = \"cucm1\"\nurl = \"http://ocsp.lab.example:2560/\"");
+    let words: Vec<String> = good.problems.iter().map(ToString::to_string).collect();
+    assert!(words.is_empty(), "{}", words.join("\n\n"));
+    assert_eq!(good.site.unwrap().ocsp.unwrap().port, 2560);
+    for (ocsp, path, what) in [
+        ("node = \"cucm\"", "ocsp.node", "no node `cucm`"),
+        ("node = \"cucm1\"\nport = 5061", "ocsp.port", "`secure_port` already"),
+        ("node = \"cucm1\"\nurl = \"https://ocsp.lab.example/\"", "ocsp.url", "no http address"),
+        ("node = \"cucm1\"\nurl = \"http:///x\"", "ocsp.url", "no http address"),
+    ] {
+        let problems = with(ocsp).problems;
+        assert!(problems.iter().any(|it| it.path == path && it.what.contains(what)), "{ocsp}: {problems:?}");
+    }
+}

@@ -23,7 +23,7 @@ impl DataDir {
         if let Some(named) = self.token_named()? {
             let key = Token::open(&named, self.path()).and_then(|token| token.key(&named.key));
             let key = key.context("the CA's key is in a PKCS #11 token")?;
-            return Ok(Ca::by(&self.read(&self.root_file())?, pkcs11::shared(key))?);
+            return Ok(Ca::by(&self.read(&self.root_file())?, pkcs11::shared(key))?.answering_at(self.asked_at()));
         }
         let key = self.key_file();
         ensure!(
@@ -32,7 +32,7 @@ impl DataDir {
             self.path().display()
         );
         private(&key)?;
-        Ok(Ca::from_pem(&self.read(&self.root_file())?, &self.read(&key)?)?)
+        Ok(Ca::from_pem(&self.read(&self.root_file())?, &self.read(&key)?)?.answering_at(self.asked_at()))
     }
 
     /// Whether the CA's key is here, or in a token of this host's.

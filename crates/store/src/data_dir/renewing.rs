@@ -46,7 +46,7 @@ impl DataDir {
         let site = self.site()?;
         let mut tended = Tended::default();
         let here = self.has_ca_key();
-        if !self.is_anything_due(&site, now)? {
+        if !self.is_anything_due(&site, now)? && !self.is_answering_due(&site, now)? {
             return Ok(tended);
         }
         // Another process of this directory may have done it meanwhile: everything is looked at again under the lock.
@@ -112,6 +112,8 @@ impl DataDir {
                 }
             }
         }
+        // Last: it is about the identities that are in force now.
+        self.tend_answers(&site, now, &mut tended)?;
         Ok(tended)
     }
 
@@ -273,7 +275,7 @@ fn from(facts: &CertificateFacts) -> i64 {
     facts.not_before + (CLOCK_SKEW + ANNOUNCED).as_secs() as i64
 }
 
-fn seconds(at: SystemTime) -> i64 {
+pub(super) fn seconds(at: SystemTime) -> i64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
