@@ -26,7 +26,7 @@ use crate::key_sets::KeySets;
 use crate::mailbox::{Sender, mailbox};
 use crate::media_threads::{self, MediaThreads, Owner};
 use crate::node::{self, Letter, Machine, Node, Remains};
-use crate::ocsp::Answering;
+use crate::ocsp::{Answering, Asker};
 use crate::pages;
 use crate::phone_services::PhoneServices;
 use crate::tokens;
@@ -53,6 +53,8 @@ pub struct Process {
     phone_services: Vec<PhoneServices>,
     /// Answers OCSP for the site's own CA.
     answering: Option<Answering>,
+    /// Asks other authorities, from the first site on that has them asked.
+    asker: Option<Asker>,
     /// Where the site's keys are; `None` in a process of phones alone.
     dir: Option<DataDir>,
     next_owner: Owner,
@@ -134,11 +136,12 @@ impl Process {
     }
 
     fn start_nodes(&mut self, site: &Site, dir: &DataDir, only: &[String]) -> anyhow::Result<()> {
-        let roots = renewal::roots(dir)?;
+        let roots = renewal::roots(dir, site)?;
         authorities_are_there(site, &roots)?;
         renewal::say_what_is_not_asked(&roots);
         self.dir = Some(dir.clone());
         self.site = Some(site.clone());
+        self.ask_authorities(dir, site)?;
         if site.tls.dangerous_tls_keylog {
             tracing::warn!(
                 "dangerous_tls_keylog: session keys of every TLS connection are written to SSLKEYLOGFILE; \
@@ -168,6 +171,14 @@ impl Process {
         }
         let runs = |name: &str| self.nodes.iter().any(|running| running.handle.name() == name);
         self.answering = Answering::start(dir, site, runs)?;
+        Ok(())
+    }
+
+    fn ask_authorities(&mut self, dir: &DataDir, site: &Site) -> anyhow::Result<()> {
+        let asked = site.authority_rows.iter().any(|row| row.revocation == site::Revocation::Ocsp);
+        if asked && self.asker.is_none() {
+            self.asker = Some(Asker::start(dir.path()).context("OCSP of partners' authorities")?);
+        }
         Ok(())
     }
 
@@ -210,6 +221,7 @@ impl Process {
             nodes: Vec::new(),
             phone_services: Vec::new(),
             answering: None,
+            asker: None,
             dir: None,
             next_owner: 0,
             generation: 1,
@@ -274,6 +286,7 @@ impl Process {
             // A phone knows one authority: whoever these are.
             roots: roots_pem.into_iter().map(|pem| (Authority::Own, pem)).collect(),
             pinned,
+            ocsp_revocations: 0,
             versions: Versions { tls12: true, tls13: true },
             clients: ClientCertificate::Required,
             doors: Vec::new(),
@@ -392,6 +405,9 @@ impl Process {
     /// roots and lists are read again, too ([`Process::refresh`]). Listeners stay as they are: an address that changed needs
     /// a restart, and that is an error here, with nothing swapped.
     pub fn reload(&mut self, site: &Site) -> anyhow::Result<()> {
+        if let Some(dir) = self.dir.clone() {
+            self.ask_authorities(&dir, site)?;
+        }
         let swaps = self.read_again(site)?;
         let generation = self.generation + 1;
         let (mut plans, mut read) = (Vec::new(), BTreeMap::new());

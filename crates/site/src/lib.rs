@@ -4,6 +4,7 @@
 //! Pure: the text comes in, the site or the problems come out. `read` gives every value its shape and place, `check`
 //! asks whether the whole makes sense.
 
+mod authority;
 mod ca;
 mod call_manager;
 mod call_server;
@@ -33,6 +34,7 @@ mod voice_browser;
 
 use serde::{Deserialize, Serialize};
 
+pub use authority::{AuthorityRow, Revocation};
 pub use ca::{CertificateAuthority, Pkcs11};
 pub use call_manager::{CallManager, Phone, SipTrunk};
 pub use call_server::{CallServer, Desk, DialledNumber, Member, OutgoingNumber, SipServerGroup};
@@ -96,6 +98,9 @@ pub struct Site {
     /// Who answers whether certificates of the site's own CA are revoked.
     #[serde(default)]
     pub ocsp: Option<Ocsp>,
+    /// How partners' authorities say what they have revoked.
+    #[serde(rename = "authority", default)]
+    pub authority_rows: Vec<AuthorityRow>,
     #[serde(rename = "node", default)]
     pub nodes: Vec<Node>,
 }
@@ -174,6 +179,11 @@ impl Site {
 
     pub fn name_servers(&self) -> Vec<std::net::SocketAddr> {
         self.name_server.iter().filter_map(|text| target::name_server(text).ok()).collect()
+    }
+
+    /// How an authority of roots/ says what it has revoked, if the site says anything of it.
+    pub fn authority_row(&self, name: &str) -> Option<&AuthorityRow> {
+        self.authority_rows.iter().find(|row| row.name == name)
     }
 
     /// The authorities other than our own that peers name, and which peer does.

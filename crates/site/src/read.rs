@@ -368,7 +368,8 @@ fn example(field: &Field) -> String {
 /// Something of the right shape in place of what is missing; nothing is checked in it.
 fn filler(shape: Shape) -> Value {
     match shape {
-        Shape::Text | Shape::OneOf(_) => Value::String(String::new()),
+        Shape::Text => Value::String(String::new()),
+        Shape::OneOf(words) => Value::String(words.first().copied().unwrap_or_default().to_owned()),
         Shape::Flag => Value::Boolean(false),
         Shape::Number(least, _) => Value::Integer(least.into()),
         Shape::Address => Value::String("0.0.0.0".into()),

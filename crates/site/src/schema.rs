@@ -79,6 +79,7 @@ pub(crate) static SITE: &[Field] = &[
     may("speech", Shape::Table(SPEECH)),
     may("recognition", Shape::Table(RECOGNITION)),
     may("ocsp", Shape::Table(OCSP)),
+    may("authority", Shape::Tables(AUTHORITY)),
     must("node", Shape::Tables(NODE)),
 ];
 
@@ -94,6 +95,13 @@ static PKCS11: &[Field] = &[
     may("slot", Shape::Number(0, 0xffff_ffff)),
     may("pin_file", Shape::Text),
     may("key", Shape::Text),
+];
+
+static AUTHORITY: &[Field] = &[
+    must("name", Shape::Text),
+    must("revocation", Shape::OneOf(&["crl", "ocsp"])),
+    may("ocsp_responder", Shape::Text),
+    may("dangerous_ocsp_soft_fail", Shape::Flag),
 ];
 
 static OCSP: &[Field] = &[must("node", Shape::Text), may("port", PORT), may("url", Shape::Text)];
@@ -630,6 +638,7 @@ open_id = { issuer = "https://i", authority = "y", client_id = "c", client_secre
 speech = { engine = "espeak-ng", command = "c", url = "u", server = "s", authority = "y", language = "en", voice = [{ language = "en", name = "n", gender = "male" }], timeout_s = 1, at_once = 1 }
 recognition = { engine = "http", command = "c", url = "u", server = "s", authority = "y", timeout_s = 1, at_once = 1 }
 ocsp = { node = "a", port = 1, url = "http://o" }
+authority = [{ name = "y", revocation = "ocsp", ocsp_responder = "http://o", dangerous_ocsp_soft_fail = false }]
 
 [[node]]
 name = "a"

@@ -16,6 +16,7 @@
 //! DIR/requests/NAME/key.pem         a key that waits for its certificate
 //! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
 //! DIR/store.sqlite                  the store
+//! DIR/heard/                        what partners' authorities said of their certificates (OCSP)
 //! DIR/recordings/                   sealed recordings and their key, from the first use
 //! DIR/lock                          held while the directory is changed
 //! ```
@@ -29,7 +30,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail, ensure};
-use site::Site;
+use site::{Revocation, Site};
+use trust::ocsp::Policy;
 use trust::{Ca, CertificateFacts, Identity, Request, RevocationList};
 
 mod answering;
@@ -236,12 +238,20 @@ impl DataDir {
         Ok(roots)
     }
 
-    /// The same with the lists of what each has revoked, where there are any: `roots/carrier.crl` beside
-    /// `roots/carrier.pem`, in PEM or DER.
+    /// As [`DataDir::partners_trust`], by the site in force.
     ///
     /// # Errors
-    /// A root or a list cannot be read, or a list has no root beside it.
+    /// As there.
     pub fn partners_trust_pem(&self) -> anyhow::Result<Vec<(String, String)>> {
+        self.partners_trust(&self.site()?)
+    }
+
+    /// The same with the lists of what each has revoked, where there are any (`roots/carrier.crl` beside
+    /// `roots/carrier.pem`, in PEM or DER), and whether a site has it asked by OCSP.
+    ///
+    /// # Errors
+    /// A root or a list cannot be read, a list has no root beside it, or one that the site demands is missing.
+    pub fn partners_trust(&self, site: &Site) -> anyhow::Result<Vec<(String, String)>> {
         let mut partners = self.partners_pem()?;
         let folder = self.path.join("roots");
         for name in names_in(&folder)? {
@@ -253,6 +263,22 @@ impl DataDir {
                 format!("roots/{name} is the list of an authority that is not trusted: put its root beside it as roots/{partner}.pem, or remove it")
             })?;
             text.extend(lists.iter().map(RevocationList::pem));
+        }
+        for (name, text) in &mut partners {
+            let Some(row) = site.authority_row(name) else { continue };
+            match row.revocation {
+                Revocation::Crl => ensure!(
+                    folder.join(format!("{name}.crl")).exists(),
+                    "authority `{name}` is to be judged by its list, and there is no roots/{name}.crl in the data directory: put it there"
+                ),
+                Revocation::Ocsp => text.push_str(
+                    &Policy {
+                        responder: row.ocsp_responder.clone(),
+                        dangerous_soft_fail: row.dangerous_ocsp_soft_fail,
+                    }
+                    .pem(),
+                ),
+            }
         }
         Ok(partners)
     }

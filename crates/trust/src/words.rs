@@ -8,6 +8,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::CertificateFacts;
+use crate::ocsp::Doubt;
 use crate::tls::chain::Roots;
 
 /// A refusal in words: who refused whom, by which rule, what was expected, what came, and what to do about it.
@@ -15,7 +16,7 @@ use crate::tls::chain::Roots;
 pub struct Refusal {
     /// Machine-readable cause: `wrong_subject`, `unknown_ca`, `expired`, `not_yet_valid`, `no_client_certificate`,
     /// `plain_sip_on_tls`, `plain_rtp_offered`, `no_common_suite`, `tls_version`, `refused_by_peer`, `unknown_source`,
-    /// `digest`, `revoked`, `crl_expired`, …
+    /// `digest`, `revoked`, `crl_expired`, `ocsp_unavailable`, …
     pub cause: String,
     pub rule: String,
     pub expected: String,
@@ -55,6 +56,8 @@ pub(crate) struct Note {
     pub(crate) roots: Vec<String>,
     /// When and why what was presented was revoked.
     pub(crate) revoked: Option<String>,
+    /// What OCSP left open.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 thread_local! {
@@ -66,7 +69,13 @@ thread_local! {
 pub(crate) fn note(error: rustls::Error, presented: &CertificateDer<'_>, roots: &Roots) -> rustls::Error {
     let presented = CertificateFacts::from_der(presented).ok();
     let revoked = presented.as_ref().and_then(|facts| roots.revoked(facts));
-    let note = Note { error: error.clone(), presented, roots: roots.names(), revoked };
+    let doubt = match &error {
+        rustls::Error::InvalidCertificate(reason) => Doubt::of(reason).cloned(),
+        _ => None,
+    };
+    // What it was goes by the note; TLS has an alert for it that says more than `certificate_unknown` (RFC 6066 §8).
+    let error = if doubt.is_some() { CertificateError::InvalidOcspResponse.into() } else { error };
+    let note = Note { error: error.clone(), presented, roots: roots.names(), revoked, doubt };
     LAST.with(|last| *last.borrow_mut() = Some(note));
     error
 }
@@ -137,6 +146,9 @@ pub(crate) fn of_certificate(
     let rustls::Error::InvalidCertificate(reason) = error else {
         return of_handshake(error, expected, presented, roots);
     };
+    if let Some(doubt) = Doubt::of(reason) {
+        return of_doubt(doubt, presented);
+    }
     match reason {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             let names = match (presented, reason) {
@@ -235,6 +247,12 @@ pub(crate) fn of_certificate(
             "look at it with `openssl x509 -text`",
         ),
     }
+}
+
+/// OCSP did not say that it is good.
+pub(crate) fn of_doubt(doubt: &Doubt, presented: Option<&CertificateFacts>) -> Refusal {
+    let [cause, rule, expected, presented, remedy] = doubt.words(presented);
+    Refusal { cause, rule, expected, presented, remedy }
 }
 
 /// Somebody's certificate was taken back; `list` is what the list says of it.

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use trust::ocsp::{CertificateId, DELEGATE_LIFE, Fault, Hash, Request, Responder, Status, Unsuccessful, judge};
+use trust::ocsp::{
+    CertificateId, DELEGATE_LIFE, Fault, Hash, Question, Request, Responder, Status, Unsuccessful, judge,
+};
 use trust::{Ca, Identity, KeyKind};
 
 use super::book::Book;
+use super::kept::Kept;
 
 /// 2026-11-22T00:00:00Z.
 const NOW: i64 = 1_795_305_600;
@@ -100,4 +103,27 @@ fn no_answer_outlives_the_key_that_signs_it() {
     let late = rig.book.answer(&asked, end - 60, LIFE);
     assert_eq!(judge(&late.answer, &rig.leaf, &rig.root, end - 60).unwrap().until, end);
     assert_eq!(rig.heard(end), Err(Fault::Unsuccessful(Unsuccessful::TryLater)));
+}
+
+#[test]
+fn what_was_heard_is_believed_after_a_restart_by_its_signature_and_its_dates_alone() {
+    let folder = std::env::temp_dir().join(format!("ringfence-heard-{}", std::process::id()));
+    let kept = Kept::open(&folder);
+    let question = |rig: &Rig| Question {
+        certificate: rig.leaf.clone(),
+        issuer: rig.root.clone(),
+        responder: "http://ocsp.example/".into(),
+    };
+    let (good, old, forged, stranger) = (rig(), rig(), rig(), rig());
+    let says = |rig: &Rig, by: &Rig, until: i64| {
+        let id = CertificateId::of(&rig.leaf, &rig.root, Hash::Sha1).unwrap();
+        by.responder.answer(&id, &Status::Good, NOW, until).unwrap()
+    };
+    kept.keep(&question(&good), &says(&good, &good, NOW + LIFE));
+    kept.keep(&question(&old), &says(&old, &old, NOW + 60));
+    kept.keep(&question(&forged), &says(&forged, &stranger, NOW + LIFE));
+    std::fs::write(folder.join("heard/nonsense"), b"nonsense").unwrap();
+    assert_eq!(kept.believe(NOW + 3600), [question(&good)]);
+    assert_eq!(std::fs::read_dir(folder.join("heard")).unwrap().count(), 1, "the rest is gone");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -77,7 +77,7 @@ impl Process {
     /// The nodes whose settings would be others than they are.
     pub(super) fn read_again(&self, site: &Site) -> anyhow::Result<Vec<Swap>> {
         let Some(dir) = &self.dir else { return Ok(Vec::new()) };
-        let roots = roots(dir)?;
+        let roots = roots(dir, site)?;
         authorities_are_there(site, &roots)?;
         let mut swaps = Vec::new();
         for running in self.nodes.iter().filter(|node| node.of_site) {
@@ -160,6 +160,7 @@ pub(super) fn settings(
         trustpoints: trustpoints(dir, node)?,
         roots: roots_of(dir, node, roots)?,
         pinned: Vec::new(),
+        ocsp_revocations: trust::ocsp::revocations(),
         versions: Versions { tls12: site.speaks(node, "1.2"), tls13: site.speaks(node, "1.3") },
         clients: client_certificates(&node.role),
         doors: doors(node),
@@ -222,8 +223,8 @@ fn trustpoints(dir: &DataDir, node: &site::Node) -> anyhow::Result<Vec<(RemoteAd
 
 /// Root certificates with what they have revoked, and whose they are: our own first, then those in `roots/` by the names
 /// of their files.
-pub(super) fn roots(dir: &DataDir) -> anyhow::Result<Vec<(Authority, String)>> {
-    let partners = dir.partners_trust_pem()?.into_iter().map(|(name, pem)| (Authority::Named(name), pem));
+pub(super) fn roots(dir: &DataDir, site: &Site) -> anyhow::Result<Vec<(Authority, String)>> {
+    let partners = dir.partners_trust(site)?.into_iter().map(|(name, pem)| (Authority::Named(name), pem));
     Ok(std::iter::once((Authority::Own, dir.own_trust_pem()?)).chain(partners).collect())
 }
 

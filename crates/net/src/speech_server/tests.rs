@@ -38,6 +38,7 @@ impl Lab {
     fn new() -> Lab {
         let ca = trust::Ca::create("lab", SystemTime::now()).unwrap();
         let settings = Settings {
+            ocsp_revocations: 0,
             identity: identity(&ca, "vvb1.lab.example"),
             trustpoints: Vec::new(),
             roots: vec![(trust::Authority::Own, ca.certificate_pem().to_owned())],

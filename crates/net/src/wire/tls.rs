@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub roots: Vec<(Authority, String)>,
     /// If there are any: whoever is dialled must show one of these certificates (DER), octet for octet, whatever its chain.
     pub pinned: Vec<Vec<u8>>,
+    /// How many were found revoked by OCSP so far: with another number, who is connected is judged again.
+    pub ocsp_revocations: u64,
     pub versions: Versions,
     pub clients: ClientCertificate,
     /// Listeners that ask nobody for a certificate, whatever `clients` says: a token is the proof there.
@@ -41,7 +43,7 @@ impl Settings {
         };
         shown(self) == shown(other)
             && self.roots == other.roots
-            && self.pinned == other.pinned
+            && (&self.pinned, self.ocsp_revocations) == (&other.pinned, other.ocsp_revocations)
             && (&self.doors, self.nameless) == (&other.doors, other.nameless)
             && (self.versions, self.clients, self.dangerous_keylog)
                 == (other.versions, other.clients, other.dangerous_keylog)

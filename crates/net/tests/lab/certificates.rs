@@ -276,7 +276,7 @@ fn an_uploaded_root_is_trusted_and_its_list_asked_at_once() {
 }
 
 /// Whether a peer was let in and heard an answer, and then whether it resumed; `None`: the connection was closed.
-fn knocked(server: &PeerPlan, config: &std::sync::Arc<rustls::ClientConfig>) -> Option<bool> {
+pub(super) fn knocked(server: &PeerPlan, config: &std::sync::Arc<rustls::ClientConfig>) -> Option<bool> {
     use std::io::{ErrorKind, Read, Write};
     let name = rustls_pki_types::ServerName::IpAddress(server.addr.ip().into());
     let mut tls = rustls::ClientConnection::new(config.clone(), name).unwrap();

@@ -18,6 +18,7 @@ mod ipv6;
 mod light;
 mod oauth;
 mod ocsp;
+mod ocsp_of_peers;
 mod recognition;
 mod record;
 mod reload;

@@ -3,6 +3,7 @@
 //! One file for the nodes and one for each role. Each check names the path of the value it is about, so the problem is
 //! shown where the operator must write.
 
+mod authority;
 mod ca;
 mod call_manager;
 mod call_server;
@@ -54,6 +55,7 @@ pub(crate) fn site(site: &Site, places: &mut Places<'_>) {
     if let Some(recognition) = &site.recognition {
         recognition::check(&mut check, recognition);
     }
+    authority::check(&mut check);
     if let Some(ocsp) = &site.ocsp {
         ocsp::check(&mut check, ocsp);
     }

@@ -596,3 +596,33 @@ fn a_responder_is_at_a_node_that_is_there_and_others_can_ask_it() {
         assert!(problems.iter().any(|it| it.path == path && it.what.contains(what)), "{ocsp}: {problems:?}");
     }
 }
+
+#[test]
+fn an_authority_is_judged_by_its_list_or_asked_and_softly_in_loud_words_alone() {
+    let subject = "secure_certificate_subject = [\"cvp1.lab.example\"]    # only the call server may call";
+    let lab = LAB.replacen(subject, &format!("authority = \"carrier\"\n{subject}"), 1);
+    assert_ne!(lab, LAB);
+    let with = |row: &str| {
+        Site::check(&lab.replacen("[tls]", &format!("[[authority]]\nname = \"carrier\"\n{row}\n[tls]"), 1)).problems
+    };
+    for row in ["revocation = \"crl\"", "revocation = \"ocsp\"\nocsp_responder = \"http://ocsp.carrier.example/\""] {
+        let words: Vec<String> = with(row).iter().map(ToString::to_string).collect();
+        assert!(words.is_empty(), "{}", words.join("\n\n"));
+    }
+    for (row, field, what) in [
+        ("revocation = \"none\"", "revocation", "cannot be `none`"),
+        ("revocation = \"crl\"\nocsp_responder = \"http://o/\"", "", "nobody is asked"),
+        ("revocation = \"ocsp\"\nocsp_responder = \"https://o/\"", "ocsp_responder", "no http address"),
+        (
+            "revocation = \"ocsp\"\ndangerous_ocsp_soft_fail = true",
+            "dangerous_ocsp_soft_fail",
+            "let in with a certificate that was revoked",
+        ),
+        ("revocation = \"ocsp\"\n[[authority]]\nname = \"carrier\"\nrevocation = \"crl\"", "name", "there twice"),
+        ("revocation = \"ocsp\"\n[[authority]]\nname = \"corp\"\nrevocation = \"crl\"", "name", "no peer names"),
+    ] {
+        let problems = with(row);
+        let hit = |it: &&crate::Problem| it.path.ends_with(field) && it.what.contains(what);
+        assert!(problems.iter().filter(hit).count() == 1, "{row}: {problems:?}");
+    }
+}

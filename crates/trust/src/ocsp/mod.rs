@@ -7,8 +7,11 @@
 
 mod asked;
 mod der;
+mod doubt;
+mod heard;
 mod id;
 mod judge;
+mod policy;
 mod request;
 mod responder;
 mod response;
@@ -17,8 +20,12 @@ mod tests;
 
 pub(crate) use asked::authority_information;
 pub use asked::{Asked, asked_of};
+pub(crate) use doubt::Doubt;
+pub use heard::{Question, Wanted, failed, hear, on_wanted, revocations};
+pub(crate) use heard::{heard, revoked, want};
 pub use id::{CertificateId, Hash};
 pub use judge::{Answer, Fault, SKEW, judge, said};
+pub use policy::Policy;
 pub use request::{Request, from_path, path_of};
 pub use responder::{DELEGATE_LIFE, Responder};
 pub use response::{Status, Unsuccessful};

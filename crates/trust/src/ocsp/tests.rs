@@ -87,7 +87,7 @@ fn only_the_authority_answers_for_it_or_whom_it_charged_with_that() {
     let answer = by_force(&node, &id);
     assert_eq!(judged(&answer), Err(Fault::Signer), "whoever has any certificate");
     // The authority itself may.
-    let own = Identity::from_pem(ours.certificate_pem(), ours.key_pem()).unwrap();
+    let own = Identity::from_pem(ours.certificate_pem(), ours.key_pem().unwrap()).unwrap();
     assert_eq!(judged(&by_force(&own, &id)).unwrap().status, Status::Good);
     // A delegate whose time is over is none.
     let old = ours.issue_responder(now() - DELEGATE_LIFE, now() - DELEGATE_LIFE / 2).unwrap();

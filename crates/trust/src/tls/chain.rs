@@ -2,7 +2,11 @@
 //!
 //! Where an authority's list is there it is asked about every certificate of a chain, and one whose time is over means
 //! that nobody of that authority is taken: a list that is kept from us must not let in who is on it. An authority without
-//! a list is believed about all that it ever issued, but for what was taken back one by one ([`TakenBack`]).
+//! a list is believed about all that it ever issued, but for what was taken back one by one ([`TakenBack`]). Where the site
+//! has an authority asked by OCSP, each end entity of it needs an answer, stapled or asked for beside the handshake;
+//! verifying never waits for one.
+
+use std::sync::Arc;
 
 use rustls::pki_types::TrustAnchor;
 use rustls::{CertificateError, DistinguishedName};
@@ -12,8 +16,10 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::proven::{Proven, digest};
+use super::status::Issuer;
 use crate::facts::{CertificateFacts, remembered};
 use crate::identity::certificates;
+use crate::ocsp::{self, Policy};
 use crate::{Error, RevocationList, TakenBack};
 
 /// The roots that a node trusts.
@@ -22,6 +28,8 @@ pub(crate) struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
     /// For each of them: the certificate, where it says that it is no authority. It vouches for itself alone.
     alone: Vec<Option<CertificateDer<'static>>>,
+    /// For each of them: the certificate, and whether its authority is asked by OCSP.
+    asked: Vec<(CertificateDer<'static>, Option<Arc<Policy>>)>,
     names: Vec<String>,
     key_ids: Vec<Vec<u8>>,
     lists: Vec<RevocationList>,
@@ -40,24 +48,31 @@ pub(crate) enum Usage {
 
 impl Roots {
     pub(crate) fn from_pem(roots: &[String]) -> Result<Roots, Error> {
-        let (mut all, mut lists, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut all, mut lists, mut taken_back, mut policies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pem in roots {
             let of_it = certificates(pem)?;
             lists.extend(lists_of(pem, &of_it)?);
             taken_back.extend(TakenBack::in_text(pem)?);
+            let policy = Policy::in_pem(pem)?.map(Arc::new);
+            policies.extend(of_it.iter().map(|_| policy.clone()));
             all.extend(of_it);
         }
         if all.is_empty() {
             return Err(Error::Certificate("no root certificate is trusted, so nobody could ever be verified: run `ringfence init SITE`, which makes one".into()));
         }
         taken_back.sort();
-        Ok(Roots { lists, taken_back, ..Roots::from_der(all)? })
+        let mut out = Roots { lists, taken_back, ..Roots::from_der(all)? };
+        for ((_, asked), policy) in out.asked.iter_mut().zip(policies) {
+            *asked = policy;
+        }
+        Ok(out)
     }
 
     pub(crate) fn from_der(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Roots, Error> {
         let mut out = Roots {
             anchors: Vec::new(),
             alone: Vec::new(),
+            asked: Vec::new(),
             names: Vec::new(),
             key_ids: Vec::new(),
             lists: Vec::new(),
@@ -72,7 +87,8 @@ impl Roots {
             out.anchors.push(anchor.to_owned());
             out.names.push(facts.subject);
             out.key_ids.extend(key_ids(&der).own);
-            out.alone.push(is_no_authority(&der).then_some(der));
+            out.alone.push(is_no_authority(&der).then(|| der.clone()));
+            out.asked.push((der, None));
         }
         Ok(out)
     }
@@ -94,13 +110,33 @@ impl Roots {
         now: UnixTime,
         usage: Usage,
     ) -> Result<(), rustls::Error> {
+        self.verify_stapled(leaf, intermediates, &[], now, usage)
+    }
+
+    /// With what its owner stapled (nothing: he stapled nothing).
+    pub(crate) fn verify_stapled(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        stapled: &[u8],
+        now: UnixTime,
+        usage: Usage,
+    ) -> Result<(), rustls::Error> {
         let chain = digest(usage, leaf, intermediates);
-        if self.proven.is(&chain, now) {
-            return Ok(());
+        let issuer = match self.proven.is(&chain, now) {
+            Some(issuer) => issuer,
+            None => {
+                let issuer = self.prove(leaf, intermediates, now, usage)?.map(Arc::new);
+                let until = self.lists_last(leaf, intermediates);
+                self.proven.add(chain, leaf, intermediates, until, issuer.clone());
+                issuer
+            }
+        };
+        match (usage, issuer) {
+            // A statement is about what was.
+            (Usage::Signs, _) | (_, None) => Ok(()),
+            (_, Some(issuer)) => issuer.answers_for(leaf, stapled, now),
         }
-        self.prove(leaf, intermediates, now, usage)?;
-        self.proven.add(chain, leaf, intermediates, self.lists_last(leaf, intermediates));
-        Ok(())
     }
 
     /// Until when what the lists say of this chain can be relied on (seconds since 1970).
@@ -115,7 +151,9 @@ impl Roots {
     /// When and why a certificate was revoked, if one of the lists has it.
     pub(crate) fn revoked(&self, certificate: &CertificateFacts) -> Option<String> {
         let listed = self.lists.iter().find_map(|list| list.says_of(certificate));
-        listed.or_else(|| self.taken_back(certificate).and_then(|it| it.says_of(certificate)))
+        let said = listed.or_else(|| self.taken_back(certificate).and_then(|it| it.says_of(certificate)));
+        let asks = self.asked.iter().any(|(_, policy)| policy.is_some());
+        said.or_else(|| asks.then(|| ocsp::revoked(certificate)).flatten())
     }
 
     fn taken_back(&self, certificate: &CertificateFacts) -> Option<&TakenBack> {
@@ -132,19 +170,20 @@ impl Roots {
         now: UnixTime,
         usage: Usage,
     ) -> bool {
-        self.proven.is(&digest(usage, leaf, intermediates), now)
+        self.proven.is(&digest(usage, leaf, intermediates), now).is_some()
     }
 
+    /// Who issued it, where its status is asked for.
     fn prove(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
         usage: Usage,
-    ) -> Result<(), rustls::Error> {
+    ) -> Result<Option<Issuer>, rustls::Error> {
         let end_entity =
             EndEntityCert::try_from(leaf).map_err(|error| rustls::Error::InvalidCertificate(translate(error)))?;
-        let usage = match usage {
+        let purpose = match usage {
             Usage::Listens => KeyUsage::server_auth(),
             Usage::Dials | Usage::Signs => KeyUsage::client_auth(),
         };
@@ -160,11 +199,15 @@ impl Roots {
             &self.anchors,
             intermediates,
             now,
-            usage,
+            purpose,
             revocation,
             None,
         ) {
-            Ok(path) if self.may_vouch(path.anchor(), leaf) => self.none_taken_back(leaf, intermediates),
+            Ok(path) if self.may_vouch(path.anchor(), leaf) => {
+                self.none_taken_back(leaf, intermediates)?;
+                let below = path.intermediate_certificates().next().map(|issuer| issuer.der());
+                Ok(self.issuer(path.anchor(), below.as_ref(), leaf, usage))
+            }
             Ok(_) => Err(CertificateError::UnknownIssuer.into()),
             // A stranger's authority may bear the name of ours. Its signature does not fit our key then, but what is
             // wrong is who signed, not how: RFC 8446 §6.2 has `unknown_ca` for that, and the operator must hear it.
@@ -190,6 +233,26 @@ impl Roots {
             }
         }
         Ok(())
+    }
+
+    /// Where the site has the authority asked, and where the certificate of who listens demands it (RFC 7633). `below`: the
+    /// authority of the chain that issued the leaf, if no root did.
+    fn issuer(
+        &self,
+        anchor: &TrustAnchor<'_>,
+        below: Option<&CertificateDer<'_>>,
+        leaf: &CertificateDer<'_>,
+        usage: Usage,
+    ) -> Option<Issuer> {
+        let is = |known: &TrustAnchor<'_>| {
+            (&known.subject, &known.subject_public_key_info) == (&anchor.subject, &anchor.subject_public_key_info)
+        };
+        let meant = || self.anchors.iter().zip(&self.asked).filter(|(known, _)| is(known)).map(|(_, asked)| asked);
+        let demanded = || matches!(usage, Usage::Listens) && ocsp::asked_of(leaf).must_staple;
+        let policy = meant().find_map(|(_, policy)| policy.clone()).or_else(|| demanded().then(Arc::default))?;
+        // A certificate that is trusted itself has nobody above it to ask.
+        let issuer = below.or_else(|| meant().map(|(root, _)| root).next()).filter(|issuer| *issuer != leaf)?;
+        Some(Issuer { certificate: issuer.to_vec(), policy })
     }
 
     /// Whoever trusts a certificate that a peer signed itself trusts nobody else whom its key may sign: webpki asks a root
@@ -243,11 +306,14 @@ fn lists_of(pem: &str, roots: &[CertificateDer<'static>]) -> Result<Vec<Revocati
     Ok(newest)
 }
 
-/// The subjects of the roots in this text about which no list beside them says anything: whom these have revoked is let in.
+/// The subjects of the roots in this text about which no list beside them says anything and OCSP is not asked: whom these have revoked is let in.
 ///
 /// # Errors
 /// A root or a list cannot be read.
 pub fn roots_without_list(pem: &str) -> Result<Vec<String>, Error> {
+    if Policy::in_pem(pem)?.is_some() {
+        return Ok(Vec::new());
+    }
     let lists = RevocationList::in_pem(pem.as_bytes())?;
     let mut without = Vec::new();
     for root in certificates(pem)? {

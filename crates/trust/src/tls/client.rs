@@ -10,6 +10,7 @@ use rustls::{CertificateError, ClientConfig, ConfigBuilder, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::chain::{Roots, Usage};
+use super::status::is_stapled_where_demanded;
 use super::{Versions, provider, settings, signatures, versions};
 use crate::facts::remembered;
 use crate::{Error, Identity, words};
@@ -125,11 +126,11 @@ impl ServerCertVerifier for Called {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        _ocsp: &[u8],
+        stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.roots
-            .verify(end_entity, intermediates, now, Usage::Listens)
+        is_stapled_where_demanded(end_entity, stapled)
+            .and_then(|()| self.roots.verify_stapled(end_entity, intermediates, stapled, now, Usage::Listens))
             .map_err(|error| words::note(error, end_entity, &self.roots))?;
         let facts = remembered(end_entity).map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
         if self.names.iter().any(|name| facts.is_named(name)) {

@@ -9,6 +9,7 @@ pub mod onlooker;
 mod pinned;
 mod proven;
 mod server;
+mod status;
 
 use std::sync::{Arc, LazyLock};
 
@@ -46,6 +47,10 @@ pub fn refusal(error: &rustls::Error, expected: &[String], presented_der: Option
     let presented = presented_der.and_then(|der| CertificateFacts::from_der(der).ok());
     if let (Some(note), rustls::Error::InvalidCertificate(CertificateError::Revoked)) = (&note, error) {
         return words::revoked(presented.as_ref().or(note.presented.as_ref()), note.revoked.as_deref());
+    }
+    if let Some(doubt) = note.as_ref().and_then(|note| note.doubt.as_ref()) {
+        let noted = note.as_ref().and_then(|note| note.presented.as_ref());
+        return words::of_doubt(doubt, presented.as_ref().or(noted));
     }
     let (noted, roots) = note.map_or((None, Vec::new()), |note| (note.presented, note.roots));
     words::of_handshake(error, expected, presented.as_ref().or(noted.as_ref()), &roots)

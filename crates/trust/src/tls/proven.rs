@@ -6,12 +6,13 @@
 //! one set of roots and lists and goes with it: whoever changes these begins with nothing remembered.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::chain::Usage;
+use super::status::Issuer;
 use crate::facts::remembered;
 
 /// More than a site has peers.
@@ -23,13 +24,18 @@ type Chain = [u8; 32];
 type Valid = (i64, i64);
 
 #[derive(Debug, Default)]
-pub(super) struct Proven(Mutex<BTreeMap<Chain, Valid>>);
+pub(super) struct Proven(Mutex<BTreeMap<Chain, (Valid, Asked)>>);
+
+/// Who issued the leaf, where its status is asked for: that is never remembered here, because it may change at any time.
+type Asked = Option<Arc<Issuer>>;
 
 impl Proven {
-    pub(super) fn is(&self, chain: &Chain, now: UnixTime) -> bool {
+    /// Whether it is.
+    pub(super) fn is(&self, chain: &Chain, now: UnixTime) -> Option<Asked> {
         let proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        proven.get(chain).is_some_and(|(from, to)| (*from..=*to).contains(&now))
+        let (_, asked) = proven.get(chain).filter(|((from, to), _)| (*from..=*to).contains(&now))?;
+        Some(asked.clone())
     }
 
     /// This chain was verified, and is until then at most (seconds since 1970).
@@ -39,6 +45,7 @@ impl Proven {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         until: i64,
+        asked: Asked,
     ) {
         let mut valid = (i64::MIN, until);
         for der in std::iter::once(leaf).chain(intermediates) {
@@ -49,7 +56,7 @@ impl Proven {
         if proven.len() >= MOST {
             proven.clear();
         }
-        proven.insert(chain, valid);
+        proven.insert(chain, (valid, asked));
     }
 }
 

@@ -14,6 +14,7 @@ use super::*;
 use crate::test_pki::{NOW, ca, now, request_with};
 use crate::{Ca, Identity, KeyKind, Request, VerifiedPeer};
 
+mod answered;
 mod revoked;
 
 const TLS12: Versions = Versions { tls12: true, tls13: false };

@@ -140,6 +140,7 @@ impl Lab {
         let (abandons, abandoned) = mpsc::channel();
         let roots = options.roots.clone().unwrap_or_else(|| self.roots());
         let settings = tls::Settings {
+            ocsp_revocations: 0,
             identity: identity.clone(),
             trustpoints: Vec::new(),
             roots,

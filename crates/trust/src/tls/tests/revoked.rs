@@ -19,13 +19,19 @@ fn with(ca: &Ca, list: &RevocationList) -> [String; 1] {
     [format!("{}{}", ca.certificate_pem(), list.pem())]
 }
 
-struct Pair {
-    client: Arc<ClientConfig>,
-    server: Arc<ServerConfig>,
+pub(super) struct Pair {
+    pub(super) client: Arc<ClientConfig>,
+    pub(super) server: Arc<ServerConfig>,
 }
 
 /// Who dials trusts `callee`, who listens trusts `caller`.
-fn pair(dialling: &Identity, callee: &[String], listening: &Identity, caller: &[String], on: Versions) -> Pair {
+pub(super) fn pair(
+    dialling: &Identity,
+    callee: &[String],
+    listening: &Identity,
+    caller: &[String],
+    on: Versions,
+) -> Pair {
     let names = ["cvp1.lab.example".to_owned()];
     let mut client = ClientConfig::clone(&client_witnessed(dialling, callee, on, &names).unwrap().0);
     let mut server = ServerConfig::clone(&server(listening, caller, on, ClientCertificate::Required).unwrap());
