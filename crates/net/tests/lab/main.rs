@@ -28,6 +28,7 @@ mod sound;
 mod speech;
 #[path = "../../src/speech_server/tests/server.rs"]
 mod speech_server;
+mod spoken;
 mod stream;
 mod supervision;
 mod torture;
@@ -99,10 +100,6 @@ impl Lab {
     fn papers(&self, name: &str) -> Papers {
         let dir = store::DataDir::open(&self.dir).unwrap();
         Papers { identity: Some(identity(&dir.ca().unwrap(), name)), roots_pem: dir.roots_pem().unwrap() }
-    }
-
-    fn agent(&mut self) -> NodeHandle {
-        self.agent_with(|_| {})
     }
 
     fn agent_with(&mut self, prepare: impl FnOnce(&mut Plan)) -> NodeHandle {
@@ -200,7 +197,11 @@ fn dial(phone: &NodeHandle) {
 
 /// An agent who is registered and ready.
 fn staff(lab: &mut Lab) -> (NodeHandle, Receiver<Journal>) {
-    let agent = lab.agent();
+    staff_with(lab, |_| {})
+}
+
+fn staff_with(lab: &mut Lab, prepare: impl FnOnce(&mut Plan)) -> (NodeHandle, Receiver<Journal>) {
+    let agent = lab.agent_with(prepare);
     let at_agent = agent.watch();
     if !matches!(agent.control_blocking(Control::Registrations), Reply::Registrations(_)) {
         wait(&at_agent, "the agent's registration", |line| {
