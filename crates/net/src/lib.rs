@@ -10,6 +10,7 @@ mod credentials;
 mod directory;
 mod dns;
 mod errands;
+mod fetch;
 mod handle;
 mod keep;
 mod key_sets;

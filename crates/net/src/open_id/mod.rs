@@ -2,7 +2,6 @@
 //! browsers (OpenID Connect Core 1.0 §3.1, with PKCE, RFC 7636). Discovery document and keys are fetched, kept, and renewed.
 
 mod claims;
-mod fetch;
 mod provider;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,8 +19,8 @@ use trust::{TokenFault, TokenKey, TokenTerms};
 
 pub use self::claims::Person;
 use self::claims::person;
-use self::fetch::Form;
 pub(crate) use self::provider::Provider;
+use crate::fetch::Sent;
 
 /// Its documents are fetched anew after as long, when somebody asks.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -217,7 +216,7 @@ impl OpenId {
                 None
             }
         };
-        let sent = Form { body: form(&fields), authorization };
+        let sent = Sent::form(form(&fields), authorization);
         let answer = self.at.ask(&metadata.token_endpoint, Some(sent)).await.map_err(NotProven::Unavailable)?;
         if answer.status.is_client_error() {
             return Err(NotProven::Code(claims::refusal(&answer.body)));

@@ -1,6 +1,8 @@
 //! What a provider says of itself over HTTPS: its discovery document (OpenID Connect Discovery 1.0 §4) and its keys
 //! (RFC 7517 §5). People who log in and phones that register by its tokens are judged by the same.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::DataDir;
@@ -8,7 +10,10 @@ use trust::TokenKey;
 use trust::tls::Versions;
 
 use super::claims;
-use super::fetch::{Answer, Form, fetch};
+use crate::fetch::{Answer, Sent, fetch};
+
+/// Somebody waits for what it answers.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who it is, and who vouches for its certificate.
 #[derive(Clone)]
@@ -75,9 +80,9 @@ impl Provider {
         }
     }
 
-    pub(super) async fn ask(&self, url: &str, form: Option<Form>) -> Result<Answer, String> {
+    pub(super) async fn ask(&self, url: &str, sent: Option<Sent>) -> Result<Answer, String> {
         let roots = self.roots().map_err(|error| format!("{error:#}"))?;
-        fetch(url, &roots, self.versions, form).await.map_err(|why| format!("{url}: {why}"))
+        fetch(url, &roots, self.versions, sent, PATIENCE).await.map_err(|why| format!("{url}: {why}"))
     }
 
     /// # Errors

@@ -1,5 +1,5 @@
-//! One request to a provider over HTTPS that is verified by the authority that the site names, and its answer. No cache,
-//! no redirects (what goes there is a code or a secret), nothing that takes long.
+//! One request over HTTPS to a server that is verified by the authority that the site names, and its answer: OpenID
+//! providers, certificate authorities. No cache, no redirects (what goes there is a code or a secret).
 
 use std::time::Duration;
 
@@ -14,39 +14,45 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use trust::tls::Versions;
 
-/// All of it, from the name to the last octet.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Octets of an answer: key sets have a few thousand.
 const LARGEST: usize = 256 * 1024;
 const AGENT: &str = concat!("Ringfence/", env!("CARGO_PKG_VERSION"));
 
 /// What is sent, if something is.
-pub(super) struct Form {
-    pub(super) body: String,
+pub(crate) struct Sent {
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
     /// `Authorization`, if who asks is known by it.
-    pub(super) authorization: Option<String>,
+    pub(crate) authorization: Option<String>,
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
+impl Sent {
+    pub(crate) fn form(body: String, authorization: Option<String>) -> Sent {
+        Sent { content_type: "application/x-www-form-urlencoded", body, authorization }
+    }
 }
 
-/// GET, or with a form POST.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+/// GET, or with something to send POST. `patience` is for all of it, from the name to the last octet.
 ///
 /// # Errors
 /// No answer came from the server that was meant; in words.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     url: &str,
     roots: &[String],
     versions: Versions,
-    form: Option<Form>,
+    sent: Option<Sent>,
+    patience: Duration,
 ) -> Result<Answer, String> {
-    let whole = exchange(url, roots, versions, form);
-    tokio::time::timeout(PATIENCE, whole).await.unwrap_or_else(|_| Err("no answer within 5 s".into()))
+    let whole = tokio::time::timeout(patience, exchange(url, roots, versions, sent)).await;
+    whole.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs())))
 }
 
-async fn exchange(url: &str, roots: &[String], versions: Versions, form: Option<Form>) -> Result<Answer, String> {
+async fn exchange(url: &str, roots: &[String], versions: Versions, sent: Option<Sent>) -> Result<Answer, String> {
     let uri: Uri = url.parse().map_err(|error| format!("no address: {error}"))?;
     let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err("only https addresses are asked".into());
@@ -61,7 +67,7 @@ async fn exchange(url: &str, roots: &[String], versions: Versions, form: Option<
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // It moves while the answer is waited for, and is dropped with it.
     let asked = async {
-        let answer = sender.send_request(request(&uri, form)?).await.map_err(|error| error.to_string())?;
+        let answer = sender.send_request(request(&uri, sent)?).await.map_err(|error| error.to_string())?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, LARGEST).collect().await;
         let body = body.map_err(|error| format!("its answer broke off or has more than {LARGEST} octets: {error}"))?;
@@ -75,18 +81,18 @@ async fn exchange(url: &str, roots: &[String], versions: Versions, form: Option<
     }
 }
 
-fn request(uri: &Uri, form: Option<Form>) -> Result<Request<Full<Bytes>>, String> {
+fn request(uri: &Uri, sent: Option<Sent>) -> Result<Request<Full<Bytes>>, String> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::builder()
-        .method(if form.is_some() { "POST" } else { "GET" })
+        .method(if sent.is_some() { "POST" } else { "GET" })
         .uri(path)
         .header(HOST, uri.authority().map_or("", |authority| authority.as_str()))
         .header(USER_AGENT, AGENT)
-        .header(ACCEPT, "application/json");
-    let body = match form {
+        .header(ACCEPT, "application/json, */*;q=0.5");
+    let body = match sent {
         None => String::new(),
-        Some(Form { body, authorization }) => {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        Some(Sent { content_type, body, authorization }) => {
+            request = request.header(CONTENT_TYPE, content_type);
             if let Some(authorization) = authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
