@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, have, output};
 
 /// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
     ("kamailio", "kamailio"),
@@ -18,8 +18,9 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("slapd", "slapd"),
     ("espeak-ng", "espeak-ng"),
     ("flite", "flite"),
-    // Not interop's: the token that the CA's key is tried in.
+    // Not interop's: the token that the CA's key is tried in, and an authority that speaks ACME.
     ("softhsm2-util", "softhsm2"),
+    ("pebble", "pebble"),
 ];
 /// Said before they are installed: the directory gets no configuration, so its package starts no server.
 const SETTLED: &str = "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections";

@@ -9,6 +9,8 @@ use site::{Node, Role, Site};
 use store::DataDir;
 use trust::{Authority, Identity, Utc};
 
+use crate::show::time::rfc3339;
+
 /// What a data directory and its site say of certificates.
 pub struct Certificates<'a> {
     data: &'a DataDir,
@@ -70,6 +72,19 @@ impl<'a> Certificates<'a> {
         let own = trust::certificates_der(&self.data.own_root_pem()?)?;
         let ours = trust::verify_chain(&identity.chain_der(), &own, self.now);
         let foreign = ours.is_err_and(|refusal| refusal.cause == "unknown_ca");
+        if let Some((_, acme)) = self.site.acme_of(name) {
+            let (orders, by) = (self.data.acme_orders(name)?, format!("by ACME, of {}", acme.directory));
+            let next = orders.next().max(if foreign { identity.due().max(0) as u64 } else { 0 });
+            let from = match next > seconds(self.now).max(0) as u64 {
+                true => format!("from {}", rfc3339(next * 1000)),
+                false => "at the next look of the process that its node runs in".to_owned(),
+            };
+            let failed = match orders.failed {
+                0 => String::new(),
+                failed => format!("; {failed} orders in a row came to nothing, `ringfence cert acme {name}` says why"),
+            };
+            return Ok(format!("{by}, {from}{failed}"));
+        }
         Ok(match (foreign, self.data.has_ca_key()) {
             (true, _) => format!(
                 "by `ringfence cert csr {name}` and `ringfence cert import {name} FILE`, before {}",

@@ -249,6 +249,8 @@ pub enum Cert {
     },
     /// Put a chain that an authority issued into force, the node's certificate first. It is judged before anything changes.
     Import { name: String, chain: PathBuf },
+    /// Order a trustpoint's certificate (`cube1@carrier`) of the authority that its `acme` names (RFC 8555), now.
+    Acme { name: String },
     /// Write an identity's chain: what others may need to know it by. Its key stays here.
     Export {
         name: String,

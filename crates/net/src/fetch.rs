@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -34,6 +34,7 @@ impl Sent {
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -71,7 +72,7 @@ async fn exchange(url: &str, roots: &[String], versions: Versions, sent: Option<
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, LARGEST).collect().await;
         let body = body.map_err(|error| format!("its answer broke off or has more than {LARGEST} octets: {error}"))?;
-        Ok(Answer { status: parts.status, body: body.to_bytes() })
+        Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     };
     tokio::pin!(asked);
     tokio::select! {

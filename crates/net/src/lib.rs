@@ -4,6 +4,7 @@
 //! [`Process`] starts nodes: one OS thread each with its connections (ADR 0001), media threads beside them (ADR 0002), a
 //! signer and a store thread. [`NodeHandle`] is a running node as administration sees it.
 
+pub mod acme;
 mod asks;
 mod clock;
 mod credentials;

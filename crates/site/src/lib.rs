@@ -50,7 +50,7 @@ pub use open_id::{OpenId, discovery_of};
 pub use phone_services::{PhoneDevice, PhoneServices};
 pub use problem::{Problem, Severity};
 pub use recognition::{Recognition, RecognitionEngine};
-pub use remote::{CryptoSignaling, RemoteAddr, Trustpoint};
+pub use remote::{Acme, Challenge, CryptoSignaling, RemoteAddr, Trustpoint};
 pub use routing::{
     Agent, Announce, Calendar, CallType, Do, End, Join, Open, Queue, ReasonCode, Routing, RoutingFlaw, Script,
     ScriptStep, Staffed, Team, When, Who, WrapUpReason,
@@ -204,6 +204,8 @@ impl Site {
         for node in &self.nodes {
             for point in &node.trustpoints {
                 all.push((format!("trustpoint {} of {}", point.name, node.name), point.authority.as_deref()));
+                let acme = point.acme.as_ref().and_then(|acme| acme.authority.as_deref());
+                all.push((format!("acme of trustpoint {} of {}", point.name, node.name), acme));
             }
             match &node.role {
                 Role::Sbc(sbc) => {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Node, Site};
+
 /// An identity of a node beside its own, and whose certificates are good where it is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,71 @@ pub struct Trustpoint {
     /// The authority that the peers there come from, unless they name one: `carrier` is roots/carrier.pem. Absent: our own.
     #[serde(default)]
     pub authority: Option<String>,
+    /// Its certificate is had of a certificate authority that speaks ACME, and renewed there.
+    #[serde(default)]
+    pub acme: Option<Acme>,
+}
+
+/// RFC 8555: where a certificate is ordered, and how the authority sees that the name is ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acme {
+    /// Its directory (RFC 8555 §7.1.1).
+    pub directory: String,
+    /// Who vouches for that server's certificate: `public` for roots/public.pem; absent: the site's own CA.
+    #[serde(default)]
+    pub authority: Option<String>,
+    /// Whom it writes to: `mailto:…`.
+    #[serde(default)]
+    pub contact: Vec<String>,
+    /// Its terms of service are agreed to.
+    #[serde(default)]
+    pub terms_of_service_agreed: bool,
+    #[serde(default)]
+    pub challenge: Challenge,
+    /// At the node's address, while an order is open; default 80, or 443 for TLS. The authority itself always comes to
+    /// those: whoever writes another forwards it.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Challenge {
+    /// RFC 8555 §8.3
+    #[default]
+    #[serde(rename = "http-01")]
+    Http,
+    /// RFC 8737
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn,
+}
+
+impl Challenge {
+    pub fn word(self) -> &'static str {
+        match self {
+            Challenge::Http => "http-01",
+            Challenge::TlsAlpn => "tls-alpn-01",
+        }
+    }
+}
+
+impl Site {
+    /// Where the certificate of an identity (`cube1@carrier`) is ordered; `None`: nowhere.
+    pub fn acme_of(&self, identity: &str) -> Option<(&Node, &Acme)> {
+        let (node, point) = identity.split_once('@')?;
+        let node = self.node(node)?;
+        let point = node.trustpoints.iter().find(|found| found.name == point)?;
+        Some((node, point.acme.as_ref()?))
+    }
+}
+
+impl Acme {
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.challenge {
+            Challenge::Http => 80,
+            Challenge::TlsAlpn => 443,
+        })
+    }
 }
 
 /// Remote addresses at which a trustpoint is used, dialling and dialled.

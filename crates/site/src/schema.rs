@@ -194,7 +194,17 @@ static CONSOLE: &[Field] = &[may("port", PORT), may("address", Shape::Address)];
 static SOURCE_RATE: &[Field] =
     &[must("per_second", Shape::Number(1, 1_000_000)), must("burst", Shape::Number(1, 1_000_000))];
 
-static TRUSTPOINT: &[Field] = &[must("name", Shape::Text), may("authority", Shape::Text)];
+static TRUSTPOINT: &[Field] =
+    &[must("name", Shape::Text), may("authority", Shape::Text), may("acme", Shape::Table(ACME))];
+
+static ACME: &[Field] = &[
+    must("directory", Shape::Text),
+    may("authority", Shape::Text),
+    may("contact", Shape::TextList),
+    may("terms_of_service_agreed", Shape::Flag),
+    may("challenge", Shape::OneOf(&["http-01", "tls-alpn-01"])),
+    may("port", PORT),
+];
 
 static CRYPTO_SIGNALING: &[Field] = &[must("remote_addr", Shape::Text), must("trustpoint", Shape::Text)];
 
@@ -655,7 +665,7 @@ min_se_s = 90
 source_rate = { per_second = 1, burst = 2 }
 overload_control = true
 dangerous_panic_on_number = "1"
-trustpoint = [{ name = "t", authority = "y" }]
+trustpoint = [{ name = "t", authority = "y", acme = { directory = "https://d", authority = "y", contact = ["mailto:a@b"], terms_of_service_agreed = true, challenge = "tls-alpn-01", port = 1 } }]
 crypto_signaling = [{ remote_addr = "127.0.0.1 255.255.255.255", trustpoint = "t" }]
 [[node.role.sbc.dial_peer]]
 tag = 1

@@ -13,6 +13,8 @@
 //! DIR/nodes/NAME/staple.der         what its servers staple (OCSP)
 //! DIR/nodes/NAME/console.key        what its console is known by, from its first start
 //! DIR/nodes/NAME/oauth              the key that signs its phones' tokens
+//! DIR/acme/HASH.key                 what an ACME directory knows this one by
+//! DIR/acme/NAME.orders              when a certificate was last ordered, and how often in vain
 //! DIR/requests/NAME/key.pem         a key that waits for its certificate
 //! DIR/admin/chain.pem, key.pem      the administrator's, for the control link
 //! DIR/store.sqlite                  the store
@@ -34,6 +36,7 @@ use site::{Revocation, Site};
 use trust::ocsp::Policy;
 use trust::{Ca, CertificateFacts, Identity, Request, RevocationList};
 
+mod acme;
 mod answering;
 mod ca_key;
 mod issuing;
@@ -41,6 +44,7 @@ mod renewing;
 mod requests;
 mod revoking;
 
+pub use acme::{AcmeOrder, AcmeOrders};
 pub use answering::ANSWER_LIFE;
 pub use renewing::{Renewed, Tended};
 pub use revoking::Withdrawn;

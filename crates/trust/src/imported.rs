@@ -4,7 +4,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, UnixTime};
 
 use crate::ca::distinguished_name;
 use crate::facts::Purposes;
@@ -29,6 +30,15 @@ pub fn signing_request(organisation: &str, request: &Request, key_pem: &str) -> 
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.serialize_request(&key).and_then(|request| request.pem()).map_err(bad)
+}
+
+/// A signing request (PEM) as DER.
+///
+/// # Errors
+/// It is none.
+pub fn request_der(pem: &str) -> Result<Vec<u8>, Error> {
+    let request = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
+    Ok(request.map_err(|error| Error::Certificate(format!("this is no signing request in PEM: {error}")))?.to_vec())
 }
 
 /// A chain that an authority issued for `key_pem`, the node's certificate first, made an identity. It must name at least

@@ -26,7 +26,7 @@ pub use ca::{Ca, KeyKind, Request};
 pub use ca_key::RemoteKey;
 pub use facts::{CertificateFacts, NODE_URI, fingerprint, hex, short_name};
 pub use identity::{Identity, certificates_der};
-pub use imported::{import, judge, signing_request};
+pub use imported::{import, judge, request_der, signing_request};
 pub use outlook::Break;
 pub use peer::{Peer, TlsFacts, VerifiedPeer};
 pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};

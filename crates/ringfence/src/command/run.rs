@@ -132,7 +132,7 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
     // The first tick is at once: what fell due while nothing ran is made anew before anybody comes.
     let (mut tending, mut looked) = (tokio::time::interval(TEND), None);
     tending.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut errands, mut said) = (process.errands(), Said::default());
+    let (mut errands, mut said, mut orders) = (process.errands(), Said::default(), net::acme::Orders::default());
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     loop {
@@ -142,6 +142,10 @@ async fn serve(process: &mut Process, data: &DataDir, site: &Site) -> anyhow::Re
             Some(tended) = answer(&mut looked) => {
                 looked = None;
                 tend(process, tended, &mut said);
+                // The site in force may name others than the one at the start.
+                if let Ok(site) = data.site() {
+                    orders.tend(data, &site, |name| process.node(name).is_some());
+                }
             }
             Some(errand) = next(&mut errands) => {
                 // Who asked may have gone away.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::check::Check;
-use crate::{Node, RemoteAddr, Role};
+use crate::check::oauth::is_address;
+use crate::{Acme, Node, RemoteAddr, Role};
 
 pub(super) fn check(check: &mut Check<'_, '_, '_>) {
     let site = check.site;
@@ -111,6 +112,38 @@ fn node_alone(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
     }
 }
 
+/// A certificate that is had by ACME: of an authority that is reached in secret, with a listener that is free.
+fn ordered(check: &mut Check<'_, '_, '_>, node: &Node, acme: &Acme, path: &str) {
+    if !is_address(&acme.directory) {
+        check.error(
+            format!("{path}.directory"),
+            format!("`{}` is no https address of a directory", acme.directory),
+            "write where the authority says that its directory is, e.g. `https://ca.example.com/acme/directory`",
+        );
+    }
+    check.authority(format!("{path}.authority"), acme.authority.as_deref(), true);
+    for (at, contact) in acme.contact.iter().enumerate() {
+        if !contact
+            .strip_prefix("mailto:")
+            .is_some_and(|address| address.contains('@') && !address.contains([',', '?']))
+        {
+            check.error(
+                format!("{path}.contact[{at}]"),
+                format!("`{contact}` is nobody whom an authority could write to"),
+                "write `mailto:` and one address",
+            );
+        }
+    }
+    let taken = [Some(node.secure_port), Some(node.control_port), node.websocket_port];
+    if taken.contains(&Some(acme.port())) {
+        check.error(
+            format!("{path}.port"),
+            format!("port {} of node `{}` has another use", acme.port(), node.name),
+            "give the challenge a port of its own, and forward the authority's 80 (http-01) or 443 (tls-alpn-01) to it",
+        );
+    }
+}
+
 /// Identities by remote address: each named, each reached.
 fn trustpoints(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
     let names: Vec<&str> = node.trustpoints.iter().map(|point| point.name.as_str()).collect();
@@ -126,6 +159,9 @@ fn trustpoints(check: &mut Check<'_, '_, '_>, node: &Node, path: &str) {
             );
         }
         check.authority(format!("{path}.authority"), point.authority.as_deref(), true);
+        if let Some(acme) = &point.acme {
+            ordered(check, node, acme, &format!("{path}.acme"));
+        }
         if !node.crypto_signaling.iter().any(|row| row.trustpoint == point.name) {
             let what = format!("trustpoint `{}` of `{}` is used for no remote address", point.name, node.name);
             check.warning(&path, what, "add `[[node.crypto_signaling]]` with `remote_addr` and `trustpoint`");

@@ -107,7 +107,7 @@ fn is_https(check: &mut Check<'_, '_, '_>, path: String, url: Option<&str>) {
     }
 }
 
-fn is_address(url: &str) -> bool {
+pub(super) fn is_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
     rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>')))
 }

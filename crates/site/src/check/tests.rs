@@ -626,3 +626,33 @@ fn an_authority_is_judged_by_its_list_or_asked_and_softly_in_loud_words_alone() 
         assert!(problems.iter().filter(hit).count() == 1, "{row}: {problems:?}");
     }
 }
+
+#[test]
+fn a_trustpoints_certificate_is_ordered_of_whom_somebody_vouches_for() {
+    let check = |acme: &str| {
+        let point = format!("\n[[node.trustpoint]]\nname = \"public\"\n[node.trustpoint.acme]\n{acme}\n");
+        let used = "[[node.crypto_signaling]]\nremote_addr = \"192.0.2.1\"\ntrustpoint = \"public\"\n";
+        let text = format!("{LAB}{point}{used}");
+        Site::check(&text).problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let directory = "directory = \"https://ca.example/directory\"\n";
+    for good in
+        ["", "authority = \"ca\"\ncontact = [\"mailto:ops@lab.example\"]", "challenge = \"tls-alpn-01\"\nport = 8443"]
+    {
+        assert_eq!(check(&format!("{directory}{good}")), Vec::<String>::new(), "{good}");
+    }
+    for (acme, words) in [
+        ("directory = \"http://ca.example/directory\"".to_owned(), "no https address of a directory"),
+        (format!("{directory}authority = \"ca.pem\""), "cannot be the name of an authority"),
+        (format!("{directory}contact = [\"ops@lab.example\"]"), "nobody whom an authority could write to"),
+        (format!("{directory}challenge = \"dns-01\""), "http-01"),
+        (format!("{directory}port = 5061"), "has another use"),
+    ] {
+        let problems = check(&acme);
+        assert!(problems.iter().any(|problem| problem.contains(words)), "{acme}: {problems:?}");
+    }
+    let site = Site::parse(&format!(
+        "{LAB}\n[[node.trustpoint]]\nname = \"p\"\nacme = {{ directory = \"https://a\", authority = \"ca\" }}\n"
+    ));
+    assert!(site.unwrap().authorities().iter().any(|(whose, name)| whose.starts_with("acme of") && *name == "ca"));
+}

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use site::Site;
 use trust::ocsp::{self, DELEGATE_LIFE, Responder, Status};
-use trust::{CertificateFacts, Identity, RevocationList};
+use trust::{Identity, RevocationList};
 
 use super::issuing::{complete, read_identity, replace_identity};
 use super::renewing::{Tended, seconds};
@@ -158,11 +158,6 @@ impl DataDir {
         let of_ours = self.own_subject()? == facts.issuer;
         let revoked = self.revocation_list()?.is_some_and(|list| list.says_of(&facts).is_some());
         Ok(!of_ours || revoked || seconds(now) >= facts.due())
-    }
-
-    fn own_subject(&self) -> anyhow::Result<String> {
-        let root = trust::certificates_der(&self.own_root_pem()?)?.into_iter().next().unwrap_or_default();
-        Ok(CertificateFacts::from_der(&root)?.subject)
     }
 
     fn responder_folder(&self) -> PathBuf {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail, ensure};
 use site::{Pkcs11, Site};
-use trust::Ca;
+use trust::{Ca, CertificateFacts};
 
 use super::{DataDir, private};
 use crate::files;
@@ -33,6 +33,12 @@ impl DataDir {
         );
         private(&key)?;
         Ok(Ca::from_pem(&self.read(&self.root_file())?, &self.read(&key)?)?.answering_at(self.asked_at()))
+    }
+
+    /// As the site's own CA is called in what it issues.
+    pub(super) fn own_subject(&self) -> anyhow::Result<String> {
+        let root = trust::certificates_der(&self.own_root_pem()?)?.into_iter().next().unwrap_or_default();
+        Ok(CertificateFacts::from_der(&root)?.subject)
     }
 
     /// Whether the CA's key is here, or in a token of this host's.

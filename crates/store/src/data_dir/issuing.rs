@@ -58,8 +58,7 @@ impl DataDir {
 
     /// Enters what an earlier version issued without a register.
     pub(super) fn adopt(&self, identities: &[(String, CertificateFacts)], now: SystemTime) -> anyhow::Result<()> {
-        let root = trust::certificates_der(&self.own_root_pem()?)?.into_iter().next().unwrap_or_default();
-        let (own, mut register) = (CertificateFacts::from_der(&root)?.subject, self.store()?);
+        let (own, mut register) = (self.own_subject()?, self.store()?);
         for (identity, facts) in identities.iter().filter(|(_, facts)| facts.issuer == own) {
             register.add_certificate(&entry(identity, facts, now))?;
         }

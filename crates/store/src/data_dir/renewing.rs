@@ -58,8 +58,7 @@ impl DataDir {
                 .push(format!("the list of what the site's CA revoked is due and cannot be made: {error:#}"));
         }
         let register = if here { self.store()?.certificates()? } else { Vec::new() };
-        let own = trust::certificates_der(&self.own_root_pem()?)?;
-        let own = own.first().map(|der| CertificateFacts::from_der(der)).transpose()?.map(|facts| facts.subject);
+        let own = self.own_subject()?;
         for name in self.identity_names()? {
             let folder = self.identity_folder(&name);
             complete(&folder)?;
@@ -79,10 +78,19 @@ impl DataDir {
                 continue;
             }
             let until = date(facts.not_after);
-            let foreign = own.as_deref() != Some(facts.issuer.as_str());
+            let foreign = own != facts.issuer;
             let taken = register.iter().any(|issued| issued.serial == facts.serial && issued.revoked.is_some());
             let known = name == ADMIN || site.nodes.iter().flat_map(identities_of).any(|other| other == name);
-            if facts.issuer == facts.subject {
+            if let Some((_, acme)) = site.acme_of(&name).filter(|_| foreign) {
+                // Ordered by itself while the process runs; each order that fails is said as it does.
+                let failed = self.acme_orders(&name)?.failed;
+                if failed > 1 {
+                    tended.warnings.push(format!(
+                        "{name}: the certificate ends on {until}, and orders of another at {} fail: run `ringfence cert acme {name}`, which says why",
+                        acme.directory
+                    ));
+                }
+            } else if facts.issuer == facts.subject {
                 tended.warnings.push(format!(
                     "{name}: the certificate ends on {until}, and {name} signed it itself: run `ringfence cert self-sign {name}`, and give the new one to those who have the old one",
                 ));
@@ -177,10 +185,19 @@ impl DataDir {
     /// phones hold.
     ///
     /// # Errors
-    /// There is no such identity, or the CA's key is not here.
+    /// There is no such identity, it is another authority's by ACME, or the CA's key is not here.
     pub fn renew(&self, identity: &str, now: SystemTime, hurry: bool) -> anyhow::Result<Renewed> {
         let site = self.site()?;
         let _lock = self.lock()?;
+        if let Some((_, acme)) = site.acme_of(identity) {
+            let held = self.identity(identity)?.facts().issuer.clone();
+            ensure!(
+                held == self.own_subject()?,
+                "the certificate of {identity} is `{held}`'s, ordered at {}, and its peers may know nobody else: run \
+                 `ringfence cert acme {identity}`, or remove `acme` from the trustpoint first",
+                acme.directory
+            );
+        }
         self.renew_locked(&site, identity, now, hurry)
     }
 

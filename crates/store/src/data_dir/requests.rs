@@ -106,13 +106,27 @@ impl DataDir {
             .cloned()
             .chain(request.ip_addresses.iter().map(ToString::to_string))
             .collect();
-        let imported = trust::import(chain, &key, &names, &self.roots_pem()?, now)?;
-        self.serves_its_peers(identity, &imported, now)?;
-        replace_identity(&folder, &imported)?;
+        let facts = self.put_in_force(identity, chain, &key, &names, now)?;
         if waiting.exists() {
             fs::remove_dir_all(self.requests_folder(identity))
                 .context("the request is fulfilled and cannot be removed")?;
         }
+        Ok(facts)
+    }
+
+    /// A chain for this key and one of these names, judged first. Under the lock.
+    pub(super) fn put_in_force(
+        &self,
+        identity: &str,
+        chain: &str,
+        key: &str,
+        names: &[String],
+        now: SystemTime,
+    ) -> anyhow::Result<CertificateFacts> {
+        let folder = self.folder_in_force(identity)?;
+        let imported = trust::import(chain, key, names, &self.roots_pem()?, now)?;
+        self.serves_its_peers(identity, &imported, now)?;
+        replace_identity(&folder, &imported)?;
         let facts = imported.facts().clone();
         self.say(&format!("certificate of {identity} imported: {} by {}", facts.serial, facts.issuer), now)?;
         Ok(facts)

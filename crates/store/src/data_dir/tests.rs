@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::test_folder::Folder;
 
+mod acme;
 mod answering;
 mod certificates;
 mod killed;

@@ -7,6 +7,7 @@ pub(crate) mod chain;
 mod client;
 pub mod onlooker;
 mod pinned;
+mod proof;
 mod proven;
 mod server;
 mod status;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{Witness, client, client_without_certificate, client_without_certificate_witnessed, client_witnessed};
 pub use pinned::{client_pinned, client_pinned_witnessed};
+pub use proof::server_proving;
 pub use server::{server, server_anonymous, server_unresumed};
 
 use crate::facts::CertificateFacts;

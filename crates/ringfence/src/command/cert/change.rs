@@ -137,6 +137,14 @@ pub(super) fn import(data: &DataDir, name: &str, chain: &Path) -> anyhow::Result
     say_distrust(data)
 }
 
+pub(super) fn acme(data: &DataDir, name: &str) -> anyhow::Result<()> {
+    let facts = wait_for(net::acme::order(data, name))?;
+    println!("{name}: {} by {}, until {}", facts.subject, facts.issuer, date(facts.not_after));
+    println!("Connections and calls that are up stay up.");
+    tell(data, None)?;
+    say_distrust(data)
+}
+
 pub(super) fn self_sign(data: &DataDir, name: &str, kind: KeyKind) -> anyhow::Result<()> {
     let facts = data.self_sign(name, kind, SystemTime::now())?;
     println!("{name}: {} by itself, until {}, SHA-256 {}", facts.subject, date(facts.not_after), facts.fingerprint);

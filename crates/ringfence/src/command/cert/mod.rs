@@ -50,6 +50,7 @@ pub(crate) fn run(data: &Path, cert: Cert) -> Outcome {
             put(output.as_deref(), &data.sign_request(&name, &read(&request)?, now)?)?;
         }
         Cert::Import { name, chain } => change::import(&data, &name, &chain)?,
+        Cert::Acme { name } => change::acme(&data, &name)?,
         Cert::Export { name, output } => {
             let identity = if name == "admin" { data.admin()? } else { data.identity(&name)? };
             put(output.as_deref(), &identity.chain_pem())?;
