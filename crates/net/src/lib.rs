@@ -45,7 +45,8 @@ pub use handle::NodeHandle;
 pub use media_threads::{Counts as MediaCounts, MediaAlone};
 pub use open_id::{Begun, NotProven, OpenId, Person as ProvenPerson};
 pub use phone_services::{
-    Asker, Enrolled, NoFile, PhoneServices, Rehearsed, RollOrder, Rolls, Serving, Station, ask_tvs, enrol,
+    Asker, Enrolled, NoFile, PhoneServices, RecoveryRenewed, Rehearsed, RollOrder, Rolls, Serving, Station, ask_tvs,
+    enrol,
 };
 pub use process::{PhoneStart, Process};
 pub use secure_phone::{Provisioned, SecurePhone};

@@ -40,6 +40,7 @@ impl Services {
             of_it.map(|(certificate, function)| (certificate, *function))
         };
         let mut all = vec![(self.recovery.certificate(), Function::Sast)];
+        all.extend(before(Function::Sast));
         all.push((self.call_manager.certificate(), Function::CallManagerAndTftp));
         all.extend(before(Function::CallManagerAndTftp));
         for tls in std::iter::once(&self.tls).chain(&self.also) {

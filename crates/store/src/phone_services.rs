@@ -4,6 +4,7 @@
 //! once, all or none.
 
 mod announced;
+mod recovery;
 mod withdrawn;
 
 use std::fs;
@@ -19,12 +20,13 @@ use crate::files;
 
 /// Ten years: each of them is in lists that phones hold.
 const LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
+const RECOVERY: &str = "recovery";
 const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 /// How long phones have to fetch a list that tells of one before another changes.
 const CATCH_UP: Duration = Duration::from_secs(14 * 24 * 3600);
 /// File name, what the common name ends with, and whether it issues certificates.
 const KEYS: [(&str, &str, bool); 4] = [
-    ("recovery", "ITLRecovery", false),
+    (RECOVERY, "ITLRecovery", false),
     ("callmanager", "CallManager", false),
     ("capf", "CAPF", true),
     ("tvs", "TVS", false),
@@ -40,6 +42,8 @@ pub struct PhoneKeys {
     pub capf: Identity,
     /// Shown by TVS.
     pub tvs: Identity,
+    /// Will sign trust lists, and is told in them until it does.
+    pub next_recovery: Option<Identity>,
     /// What of these was before: phones may know it still, and certificates that CAPF issued bear its name.
     pub before: Before,
 }
@@ -47,6 +51,7 @@ pub struct PhoneKeys {
 /// Certificates (PEM) that were renewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Before {
+    pub recovery: Option<String>,
     pub call_manager: Option<String>,
     pub capf: Option<String>,
     pub tvs: Option<String>,
@@ -82,11 +87,17 @@ impl DataDir {
         let read = |name: &str| read_pair(&folder, name);
         let before = |name: &str| fs::read_to_string(folder.join(format!("{name}.previous.pem"))).ok();
         Ok(PhoneKeys {
-            recovery: read("recovery")?,
+            recovery: read(RECOVERY)?,
             call_manager: read("callmanager")?,
             capf: read("capf")?,
             tvs: read("tvs")?,
-            before: Before { call_manager: before("callmanager"), capf: before("capf"), tvs: before("tvs") },
+            next_recovery: self.announced_phone_key(node, RECOVERY)?,
+            before: Before {
+                recovery: before(RECOVERY),
+                call_manager: before("callmanager"),
+                capf: before("capf"),
+                tvs: before("tvs"),
+            },
         })
     }
 
@@ -94,8 +105,8 @@ impl DataDir {
     /// it from a list that the recovery key signs, as it did before; the certificate of before stays in the list.
     ///
     /// # Errors
-    /// It is the recovery key, by which phones know every list; or another was renewed less than a fortnight ago: a phone that
-    /// misses both would know nobody who could tell it of either.
+    /// It is the recovery key, which is announced first ([`DataDir::announce_recovery`]); or another was renewed less than a
+    /// fortnight ago: a phone that misses both would know nobody who could tell it of either.
     pub fn renew_phone_key(&self, node: &str, which: &str, now: SystemTime) -> anyhow::Result<trust::CertificateFacts> {
         let site = self.site()?;
         let row = site.node(node).with_context(|| format!("there is no node `{node}` in the site"))?;
@@ -116,24 +127,31 @@ impl DataDir {
         let found = KEYS.iter().find(|(file, word, _)| *file == which || word.eq_ignore_ascii_case(which));
         let row = *found.with_context(|| format!("`{which}`: expected callmanager, tvs or capf"))?;
         ensure!(
-            row.0 != "recovery",
-            "ITLRecovery is what phones know every list by: renewed, it would orphan each phone that has not fetched a list in \
-             between. It is good for ten years; renew callmanager, tvs and capf instead, one after the other"
+            row.0 != RECOVERY,
+            "ITLRecovery is what phones know every list by: renewed at once, it would orphan each phone that has not fetched a \
+             list in between. It is told first, and signs when each holds it: `ringfence cert renew {node}/itlrecovery`"
         );
+        self.neighbours_are_settled(node, row.0, now)?;
+        Ok(row)
+    }
+
+    /// Phones that were off may miss one renewal, and hear of it from another service that they know.
+    fn neighbours_are_settled(&self, node: &str, which: &str, now: SystemTime) -> anyhow::Result<()> {
         let folder = self.phones_folder(node).join("keys");
-        let keys = self.phone_keys(node)?;
+        let (keys, catch_up) = (self.phone_keys(node)?, CATCH_UP.as_secs() as i64);
         for (other, held) in [("callmanager", &keys.call_manager), ("tvs", &keys.tvs), ("capf", &keys.capf)] {
             let renewed = folder.join(format!("{other}.previous.pem")).exists();
-            let until = held.facts().not_before + (CLOCK_SKEW + CATCH_UP).as_secs() as i64;
-            let at = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+            let since = held.facts().not_before + CLOCK_SKEW.as_secs() as i64;
             ensure!(
-                other == row.0 || !renewed || at >= until,
-                "{other} of {node} was renewed less than 14 days ago, and phones that were off since know neither: a phone needs \
-                 one that it knows to hear of the other. Renew {which} {} days from now",
-                (until - at) / 86_400 + 1
+                other == which || !renewed || seconds(now) >= since + catch_up,
+                "{}",
+                too_soon(node, other, which, since, now)
             );
         }
-        Ok(row)
+        if let Some(since) = self.recovery_taken(node).filter(|_| which != RECOVERY) {
+            ensure!(seconds(now) >= since + catch_up, "{}", too_soon(node, "ITLRecovery", which, since, now));
+        }
+        Ok(())
     }
 
     /// The lock is held by who calls.
@@ -190,11 +208,27 @@ impl DataDir {
             let before = format!("{file}.previous.pem");
             texts.extend(fs::read_to_string(from.join(&before)).ok().map(|text| (before, text)));
         }
+        for file in ["recovery.announced", "recovery.taken"] {
+            texts.extend(fs::read_to_string(from.join(file)).ok().map(|text| (file.to_owned(), text)));
+        }
         let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         files::create_folder(&to)?;
         files::create_folder_with(&to.join("keys"), &texts)?;
         Ok(())
     }
+}
+
+fn too_soon(node: &str, other: &str, which: &str, since: i64, now: SystemTime) -> String {
+    format!(
+        "{other} of {node} was renewed less than 14 days ago, and phones that were off since know neither: a phone needs one that \
+         it knows to hear of the other. Renew {which} {} days from now",
+        (since + CATCH_UP.as_secs() as i64 - seconds(now)) / 86_400 + 1
+    )
+}
+
+/// Seconds since 1970.
+fn seconds(at: SystemTime) -> i64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 fn request(site: &Site, node: &Node, word: &str, now: SystemTime) -> Request {
@@ -263,7 +297,7 @@ address = "127.18.133.3"
     }
 
     #[test]
-    fn services_renew_one_after_the_other_and_the_key_that_phones_know_lists_by_does_not() {
+    fn services_renew_one_after_the_other_and_the_key_that_phones_know_lists_by_not_at_once() {
         let folder = Folder::new();
         let now = SystemTime::now();
         let (dir, _) = DataDir::init(&folder.path("data"), SITE, now).unwrap();

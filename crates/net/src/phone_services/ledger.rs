@@ -2,7 +2,7 @@
 //! is looked at, which goes by it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use phones::config::{Asked, whose_list};
 use phones::{Contact, Held, Kind, Ledger, News};
@@ -13,6 +13,8 @@ use super::{Asker, Shared};
 
 /// How long what phones were given may be lost in a crash: it is written once for all of them.
 const GATHERED: Duration = Duration::from_secs(1);
+/// How often what phones know the services by is looked at.
+const KEYS: Duration = Duration::from_secs(600);
 
 /// The ledger of one call manager, and where it is kept.
 pub(super) struct Book {
@@ -99,19 +101,29 @@ fn row(device: &str, held: &Held) -> PhoneHeld {
 
 /// Until the services stop.
 pub(super) async fn keep(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut looked: Option<Instant> = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(GATHERED) => {}
             _ = stopped.changed() => return,
         }
         let shared = shared.clone();
+        let keys = looked.is_none_or(|at| at.elapsed() >= KEYS);
+        if keys {
+            looked = Some(Instant::now());
+        }
         // A write waits for the disk, and phones shall not.
         let tended = tokio::task::spawn_blocking(move || {
             shared.book.keep(&shared.node);
-            shared.tend_roll(SystemTime::now())
+            let now = SystemTime::now();
+            if let Err(error) = shared.tend_roll(now) {
+                tracing::error!(error = %format!("{error:#}"), "a roll could not go on; it is tried again");
+            }
+            if keys && let Err(error) = shared.tend_keys(now) {
+                tracing::error!(error = %format!("{error:#}"), "phones' services could not be renewed; it is tried again");
+            }
         });
-        if let Ok(Err(error)) = tended.await {
-            tracing::error!(error = %format!("{error:#}"), "a roll could not go on; it is tried again");
-        }
+        // A panic in there is in the log already.
+        let _ = tended.await;
     }
 }

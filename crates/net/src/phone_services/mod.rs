@@ -6,6 +6,7 @@ mod clients;
 mod files;
 mod ledger;
 mod rehearsal;
+mod renewing;
 mod rolling;
 mod station;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use trust::tls::ClientCertificate;
 
 pub use clients::{Enrolled, ask_tvs, enrol};
 pub use rehearsal::Rehearsed;
+pub use renewing::RecoveryRenewed;
 pub use rolling::{RollOrder, Rolls};
 pub use station::{Asker, NoFile, Station};
 

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use phones::capf::{AuthMode, Enrolment, Operation};
-use phones::{Change, Contact, Held, Holding, Kind, Known, Proof, Standing, TrustList, Verdict, Which, rehearse};
+use phones::{
+    Change, Contact, Function, Held, Holding, Kind, Known, Proof, Standing, TrustList, Verdict, Which, rehearse,
+};
 use site::{Node, Site, TransportType};
 use store::DataDir;
 use trust::{CertificateFacts, Identity, KeyKind};
@@ -52,6 +54,17 @@ impl Census {
         self.held.get(device).cloned().unwrap_or_default()
     }
 
+    /// Whether this phone would take lists that this certificate (DER) signs: each list that it holds has it for that.
+    pub(super) fn may_be_signed_for(&self, device: &str, signer: &[u8]) -> bool {
+        let held = self.held(device);
+        let has_it = |list: TrustList| {
+            list.of(Function::Sast).filter_map(|record| record.certificate()).any(|known| known.der() == signer)
+        };
+        let read = |digest: &String| TrustList::parse(self.lists.get(digest)?).ok();
+        let mut lists = [Kind::Ctl, Kind::Itl].into_iter().filter_map(|kind| held.list(kind));
+        lists.all(|list| read(&list.digest).is_some_and(has_it))
+    }
+
     /// `None`: it was never seen to read a list.
     fn holding(&self, held: &Held) -> Option<Holding> {
         let fetched: Vec<_> = [Kind::Ctl, Kind::Itl].into_iter().filter_map(|kind| held.list(kind)).collect();
@@ -77,19 +90,54 @@ impl Station {
             return Ok(None);
         };
         let made = match change {
+            // Phones may have been told of this one.
+            Change::Renew(Which::Recovery) => match dir.phone_keys(&node.name)?.next_recovery {
+                Some(next) => Some(next),
+                None => Some(stand_in(site, node, Which::Recovery, now)?),
+            },
             Change::Renew(which) => Some(stand_in(site, node, *which, now)?),
             Change::SetMode(_) | Change::RemoveRoot(_) => None,
         };
-        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // As they would be written: never older than what phones were given.
-        let written = [Kind::Ctl, Kind::Itl].into_iter().filter_map(|kind| station.list(kind));
-        let newest = written.map(|list| list.header().timestamp).max().unwrap_or(0);
-        let timestamp = u32::try_from(seconds).unwrap_or(u32::MAX).max(newest.saturating_add(1));
         let standing = (station.mode(), station.cluster().has_ctl);
+        let timestamp = station.next_timestamp(now);
         let after = Standing::after(spare.into_services(), standing, change, made.as_ref(), timestamp)?;
-        let census = Census::read(dir, &station, &node.name)?;
+        station.judged(dir, &node.name, &after, now).map(Some)
+    }
+
+    /// Phones that `change` would lose, and that are not lost as things stand.
+    ///
+    /// # Errors
+    /// As [`Station::rehearse`].
+    pub(super) fn lost_by(
+        dir: &DataDir,
+        site: &Site,
+        node: &Node,
+        change: &Change,
+        now: SystemTime,
+    ) -> anyhow::Result<Vec<String>> {
+        let Some(station) = Station::open(dir, site, node)? else { return Ok(Vec::new()) };
+        let (mode, has_ctl) = (station.mode(), station.cluster().has_ctl);
+        let today = Standing::of(station.services(), mode, has_ctl, station.next_timestamp(now))?;
+        let today = station.judged(dir, &node.name, &today, now)?;
+        let after = Station::rehearse(dir, site, node, change, now)?.unwrap_or_default();
+        let lost = |phone: &Rehearsed| matches!(phone.verdict, Verdict::Lost(_));
+        let newly = today.iter().zip(&after).filter(|(today, after)| !lost(today) && lost(after));
+        Ok(newly.map(|(_, after)| after.device.clone()).collect())
+    }
+
+    /// As lists would be written: never older than what phones were given.
+    fn next_timestamp(&self, now: SystemTime) -> u32 {
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let written = [Kind::Ctl, Kind::Itl].into_iter().filter_map(|kind| self.list(kind));
+        let newest = written.map(|list| list.header().timestamp).max().unwrap_or(0);
+        u32::try_from(seconds).unwrap_or(u32::MAX).max(newest.saturating_add(1))
+    }
+
+    fn judged(&self, dir: &DataDir, node: &str, after: &Standing, now: SystemTime) -> anyhow::Result<Vec<Rehearsed>> {
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let census = Census::read(dir, self, node)?;
         let mut all = Vec::new();
-        for (phone, profile, row) in station.phones()? {
+        for (phone, profile, row) in self.phones()? {
             let held = census.held(&phone.name);
             let lsc = row.certificate.as_deref().map(CertificateFacts::from_der).transpose()?;
             let by_token = profile.proof() == site::Proof::OAuth;
@@ -108,10 +156,10 @@ impl Station {
                 secure: profile.transport() == TransportType::Tls && !by_token,
                 enrols: enrols(&row, seconds),
             };
-            let verdict = rehearse(&known, &after, i64::try_from(seconds).unwrap_or(i64::MAX));
+            let verdict = rehearse(&known, after, i64::try_from(seconds).unwrap_or(i64::MAX));
             all.push(Rehearsed { device: phone.name.clone(), line: phone.line.clone(), verdict, held, lsc });
         }
-        Ok(Some(all))
+        Ok(all)
     }
 }
 

@@ -115,7 +115,10 @@ fn key_of(change: &Change) -> anyhow::Result<Option<&'static str>> {
         Change::Renew(Which::Tftp) => bail!(
             "the node's own certificate is told to all phones for 14 days before it is shown: `ringfence cert renew NODE`"
         ),
-        Change::Renew(Which::Recovery | Which::Ca) | Change::RemoveRoot(_) => {
+        Change::Renew(Which::Recovery) => bail!(
+            "it is told to all phones at once, and signs when each holds it: `ringfence cert renew NODE/itlrecovery`"
+        ),
+        Change::Renew(Which::Ca) | Change::RemoveRoot(_) => {
             bail!("`{change}` is rehearsed, and not carried out by this release")
         }
     }
@@ -146,6 +149,12 @@ impl Rolling {
 
     fn lock(&self) -> MutexGuard<'_, Option<Roll>> {
         self.roll.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose keys may change now: nobody's while a roll is on its way or ordered.
+    pub(super) fn idle(&self) -> Option<(&DataDir, &Site, &Node)> {
+        let Rolls { dir, site, node, .. } = &self.rolls;
+        (self.lock().is_none() && !self.rolls.is_ordered()).then_some((dir, site, node))
     }
 
     fn edition(&self, device: Option<&str>, mode: Mode) -> Edition {

@@ -51,8 +51,10 @@ fn also_shown(dir: &DataDir, node: &Node) -> anyhow::Result<Vec<Certificate>> {
 
 /// What of the services was renewed, and what it was for.
 fn services_before(keys: &PhoneKeys) -> anyhow::Result<Vec<(Certificate, Function)>> {
-    let before = &keys.before;
+    let (before, next) = (&keys.before, keys.next_recovery.as_ref().map(trust::Identity::chain_pem));
     let rows = [
+        // Phones take two signers from a list at most: once another is told, the one before is not.
+        (&next.or_else(|| before.recovery.clone()), Function::Sast),
         (&before.call_manager, Function::CallManagerAndTftp),
         (&before.capf, Function::Capf),
         (&before.tvs, Function::Tvs),
@@ -116,7 +118,7 @@ impl Station {
         let Some(settings) = &manager.phone_services else { return Ok(None) };
         let keys = dir.phone_keys(&node.name)?;
         let before = services_before(&keys)?;
-        let PhoneKeys { recovery, call_manager, capf, tvs, before: _ } = keys;
+        let PhoneKeys { recovery, call_manager, capf, tvs, next_recovery: _, before: _ } = keys;
         let leaf = |identity: &trust::Identity| {
             anyhow::Ok(Certificate::from_der(&identity.chain_der().into_iter().next().unwrap_or_default())?)
         };
@@ -153,16 +155,24 @@ impl Station {
             let identity = dir.identity(&node.name).ok()?;
             let keys = dir.phone_keys(&node.name).ok()?;
             let leaf = |identity: &trust::Identity| identity.chain_der().into_iter().next();
-            let shown = [leaf(&identity)?, leaf(&keys.call_manager)?, leaf(&keys.capf)?, leaf(&keys.tvs)?];
-            Some((shown, also_shown(dir, node).ok()?, dir.taken_back(&node.name).ok()?))
+            let keyed = [&keys.recovery, &keys.call_manager, &keys.capf, &keys.tvs].map(leaf);
+            let shown: Option<Vec<Vec<u8>>> = std::iter::once(leaf(&identity)).chain(keyed).collect();
+            let also = (also_shown(dir, node).ok()?, services_before(&keys).ok()?);
+            Some((shown?, also, dir.taken_back(&node.name).ok()?))
         };
         let services = &self.services;
-        let made = [&services.tls, services.call_manager.certificate(), &services.capf, &services.tvs];
+        let made = [
+            &services.tls,
+            services.recovery.certificate(),
+            services.call_manager.certificate(),
+            &services.capf,
+            &services.tvs,
+        ];
         // What cannot be read now is no reason to stop what serves.
         let as_made = || {
-            shown().is_none_or(|(ders, also, taken_back)| {
+            shown().is_none_or(|(ders, (also, before), taken_back)| {
                 let same = ders.iter().zip(made).all(|(der, certificate)| der == certificate.der());
-                same && also == services.also && taken_back == self.taken_back
+                same && also == services.also && before == services.before && taken_back == self.taken_back
             })
         };
         let same = services.host == site.host_name(node) && self.versions == spoken(site, node);

@@ -12,6 +12,7 @@ use trust::tls::Versions;
 
 use super::*;
 
+mod renewing;
 mod rings;
 
 const DEVICE: &str = "SEP001122334455";

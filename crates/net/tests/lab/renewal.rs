@@ -56,12 +56,12 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// The data directory is forty days old, so that what waits fourteen days need not wait for the clock.
+    /// The data directory is seventy days old, so that what waits fourteen days need not wait for the clock.
     fn start() -> Fleet {
         let folder = std::env::temp_dir().join(format!("ringfence-renewal-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let (count, data) = (count(), folder.join("data"));
-        let (dir, _) = store::DataDir::init(&data, &site(count), days_ago(40)).unwrap();
+        let (dir, _) = store::DataDir::init(&data, &site(count), days_ago(70)).unwrap();
         let process = Process::start(&dir.site().unwrap(), &data, &[]).unwrap();
         Fleet { process, dir, folder, count }
     }
@@ -161,7 +161,7 @@ async fn renewals(fleet: &mut Fleet) {
     assert!(phones.iter().all(|phone| phone.shown == shown(&node)));
 
     // One after the other, as the traps allow: a neighbour at the same time is refused, with the reason.
-    for (which, next, at) in [("tvs", "capf", 39), ("capf", "callmanager", 24), ("callmanager", "tvs", 9)] {
+    for (which, next, at) in [("tvs", "capf", 69), ("capf", "callmanager", 54), ("callmanager", "tvs", 39)] {
         dir.renew_phone_key("cucm1", which, days_ago(at)).unwrap();
         let refused = dir.renew_phone_key("cucm1", next, days_ago(at)).unwrap_err().to_string();
         assert!(refused.contains("was renewed less than 14 days ago"), "{refused}");
@@ -169,6 +169,30 @@ async fn renewals(fleet: &mut Fleet) {
         fleet.phones_start().await;
         assert_eq!(fleet.calls().await, held, "after {which}");
     }
+    // Who signs lists is told in them, and changes when each phone has read of it.
+    let rows = dir.site().unwrap();
+    let renew = |at| net::Station::renew_recovery(&dir, &rows, &rows.nodes[0], at, false);
+    assert!(
+        matches!(renew(days_ago(20)).unwrap(), net::RecoveryRenewed::Announced(_, awaited) if awaited.len() == fleet.count)
+    );
+    let refused = renew(SystemTime::now()).unwrap_err().to_string();
+    assert!(refused.contains("would be lost") && refused.contains(&device(1)), "{refused}");
+    fleet.process.refresh().unwrap();
+    fleet.phones_start().await;
+    // The services write down what they gave a moment later.
+    let until = Instant::now() + PATIENCE;
+    while !net::Station::awaited(&dir, &rows, &rows.nodes[0]).unwrap().is_empty() {
+        assert!(Instant::now() < until, "all phones have read both lists");
+    }
+    // They do it by themselves, too, when they look.
+    if dir.phone_keys("cucm1").unwrap().next_recovery.is_some() {
+        // Just now, perhaps.
+        let _ = renew(SystemTime::now());
+    }
+    assert_ne!(shown(&dir.phone_keys("cucm1").unwrap().recovery), shown(&keys.recovery));
+    fleet.process.refresh().unwrap();
+    fleet.phones_start().await;
+    assert_eq!(fleet.calls().await, held, "after ITLRecovery");
     // The certificate of the listeners is in the lists for fourteen days before it is shown.
     let announced = dir.renew("cucm1", days_ago(15), false).unwrap();
     assert!(matches!(announced, store::Renewed::Announced(..)), "{announced:?}");
@@ -196,6 +220,7 @@ async fn renewals(fleet: &mut Fleet) {
     let (after, new) = (dir.phone_keys("cucm1").unwrap(), dir.identity("cucm1").unwrap());
     assert_ne!(shown(&new), shown(&node));
     let changes = [
+        (Function::Sast, shown(&keys.recovery), shown(&after.recovery)),
         (Function::Tvs, shown(&keys.tvs), shown(&after.tvs)),
         (Function::Capf, shown(&keys.capf), shown(&after.capf)),
         (Function::CallManagerAndTftp, shown(&keys.call_manager), shown(&after.call_manager)),

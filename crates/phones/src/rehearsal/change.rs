@@ -215,8 +215,10 @@ impl Services {
                 let old = std::mem::replace(&mut self.tls, certificate()?);
                 self.also = vec![old];
             }
-            // The one before is told of by nobody: whoever signs lists from now on is not it.
-            Which::Recovery => self.recovery = Signer::new(made)?,
+            Which::Recovery => {
+                let old = std::mem::replace(&mut self.recovery, Signer::new(made)?);
+                self.put_before(old.certificate().clone(), Function::Sast);
+            }
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ struct Manager {
     /// How often each was renewed: recovery, call manager, CAPF, TVS, TLS.
     renewed: [usize; 5],
     /// Which CAPF there is of before.
-    before: [Option<usize>; 3],
+    before: [Option<usize>; 4],
     also: Option<usize>,
     mode: Mode,
     has_ctl: bool,
@@ -85,6 +85,7 @@ impl Manager {
             (self.before[0], &pool.call_manager, Function::CallManagerAndTftp),
             (self.before[1], &pool.capf, Function::Capf),
             (self.before[2], &pool.tvs, Function::Tvs),
+            (self.before[3], &pool.recovery, Function::Sast),
         ];
         for (held, of, function) in rows {
             before.extend(held.map(|held| (leaf(nth(of, held)), function)));
@@ -126,7 +127,7 @@ impl Manager {
 
     fn change(&mut self, change: &Change) {
         let place = |which: Which| match which {
-            Which::Recovery => (0, None),
+            Which::Recovery => (0, Some(3)),
             Which::CallManager => (1, Some(0)),
             Which::Capf => (2, Some(1)),
             Which::Tvs => (3, Some(2)),

@@ -73,7 +73,7 @@ impl DataDir {
         Ok(())
     }
 
-    fn announced_file(&self, node: &str, which: &str) -> std::path::PathBuf {
+    pub(super) fn announced_file(&self, node: &str, which: &str) -> std::path::PathBuf {
         self.phones_folder(node).join("keys").join(format!("{which}.announced"))
     }
 }

@@ -9,7 +9,7 @@ use admin::api::{Reload, Reloaded};
 use admin::certificates::{Certificates, date};
 use admin::estate::Estate;
 use anyhow::{Context, bail, ensure};
-use net::Connections;
+use net::{Connections, RecoveryRenewed, Station};
 use store::{DataDir, Lsc, Renewed};
 use trust::{KeyKind, Reason};
 
@@ -17,6 +17,9 @@ use super::super::wait_for;
 
 pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result<()> {
     if let Some((node, which)) = name.split_once('/') {
+        if ["itlrecovery", "recovery"].iter().any(|word| which.eq_ignore_ascii_case(word)) {
+            return renew_recovery(data, node, at_once);
+        }
         println!(
             "{node}: calls and registrations stay up; phones learn of it from a list that the same recovery key signs."
         );
@@ -54,6 +57,29 @@ pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result
     );
     tell(data, None)?;
     say_distrust(data)
+}
+
+fn renew_recovery(data: &DataDir, node: &str, at_once: bool) -> anyhow::Result<()> {
+    let site = data.site()?;
+    let row = site.node(node).with_context(|| format!("there is no node `{node}` in the site"))?;
+    match Station::renew_recovery(data, &site, row, SystemTime::now(), at_once)? {
+        RecoveryRenewed::Announced(facts, awaited) => {
+            println!("{node}: the next ITLRecovery, serial {}, is told in phones' lists from now on.", facts.serial);
+            println!(
+                "It signs them from {} at the earliest, by itself, when each phone that is known holds such a list; {} do not: {}",
+                date(facts.not_before + 3600 + 14 * 86_400),
+                awaited.len(),
+                awaited.join(", ")
+            );
+        }
+        RecoveryRenewed::Taken(facts) => {
+            println!(
+                "{node}: ITLRecovery with serial {} signs phones' lists; the one before stays in them.",
+                facts.serial
+            );
+        }
+    }
+    tell(data, None)
 }
 
 pub(super) fn revoke(data: &DataDir, what: &str, reason: &str, yes: bool) -> anyhow::Result<()> {
