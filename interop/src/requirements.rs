@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// The packages of Debian and Ubuntu that hold every program used here.
-pub const PACKAGES: [&str; 13] = [
+pub const PACKAGES: [&str; 14] = [
     "baresip-core",
     "curl",
     "flite",
@@ -17,6 +17,7 @@ pub const PACKAGES: [&str; 13] = [
     "linphone-cli",
     "openssh-client",
     "openssl",
+    "python3-websockets",
     "sip-tester",
     "slapd",
     "tshark",

@@ -25,14 +25,14 @@ const PROGRAMS: [(&str, &str); 14] = [
 /// Said before they are installed: the directory gets no configuration, so its package starts no server.
 const SETTLED: &str = "echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections";
 /// Packages without a program of their own.
-const COMPANIONS: [&str; 1] = ["kamailio-tls-modules"];
+const COMPANIONS: [&str; 2] = ["kamailio-tls-modules", "python3-websockets"];
 
 pub(crate) fn ensure() -> Result<()> {
     let mut missing: Vec<&str> = PROGRAMS.iter().filter(|(program, _)| !have(program)).map(|(_, p)| *p).collect();
-    let tls_modules = output("dpkg-query", &["-W", "-f=${Status}", "kamailio-tls-modules"]);
-    if !tls_modules.is_ok_and(|status| status.contains("ok installed")) {
-        missing.extend(COMPANIONS);
-    }
+    missing.extend(COMPANIONS.into_iter().filter(|package| {
+        let status = output("dpkg-query", &["-W", "-f=${Status}", package]);
+        !status.is_ok_and(|status| status.contains("ok installed"))
+    }));
     if missing.is_empty() {
         return Ok(());
     }

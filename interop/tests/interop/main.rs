@@ -1,5 +1,6 @@
 //! Ringfence against programs that others wrote. Needs root; see `interop::requirements`.
 
+mod bots;
 mod console;
 mod crowd;
 mod desk;
