@@ -197,7 +197,7 @@ pub enum Cert {
     /// Give an identity a new key and certificate, at once and without a restart. Nothing is interrupted: what is up stays
     /// up, and the certificate before stays good.
     Renew {
-        /// A node, `NODE@TRUSTPOINT` or `admin`; `NODE/callmanager`, `NODE/tvs`, `NODE/capf` or `NODE/itlrecovery`: a call
+        /// A node, `NODE@TRUSTPOINT`, `admin` or `root`; `NODE/callmanager`, `NODE/tvs`, `NODE/capf` or `NODE/itlrecovery`: a call
         /// manager's towards phones. The last is told first, and signs when each phone that is known holds it.
         name: String,
         /// A call manager whose phones know its certificate: take the new one now, though phones may not know it yet.

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/site.toml                     the site in force
 //! DIR/ca/root.pem, ca/root.key      the private CA; an exported directory has no key
+//! DIR/ca/next.pem, ca/issuer.pem    the root that follows it, with its key: announced; issuing
 //! DIR/ca/root.pkcs11                or how the token is reached that the CA's key is in
 //! DIR/pin.refused                   which PIN that token refused
 //! DIR/ca/crl.pem                    what the CA has revoked
@@ -43,11 +44,13 @@ mod issuing;
 mod renewing;
 mod requests;
 mod revoking;
+mod roots;
 
 pub use acme::{AcmeOrder, AcmeOrders};
 pub use answering::ANSWER_LIFE;
 pub use renewing::{Renewed, Tended};
 pub use revoking::Withdrawn;
+pub use roots::{RootRenewed, RootStanding};
 
 use issuing::read_identity;
 pub(crate) use issuing::replace_identity;
@@ -209,14 +212,18 @@ impl DataDir {
     /// Root or list cannot be read, or the list is another authority's: then nobody would be revoked, unseen.
     pub fn own_trust_pem(&self) -> anyhow::Result<String> {
         let root = self.own_root_pem()?;
-        let Some(list) = self.revocation_list()? else { return Ok(root) };
+        let (lists, roots) = (self.revocation_lists()?, trust::certificates_der(&root)?);
+        let Some(first) = lists.first() else { return Ok(root) };
+        // That of a root that has ended stands there until the next is made.
+        let ours = |list: &&RevocationList| roots.iter().any(|root| list.is_signed_by(root));
+        let ours: String = lists.iter().filter(ours).map(RevocationList::pem).collect();
         ensure!(
-            trust::certificates_der(&root)?.iter().any(|root| list.is_signed_by(root)),
+            !ours.is_empty(),
             "{} is a list of `{}` and not signed by this site's own CA: run `ringfence cert crl` where the CA's key is",
             self.list_file().display(),
-            list.facts().issuer
+            first.facts().issuer
         );
-        Ok(format!("{root}{}", list.pem()))
+        Ok(format!("{root}{ours}"))
     }
 
     /// The roots that SIP peers are verified by: our own first, then those in `roots/`. Each of them can give any name to
@@ -316,7 +323,8 @@ impl DataDir {
         let held = read_identity(&folder)?;
         let facts = held.facts();
         let mut stale = Vec::new();
-        if facts.issuer != ca.facts().subject {
+        let of_another = || anyhow::Ok(!self.own_roots()?.iter().any(|(root, _)| root.subject == facts.issuer));
+        if facts.issuer != ca.facts().subject && of_another()? {
             stale.push(format!("it was issued by `{}`, not by this CA", facts.issuer));
         }
         let addresses = request.ip_addresses.iter().map(ToString::to_string);

@@ -31,7 +31,9 @@ mod tokens;
 pub use agent_states::AgentState;
 pub use audit::Change;
 pub use certificates::{Issued, Taken};
-pub use data_dir::{ANSWER_LIFE, AcmeOrder, AcmeOrders, DataDir, Renewed, Tended, Withdrawn};
+pub use data_dir::{
+    ANSWER_LIFE, AcmeOrder, AcmeOrders, DataDir, Renewed, RootRenewed, RootStanding, Tended, Withdrawn,
+};
 pub use decisions::Decision;
 pub use figures::Figures;
 pub use files::write_private;

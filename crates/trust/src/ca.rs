@@ -24,6 +24,8 @@ pub struct Ca {
     key_pem: Option<Zeroizing<String>>,
     /// The organisation that every subject carries: the site's name.
     pub(crate) organisation: String,
+    /// What the root before says of this one (PEM), or nothing: every chain brings it along.
+    above: String,
     pub(crate) issuer: Issuer<'static, CaKey>,
     /// Where the status of its certificates is asked for, as these say.
     responder: Option<String>,
@@ -117,14 +119,8 @@ impl Ca {
             .rsplit_once(",O=")
             .map_or(facts.subject.as_str(), |(_, organisation)| organisation)
             .to_owned();
-        Ok(Ca {
-            certificate_pem: certificate.to_owned(),
-            certificate: facts,
-            key_pem,
-            organisation,
-            issuer,
-            responder: None,
-        })
+        let (certificate_pem, above) = (certificate.to_owned(), String::new());
+        Ok(Ca { certificate_pem, certificate: facts, key_pem, organisation, above, issuer, responder: None })
     }
 
     /// From now on its certificates say that OCSP answers about them at this address (RFC 5280 §4.2.2.1).
@@ -167,6 +163,16 @@ impl Ca {
         self.forge(subject, vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]);
     }
 
+    /// The same, of which a root before it says this (PEM).
+    pub fn below(self, above: String) -> Ca {
+        Ca { above, ..self }
+    }
+
+    /// What the root before says of this one (PEM), or nothing.
+    pub fn above(&self) -> &str {
+        &self.above
+    }
+
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }
@@ -207,7 +213,7 @@ impl Ca {
         Identity::from_pem(&certificate, &key.serialize_pem())
     }
 
-    /// A certificate (PEM) with what `request` has, for the key of a signing request (PKCS #10, PEM). Nothing else of that is
+    /// A chain (PEM) whose first certificate has what `request` has, for the key of a signing request (PKCS #10, PEM). Nothing else of that is
     /// looked at: who asks does not say who he is.
     ///
     /// # Errors
@@ -250,20 +256,26 @@ impl Ca {
             let why = self.issuer.key().words(&error);
             Error::Certificate(format!("the certificate of {} cannot be made: {why}", request.common_name))
         })?;
-        Ok(certificate.pem())
+        Ok(format!("{}{}", certificate.pem(), self.above))
     }
+}
+
+/// Of a root, but for its serial number.
+pub(crate) fn root_params(organisation: &str, common_name: &str, now: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = distinguished_name(organisation, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.not_before = (now - CLOCK_SKEW).into();
+    params.not_after = (now + ROOT_LIFE).into();
+    params
 }
 
 /// The certificate (PEM) of a new root, signed by itself.
 fn root(name: &str, now: SystemTime, key: &CaKey) -> Result<String, Error> {
     let mut id = [0u8; 4];
     aws_lc_rs::rand::fill(&mut id).map_err(|_| Error::Key("the operating system gives no random numbers".into()))?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name = distinguished_name(name, &format!("{name} root CA {}", hex(&id)));
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    params.not_before = (now - CLOCK_SKEW).into();
-    params.not_after = (now + ROOT_LIFE).into();
+    let mut params = root_params(name, &format!("{name} root CA {}", hex(&id)), now);
     params.serial_number = Some(serial()?);
     let certificate = params
         .self_signed(key)

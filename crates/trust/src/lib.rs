@@ -15,6 +15,7 @@ mod peer;
 mod phones;
 mod revocation;
 mod sign;
+mod succession;
 pub mod tls;
 mod token;
 mod utc;
@@ -32,6 +33,7 @@ pub use peer::{Peer, TlsFacts, VerifiedPeer};
 pub use phones::{LscRequest, certificate_pem, generate_key, self_signed};
 pub use revocation::{ListFacts, Reason, RevocationList, Revoked, serial_of};
 pub use sign::{verify_chain, verify_signature};
+pub use succession::vouches_for;
 pub use tls::chain::roots_without_list;
 pub use token::{
     Audience, Believed, Claims, TokenFault, TokenIssuer, TokenKey, TokenTerms, claimed_issuer, join_key_sets,

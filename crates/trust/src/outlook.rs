@@ -23,7 +23,7 @@ impl Identity {
     /// One of the roots cannot be read.
     pub fn outlook(&self, roots: &[String], at: SystemTime) -> Result<Vec<Break>, Error> {
         let now = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        let mut breaks = Vec::new();
+        let mut breaks = self.replaced(roots, now)?;
         let mut ends = |at: i64, what: &str| {
             breaks.push(Break { at: (at > now).then_some(at), why: format!("every new connection: {what}") });
         };
@@ -31,7 +31,11 @@ impl Identity {
         let chain = self.chain_der();
         let mut last = self.facts().clone();
         for der in chain.iter().skip(1) {
-            last = CertificateFacts::from_der(der)?;
+            let above = CertificateFacts::from_der(der)?;
+            if is_root_of(&above, roots)? {
+                break;
+            }
+            last = above;
             ends(last.not_after, &format!("its issuer `{}` ends", last.subject));
         }
         let mut vouched = false;
@@ -76,11 +80,40 @@ impl Identity {
         Ok(breaks)
     }
 
+    /// What ends for peers that were given the root before ours alone: its word on ours, which the chain brings along.
+    fn replaced(&self, roots: &[String], now: i64) -> Result<Vec<Break>, Error> {
+        for der in self.chain_der().iter().skip(1) {
+            let above = CertificateFacts::from_der(der)?;
+            if is_root_of(&above, roots)? {
+                let why = format!(
+                    "connections with peers that have `{}` alone: it ends; give them `{}` (`ringfence cert export root`)",
+                    above.issuer, above.subject
+                );
+                return Ok(vec![Break { at: (above.not_after > now).then_some(above.not_after), why }]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// When it is to be renewed (seconds since 1970): at two thirds of its life, so that a third is left to notice that
     /// it was not.
     pub fn due(&self) -> i64 {
         self.facts().due()
     }
+}
+
+/// Whether it says of a root that is believed what the one before says: nobody who has that root needs it.
+fn is_root_of(certificate: &CertificateFacts, roots: &[String]) -> Result<bool, Error> {
+    for pem in roots {
+        for der in certificates(pem)? {
+            if certificate.issuer != certificate.subject
+                && CertificateFacts::from_der(&der)?.subject == certificate.subject
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 impl CertificateFacts {

@@ -11,7 +11,7 @@ use roles::Plan;
 use site::{Proof, RemoteAddr, Role, Site};
 use store::DataDir;
 use trust::tls::{ClientCertificate, Versions};
-use trust::{Authority, Identity, RevocationList};
+use trust::{Authority, CertificateFacts, Identity, RevocationList};
 
 use super::Process;
 use crate::NodeHandle;
@@ -179,7 +179,12 @@ fn no_way_back(before: &[(Authority, String)], now: &[(Authority, String)]) -> a
     for (authority, pem) in before {
         let Some((_, text)) = now.iter().find(|(other, _)| other == authority) else { continue };
         let new = lists(text)?;
-        for old in lists(pem)? {
+        let roots = trust::certificates_der(text)?;
+        let roots: Vec<CertificateFacts> =
+            roots.iter().map(|der| CertificateFacts::from_der(der)).collect::<Result<_, _>>()?;
+        // A root that has ended, or was taken away, has nobody left who could be let in again.
+        let is_about = |list: &RevocationList| roots.iter().any(|root| root.subject == list.facts().issuer);
+        for old in lists(pem)?.into_iter().filter(|old| *authority != Authority::Own || is_about(old)) {
             let of_it = new.iter().map(RevocationList::facts).filter(|new| new.issuer == old.facts().issuer);
             let newest = of_it.max_by_key(|new| (new.number, new.made));
             let (number, made) = (old.facts().number, old.facts().made);

@@ -85,6 +85,47 @@ fn a_held_call_outlives_the_renewal_of_every_identity_and_new_connections_meet_t
     lab.end();
 }
 
+#[test]
+fn the_root_is_renewed_under_a_held_call_and_whoever_has_the_old_or_the_new_one_alone_is_served() {
+    let mut lab = Lab::on("127.41.52.");
+    let (carrier, _at_carrier, at_agent) = talk(&mut lab);
+    let open: Vec<_> = NODES.iter().map(|node| open_at(&lab, node)).collect();
+    let (old, stranger) = (data(&lab).own_root_pem().unwrap(), lab.papers("SEP000000001001").identity.unwrap());
+    let step = |lab: &mut Lab, hurry| {
+        data(lab).renew_root(SystemTime::now(), hurry).unwrap();
+        assert_eq!(lab.process.refresh().unwrap().len(), 5, "each node believes otherwise than before");
+    };
+    step(&mut lab, false);
+    let both = data(&lab).own_root_pem().unwrap();
+    let new = both.strip_prefix(&old).expect("the one in force first").to_owned();
+    step(&mut lab, true);
+    let done = data(&lab).tend(SystemTime::now()).unwrap().done;
+    assert_eq!(done.iter().filter(|line| line.contains(": renewed")).count(), 6, "{done:?}");
+    lab.process.refresh().unwrap();
+
+    for (node, before) in NODES.iter().zip(&open) {
+        let now = open_at(&lab, node);
+        assert!(before.iter().all(|connection| now.contains(connection)), "{node}: {before:?} {now:?}");
+    }
+    assert_eq!((lab.calls_at("cube1"), lab.calls_at("cvp1"), lab.calls_at("cucm1")), (1, 1, 1));
+    // Outsiders whose certificate the old root issued, and those of the new one; with either root, or both.
+    let after = lab.papers("SEP000000001001").identity.unwrap();
+    assert_ne!(stranger.facts().issuer, after.facts().issuer);
+    for node in NODES {
+        for (identity, roots) in [(&stranger, &old), (&after, &old), (&stranger, &new), (&after, &new), (&after, &both)]
+        {
+            let shown = shown_to(&lab.secure(node), identity, std::slice::from_ref(roots));
+            assert_eq!(shown, fingerprint(&lab, node), "{node}");
+        }
+    }
+    carrier.control_blocking(Control::HangUp);
+    wait(&at_agent, "the end at the agent", |line| matches!(line, Journal::Leg(_)).then_some(()));
+    for node in lab.process.nodes() {
+        assert!(node.refusals().is_empty(), "{}: {:?}", node.name(), node.refusals());
+    }
+    lab.end();
+}
+
 /// The certificate that a node shows to a new connection.
 fn shown_to(server: &PeerPlan, identity: &trust::Identity, roots: &[String]) -> String {
     use std::io::{Read, Write};

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use site::Site;
 use trust::ocsp::{self, DELEGATE_LIFE, Responder, Status};
-use trust::{Identity, RevocationList};
+use trust::{CertificateFacts, Identity, RevocationList};
 
 use super::issuing::{complete, read_identity, replace_identity};
 use super::renewing::{Tended, seconds};
@@ -32,7 +32,10 @@ impl DataDir {
         if !folder.exists() {
             return Ok(None);
         }
-        let root = trust::certificates_der(&self.own_root_pem()?)?.into_iter().next().unwrap_or_default();
+        // Of the roots the one that issues: certificates of the one before are renewed as it goes.
+        let own = self.own_subject()?;
+        let is_it = |der: &Vec<u8>| CertificateFacts::from_der(der).is_ok_and(|root| root.subject == own);
+        let root = trust::certificates_der(&self.own_root_pem()?)?.into_iter().find(is_it).unwrap_or_default();
         let responder = Responder::new(read_identity(&folder)?, &root, seconds(now));
         Ok(Some(responder.with_context(|| format!("in {}", folder.display()))?))
     }
@@ -97,14 +100,16 @@ impl DataDir {
         for name in self.identity_names()? {
             let folder = self.identity_folder(&name);
             let identity = read_identity(&folder)?;
-            let taken = responder.is_none() || is_taken(&identity, list.as_ref());
+            let taken = responder.is_none() || identity.facts().issuer != own || is_taken(&identity, list.as_ref());
             if !is_staple_due(&folder, &identity, &own, taken, now)? {
                 continue;
             }
             let file = folder.join("staple.der");
             let leaf = identity.chain_der().into_iter().next().unwrap_or_default();
             let answer = match (&responder, statuses.get(&identity.facts().serial)) {
-                (Some(responder), Some(status @ Status::Good)) => responder.staple(&leaf, status, made, until).ok(),
+                (Some(responder), Some(status @ Status::Good)) if !taken => {
+                    responder.staple(&leaf, status, made, until).ok()
+                }
                 // One that says "revoked" convinces nobody whom the list does not.
                 _ => None,
             };
@@ -186,12 +191,12 @@ fn is_taken(identity: &Identity, list: Option<&RevocationList>) -> bool {
 }
 
 /// Half of its time is over, it is about another certificate; or there is none yet. `never`: there shall be none. Of others'
-/// certificates only their authority can make one.
+/// certificates, and of those of a root that went, only their authority can make one: what is left of before goes.
 fn is_staple_due(folder: &Path, identity: &Identity, own: &str, never: bool, now: SystemTime) -> anyhow::Result<bool> {
-    if identity.facts().issuer != own {
-        return Ok(false);
-    }
     let file = folder.join("staple.der");
+    if identity.facts().issuer != own {
+        return Ok(file.exists());
+    }
     if never || !file.exists() {
         return Ok(never == file.exists());
     }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail, ensure};
 use site::{Pkcs11, Site};
-use trust::{Ca, CertificateFacts};
+use trust::Ca;
 
 use super::{DataDir, private};
 use crate::files;
@@ -20,10 +20,21 @@ impl DataDir {
     /// # Errors
     /// An exported directory has no CA key; a token is not there, or does not take its PIN.
     pub fn ca(&self) -> anyhow::Result<Ca> {
+        let ca = match self.successor(&self.issuer_file())? {
+            Some(ca) => ca,
+            None => self.first_ca()?,
+        };
+        Ok(ca.answering_at(self.asked_at()))
+    }
+
+    /// The one that `ca/root.pem` has first.
+    pub(super) fn first_ca(&self) -> anyhow::Result<Ca> {
+        let first = trust::certificates_der(&self.own_root_pem()?)?.into_iter().next();
+        let first = trust::certificate_pem(&first.context("ca/root.pem holds no certificate")?);
         if let Some(named) = self.token_named()? {
             let key = Token::open(&named, self.path()).and_then(|token| token.key(&named.key));
             let key = key.context("the CA's key is in a PKCS #11 token")?;
-            return Ok(Ca::by(&self.read(&self.root_file())?, pkcs11::shared(key))?.answering_at(self.asked_at()));
+            return Ok(Ca::by(&first, pkcs11::shared(key))?);
         }
         let key = self.key_file();
         ensure!(
@@ -32,13 +43,7 @@ impl DataDir {
             self.path().display()
         );
         private(&key)?;
-        Ok(Ca::from_pem(&self.read(&self.root_file())?, &self.read(&key)?)?.answering_at(self.asked_at()))
-    }
-
-    /// As the site's own CA is called in what it issues.
-    pub(super) fn own_subject(&self) -> anyhow::Result<String> {
-        let root = trust::certificates_der(&self.own_root_pem()?)?.into_iter().next().unwrap_or_default();
-        Ok(CertificateFacts::from_der(&root)?.subject)
+        Ok(Ca::from_pem(&first, &self.read(&key)?)?)
     }
 
     /// Whether the CA's key is here, or in a token of this host's.

@@ -58,8 +58,9 @@ impl DataDir {
 
     /// Enters what an earlier version issued without a register.
     pub(super) fn adopt(&self, identities: &[(String, CertificateFacts)], now: SystemTime) -> anyhow::Result<()> {
-        let (own, mut register) = (self.own_subject()?, self.store()?);
-        for (identity, facts) in identities.iter().filter(|(_, facts)| facts.issuer == own) {
+        let (own, mut register) = (self.own_roots()?, self.store()?);
+        let ours = |facts: &CertificateFacts| own.iter().any(|(root, _)| root.subject == facts.issuer);
+        for (identity, facts) in identities.iter().filter(|(_, facts)| ours(facts)) {
             register.add_certificate(&entry(identity, facts, now))?;
         }
         Ok(())

@@ -13,11 +13,12 @@ use trust::{CertificateFacts, Identity, Utc};
 
 use super::issuing::{ADMIN, complete, identities_of, read_identity, replace_identity};
 use super::revoking::{LIST_LIFE, millis};
+use super::roots::RootStanding;
 use super::{CLOCK_SKEW, DataDir};
 use crate::{Change, files};
 
 /// How long phones have to fetch the lists that announce a call manager's next identity.
-const ANNOUNCED: Duration = Duration::from_secs(14 * 24 * 3600);
+pub(super) const ANNOUNCED: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// What came of a renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ impl DataDir {
         }
         // Another process of this directory may have done it meanwhile: everything is looked at again under the lock.
         let _lock = self.lock()?;
+        match self.tend_root(now) {
+            Ok(done) => tended.done.extend(done),
+            Err(error) => tended.warnings.push(format!("the site's root is due and cannot be renewed: {error:#}")),
+        }
         // The token that signs may be away: what needs no signature is done all the same.
         if let Err(error) = self.tend_list(here, now, &mut tended) {
             tended
@@ -58,7 +63,15 @@ impl DataDir {
                 .push(format!("the list of what the site's CA revoked is due and cannot be made: {error:#}"));
         }
         let register = if here { self.store()?.certificates()? } else { Vec::new() };
-        let own = self.own_subject()?;
+        let own = self.own_roots()?;
+        let last = own.iter().map(|(root, _)| root).max_by_key(|root| root.not_after);
+        if let Some(last) = last.filter(|root| !here && seconds(now) >= root.due()) {
+            tended.warnings.push(format!(
+                "the site's root `{}` ends on {}, and no other is known here: run `ringfence cert crl` where the CA's key is, which hands out the one that follows it",
+                last.subject,
+                date(last.not_after)
+            ));
+        }
         for name in self.identity_names()? {
             let folder = self.identity_folder(&name);
             complete(&folder)?;
@@ -74,11 +87,13 @@ impl DataDir {
                 ));
                 continue;
             }
-            if seconds(now) < facts.due() || self.next_identity(&name)?.is_some() {
+            let known = name == ADMIN || site.nodes.iter().flat_map(identities_of).any(|other| other == name);
+            let moves = known && is_of_root_before(&own, &facts);
+            if (seconds(now) < facts.due() && !moves) || self.next_identity(&name)?.is_some() {
                 continue;
             }
             let until = date(facts.not_after);
-            let foreign = own != facts.issuer;
+            let foreign = own.iter().all(|(root, _)| root.subject != facts.issuer);
             let taken = register.iter().any(|issued| issued.serial == facts.serial && issued.revoked.is_some());
             let known = name == ADMIN || site.nodes.iter().flat_map(identities_of).any(|other| other == name);
             if let Some((_, acme)) = site.acme_of(&name).filter(|_| foreign) {
@@ -136,13 +151,17 @@ impl DataDir {
         if list_due || site.nodes.is_empty() {
             return Ok(list_due);
         }
+        let own = self.own_roots()?;
+        if self.is_root_due(now)? || (!self.has_ca_key() && own.iter().all(|(root, _)| at >= root.due())) {
+            return Ok(true);
+        }
         for name in self.identity_names()? {
             let folder = self.identity_folder(&name);
             let next = self.next_identity(&name)?;
             let facts = read_identity(&folder)?.facts().clone();
             let due = match next {
                 Some((_, from)) => at >= from || at + DAY >= facts.not_after,
-                None => at >= facts.due(),
+                None => at >= facts.due() || is_of_root_before(&own, &facts),
             };
             if due || folder.join("new.pem").exists() {
                 return Ok(true);
@@ -192,7 +211,7 @@ impl DataDir {
         if let Some((_, acme)) = site.acme_of(identity) {
             let held = self.identity(identity)?.facts().issuer.clone();
             ensure!(
-                held == self.own_subject()?,
+                self.is_own(&held)?,
                 "the certificate of {identity} is `{held}`'s, ordered at {}, and its peers may know nobody else: run \
                  `ringfence cert acme {identity}`, or remove `acme` from the trustpoint first",
                 acme.directory
@@ -272,7 +291,7 @@ impl DataDir {
         let Some((next, _)) = self.next_identity(identity)? else { return Ok(()) };
         let register = if self.has_ca_key() { self.store()?.certificates()? } else { Vec::new() };
         let taken = register.iter().any(|issued| issued.serial == next.facts().serial && issued.revoked.is_some());
-        let listed = self.revocation_list()?.is_some_and(|list| list.says_of(next.facts()).is_some());
+        let listed = self.revocation_lists()?.iter().any(|list| list.says_of(next.facts()).is_some());
         if taken || listed {
             self.drop_next(identity).context("the announced identity is revoked and cannot be removed")?;
         }
@@ -281,6 +300,11 @@ impl DataDir {
 }
 
 const DAY: i64 = 24 * 3600;
+
+/// Another root issues now.
+fn is_of_root_before(own: &[(CertificateFacts, RootStanding)], facts: &CertificateFacts) -> bool {
+    own.iter().any(|(root, standing)| *standing == RootStanding::Went && root.subject == facts.issuer)
+}
 
 fn serves_phones(site: &Site, identity: &str) -> bool {
     let serves = |node: &Node| matches!(&node.role, Role::CallManager(manager) if manager.phone_services.is_some());

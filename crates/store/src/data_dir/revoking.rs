@@ -132,38 +132,43 @@ impl DataDir {
         now: SystemTime,
         change: impl FnOnce(&mut Store) -> Result<(), crate::Error>,
     ) -> anyhow::Result<RevocationList> {
-        let ca = self.ca()?;
-        let list = self.store()?.together(|register| {
+        let authorities = self.authorities()?;
+        let lists = self.store()?.together(|register| {
             change(register)?;
             let number = register.number_list(millis(now))?;
             let revoked: Vec<Revoked> = register.certificates()?.iter().filter_map(revoked).collect();
-            let list = ca
-                .revocation_list(number, now - super::CLOCK_SKEW, now + LIST_LIFE, &revoked)
+            // A serial number is one certificate's, whichever root issued it: each says all.
+            let list = |ca: &trust::Ca| ca.revocation_list(number, now - super::CLOCK_SKEW, now + LIST_LIFE, &revoked);
+            let lists: Result<Vec<RevocationList>, trust::Error> = authorities.iter().map(list).collect();
+            let lists = lists
                 .map_err(|error| crate::Error::Failed { doing: "sign a revocation list", why: error.to_string() })?;
-            register.keep_list(number, &list.pem())?;
-            Ok(list)
+            register.keep_list(number, &text(&lists))?;
+            Ok(lists)
         })?;
-        self.write_list(&list)?;
-        Ok(list)
+        self.write_lists(&lists)?;
+        lists.into_iter().next().context("there is no authority")
     }
 
-    /// Takes a list that somebody handed: `true` if it is newer than the one here, which it then replaces.
+    /// Takes a list that somebody handed: `true` if it is newer than the one here, which it then replaces. So are roots that
+    /// the site's own vouches for ([`DataDir::handout`]).
     ///
     /// # Errors
     /// The site's own CA did not sign it.
     pub fn take_list(&self, pem: &str) -> anyhow::Result<bool> {
-        let list = RevocationList::read_all(pem.as_bytes())?.remove(0);
-        let roots = trust::certificates_der(&self.own_root_pem()?)?;
-        ensure!(
-            roots.iter().any(|root| list.is_signed_by(root)),
-            "the revocation list of `{}` is not signed by this site's own CA: it is not taken",
-            list.facts().issuer
-        );
+        let mut lists = RevocationList::read_all(pem.as_bytes())?;
         let _lock = self.lock()?;
-        if self.revocation_list()?.is_some_and(|held| held.facts().number >= list.facts().number) {
-            return Ok(false);
+        let more_roots = self.take_roots(pem)?;
+        let roots = trust::certificates_der(&self.own_root_pem()?)?;
+        let issuer = lists.first().map(|list| list.facts().issuer.clone()).unwrap_or_default();
+        lists.retain(|list| roots.iter().any(|root| list.is_signed_by(root)));
+        let number = lists.iter().map(|list| list.facts().number).min();
+        let number = number.with_context(|| {
+            format!("the revocation list of `{issuer}` is not signed by this site's own CA: it is not taken")
+        })?;
+        if self.revocation_list()?.is_some_and(|held| held.facts().number >= number) {
+            return Ok(more_roots);
         }
-        self.write_list(&list)?;
+        self.write_lists(&lists)?;
         Ok(true)
     }
 
@@ -172,34 +177,46 @@ impl DataDir {
     /// # Errors
     /// It cannot be read.
     pub fn revocation_list(&self) -> anyhow::Result<Option<RevocationList>> {
+        Ok(self.revocation_lists()?.into_iter().next())
+    }
+
+    /// One of each root that is about, the same in all but their signers.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn revocation_lists(&self) -> anyhow::Result<Vec<RevocationList>> {
         let file = self.list_file();
         if !file.exists() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let lists = RevocationList::read_all(self.read(&file)?.as_bytes());
-        Ok(Some(lists.with_context(|| format!("in {}", file.display()))?.remove(0)))
+        lists.with_context(|| format!("in {}", file.display()))
     }
 
     /// A crash between register and file: the register is right. Says what was done, if anything was.
     pub(super) fn restore_list(&self) -> anyhow::Result<Option<String>> {
         let Some(kept) = self.store()?.last_list()? else { return Ok(None) };
-        let kept = RevocationList::read_all(kept.as_bytes())?.remove(0);
-        let number = kept.facts().number;
+        let kept = RevocationList::read_all(kept.as_bytes())?;
+        let number = kept.first().map_or(0, |list| list.facts().number);
         if self.revocation_list()?.is_some_and(|held| held.facts().number >= number) {
             return Ok(None);
         }
-        self.write_list(&kept)?;
+        self.write_lists(&kept)?;
         Ok(Some(format!("ca/crl.pem: revocation list {number} put back into its place")))
     }
 
-    pub(super) fn write_list(&self, list: &RevocationList) -> anyhow::Result<()> {
+    fn write_lists(&self, lists: &[RevocationList]) -> anyhow::Result<()> {
         let file = self.list_file();
-        files::write_private(&file, list.pem().as_bytes()).with_context(|| format!("cannot write {}", file.display()))
+        files::write_private(&file, text(lists).as_bytes()).with_context(|| format!("cannot write {}", file.display()))
     }
 
     pub(crate) fn list_file(&self) -> PathBuf {
         self.path().join("ca/crl.pem")
     }
+}
+
+fn text(lists: &[RevocationList]) -> String {
+    lists.iter().map(RevocationList::pem).collect()
 }
 
 fn revoked(issued: &Issued) -> Option<Revoked> {

@@ -10,6 +10,7 @@ mod acme;
 mod answering;
 mod certificates;
 mod killed;
+mod roots;
 mod token_away;
 
 const LAB: &str = include_str!("../../../../examples/lab.toml");

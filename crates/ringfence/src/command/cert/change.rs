@@ -10,12 +10,15 @@ use admin::certificates::{Certificates, date};
 use admin::estate::Estate;
 use anyhow::{Context, bail, ensure};
 use net::{Connections, RecoveryRenewed, Station};
-use store::{DataDir, Lsc, Renewed};
+use store::{DataDir, Lsc, Renewed, RootRenewed};
 use trust::{KeyKind, Reason};
 
 use super::super::wait_for;
 
 pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result<()> {
+    if name == "root" {
+        return renew_root(data, at_once);
+    }
     if let Some((node, which)) = name.split_once('/') {
         if ["itlrecovery", "recovery"].iter().any(|word| which.eq_ignore_ascii_case(word)) {
             return renew_recovery(data, node, at_once);
@@ -57,6 +60,25 @@ pub(super) fn renew(data: &DataDir, name: &str, at_once: bool) -> anyhow::Result
     );
     tell(data, None)?;
     say_distrust(data)
+}
+
+fn renew_root(data: &DataDir, at_once: bool) -> anyhow::Result<()> {
+    println!("The site's root: connections and calls that are up stay up.");
+    match data.renew_root(SystemTime::now(), at_once)? {
+        RootRenewed::Announced(facts, from) => println!(
+            "`{}` is believed beside the one in force from now on, and issues from {}. (Now: --dangerous-at-once)",
+            facts.subject,
+            date(from)
+        ),
+        RootRenewed::Issues(facts) => println!(
+            "`{}` issues from now on, until {}; identities are made anew by it within a minute, call managers' after their \
+             fortnight. The one before is believed until its end.",
+            facts.subject,
+            date(facts.not_after)
+        ),
+    }
+    println!("Peers outside that have the one before alone need it before that ends: ringfence cert export root");
+    tell(data, Some(data.handout()?))
 }
 
 fn renew_recovery(data: &DataDir, node: &str, at_once: bool) -> anyhow::Result<()> {
@@ -137,7 +159,7 @@ pub(super) fn revoke(data: &DataDir, what: &str, reason: &str, yes: bool) -> any
     if !meant.is_empty() {
         let done = data.revoke(what, reason, now)?;
         println!("Revoked ({reason}), on list {}.", done.list.facts().number);
-        list = Some(done.list.pem());
+        list = Some(data.handout()?);
     }
     match estate {
         Ok(estate) => hand(&estate, list)?,
@@ -151,7 +173,7 @@ pub(super) fn list(data: &DataDir) -> anyhow::Result<()> {
     let list = data.make_list(SystemTime::now())?;
     let facts = list.facts();
     println!("List {} of {} revoked certificates, good until {}.", facts.number, facts.revoked, date(facts.next));
-    tell(data, Some(list.pem()))
+    tell(data, Some(data.handout()?))
 }
 
 pub(super) fn import(data: &DataDir, name: &str, chain: &Path) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use admin::cli::Cert;
 use admin::show::tables::table;
 use admin::show::time::rfc3339;
 use anyhow::{Context, bail, ensure};
-use store::{DataDir, Taken};
+use store::{DataDir, RootStanding, Taken};
 use trust::{KeyKind, Request};
 
 mod change;
@@ -52,8 +52,12 @@ pub(crate) fn run(data: &Path, cert: Cert) -> Outcome {
         Cert::Import { name, chain } => change::import(&data, &name, &chain)?,
         Cert::Acme { name } => change::acme(&data, &name)?,
         Cert::Export { name, output } => {
-            let identity = if name == "admin" { data.admin()? } else { data.identity(&name)? };
-            put(output.as_deref(), &identity.chain_pem())?;
+            let text = match name.as_str() {
+                "root" => data.own_root_pem()?,
+                "admin" => data.admin()?.chain_pem(),
+                name => data.identity(name)?.chain_pem(),
+            };
+            put(output.as_deref(), &text)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -120,6 +124,21 @@ fn show(data: &DataDir, name: Option<&str>) -> anyhow::Result<()> {
         println!("{}", certificates.show(&name)?);
     }
     println!("Key of the CA: {}", data.ca_key_place()?);
+    for (root, standing) in data.own_roots()? {
+        let (until, subject) = (date(root.not_after), &root.subject);
+        match standing {
+            RootStanding::Believed => println!("Root {subject}: believed until {until}"),
+            RootStanding::Issues => {
+                println!("Root {subject}: issues, until {until}; followed by another from {} on", date(root.due()))
+            }
+            RootStanding::Follows(from) => {
+                println!("Root {subject}: believed, issues from {} on, until {until}", date(from))
+            }
+            RootStanding::Went => println!(
+                "Root {subject}: believed until {until}; peers outside that have it alone refuse us from then on (`ringfence cert export root`)"
+            ),
+        }
+    }
     match data.revocation_list()? {
         Some(list) => println!(
             "Revocation list {}: {} certificates, good until {}{}",

@@ -69,9 +69,12 @@ fn whatever_moment_a_process_is_killed_at_identities_are_whole_and_serials_used_
         let entered: BTreeSet<String> = register.iter().map(|issued| issued.serial.clone()).collect();
         assert_eq!(entered.len(), register.len());
         assert!(serials.is_subset(&entered), "kill {kill}, after `{last}`: issued and not in the register");
+        dir.ca().unwrap_or_else(|error| panic!("kill {kill}, after `{last}`: {error:#}"));
         // The list in the directory is that of the register again, and has everything that is revoked.
         dir.tend(SystemTime::now()).unwrap();
         dir.restore_list().unwrap();
+        let trust = dir.own_trust_pem().unwrap_or_else(|error| panic!("kill {kill}, after `{last}`: {error:#}"));
+        trust::Authorities::new(&[(trust::Authority::Own, trust)]).unwrap();
         let list = dir.revocation_list().unwrap().unwrap();
         assert!(list.facts().number >= number, "kill {kill}, after `{last}`");
         let revoked = register.iter().filter(|issued| issued.revoked.is_some()).count();
@@ -94,6 +97,12 @@ fn works_until_killed() {
         // The call manager's is announced first: the one before may have been killed between the two.
         dir.renew("cucm1", now, false).unwrap();
         println!("\ndone announced -");
+        // The root: told, issuing, and alone in eleven years. Each may have been killed in the midst of it.
+        if dir.renew_root(now, false).is_ok() {
+            dir.renew_root(now, true).unwrap();
+        }
+        dir.tend(now + 11 * Duration::from_secs(365 * 24 * 3600)).unwrap();
+        println!("\ndone root -");
         dir.renew("cucm1", now, true).unwrap();
         println!("\ndone serial {}", dir.identity("cucm1").unwrap().facts().serial);
         let csr = dir.signing_request("vvb1", KeyKind::P256, now).unwrap();
