@@ -198,12 +198,8 @@ impl Server {
         Ok(Server { process, _output: output })
     }
 
-    /// Seconds of user and system time.
     pub(crate) fn cpu(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).context("ticks in /proc");
-        Ok((ticks(11)? + ticks(12)?) / 100.0)
+        cpu_of(self.process.id())
     }
 
     /// MiB that it has had at most, and those that it has now.
@@ -216,6 +212,14 @@ impl Server {
         };
         Ok((of("VmHWM:")?, of("VmRSS:")?))
     }
+}
+
+/// Seconds of user and system time of a process.
+pub(crate) fn cpu_of(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).context("ticks in /proc");
+    Ok((ticks(11)? + ticks(12)?) / 100.0)
 }
 
 impl Drop for Server {
