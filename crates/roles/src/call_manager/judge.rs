@@ -29,7 +29,7 @@ struct Wish {
 
 const REPLACES: Wish = Wish {
     field: "accept_replaces_header",
-    what: "an INVITE with Replaces",
+    what: "an INVITE with Replaces or Join",
     allowed: |profile| profile.accept_replaces_header,
     allowed_to: |user| user.accept_replaces_header,
 };
@@ -55,7 +55,10 @@ const PRESENCE: Wish = Wish {
 /// Which field of a profile a request outside of dialogs depends on; `None`: on none.
 fn wish(request: &Request) -> Option<&'static Wish> {
     match request.method() {
-        Method::Invite if request.header(&Name::Replaces).is_some() => Some(&REPLACES),
+        // Who may not take a call over may not come into it either (RFC 3911 §7), nor learn which calls there are.
+        Method::Invite if [Name::Replaces, Name::Join].iter().any(|name| request.header(name).is_some()) => {
+            Some(&REPLACES)
+        }
         Method::Refer => Some(&REFER),
         Method::Notify => Some(&NOTIFY),
         Method::Subscribe if is_presence(request) => Some(&PRESENCE),

@@ -105,6 +105,18 @@ fn a_profile_accepts_nothing_beyond_calls_unless_it_says_so() {
 }
 
 #[test]
+fn who_may_not_take_a_call_over_may_not_join_one_nor_learn_which_there_are() {
+    let mut rig = cube(lab(|text| text));
+    invite(&mut rig, "1001", vec![(Name::Join, "elsewhere;to-tag=a;from-tag=b".to_owned())]);
+    assert_eq!(last(&mut rig).status(), Some(Status(403)));
+    let refused = refusals(&rig);
+    assert_eq!((refused.len(), refused[0].cause.as_str()), (1, "accept_replaces_header"));
+    let mut rig = cube(with_profile("accept_replaces_header = true"));
+    invite(&mut rig, "1001", vec![(Name::Join, "elsewhere;to-tag=a;from-tag=b".to_owned())]);
+    assert_eq!(last(&mut rig).status(), Some(Status(481)), "there is no such call");
+}
+
+#[test]
 fn an_unsolicited_notification_reaches_the_phone_of_the_line() {
     let mut rig = cube(with_profile("accept_unsolicited_notification = true"));
     assert_eq!(register(&mut rig, "1001", "lab-1001-secret").status(), Some(Status(200)));

@@ -57,7 +57,11 @@ pub(super) fn trunk(
     let not_yet = [
         ("accept_presence_subscription", profile.accept_presence_subscription, "SUBSCRIBE is answered 489"),
         ("accept_out_of_dialog_refer", profile.accept_out_of_dialog_refer, "such a REFER is answered 501"),
-        ("accept_replaces_header", profile.accept_replaces_header, "an INVITE with Replaces is answered 481 or 501"),
+        (
+            "accept_replaces_header",
+            profile.accept_replaces_header,
+            "an INVITE with Replaces or Join is answered 481 or 501",
+        ),
         ("allow_charging_header", profile.allow_charging_header, "a charging header still ends here"),
     ];
     for (field, _, what) in not_yet.into_iter().filter(|(_, on, _)| *on) {
