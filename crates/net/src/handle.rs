@@ -127,17 +127,24 @@ impl NodeHandle {
         self.ask(|answer| Letter::Watch(what, answer)).unwrap_or_else(|| std::sync::mpsc::channel().1)
     }
 
-    /// Finished calls of which the store holds this node's statement, newest last: caller's UUID, made (ms since 1970).
+    /// Finished calls on which this node has stated, newest last: caller's UUID, made (ms since 1970). Waits some tens of
+    /// milliseconds for what is on its way to the store.
     pub fn statements(&self) -> Vec<(String, u64)> {
+        self.settle();
         self.facts.statements.list(&self.facts.name)
     }
 
     /// Stated of a caller's calls through this node that have ended (as a rule one), oldest call first. Waits some tens of
     /// milliseconds for what is on its way to the store.
     pub fn statements_of(&self, caller: &str) -> Vec<call::statement::Signed> {
-        // A node that is gone, or has too much to do, wants nothing kept that is not there already, or soon.
-        let _ = self.ask(Letter::Settle);
+        self.settle();
         self.facts.statements.of_caller(&self.facts.name, caller)
+    }
+
+    /// Until all is kept that the node wanted kept. One that is gone wants nothing more; one that has too much to do is not
+    /// waited for.
+    fn settle(&self) {
+        let _ = self.ask(Letter::Settle);
     }
 
     /// When the node started, ms since 1970.

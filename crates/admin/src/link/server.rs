@@ -377,14 +377,16 @@ async fn call_work(
 }
 
 async fn statements(State(node): State<NodeHandle>) -> Response {
-    let list: Vec<Finished> =
-        node.statements().into_iter().map(|(caller, made_ms)| Finished { caller, made_ms }).collect();
+    // It waits for the disk.
+    let list = tokio::task::spawn_blocking(move || node.statements()).await.unwrap_or_default();
+    let list: Vec<Finished> = list.into_iter().map(|(caller, made_ms)| Finished { caller, made_ms }).collect();
     Json(list).into_response()
 }
 
 /// The stored statements on a caller's finished calls, oldest first; of a live one, the statement as it stands.
 async fn statement(State(node): State<NodeHandle>, Path(caller): Path<String>) -> Response {
-    let stored = node.statements_of(&caller);
+    let (asked, whose) = (node.clone(), caller.clone());
+    let stored = tokio::task::spawn_blocking(move || asked.statements_of(&whose)).await.unwrap_or_default();
     if !stored.is_empty() {
         return Json(stored).into_response();
     }
