@@ -62,7 +62,7 @@ fn neighbours(document: &Document, look: impl Fn(&str) -> Option<Arc<[u8]>>, pro
         let Some(reference) = document.attribute(id, attribute).filter(|reference| !reference.starts_with('#')) else {
             continue;
         };
-        let url = document.resolve(reference);
+        let url = document.resolve_within(id, reference, document);
         let Some(name) = url.strip_prefix("app:/").and_then(|name| name.split('?').next()) else { continue };
         let words = match (look(name), crate::uri::fragment(reference).1) {
             (None, _) => {

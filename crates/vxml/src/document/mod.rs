@@ -1,8 +1,10 @@
 //! A VoiceXML document, checked whole: what is inside need not be checked again (VoiceXML 2.0 §1.5).
 
 mod check;
+pub(crate) mod dom;
 mod schema;
 mod tag;
+pub(crate) mod text;
 pub(crate) mod values;
 pub(crate) mod xml;
 
@@ -45,6 +47,15 @@ impl Document {
     /// An absolute reference from one of this document.
     pub fn resolve(&self, reference: &str) -> String {
         crate::uri::resolve(&self.base, reference)
+    }
+
+    /// As [`Document::resolve`], from within an element as if it were copied into `active` (2.0 §5.2.4): `xml:base` of what
+    /// is around it holds (2.0 §4.1, SRGS §4.9).
+    pub(crate) fn resolve_within(&self, id: ElementId, reference: &str, active: &Document) -> String {
+        let around = std::iter::successors(Some(id), |id| self.parent(*id)).filter(|id| *id != Tree::ROOT);
+        let bases: Vec<&str> = around.filter_map(|id| self.attribute(id, "xml:base")).collect();
+        let base = bases.iter().rev().fold(active.base.clone(), |base, next| crate::uri::resolve(&base, next));
+        crate::uri::resolve(&base, reference)
     }
 
     /// The URL of the application root document (2.0 §1.5.2).

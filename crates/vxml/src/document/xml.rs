@@ -1,6 +1,7 @@
 //! XML as everything here is read: a flat tree with places, under limits (XML 1.0; entity bombs, depth and size are
 //! refused before they cost anything).
 
+use super::text;
 use crate::problem::{Place, Problem};
 
 /// The largest document, in bytes.
@@ -56,28 +57,11 @@ impl Tree {
     /// # Errors
     /// `error.badfetch` with the place: not well-formed, too large, too deep, entities that grow.
     pub fn parse(bytes: &[u8]) -> Result<Tree, Problem> {
-        let start = Place { line: 1, column: 1 };
-        if bytes.len() > MAX_BYTES {
-            let words = format!("the document has {} bytes; at most {MAX_BYTES} are taken", bytes.len());
-            return Err(Problem::badfetch(start, words));
-        }
-        let text = decode(bytes).map_err(|words| Problem::badfetch(start, words))?;
-        let lines = Lines::of(&text);
-        if let Some(offset) = too_deep(&text) {
-            let words = format!("elements are nested more than {MAX_DEPTH} deep");
-            return Err(Problem::badfetch(lines.place(offset), words));
-        }
-        let options = roxmltree::ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..Default::default() };
-        let parsed = roxmltree::Document::parse_with_options(&text, options).map_err(|error| {
-            let at = error.pos();
-            let words = error.to_string();
-            // It says its place at the end; ours is at the beginning.
-            let words = words.strip_suffix(&format!(" at {}:{}", at.row, at.col)).unwrap_or(&words);
-            Problem::badfetch(Place { line: at.row, column: at.col }, format!("not well-formed XML: {words}"))
-        })?;
-        let mut elements = Vec::new();
-        copy(parsed.root_element(), &lines, &mut elements);
-        Ok(Tree { elements })
+        read(bytes, |parsed, lines| {
+            let mut elements = Vec::new();
+            copy(parsed.root_element(), lines, &mut elements);
+            Tree { elements }
+        })
     }
 
     pub fn element(&self, id: ElementId) -> &Element {
@@ -122,6 +106,34 @@ impl Tree {
         }
         text
     }
+}
+
+/// Under the limits.
+///
+/// # Errors
+/// As [`Tree::parse`].
+pub(super) fn read<T>(bytes: &[u8], take: impl FnOnce(&roxmltree::Document<'_>, &Lines) -> T) -> Result<T, Problem> {
+    let start = Place { line: 1, column: 1 };
+    if bytes.len() > MAX_BYTES {
+        let words = format!("the document has {} bytes; at most {MAX_BYTES} are taken", bytes.len());
+        return Err(Problem::badfetch(start, words));
+    }
+    let text =
+        text::decode(bytes, text::declared(bytes).as_deref()).map_err(|words| Problem::badfetch(start, words))?;
+    let lines = Lines::of(&text);
+    if let Some(offset) = too_deep(&text) {
+        let words = format!("elements are nested more than {MAX_DEPTH} deep");
+        return Err(Problem::badfetch(lines.place(offset), words));
+    }
+    let options = roxmltree::ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..Default::default() };
+    let parsed = roxmltree::Document::parse_with_options(&text, options).map_err(|error| {
+        let at = error.pos();
+        let words = error.to_string();
+        // It says its place at the end; ours is at the beginning.
+        let words = words.strip_suffix(&format!(" at {}:{}", at.row, at.col)).unwrap_or(&words);
+        Problem::badfetch(Place { line: at.row, column: at.col }, format!("not well-formed XML: {words}"))
+    })?;
+    Ok(take(&parsed, &lines))
 }
 
 /// Copies depth first without recursion, so that a parent's number is smaller than its children's.
@@ -170,34 +182,8 @@ fn copy(root: roxmltree::Node<'_, '_>, lines: &Lines, elements: &mut Vec<Element
     }
 }
 
-/// UTF-8, UTF-16 with a mark, or Latin-1 where the declaration says so.
-fn decode(bytes: &[u8]) -> Result<String, String> {
-    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit).collect();
-        String::from_utf16(&units).map_err(|_| "expected UTF-16, found a lone surrogate".to_owned())
-    };
-    match bytes {
-        [0xFE, 0xFF, rest @ ..] => return wide(rest, u16::from_be_bytes),
-        [0xFF, 0xFE, rest @ ..] => return wide(rest, u16::from_le_bytes),
-        _ => {}
-    }
-    let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
-    let head: Vec<u8> = bytes.iter().take(100).map(u8::to_ascii_lowercase).collect();
-    let head = String::from_utf8_lossy(&head);
-    let declared = head.split_once("?>").map_or("", |(declaration, _)| declaration);
-    if declared.contains("iso-8859-1") || declared.contains("windows-1252") {
-        return Ok(bytes.iter().map(|byte| char::from(*byte)).collect());
-    }
-    String::from_utf8(bytes.to_vec()).map_err(|error| {
-        format!(
-            "expected UTF-8, found another byte at {}: save the document as UTF-8",
-            error.utf8_error().valid_up_to()
-        )
-    })
-}
-
 /// Where lines begin.
-struct Lines {
+pub(super) struct Lines {
     starts: Vec<usize>,
     /// Whether every byte is a character of its own.
     wide: Vec<usize>,

@@ -69,69 +69,122 @@
     return rule("").out;
   }
 
-  // --- DOM level 2 core, for reading: [name, {attributes}, [children]] or a text.
-  function dom(tree) {
-    var doc = node(9, "#document", null, null);
-    function node(type, name, text, parent) {
-      return {
-        nodeType: type, nodeName: name, nodeValue: text, parentNode: parent, ownerDocument: doc, childNodes: [],
-        firstChild: null, lastChild: null, previousSibling: null, nextSibling: null, attributes: null,
-        hasChildNodes: function () { return this.childNodes.length > 0; },
-        toString: function () { return "[" + name + "]"; }
-      };
+  // --- DOM level 2 core, for reading (2.1 appendix D); `document/dom.rs` says what it is made of.
+  var methods = {
+    hasChildNodes: function () { return this.childNodes.length > 0; },
+    hasAttributes: function () { return this.attributes !== null && this.attributes.length > 0; },
+    toString: function () { return "[" + this.nodeName + "]"; }
+  };
+  function extended(more) {
+    var all = Object.create(methods);
+    for (var name in more) all[name] = more[name];
+    return all;
+  }
+  var characters = extended({
+    substringData: function (from, count) { return this.data.substr(from, count); }
+  });
+  var searches = {
+    getElementsByTagName: function (name) {
+      return list(found(this, function (e) { return name === "*" || e.nodeName === name; }, []));
+    },
+    getElementsByTagNameNS: function (uri, name) {
+      return list(found(this, function (e) {
+        return (uri === "*" || e.namespaceURI === (uri || null)) && (name === "*" || e.localName === name);
+      }, []));
     }
-    function list(array) {
-      array.item = function (n) { return n in array ? array[n] : null; };
-      return array;
+  };
+  var documents = extended(searches), elements = extended(searches);
+  elements.getAttributeNode = function (name) { return this.attributes.getNamedItem(name); };
+  elements.getAttributeNodeNS = function (uri, name) { return this.attributes.getNamedItemNS(uri, name); };
+  elements.getAttribute = function (name) { return valueOf(this.getAttributeNode(name)); };
+  elements.getAttributeNS = function (uri, name) { return valueOf(this.getAttributeNodeNS(uri, name)); };
+  elements.hasAttribute = function (name) { return this.getAttributeNode(name) !== null; };
+  elements.hasAttributeNS = function (uri, name) { return this.getAttributeNodeNS(uri, name) !== null; };
+  function valueOf(attribute) { return attribute === null ? "" : attribute.value; }
+  function found(node, fits, all) {
+    node.childNodes.forEach(function (child) {
+      if (child.nodeType !== 1) return;
+      if (fits(child)) all.push(child);
+      found(child, fits, all);
+    });
+    return all;
+  }
+  function item(n) { return n in this ? this[n] : null; }
+  function list(array) {
+    array.item = item;
+    return array;
+  }
+  function first(array, fits) {
+    for (var at = 0; at < array.length; at++) if (fits(array[at])) return array[at];
+    return null;
+  }
+  function named(array) {
+    array.getNamedItem = function (name) { return first(this, function (a) { return a.name === name; }); };
+    array.getNamedItemNS = function (uri, name) {
+      return first(this, function (a) { return a.namespaceURI === (uri || null) && a.localName === name; });
+    };
+    return list(array);
+  }
+  function dom(children) {
+    var doc = node(documents, 9, "#document", null);
+    function node(kind, type, name, parent) {
+      var made = Object.create(kind);
+      made.nodeType = type;
+      made.nodeName = name;
+      made.nodeValue = made.attributes = made.firstChild = made.lastChild = null;
+      made.previousSibling = made.nextSibling = made.namespaceURI = made.prefix = made.localName = null;
+      made.parentNode = parent;
+      made.ownerDocument = type === 9 ? null : doc;
+      made.childNodes = list([]);
+      return made;
     }
-    function adopt(parent, child) {
-      var before = parent.childNodes[parent.childNodes.length - 1];
-      if (before) { before.nextSibling = child; child.previousSibling = before; }
-      parent.childNodes.push(child);
-      parent.firstChild = parent.childNodes[0];
-      parent.lastChild = child;
+    function data(type, name, text, parent) {
+      var made = node(characters, type, name, parent);
+      made.nodeValue = made.data = text;
+      made.length = text.length;
+      return made;
     }
-    function named(element, name, found) {
-      element.childNodes.forEach(function (child) {
-        if (child.nodeType !== 1) return;
-        if (name === "*" || child.nodeName === name) found.push(child);
-        named(child, name, found);
+    function qualified(made, uri) {
+      var parts = made.nodeName.split(":");
+      made.namespaceURI = uri;
+      made.localName = parts.pop();
+      made.prefix = parts.length ? parts[0] : null;
+      return made;
+    }
+    function adopt(parent, trees) {
+      trees.forEach(function (tree) {
+        var child = build(tree, parent), before = parent.lastChild;
+        if (before) { before.nextSibling = child; child.previousSibling = before; }
+        parent.childNodes.push(child);
+        parent.firstChild = parent.childNodes[0];
+        parent.lastChild = child;
       });
-      return found;
     }
     function build(tree, parent) {
-      if (typeof tree === "string") {
-        var text = node(3, "#text", tree, parent);
-        text.data = tree;
-        text.length = tree.length;
-        return text;
+      if (typeof tree === "string") return data(3, "#text", tree, parent);
+      if ("c" in tree) return data(8, "#comment", tree.c, parent);
+      if ("t" in tree) {
+        var instruction = node(methods, 7, tree.t, parent);
+        instruction.target = tree.t;
+        instruction.nodeValue = instruction.data = tree.d;
+        return instruction;
       }
-      var element = node(1, tree[0], null, parent), attributes = [];
-      element.tagName = element.localName = tree[0];
-      Object.keys(tree[1]).forEach(function (name) {
-        var attribute = node(2, name, tree[1][name], null);
-        attribute.name = name;
-        attribute.value = tree[1][name];
+      var element = qualified(node(elements, 1, tree[0], parent), tree[1]);
+      element.tagName = tree[0];
+      element.attributes = named(tree[2].map(function (given) {
+        var attribute = qualified(node(methods, 2, given[0], null), given[1]);
+        attribute.name = given[0];
+        attribute.nodeValue = attribute.value = given[2];
         attribute.specified = true;
-        attributes.push(attribute);
-      });
-      element.attributes = list(attributes);
-      element.attributes.getNamedItem = function (name) {
-        return attributes.filter(function (a) { return a.name === name; })[0] || null;
-      };
-      element.getAttribute = function (name) { return name in tree[1] ? tree[1][name] : ""; };
-      element.hasAttribute = function (name) { return name in tree[1]; };
-      element.hasAttributes = function () { return attributes.length > 0; };
-      element.getAttributeNode = element.attributes.getNamedItem;
-      element.getElementsByTagName = function (name) { return list(named(element, name, [])); };
-      tree[2].forEach(function (child) { adopt(element, build(child, element)); });
-      list(element.childNodes);
+        attribute.ownerElement = element;
+        return attribute;
+      }));
+      adopt(element, tree[3]);
       return element;
     }
-    doc.documentElement = build(tree, doc);
-    adopt(doc, doc.documentElement);
-    list(doc.childNodes);
-    doc.getElementsByTagName = function (name) { return list(named(doc, name, [])); };
+    doc.doctype = null;
+    adopt(doc, children);
+    doc.documentElement = first(doc.childNodes, function (child) { return child.nodeType === 1; });
     return doc;
   }
 
@@ -139,7 +192,12 @@
   var doors = {
     clock: function (ms) { clock = +ms; },
     seed: function (seed) { dice = (+seed | 0) || 1; },
-    session: function (json) { var all = JSON.parse(json); for (var name in all) session[name] = all[name]; },
+    session: function (json) {
+      var all = JSON.parse(json), connection = all.connection;
+      // Who called: callers call us (2.0 5.1.4).
+      if (connection && connection.remote && !connection.originator) connection.originator = connection.remote;
+      for (var name in all) session[name] = all[name];
+    },
     // A new execution context: a document and what it calls do not see each other's variables (2.0 2.3.4).
     open: function () {
       var names = Object.create(null);

@@ -122,18 +122,36 @@ fn sisr_1_0_tags_make_objects_from_rules() {
 #[test]
 fn dom_level_2_core_is_read() {
     let e = engine();
-    let tree =
-        json!(["account", {"id": "7"}, ["\n", ["balance", {"currency": "USD"}, ["12.50"]], ["name", {}, ["Ada"]]]]);
+    let tree = crate::document::dom::read_as_json(
+        b"<?pi d?><account id='7' xmlns:q='urn:q'>\n<balance currency='USD'>12.50</balance><name>Ada</name><!--c--><q:x q:k='v' k='w'/></account>",
+    )
+    .unwrap();
     e.put_document(DIALOG, "d", &tree).unwrap();
     for (expr, value) in [
         ("d.documentElement.nodeName", "account"),
         ("d.documentElement.getAttribute('id')", "7"),
         ("d.getElementsByTagName('balance').item(0).firstChild.data", "12.50"),
-        ("d.documentElement.lastChild.previousSibling.getAttribute('currency')", "USD"),
-        ("d.documentElement.childNodes.length", "3"),
-        ("d.documentElement.lastChild.firstChild.nodeValue", "Ada"),
+        ("d.documentElement.childNodes[2].previousSibling.getAttribute('currency')", "USD"),
+        ("d.documentElement.childNodes.length", "5"),
+        ("d.documentElement.childNodes.item(2).firstChild.nodeValue", "Ada"),
         ("d.documentElement.firstChild.nodeType + ',' + d.nodeType", "3,9"),
         ("d.documentElement.parentNode === d", "true"),
+        ("d.firstChild.nodeType + d.firstChild.target + d.firstChild.data", "7pid"),
+        ("d.documentElement.childNodes[3].nodeType + d.documentElement.childNodes[3].data", "8c"),
+        ("d.getElementsByTagNameNS('urn:q', 'x').length", "1"),
+        ("d.getElementsByTagName('q:x')[0].prefix + d.documentElement.lastChild.localName", "qx"),
+        (
+            "d.documentElement.lastChild.getAttributeNS('urn:q', 'k') + d.documentElement.lastChild.getAttribute('k')",
+            "vw",
+        ),
+        (
+            "d.documentElement.lastChild.getAttribute('nobody') + d.documentElement.lastChild.hasAttributeNS('urn:q', 'z')",
+            "false",
+        ),
+        ("d.documentElement.childNodes[1].firstChild.substringData(0, 2)", "12"),
+        ("d.documentElement.namespaceURI === null && d.documentElement.prefix === null", "true"),
+        ("d.documentElement.getElementsByTagName('*').length", "3"),
+        ("d.documentElement.attributes.getNamedItem('id').ownerElement === d.documentElement", "true"),
     ] {
         assert_eq!(e.string(expr).unwrap(), value, "{expr}");
     }

@@ -1,5 +1,6 @@
 //! Events (2.0 §5.2): who catches one, how often it has been thrown, and what happens where nobody does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -64,9 +65,8 @@ impl Machine {
             Some(item) => &mut item.events,
             None => &mut visit.events,
         };
-        let count = counters.entry(thrown.event.clone()).or_insert(0);
-        *count += 1;
-        let count = *count;
+        count_up(counters, &thrown.event);
+        let counted = counters.clone();
         let level = visit.level();
         let holders = visit.holders();
         self.engine()?.leave(level).map_err(|failed| Thrown::new("error.semantic", format!("{failed:?}")))?;
@@ -74,7 +74,7 @@ impl Machine {
         for (document, holder) in holders {
             for (handler, _) in document.children(holder).filter(|(_, tag)| tag.is_handler()) {
                 let wanted = document.attribute(handler, "count").and_then(|count| count.parse().ok()).unwrap_or(1);
-                if wanted > count || !catches(&document, handler, &thrown.event) {
+                if catches(&document, handler, &thrown.event, &counted).is_none_or(|count| wanted > count) {
                     continue;
                 }
                 let cond = document.attribute(handler, "cond").map(str::to_owned);
@@ -141,17 +141,30 @@ impl Machine {
     }
 }
 
-/// Whether a handler's event names this one or begins it, token by token (§5.2.2).
-fn catches(document: &Document, handler: ElementId, event: &str) -> bool {
+/// §5.2.2: it counts as itself and as each event whose name begins its own.
+fn count_up(counters: &mut BTreeMap<String, u32>, event: &str) {
+    let beginnings = event.match_indices('.').filter_map(|(at, _)| event.get(..at)).chain([event]);
+    for name in beginnings {
+        *counters.entry(name.to_owned()).or_insert(0) += 1;
+    }
+}
+
+/// How often what a handler names has been thrown, if it names this event or begins its name, token by token (§5.2.2).
+fn catches(document: &Document, handler: ElementId, event: &str, counted: &BTreeMap<String, u32>) -> Option<u32> {
+    let count = |name: &str| counted.get(name).copied().unwrap_or(1);
     let one = |pattern: &str| {
+        if matches!(pattern, "." | "*") {
+            return Some(count(event));
+        }
         let pattern = pattern.trim_end_matches(".*");
-        event == pattern || event.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('.'))
+        let fits = event == pattern || event.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('.'));
+        fits.then(|| count(pattern))
     };
-    match document.tag(handler) {
-        Some(Tag::Catch) => document
-            .attribute(handler, "event")
-            .is_none_or(|events| events.split_whitespace().any(|pattern| matches!(pattern, "." | "*") || one(pattern))),
-        Some(tag) => one(tag.name()),
-        None => false,
+    match document.tag(handler)? {
+        Tag::Catch => match document.attribute(handler, "event").filter(|events| !events.trim().is_empty()) {
+            Some(events) => events.split_whitespace().filter_map(one).max(),
+            None => Some(count(event)),
+        },
+        tag => one(tag.name()),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::machine::{After, Flow, Machine, Thrown, Wait, badfetch};
 use super::navigate::Sent;
@@ -11,7 +11,17 @@ use super::prompts::is_spoken;
 use super::visit::{Frame, Kind, Phase};
 use super::{NotFetched, Page};
 use crate::document::{Child, Document, ElementId, Tag, Tree};
+use crate::document::{dom, text};
 use crate::script::{APPLICATION, DIALOG, DOCUMENT, INNERMOST};
+
+/// A script that was asked for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Of the scope that it runs in.
+    level: i32,
+    url: String,
+    charset: Option<String>,
+}
 
 impl Machine {
     /// The next child of the innermost frame.
@@ -287,7 +297,7 @@ impl Machine {
                 self.script((document, id), |engine| engine.string(expr))?
             }
         };
-        Ok(document.resolve(&reference))
+        Ok(self.resolve(document, id, &reference))
     }
 
     fn script_element(&mut self, document: &Arc<Document>, id: ElementId) -> Flow {
@@ -300,15 +310,18 @@ impl Machine {
         let url = self.address(document, id, "src", "srcexpr")?;
         let request = self.request(id, url.clone(), Sent::default());
         let asked = self.ask(request);
-        self.wait = Wait::Script(asked, level, url);
+        let charset = document.attribute(id, "charset").map(str::to_owned);
+        self.wait = Wait::Script(asked, Box::new(Wanted { level, url, charset }));
         Ok(())
     }
 
-    pub(super) fn script_fetched(&mut self, level: i32, url: &str, outcome: Result<Page, NotFetched>) -> Flow {
+    pub(super) fn script_fetched(&mut self, wanted: &Wanted, outcome: Result<Page, NotFetched>) -> Flow {
+        let Wanted { level, url, charset } = wanted;
         let page = outcome.map_err(|why| badfetch(url, &why))?;
-        let source = String::from_utf8_lossy(&page.bytes).into_owned();
+        let source = text::decode(&page.bytes, charset.as_deref())
+            .map_err(|words| Thrown::new("error.badfetch", format!("{url}: {words}")))?;
         let document = self.visit()?.document.clone();
-        self.script((&document, Tree::ROOT), |engine| engine.script(level, &source))?;
+        self.script((&document, Tree::ROOT), |engine| engine.script(*level, &source))?;
         Ok(())
     }
 
@@ -317,7 +330,7 @@ impl Machine {
         let (url, sent) = self.sent(document, id, url, false)?;
         let name = document.attribute(id, "name").map(str::to_owned);
         let request = self.request(id, url.clone(), sent);
-        let audio = self.setting(id, "fetchaudio").map(|audio| document.resolve(&audio));
+        let audio = self.setting(id, "fetchaudio").map(|audio| self.resolve(document, id, &audio));
         self.play_while_fetching(audio);
         let asked = self.ask(request);
         self.wait = Wait::Data(asked, name, url);
@@ -328,29 +341,11 @@ impl Machine {
     pub(super) fn data_fetched(&mut self, name: Option<String>, url: &str, outcome: Result<Page, NotFetched>) -> Flow {
         let page = outcome.map_err(|why| badfetch(url, &why))?;
         let Some(name) = name else { return Ok(()) };
-        let tree = Tree::parse(&page.bytes)
+        let page = dom::read_as_json(&page.bytes)
             .map_err(|problem| Thrown::new("error.badfetch", format!("{url}:{}: {}", problem.place, problem.words)))?;
         let level = self.level();
         let document = self.visit()?.document.clone();
-        let json = as_json(&tree, Tree::ROOT);
-        self.script((&document, Tree::ROOT), |engine| engine.put_document(level, &name, &json))?;
+        self.script((&document, Tree::ROOT), |engine| engine.put_document(level, &name, &page))?;
         Ok(())
     }
-}
-
-/// `[name, {attributes}, [children]]`, as the engine makes a document of it.
-fn as_json(tree: &Tree, id: ElementId) -> Value {
-    let element = tree.element(id);
-    let attributes: Map<String, Value> =
-        element.attributes().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-    // Depth is bounded by the tree's.
-    let children: Vec<Value> = element
-        .children
-        .iter()
-        .map(|child| match child {
-            Child::Text(text) => Value::from(text.as_str()),
-            Child::Element(id) => as_json(tree, *id),
-        })
-        .collect();
-    json!([element.name, attributes, children])
 }

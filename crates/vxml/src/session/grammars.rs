@@ -191,7 +191,7 @@ impl Machine {
             let builtin = Builtin::named(name).map_err(|words| Thrown::new("error.unsupported.builtin", words))?;
             return Ok(Some(Recogniser::Builtin(builtin, mode)));
         }
-        let url = document.resolve(&reference);
+        let url = document.resolve_within(id, &reference, document);
         let key = format!("{url} {mode:?}");
         match self.loaded.get(&key) {
             Some(loaded) => loaded.clone().map(|grammar| Some(Recogniser::Rules(grammar))),

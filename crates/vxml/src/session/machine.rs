@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::ahead::Ahead;
 use super::collect::Collect;
+use super::execute::Wanted;
 use super::grammars::Loaded;
 use super::navigate::Journey;
 use super::prompts::Prompt;
 use super::stream::Streaming;
 use super::transfer::Transferring;
-use super::visit::{Frame, Visit};
+use super::visit::{Frame, Kind, Visit};
 use super::{Ending, Input, NotFetched, Now, Output, Page, Request, Start};
 use crate::document::{Document, ElementId};
 use crate::script::{Engine, Failed};
@@ -44,7 +45,7 @@ pub(super) enum Wait {
     #[default]
     Nothing,
     Document(u64, Box<Journey>),
-    Script(u64, i32, String),
+    Script(u64, Box<Wanted>),
     Data(u64, Option<String>, String),
     Grammar(u64, String),
     Collect(Box<Collect>),
@@ -301,7 +302,7 @@ impl Machine {
         }
         match std::mem::take(&mut self.wait) {
             Wait::Document(_, journey) => self.arrived(*journey, outcome),
-            Wait::Script(_, level, url) => self.script_fetched(level, &url, outcome),
+            Wait::Script(_, script) => self.script_fetched(&script, outcome),
             Wait::Data(_, name, url) => self.data_fetched(name, &url, outcome),
             Wait::Grammar(_, url) => self.grammar_fetched(&url, outcome),
             other => {
@@ -367,6 +368,15 @@ impl Machine {
     pub(super) fn document(&self) -> Option<Arc<Document>> {
         let visit = self.visits.last()?;
         Some(visit.frames.last().map_or_else(|| visit.document.clone(), |frame| frame.document.clone()))
+    }
+
+    /// An absolute reference from an element. A handler's are of the document that is active, whatever document it is
+    /// inherited from (§5.2.4).
+    pub(super) fn resolve(&self, document: &Document, id: ElementId, reference: &str) -> String {
+        let visit = self.visits.last();
+        let handled = visit.filter(|visit| visit.frames.first().is_some_and(|frame| frame.kind == Kind::Handler));
+        let active = handled.map_or(document, |visit| &visit.document);
+        document.resolve_within(id, reference, active)
     }
 
     pub(super) fn engine(&self) -> Flow<&Engine> {

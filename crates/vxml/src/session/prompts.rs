@@ -174,7 +174,7 @@ impl Machine {
         };
         match reference {
             Some(reference) => {
-                let request = Box::new(self.audio_request(document, id, document.resolve(&reference)));
+                let request = Box::new(self.audio_request(document, id, self.resolve(document, id, &reference)));
                 out.push(Segment::Audio { request, instead });
             }
             None => out.extend(instead),
