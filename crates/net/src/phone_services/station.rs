@@ -1,6 +1,7 @@
 //! What a call manager has for its phones: lists, configuration, rows of CAPF; made from the site and the data directory,
 //! kept in `nodes/NAME/phones`.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,6 +28,8 @@ pub struct Station {
     digest: Digest,
     settings: PhoneServices,
     manager: CallManager,
+    /// By name, where in the site's lists each phone and its device's row are: there may be thousands.
+    places: HashMap<String, (Option<usize>, Option<usize>)>,
     sip_port: u16,
     /// What its listeners speak.
     pub(super) versions: Versions,
@@ -66,6 +69,17 @@ fn services_before(keys: &PhoneKeys) -> anyhow::Result<Vec<(Certificate, Functio
         }
     }
     Ok(all)
+}
+
+fn places(manager: &CallManager, settings: &PhoneServices) -> HashMap<String, (Option<usize>, Option<usize>)> {
+    let mut places: HashMap<String, (Option<usize>, Option<usize>)> = HashMap::new();
+    for (at, phone) in manager.phones.iter().enumerate() {
+        places.entry(phone.name.clone()).or_default().0 = Some(at);
+    }
+    for (at, row) in settings.devices.iter().enumerate() {
+        places.entry(row.phone.clone()).or_default().1 = Some(at);
+    }
+    places
 }
 
 fn spoken(site: &Site, node: &Node) -> Versions {
@@ -141,6 +155,7 @@ impl Station {
             digest,
             settings: settings.clone(),
             manager: manager.clone(),
+            places: places(manager, settings),
             sip_port: node.secure_port,
             versions: spoken(site, node),
             dir: dir.clone(),
@@ -413,13 +428,16 @@ impl Station {
     }
 
     fn device(&self, phone: &str) -> Option<&PhoneDevice> {
-        self.settings.devices.iter().find(|device| device.phone == phone)
+        self.settings.devices.get(self.places.get(phone)?.1?)
+    }
+
+    fn phone(&self, name: &str) -> Option<&site::Phone> {
+        self.manager.phones.get(self.places.get(name)?.0?)
     }
 
     /// What the phone's profile and its row here say of its keys and files.
     fn terms(&self, phone: &str) -> site::PhoneSecurityProfile {
-        let row = self.manager.phones.iter().find(|row| row.name == phone);
-        let profile = row.map_or_else(Default::default, |row| self.manager.profile_of(row));
+        let profile = self.phone(phone).map_or_else(Default::default, |row| self.manager.profile_of(row));
         match self.device(phone) {
             Some(device) => device.over(profile),
             None => profile,
@@ -482,7 +500,7 @@ impl Station {
                 Ok(fs::read(self.file_of(Kind::Itl, edition)).map_err(|_| NoFile::NotFound(name.into())))
             }
             Some(Asked::Device { device, form }) => {
-                let Some(phone) = self.manager.phones.iter().find(|phone| phone.name == device) else {
+                let Some(phone) = self.phone(&device) else {
                     return missing();
                 };
                 if let Asker::Device(asker) = asker

@@ -1,9 +1,9 @@
 //! RSA where the provider has no word for what these formats do: signatures over a bare hash (no DigestInfo), SHA-1
 //! signatures for old phones, and encryption that can be replayed from a seed. PKCS #1 v1.5 (RFC 8017 §7.2, §8.2).
 //!
-//! Everything else is the provider's (aws-lc-rs). The private operation here is blinded, so that how long it takes says
-//! nothing of the key to who chooses what is signed, and its result is checked before it leaves, so that a fault cannot
-//! give away a factor.
+//! Everything else is the provider's (aws-lc-rs). The private operation here is by the Chinese remainder (RFC 8017 §5.1.2),
+//! four times as quick as without; blinded, so that how long it takes says nothing of the key to who chooses what is signed;
+//! and its result is checked before it leaves, so that a fault cannot give away a factor.
 
 use num_bigint::BigUint;
 use rand_core::RngCore;
@@ -78,6 +78,8 @@ pub(crate) fn recover_bare(key: &[u8], hash: &[u8], signature: &[u8]) -> bool {
 pub(crate) struct PrivateKey {
     public: Public,
     d: Zeroizing<Vec<u8>>,
+    /// p, q, d mod (p − 1), d mod (q − 1), 1/q mod p.
+    remainders: [Zeroizing<Vec<u8>>; 5],
 }
 
 impl PrivateKey {
@@ -92,13 +94,18 @@ impl PrivateKey {
         }
         let (n, rest) = der::integer(rest)?;
         let (e, rest) = der::integer(rest)?;
-        let (d, _) = der::integer(rest)?;
+        let (d, mut rest) = der::integer(rest)?;
+        let mut remainders: [Zeroizing<Vec<u8>>; 5] = Default::default();
+        for remainder in &mut remainders {
+            let (number, after) = der::integer(rest)?;
+            (*remainder, rest) = (Zeroizing::new(number.to_vec()), after);
+        }
         let (n, e) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
         let length = n.bits().div_ceil(8) as usize;
         if !(1024..=8192).contains(&n.bits()) || !n.bit(0) || !e.bit(0) {
             return None;
         }
-        Some(PrivateKey { public: Public { n, e, length }, d: Zeroizing::new(d.to_vec()) })
+        Some(PrivateKey { public: Public { n, e, length }, d: Zeroizing::new(d.to_vec()), remainders })
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-1 over `message`.
@@ -114,13 +121,23 @@ impl PrivateKey {
             return None;
         }
         let block = BigUint::from_bytes_be(&type_1(hash, *length));
-        let d = BigUint::from_bytes_be(&self.d);
         // The blind follows from the key and the message: nobody without the key can foresee it, and a replay is one.
         let blind = BigUint::from_bytes_be(&self.blind(hash)) % n;
         let back = blind.modinv(n)?;
         let blinded = block.clone() * blind.modpow(e, n) % n;
-        let signature = blinded.modpow(&d, n) * back % n;
+        let signature = self.power(&blinded)? * back % n;
         (signature.modpow(e, n) == block).then(|| padded(&signature, *length))
+    }
+
+    /// `block` to the private exponent, modulo n (RFC 8017 §5.1.2 step 2b); of numbers that are no key nothing.
+    fn power(&self, block: &BigUint) -> Option<BigUint> {
+        let [p, q, dp, dq, q_inverse] = self.remainders.each_ref().map(|octets| BigUint::from_bytes_be(octets));
+        if !p.bit(0) || !q.bit(0) || &p * &q != self.public.n {
+            return None;
+        }
+        let (by_p, by_q) = (block.modpow(&dp, &p), block.modpow(&dq, &q));
+        let apart = (by_p + &p - &by_q % &p) % &p;
+        Some(by_q + apart * q_inverse % &p * q)
     }
 
     fn blind(&self, hash: &[u8]) -> Zeroizing<Vec<u8>> {

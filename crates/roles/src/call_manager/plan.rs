@@ -1,5 +1,6 @@
 //! Trunks with their security profiles, and phones with their lines.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,7 +14,10 @@ use crate::plan::Peers;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub trunks: Vec<Trunk>,
-    pub phones: Vec<Phone>,
+    /// By line.
+    pub phones: BTreeMap<String, Phone>,
+    /// Devices whose media may be RTP in clear.
+    pub plain: BTreeSet<String>,
     pub users: Vec<site::ApplicationUser>,
     /// Digest realm.
     pub realm: String,
@@ -65,12 +69,15 @@ impl Plan {
         let realm = role.realm.clone().unwrap_or_else(|| site.domain.clone());
         let oauth = role.oauth.as_ref().map(|oauth| OAuth::compile(oauth, node, &site.host_name(node), &realm));
         let phone = |device: &site::Phone| Phone { device: device.clone(), profile: role.profile_of(device) };
-        let phones = role.phones.iter().map(phone).collect();
-        Ok(Plan { trunks, phones, users: role.application_users.clone(), realm, oauth })
+        let phones: BTreeMap<String, Phone> =
+            role.phones.iter().map(|device| (device.line.clone(), phone(device))).collect();
+        let is_plain = |phone: &&Phone| phone.profile.device_security_mode != SecurityMode::Encrypted;
+        let plain = phones.values().filter(is_plain).map(|phone| phone.device.name.clone()).collect();
+        Ok(Plan { trunks, phones, plain, users: role.application_users.clone(), realm, oauth })
     }
 
     pub(super) fn phone_of_line(&self, line: &str) -> Option<&Phone> {
-        self.phones.iter().find(|phone| phone.device.line == line)
+        self.phones.get(line)
     }
 
     /// The trunk that a peer of the node's plan is, whichever way it came.
@@ -80,9 +87,7 @@ impl Plan {
 
     /// Whether media of this peer, a trunk or a device, may be RTP in clear.
     pub(super) fn is_plain(&self, peer: &str) -> bool {
-        let mode =
-            |phone: &Phone| phone.device.name == peer && phone.profile.device_security_mode != SecurityMode::Encrypted;
-        self.trunk_of(peer).is_some_and(|trunk| trunk.dangerous_plain_rtp) || self.phones.iter().any(mode)
+        self.trunk_of(peer).is_some_and(|trunk| trunk.dangerous_plain_rtp) || self.plain.contains(peer)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Phone services: every device is a phone of this call manager, every operation can run.
 
+use std::collections::BTreeMap;
+
 use crate::check::{Check, security_profile};
-use crate::{CallManager, Node, PhoneDevice, PhoneSecurityProfile, PhoneServices};
+use crate::{CallManager, Node, Phone, PhoneDevice, PhoneSecurityProfile, PhoneServices};
 
 pub(super) fn check(
     check: &mut Check<'_, '_, '_>,
@@ -45,10 +47,15 @@ pub(super) fn check(
         }
     }
     check.unique(&format!("{path}.device"), "phone", services.devices.iter().map(|device| device.phone.as_str()));
-    let phones: Vec<&str> = manager.phones.iter().map(|phone| phone.name.as_str()).collect();
+    let names: Vec<&str> = manager.phones.iter().map(|phone| phone.name.as_str()).collect();
+    // There may be thousands of each.
+    let phones: BTreeMap<&str, &Phone> = manager.phones.iter().map(|phone| (phone.name.as_str(), phone)).collect();
     for (at, row) in services.devices.iter().enumerate() {
         let path = format!("{path}.device[{at}]");
-        check.refers(format!("{path}.phone"), "phone", &row.phone, &phones);
+        let phone = phones.get(row.phone.as_str()).copied();
+        if phone.is_none() {
+            check.refers(format!("{path}.phone"), "phone", &row.phone, &names);
+        }
         if row.certificate_operation.is_some() && !services.activate_capf {
             check.error(
                 format!("{path}.certificate_operation"),
@@ -56,7 +63,6 @@ pub(super) fn check(
                 "remove `activate_capf = false` from the phone services, or leave the operation out",
             );
         }
-        let phone = manager.phones.iter().find(|phone| phone.name == row.phone);
         if let Some(phone) = phone {
             device(check, row, &row.over(manager.profile_of(phone)), &path);
         }
