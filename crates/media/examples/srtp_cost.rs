@@ -93,6 +93,7 @@ fn relay(from: Option<Suite>, to: Option<Suite>) -> Spent {
         telephone_event: Some(101),
         direction: Direction::SendRecv,
         ptime_ms: 20,
+        opus: sdp::OpusTerms::default(),
         keying: suite.map_or(Keying::Clear, |suite| Keying::Sdes {
             suite,
             tag: 1,

@@ -17,7 +17,7 @@ pub fn inside(codec: Codec) -> Codec {
 pub fn decode(codec: Codec, code: u8) -> i16 {
     match codec {
         Codec::Pcma => A_TO_LINEAR[usize::from(code)],
-        Codec::Pcmu | Codec::G722 => MU_TO_LINEAR[usize::from(code)],
+        Codec::Pcmu | Codec::G722 | Codec::Opus => MU_TO_LINEAR[usize::from(code)],
     }
 }
 
@@ -25,7 +25,7 @@ pub fn decode(codec: Codec, code: u8) -> i16 {
 pub fn encode(codec: Codec, sample: i16) -> u8 {
     match codec {
         Codec::Pcma => a_of(sample),
-        Codec::Pcmu | Codec::G722 => mu_of(sample),
+        Codec::Pcmu | Codec::G722 | Codec::Opus => mu_of(sample),
     }
 }
 
@@ -33,7 +33,7 @@ pub fn encode(codec: Codec, sample: i16) -> u8 {
 pub fn silence(codec: Codec) -> u8 {
     match codec {
         Codec::Pcma => 0xd5,
-        Codec::Pcmu | Codec::G722 => 0xff,
+        Codec::Pcmu | Codec::G722 | Codec::Opus => 0xff,
     }
 }
 

@@ -18,15 +18,13 @@ pub struct RtpMap {
 
 impl RtpMap {
     pub fn codec(&self) -> Option<Codec> {
-        if self.clock_rate != 8000 || self.channels != 1 {
-            return None;
-        }
-        Codec::named(&self.encoding)
+        let fits = |codec: &Codec| (self.clock_rate, self.channels) == (codec.clock_rate(), codec.channels());
+        Codec::named(&self.encoding).filter(fits)
     }
 
-    /// RFC 4733 at the clock of G.711.
-    pub fn is_telephone_event(&self) -> bool {
-        self.encoding.eq_ignore_ascii_case("telephone-event") && self.clock_rate == 8000
+    /// RFC 4733, at the clock of this codec.
+    pub fn is_telephone_event(&self, beside: Codec) -> bool {
+        self.encoding.eq_ignore_ascii_case("telephone-event") && self.clock_rate == beside.clock_rate()
     }
 
     fn parse(value: &str) -> Option<RtpMap> {
@@ -153,6 +151,14 @@ impl Media {
             Some(ms @ 10..=60) => ms / 10 * 10,
             _ => 20,
         }
+    }
+
+    /// What `a=fmtp` says of a payload type (RFC 8866 §6.15).
+    pub(crate) fn format_parameters(&self, payload_type: u8) -> Option<&str> {
+        attributes(&self.lines, "fmtp").find_map(|value| {
+            let (of, parameters) = value.trim().split_once(' ')?;
+            (of.parse() == Ok(payload_type)).then_some(parameters)
+        })
     }
 
     /// The `a=mid` identification (RFC 5888), which an answer repeats.

@@ -64,6 +64,6 @@ fn suites(media: &Media) -> Vec<Suite> {
 }
 
 fn codecs(media: &Media) -> Vec<String> {
-    let types = media.payload_types().into_iter().filter(|map| !map.is_telephone_event());
-    types.map(|map| map.encoding).collect()
+    let encodings = media.payload_types().into_iter().map(|map| map.encoding);
+    encodings.filter(|encoding| !encoding.eq_ignore_ascii_case("telephone-event")).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure: keys come from the caller's generator, nothing here reads a clock or a socket. `session` parses and prints
 //! whole descriptions without losing a line; `attribute` reads the attributes that we understand; `crypto` is SDES,
-//! with its `key`s and `suite`s; `dtls` is what a handshake on the media path is agreed with; `negotiate` makes offers and answers; `inspect` is for elements that only pass
+//! with its `key`s and `suite`s; `dtls` is what a handshake on the media path is agreed with; `opus` what a peer says of Opus; `negotiate` makes offers and answers; `inspect` is for elements that only pass
 //! descriptions on.
 //!
 //! Two rules hold throughout: protection is not "if possible" unless a policy says so by its loud name (a description is
@@ -16,6 +16,7 @@ mod dtls;
 mod inspect;
 mod key;
 mod negotiate;
+mod opus;
 mod reject;
 mod session;
 mod suite;
@@ -31,25 +32,30 @@ pub use dtls::{Credentials, Dtls, Exchange, Fingerprint, Hash, Ice};
 pub use inspect::{Inspected, inspect};
 pub use key::{MasterKey, Mki};
 pub use negotiate::{Keys, Local, Offered, accept, answer, offer};
+pub use opus::OpusTerms;
 pub use reject::Reject;
 pub use session::{Line, Media, ParseError, Session};
 pub use suite::Suite;
 
 /// Payload type that we offer for telephone-event; in an answer the offer's number is used.
 pub const TELEPHONE_EVENT: u8 = 101;
+/// The same beside Opus: events run on the clock of the audio that they stand in for (RFC 4733 §2.1).
+pub const TELEPHONE_EVENT_48000: u8 = 110;
 
-/// G.711 in its two laws (RFC 3551 §4.5.14) and G.722 at 64 kbit/s (§4.5.2): mono, with static payload types. The clock is
-/// 8,000 Hz for each, though G.722 carries 16,000 samples a second.
+/// G.711 in its two laws (RFC 3551 §4.5.14) and G.722 at 64 kbit/s (§4.5.2), mono, with static payload types, on a clock of
+/// 8,000 Hz, though G.722 carries 16,000 samples a second; and Opus, which is 48,000 and two channels by name whatever is
+/// in it (RFC 7587 §4.1, §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Codec {
     Pcmu,
     Pcma,
     G722,
+    Opus,
 }
 
 impl Codec {
     /// All that can be spoken.
-    pub const ALL: [Codec; 3] = [Codec::Pcmu, Codec::Pcma, Codec::G722];
+    pub const ALL: [Codec; 4] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
     /// What is offered and taken where nothing else is said.
     pub const USUAL: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 
@@ -59,6 +65,7 @@ impl Codec {
             Codec::Pcmu => "PCMU",
             Codec::Pcma => "PCMA",
             Codec::G722 => "G722",
+            Codec::Opus => "opus",
         }
     }
 
@@ -67,13 +74,27 @@ impl Codec {
         Codec::ALL.into_iter().find(|codec| name.eq_ignore_ascii_case(codec.name()))
     }
 
-    /// The static payload type (RFC 3551 table 4).
-    pub fn static_payload_type(self) -> u8 {
+    /// The payload type that we offer: the static one (RFC 3551 table 4), or for Opus the one that browsers take.
+    pub fn offered_payload_type(self) -> u8 {
         match self {
             Codec::Pcmu => 0,
             Codec::Pcma => 8,
             Codec::G722 => 9,
+            Codec::Opus => 111,
         }
+    }
+
+    /// Ticks a second of its RTP timestamps.
+    pub fn clock_rate(self) -> u32 {
+        match self {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => 8000,
+            Codec::Opus => 48_000,
+        }
+    }
+
+    /// Channels as `a=rtpmap` has them.
+    pub(crate) fn channels(self) -> u16 {
+        if self == Codec::Opus { 2 } else { 1 }
     }
 }
 
@@ -229,12 +250,15 @@ pub struct Negotiated {
     pub codec: Codec,
     /// Payload type we send and receive for the codec.
     pub payload_type: u8,
-    /// Payload type of telephone-event at 8 kHz, if agreed.
+    /// Payload type of telephone-event at the codec's clock, if agreed.
     pub telephone_event: Option<u8>,
     /// As seen from us: `RecvOnly` means that we only receive.
     pub direction: Direction,
     /// Packet length that the peer wants to receive: 10 to 60 ms in steps of 10, 20 where it says nothing.
     pub ptime_ms: u16,
+    /// What the peer wants of the Opus that it hears; of no other codec.
+    #[serde(default)]
+    pub opus: OpusTerms,
     pub keying: Keying,
 }
 

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{Crypto, SuiteName};
 use crate::dtls::{self, Credentials, Dtls, Exchange, Fingerprint, Ice, Setup, answered_handshake, handshake_of};
 use crate::key::MasterKey;
+use crate::opus;
 use crate::reject::Reject;
 use crate::session::{Line, Media, Session};
 use crate::suite::Suite;
-use crate::{Codec, Direction, Keying, Negotiated, Policy, Protection, TELEPHONE_EVENT};
+use crate::{
+    Codec, Direction, Keying, Negotiated, OpusTerms, Policy, Protection, TELEPHONE_EVENT, TELEPHONE_EVENT_48000,
+};
 
 /// Our own side of one stream between offer and answer, and across re-offers (`o=` version counts up).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, random: K
         proto: proto.to_owned(),
         keys,
         dtls: ice,
-        formats: policy.codecs().iter().map(|codec| (codec.static_payload_type(), *codec)).collect(),
+        formats: policy.codecs().iter().map(|codec| (codec.offered_payload_type(), *codec)).collect(),
         telephone_event: policy.telephone_event.then_some(TELEPHONE_EVENT),
         direction,
         local: local.addr.ip(),
@@ -101,7 +104,7 @@ pub fn offer(policy: &Policy, local: &mut Local, direction: Direction, random: K
         proto,
         port: local.addr.port(),
         formats: &offered.formats,
-        telephone_event: offered.telephone_event,
+        events: events(&offered),
         crypto: crypto.collect(),
         direction,
         // A handshake keys one port (RFC 5764 §4.1), and a browser has no other.
@@ -147,7 +150,7 @@ pub fn accept(offered: &Offered, policy: &Policy, answer: &[u8]) -> Result<Negot
     let ours = |codec| offered.formats.iter().any(|(_, offered)| *offered == codec);
     let codec = types.iter().find_map(|map| map.codec().filter(|c| ours(*c)).map(|codec| (map.payload_type, codec)));
     let (payload_type, codec) = codec.ok_or_else(|| no_codec(policy, media))?;
-    let event = types.iter().find(|map| map.is_telephone_event()).map(|map| map.payload_type);
+    let event = types.iter().find(|map| map.is_telephone_event(codec)).map(|map| map.payload_type);
     let (remote, remote_rtcp) = addresses(&session, media, offered.local)?;
     Ok(Negotiated {
         remote,
@@ -157,6 +160,7 @@ pub fn accept(offered: &Offered, policy: &Policy, answer: &[u8]) -> Result<Negot
         telephone_event: offered.telephone_event.and(event),
         direction: offered.direction.and(session.direction(media).mirrored()),
         ptime_ms: media.ptime_ms(),
+        opus: OpusTerms::of(media, payload_type),
         keying,
     })
 }
@@ -210,7 +214,7 @@ pub fn answer(
             proto: &offered.proto,
             port: local.addr.port(),
             formats: &[(negotiated.payload_type, negotiated.codec)],
-            telephone_event: negotiated.telephone_event,
+            events: negotiated.telephone_event.map(|pt| (pt, negotiated.codec.clock_rate())).into_iter().collect(),
             crypto,
             direction: negotiated.direction,
             rtcp_mux: offered.rtcp_mux(),
@@ -284,7 +288,7 @@ impl Choice {
             map.codec().filter(|codec| policy.codecs().contains(codec)).map(|codec| (map.payload_type, codec))
         });
         let (payload_type, codec) = codec.ok_or_else(|| no_codec(policy, media))?;
-        let event = types.iter().find(|map| map.is_telephone_event()).map(|map| map.payload_type);
+        let event = types.iter().find(|map| map.is_telephone_event(codec)).map(|map| map.payload_type);
         let (remote, remote_rtcp) = addresses(session, media, local.addr.ip())?;
         let negotiated = Negotiated {
             remote,
@@ -294,6 +298,7 @@ impl Choice {
             telephone_event: event.filter(|_| policy.telephone_event),
             direction: session.direction(media).mirrored(),
             ptime_ms: media.ptime_ms(),
+            opus: OpusTerms::of(media, payload_type),
             keying: Keying::Clear,
         };
         Ok(Choice { negotiated, key })
@@ -439,7 +444,8 @@ struct Description<'a> {
     proto: &'a str,
     port: u16,
     formats: &'a [(u8, Codec)],
-    telephone_event: Option<u8>,
+    /// telephone-event: payload types and their clocks.
+    events: Vec<(u8, u32)>,
     crypto: Vec<Crypto>,
     direction: Direction,
     rtcp_mux: bool,
@@ -449,17 +455,21 @@ struct Description<'a> {
 
 impl Description<'_> {
     fn media(&self) -> Media {
-        let types = self.formats.iter().map(|(pt, _)| *pt).chain(self.telephone_event);
+        let types = self.formats.iter().map(|(pt, _)| *pt).chain(self.events.iter().map(|(pt, _)| *pt));
         let mut lines = Vec::new();
         let mut attribute = |value: String| lines.push(Line::new('a', value));
         if let Some(mid) = self.mid {
             attribute(format!("mid:{mid}"));
         }
         for (pt, codec) in self.formats {
-            attribute(format!("rtpmap:{pt} {}/8000", codec.name()));
+            let channels = if codec.channels() == 1 { "" } else { "/2" };
+            attribute(format!("rtpmap:{pt} {}/{}{channels}", codec.name(), codec.clock_rate()));
+            if *codec == Codec::Opus {
+                attribute(format!("fmtp:{pt} {}", opus::OURS));
+            }
         }
-        if let Some(pt) = self.telephone_event {
-            attribute(format!("rtpmap:{pt} telephone-event/8000"));
+        for (pt, clock) in &self.events {
+            attribute(format!("rtpmap:{pt} telephone-event/{clock}"));
             attribute(format!("fmtp:{pt} 0-15"));
         }
         attribute("ptime:20".to_owned());
@@ -480,6 +490,15 @@ impl Description<'_> {
             lines,
         }
     }
+}
+
+/// telephone-event of an offer, once for each clock of its codecs.
+fn events(offered: &Offered) -> Vec<(u8, u32)> {
+    let Some(usual) = offered.telephone_event else { return Vec::new() };
+    let beside_opus = |(_, codec): &(u8, Codec)| *codec == Codec::Opus;
+    let (opus, others) = (offered.formats.iter().any(beside_opus), !offered.formats.iter().all(beside_opus));
+    let usual = others.then_some((usual, 8000));
+    usual.into_iter().chain(opus.then_some((TELEPHONE_EVENT_48000, 48_000))).collect()
 }
 
 /// The answer's line for a stream that we do not take (RFC 3264 §6).

@@ -384,6 +384,42 @@ fn rtcp_goes_where_the_peer_says() {
 }
 
 #[test]
+fn opus_is_offered_with_events_on_its_clock_and_taken_by_its_whole_name() {
+    let policy = Policy { codecs: vec![Codec::Opus, Codec::Pcmu], ..secure(&[]) };
+    let (text, offered) = offer(&policy, &mut local("192.0.2.1:4000"), Direction::SendRecv, &mut counted());
+    assert!(text.contains("RTP/SAVP 111 0 101 110\r\n"), "{text}");
+    for line in ["rtpmap:111 opus/48000/2", "fmtp:111 minptime=10;useinbandfec=1", "rtpmap:0 PCMU/8000"] {
+        assert!(text.contains(&format!("a={line}\r\n")), "{line} in {text}");
+    }
+    for line in ["rtpmap:101 telephone-event/8000", "rtpmap:110 telephone-event/48000", "fmtp:110 0-15"] {
+        assert!(text.contains(&format!("a={line}\r\n")), "{line} in {text}");
+    }
+    for (codecs, codec, event) in [(vec![Codec::Opus], Codec::Opus, 110), (vec![Codec::Pcmu], Codec::Pcmu, 101)] {
+        let answerer = Policy { codecs, ..secure(&[]) };
+        let (reply, theirs) = answer(&answerer, &mut local("192.0.2.9:5004"), text.as_bytes(), &mut counted()).unwrap();
+        let ours = accept(&offered, &policy, reply.as_bytes()).unwrap();
+        for agreed in [&theirs, &ours] {
+            assert_eq!((agreed.codec, agreed.telephone_event), (codec, Some(event)), "{reply}");
+            assert_eq!(agreed.opus.in_band_fec, codec == Codec::Opus, "as said of that codec");
+        }
+    }
+    let alone = Policy { codecs: vec![Codec::Opus], ..secure(&[]) };
+    let (text, _) = offer(&alone, &mut local("192.0.2.1:4000"), Direction::SendRecv, &mut counted());
+    assert!(text.contains("RTP/SAVP 111 110\r\n"), "{text}");
+    // RFC 7587 §7: the clock is 48,000 and there are two channels, whatever is sent; another is another codec.
+    for name in ["opus/8000/2", "opus/48000", "opus/48000/1"] {
+        let strange = text.replace("opus/48000/2", name);
+        let refused = answer(&alone, &mut local("192.0.2.9:5004"), strange.as_bytes(), &mut counted());
+        assert!(refused.unwrap_err().to_string().contains("no offered codec"), "{name}");
+    }
+    // Events on another clock than the codec's stand for nothing there (RFC 4733 section 2.1).
+    let narrow = text.replace("telephone-event/48000", "telephone-event/8000");
+    let (reply, agreed) = answer(&alone, &mut local("192.0.2.9:5004"), narrow.as_bytes(), &mut counted()).unwrap();
+    assert_eq!(agreed.telephone_event, None);
+    assert!(reply.contains("RTP/SAVP 111\r\n"), "{reply}");
+}
+
+#[test]
 fn inspection_tells_what_passes() {
     let policy = secure(&Suite::ALL);
     let text = described("RTP/SAVP", &crypto("AES_CM_128_HMAC_SHA1_80"));

@@ -44,8 +44,8 @@ pub struct DialPeer {
     /// browsers want it). The first is offered, each is taken; absent = `sdes`.
     #[serde(default)]
     pub srtp_keying: Vec<String>,
-    /// What is spoken with this peer, in order of preference (IOS `voice class codec`): `g711ulaw`, `g711alaw`, `g722-64`.
-    /// Where either side of a call names its own, one codec is transcoded into the other if need be; absent = G.711 as
+    /// What is spoken with this peer, in order of preference (IOS `voice class codec`): `g711ulaw`, `g711alaw`, `g722-64`,
+    /// `opus`. Where either side of a call names its own, one codec is transcoded into the other if need be; absent = G.711 as
     /// the other side speaks it, and nothing is transcoded.
     #[serde(default)]
     pub codec: Vec<String>,

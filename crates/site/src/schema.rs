@@ -244,7 +244,7 @@ static DIAL_PEER: &[Field] = &[
     may("srtp_crypto", SRTP_CRYPTO),
     may("srtp_keying", Shape::OneOfList(&["sdes", "dtls"])),
     may("media_recording", Shape::Flag),
-    may("codec", Shape::OneOfList(&["g711ulaw", "g711alaw", "g722-64"])),
+    may("codec", Shape::OneOfList(&["g711ulaw", "g711alaw", "g722-64", "opus"])),
     may("secure_certificate_subject", Shape::TextList),
     may("authority", Shape::Text),
     may("options_keepalive_s", SECONDS),

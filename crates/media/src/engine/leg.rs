@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
-use sdp::Codec;
 
-use super::doors::Doors;
+use super::doors::{Doors, Inside};
 use super::keep::{Ended, Keeping};
 use super::outgoing;
 use super::record::Recorder;
@@ -143,11 +142,13 @@ impl Leg {
         let heard = self.stream.as_mut()?.hear(from, buffer, len, now)?;
         let keeps = self.recorder.is_some() || self.keeping.is_some();
         let listens = keeps || self.place.is_some() || self.ears.are_open();
-        if heard.kind == Kind::Audio && (listens || self.has_events() == Some(false)) {
+        if heard.kind == Kind::Event {
+            self.doors.heard_other(&heard.header);
+        } else if listens || self.has_events() == Some(false) {
             let payload = buffer.get(rtp::HEADER..heard.len)?;
-            self.doors.hear(heard.codec, payload);
-            let (codec, codes) = self.doors.heard(heard.codec, payload);
-            let Header { ssrc, timestamp, .. } = heard.header;
+            self.doors.hear(&heard, payload);
+            let Inside { codec, codes, timestamp } = self.doors.heard(&heard, payload);
+            let ssrc = heard.header.ssrc;
             if let Some(recorder) = &mut self.recorder {
                 recorder.heard.take(codec, ssrc, timestamp, codes, now);
             }
@@ -161,8 +162,8 @@ impl Leg {
     }
 
     /// The audio of a packet that was just heard, as G.711.
-    pub(super) fn inside<'a>(&'a self, heard: &Heard, packet: &'a [u8]) -> (Codec, &'a [u8]) {
-        self.doors.heard(heard.codec, packet.get(rtp::HEADER..heard.len).unwrap_or_default())
+    pub(super) fn inside<'a>(&'a self, heard: &Heard, packet: &'a [u8]) -> Inside<'a> {
+        self.doors.heard(heard, packet.get(rtp::HEADER..heard.len).unwrap_or_default())
     }
 
     /// Both ways: who holds us is not heard in a conference, or else their music would be.
@@ -185,7 +186,7 @@ impl Leg {
                 }
             }
             Kind::Audio if self.has_events() == Some(false) => {
-                let (codec, codes) = self.doors.heard(heard.codec, payload);
+                let Inside { codec, codes, .. } = self.doors.heard(heard, payload);
                 let samples = codes.iter().map(|code| g711::decode(codec, *code));
                 self.tones.take(samples, &mut tell);
             }
@@ -202,20 +203,27 @@ impl Leg {
         if heard.kind == Kind::Event {
             stream.terms.telephone_event?;
         }
-        let place = stream.outgoing.relayed(heard.header.ssrc, heard.header.sequence, heard.header.timestamp, now)?;
+        let mut place =
+            stream.outgoing.relayed(heard.header.ssrc, heard.header.sequence, heard.header.timestamp, now)?;
         let mut len = heard.len;
-        if heard.kind == Kind::Audio {
-            let codec = stream.terms.codec;
-            len = self.doors.relay(heard, codec, buffer)?;
+        if heard.kind == Kind::Event {
+            self.doors.relay_other(&heard.header);
+        } else {
+            let spoken = stream.terms.spoken();
+            let (relayed, ahead) = self.doors.relay(heard, &spoken, buffer)?;
+            len = relayed;
+            place.timestamp = place.timestamp.wrapping_sub(ahead);
             let said = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut());
             if self.recorder.is_some() || said.is_some() {
-                let (codec, codes) = self.doors.said(codec, buffer.get(rtp::HEADER..len)?);
-                let ssrc = stream.outgoing.ssrc;
+                let (ssrc, sequence, timestamp) = (stream.outgoing.ssrc, place.sequence, place.timestamp);
+                let header = Header { ssrc, sequence, timestamp, ..heard.header };
+                let Inside { codec, codes, timestamp } =
+                    self.doors.said(spoken.codec, &header, buffer.get(rtp::HEADER..len)?);
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.said.take(codec, ssrc, place.timestamp, codes, now);
+                    recorder.said.take(codec, ssrc, timestamp, codes, now);
                 }
                 if let Some(said) = said {
-                    said.take(codec, ssrc, place.timestamp, codes, now);
+                    said.take(codec, ssrc, timestamp, codes, now);
                 }
             }
         }
@@ -351,7 +359,7 @@ impl Leg {
             if let Some(said) = self.keeping.as_mut().and_then(|keeping| keeping.said.as_mut()) {
                 said.take(codec, ssrc, place.timestamp, payload, due);
             }
-            let Some(spoken) = self.doors.speak(stream.terms.codec, scratch, len) else { return };
+            let Some(spoken) = self.doors.speak(&stream.terms.spoken(), scratch, len) else { return };
             len = spoken;
         }
         if let Some(transmit) = stream.say(self.id.slot, kind, place, marker, scratch, len)

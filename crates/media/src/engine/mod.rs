@@ -4,6 +4,7 @@
 //! prompts, digits, reports. Deadlines are kept in order, so neither looks at streams that have nothing to do.
 
 mod carrier;
+mod clock;
 mod doors;
 mod incoming;
 mod keep;
@@ -287,8 +288,8 @@ impl Engine {
             }
             None => {
                 if let (Some(place), stream::Kind::Audio) = (leg.place.filter(|_| leg.is_open()), heard.kind) {
-                    let (_, codes) = leg.inside(&heard, buffer);
-                    self.rooms.take(place, heard.header.ssrc, heard.header.timestamp, codes, now);
+                    let inside = leg.inside(&heard, buffer);
+                    self.rooms.take(place, heard.header.ssrc, inside.timestamp, inside.codes, now);
                 }
                 let lease = leg.id;
                 leg.keys(&heard, buffer, now, |press| self.events.push_back(leg::digit(lease, press)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand_core::RngCore;
 
+use super::clock::Clock;
 use super::incoming::{Block, Incoming};
 use super::outgoing::Outgoing;
 use super::xr::{self, Metrics};
@@ -63,13 +64,13 @@ impl Rtcp {
         out: &mut [u8],
         outgoing: &Outgoing,
         incoming: &mut Incoming,
-        ptime_ms: u16,
+        (ptime_ms, clock): (u16, Clock),
         now: Duration,
         random: &mut impl RngCore,
     ) -> Option<usize> {
         self.next = now + spread(INTERVAL_MS, random);
         let metrics = self.metrics(incoming, ptime_ms);
-        self.compound(out, outgoing, (incoming.report(), metrics), now, false)
+        self.compound(out, (outgoing, clock), (incoming.report(), metrics), now, false)
     }
 
     /// The last compound: a report and BYE.
@@ -78,11 +79,11 @@ impl Rtcp {
         out: &mut [u8],
         outgoing: &Outgoing,
         incoming: &mut Incoming,
-        ptime_ms: u16,
+        (ptime_ms, clock): (u16, Clock),
         now: Duration,
     ) -> Option<usize> {
         let metrics = self.metrics(incoming, ptime_ms);
-        self.compound(out, outgoing, (incoming.report(), metrics), now, true)
+        self.compound(out, (outgoing, clock), (incoming.report(), metrics), now, true)
     }
 
     fn metrics(&self, incoming: &Incoming, ptime_ms: u16) -> Option<Metrics> {
@@ -94,7 +95,7 @@ impl Rtcp {
     fn compound(
         &self,
         out: &mut [u8],
-        outgoing: &Outgoing,
+        (outgoing, rtp_clock): (&Outgoing, Clock),
         (block, metrics): (Option<Block>, Option<Metrics>),
         now: Duration,
         bye: bool,
@@ -107,7 +108,7 @@ impl Rtcp {
             let clock = ntp(now);
             pen.word((clock >> 32) as u32)?;
             pen.word(clock as u32)?;
-            pen.word(outgoing.clock(now))?;
+            pen.word(rtp_clock.outward(outgoing.clock(now)))?;
             pen.word(outgoing.packets)?;
             pen.word(outgoing.octets)?;
         } else {
@@ -119,7 +120,7 @@ impl Rtcp {
             pen.word(block.ssrc)?;
             pen.word(u32::from(block.fraction_lost) << 24 | block.lost)?;
             pen.word(block.highest)?;
-            pen.word(block.jitter)?;
+            pen.word(rtp_clock.outward(block.jitter))?;
             pen.word(last)?;
             pen.word(delay)?;
         }
@@ -225,6 +226,7 @@ impl Pen<'_> {
 mod tests {
     use super::*;
     use rand_core::SeedableRng;
+    use sdp::Codec;
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -242,10 +244,11 @@ mod tests {
         at_b.take(11, 6, 0, true, ms(40));
 
         let mut buffer = [0; 300];
-        let len = a.report(&mut buffer, &ours, &mut at_a, 20, ms(1000), &mut random).unwrap();
+        let len = a.report(&mut buffer, &ours, &mut at_a, (20, Clock::of(Codec::Pcmu)), ms(1000), &mut random).unwrap();
         assert_eq!((buffer[1], len % 4), (200, 0));
         b.take(&buffer[..len], 22, ms(1040));
-        let len = b.report(&mut buffer, &theirs, &mut at_b, 20, ms(1340), &mut random).unwrap();
+        let len =
+            b.report(&mut buffer, &theirs, &mut at_b, (20, Clock::of(Codec::Pcmu)), ms(1340), &mut random).unwrap();
         assert_eq!((buffer[0], buffer[1]), (0x81, 201));
         a.take(&buffer[..len], 11, ms(1380));
         assert!((a.rtt_ms().unwrap() - 80.0).abs() < 0.1, "{:?}", a.rtt_ms());
@@ -259,9 +262,14 @@ mod tests {
         let mut rtcp = Rtcp::new(ms(0), &mut random);
         let mut buffer = [0; 300];
         let outgoing = Outgoing::new(11, 5, ms(0));
-        let len = rtcp.farewell(&mut buffer, &outgoing, &mut Incoming::default(), 20, ms(5)).unwrap();
+        let len = rtcp
+            .farewell(&mut buffer, &outgoing, &mut Incoming::default(), (20, Clock::of(Codec::Pcmu)), ms(5))
+            .unwrap();
         assert_eq!(buffer[len - 8..len - 4], [0x81, 203, 0, 1]);
-        assert_eq!(rtcp.farewell(&mut [0; 20], &outgoing, &mut Incoming::default(), 20, ms(5)), None);
+        assert_eq!(
+            rtcp.farewell(&mut [0; 20], &outgoing, &mut Incoming::default(), (20, Clock::of(Codec::Pcmu)), ms(5)),
+            None
+        );
         for len in 0..len {
             rtcp.take(&buffer[..len], 11, ms(9));
         }

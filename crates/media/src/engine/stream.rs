@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::RngCore;
-use sdp::{Codec, Direction, Keying, Negotiated};
+use sdp::{Codec, Direction, Keying, Negotiated, OpusTerms};
 
 use super::carrier::{Carrier, Change};
+use super::clock::Clock;
 use super::incoming::Incoming;
 use super::on_path::OnPath;
 use super::outgoing::{Outgoing, Place};
@@ -26,6 +27,7 @@ pub(super) struct Stream {
     pub(super) terms: Terms,
     pub(super) outgoing: Outgoing,
     pub(super) rtcp: Rtcp,
+    clock: Clock,
     carrier: Carrier,
     /// Where the keys come from, if not from descriptions.
     on_path: Option<Box<OnPath>>,
@@ -49,6 +51,15 @@ pub(super) struct Terms {
     pub(super) telephone_event: Option<u8>,
     direction: Direction,
     pub(super) ptime_ms: u16,
+    opus: OpusTerms,
+}
+
+/// What is spoken on a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    pub(super) codec: Codec,
+    /// How the peer wants it, if it is that.
+    pub(super) opus: OpusTerms,
 }
 
 /// Whose packets are taken.
@@ -115,6 +126,7 @@ impl Stream {
             terms: Terms::of(agreed),
             outgoing: Outgoing::new(ssrc, random.next_u64(), now),
             rtcp: Rtcp::new(now, random),
+            clock: Clock::of(agreed.codec),
             carrier: Carrier::new(&agreed.keying, ssrc)?,
             on_path,
             incoming: Incoming::default(),
@@ -156,6 +168,7 @@ impl Stream {
         }
         self.tally.rekeyed += u32::from(change != Change::Same && agreed.keying != Keying::Clear);
         let before = std::mem::replace(&mut self.terms, Terms::of(agreed));
+        self.clock.follow(agreed.codec);
         if let Some(on_path) = &mut self.on_path {
             on_path.moved(agreed.remote);
             self.follow();
@@ -229,7 +242,7 @@ impl Stream {
     /// Takes an RTP packet off the wire: authentic, from the right place and of a kind that was agreed, or none. Opened
     /// in place.
     pub(super) fn hear(&mut self, from: SocketAddr, buffer: &mut [u8], len: usize, now: Duration) -> Option<Heard> {
-        let header = Header::parse(buffer.get(..len)?)?;
+        let mut header = Header::parse(buffer.get(..len)?)?;
         if self.latch != Latched::Open && from != self.source {
             self.tally.foreign_source += 1;
             return None;
@@ -252,6 +265,10 @@ impl Stream {
             buffer.copy_within(header.len..header.len + payload, rtp::HEADER);
         }
         let kind = self.terms.kind(header.payload_type);
+        header.timestamp = self.clock.inward(header.timestamp);
+        if kind == Some(Kind::Event) {
+            self.clock.event_inward(buffer.get_mut(rtp::HEADER..rtp::HEADER + payload)?);
+        }
         self.carrier.count(&mut self.tally.rx, payload);
         let audio = kind == Some(Kind::Audio);
         self.incoming.take(header.ssrc, header.sequence, header.timestamp, audio, now);
@@ -305,13 +322,16 @@ impl Stream {
             marker: marker || place.begins,
             payload_type,
             sequence: place.sequence,
-            timestamp: place.timestamp,
+            timestamp: self.clock.outward(place.timestamp),
             ssrc: self.outgoing.ssrc,
             padding: false,
             len: rtp::HEADER,
         };
         header.write(buffer)?;
         let payload = len.checked_sub(rtp::HEADER)?;
+        if kind == Kind::Event {
+            self.clock.event_outward(buffer.get_mut(rtp::HEADER..len)?);
+        }
         let sealed = self.carrier.seal(buffer, len).ok()?;
         self.carrier.count(&mut self.tally.tx, payload);
         self.outgoing.count(payload);
@@ -326,13 +346,21 @@ impl Stream {
         now: Duration,
         random: &mut ChaCha12Rng,
     ) -> Option<Transmit> {
-        let len = self.rtcp.report(out, &self.outgoing, &mut self.incoming, self.terms.ptime_ms, now, random)?;
+        let len = self.rtcp.report(
+            out,
+            &self.outgoing,
+            &mut self.incoming,
+            (self.terms.ptime_ms, self.clock),
+            now,
+            random,
+        )?;
         self.seal_rtcp(slot, out, len)
     }
 
     /// The last report, with BYE.
     pub(super) fn farewell(&mut self, slot: u16, out: &mut [u8], now: Duration) -> Option<Transmit> {
-        let len = self.rtcp.farewell(out, &self.outgoing, &mut self.incoming, self.terms.ptime_ms, now)?;
+        let len =
+            self.rtcp.farewell(out, &self.outgoing, &mut self.incoming, (self.terms.ptime_ms, self.clock), now)?;
         self.seal_rtcp(slot, out, len)
     }
 
@@ -404,9 +432,11 @@ impl Stream {
         }
     }
 
-    /// G.711 in clear comes in whole tens of milliseconds, an event in four octets; with a tag neither does.
+    /// G.711 in clear comes in whole tens of milliseconds, an event in four octets; with a tag neither does. A packet of
+    /// Opus may be of any length.
     fn looks_clear(&self, header: &Header, len: usize) -> bool {
         match self.terms.kind(header.payload_type) {
+            Some(Kind::Audio) if self.terms.codec == Codec::Opus => false,
             Some(Kind::Audio) => len > header.len && (len - header.len).is_multiple_of(80),
             Some(Kind::Event) => len - header.len == 4,
             None => false,
@@ -432,8 +462,13 @@ impl Terms {
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
             direction: agreed.direction,
-            ptime_ms: agreed.ptime_ms.clamp(10, 60),
+            ptime_ms: packet_length(agreed),
+            opus: agreed.opus,
         }
+    }
+
+    pub(super) fn spoken(&self) -> Spoken {
+        Spoken { codec: self.codec, opus: self.opus }
     }
 
     fn kind(&self, payload_type: u8) -> Option<Kind> {
@@ -442,6 +477,14 @@ impl Terms {
         } else {
             (Some(payload_type) == self.telephone_event).then_some(Kind::Event)
         }
+    }
+}
+
+/// Of packets of ours: Opus has none of 30 or 50 ms (RFC 6716 §2.1.4).
+fn packet_length(agreed: &Negotiated) -> u16 {
+    match (agreed.codec, agreed.ptime_ms.clamp(10, 60)) {
+        (Codec::Opus, ms @ (30 | 50)) => ms - 10,
+        (_, ms) => ms,
     }
 }
 

@@ -53,7 +53,7 @@ impl Clip {
     pub(crate) fn codes(&self, codec: Codec) -> &[u8] {
         match codec {
             Codec::Pcma => &self.pcma,
-            Codec::Pcmu | Codec::G722 => &self.pcmu,
+            Codec::Pcmu | Codec::G722 | Codec::Opus => &self.pcmu,
         }
     }
 }

@@ -9,6 +9,7 @@ mod keys;
 mod leases;
 mod live;
 mod long;
+mod opus;
 mod play;
 mod quality;
 mod relay;

@@ -19,7 +19,7 @@ const PATHS: [(Codec, Codec); 5] = [
     (Codec::G722, Codec::Pcma),
 ];
 
-fn encode(codec: Codec, samples: &[i16]) -> Vec<u8> {
+pub(crate) fn encode(codec: Codec, samples: &[i16]) -> Vec<u8> {
     if codec != Codec::G722 {
         return samples.iter().map(|sample| g711::encode(codec, *sample)).collect();
     }
@@ -28,7 +28,7 @@ fn encode(codec: Codec, samples: &[i16]) -> Vec<u8> {
     out
 }
 
-fn decode(codec: Codec, codes: &[u8]) -> Vec<i16> {
+pub(crate) fn decode(codec: Codec, codes: &[u8]) -> Vec<i16> {
     if codec != Codec::G722 {
         return codes.iter().map(|code| g711::decode(codec, *code)).collect();
     }
@@ -46,12 +46,12 @@ fn through(from: Codec, to: Codec, samples: &[i16]) -> Vec<i16> {
     decode(to, &out)
 }
 
-fn tone(rate: u32, hertz: f64, level: f64) -> Vec<i16> {
+pub(crate) fn tone(rate: u32, hertz: f64, level: f64) -> Vec<i16> {
     (0..rate).map(|n| (level * (f64::from(n) * hertz * TAU / f64::from(rate)).sin()) as i16).collect()
 }
 
 /// Amplitude of a tone in the second half, and dB of it over everything else there.
-fn purity(samples: &[i16], rate: u32, hertz: f64) -> (f64, f64) {
+pub(crate) fn purity(samples: &[i16], rate: u32, hertz: f64) -> (f64, f64) {
     let part = &samples[samples.len() / 2..];
     let turn = |n: usize| n as f64 * hertz * TAU / f64::from(rate);
     let sum = |of: fn(f64) -> f64| -> f64 {
@@ -68,7 +68,7 @@ fn purity(samples: &[i16], rate: u32, hertz: f64) -> (f64, f64) {
 
 /// Samples that `late` lies behind `early`, and dB of the likeness there, at its best level. Between samples, too: filters
 /// delay by parts of one.
-fn likeness(early: &[i16], late: &[i16], most: usize) -> (f64, f64) {
+pub(crate) fn likeness(early: &[i16], late: &[i16], most: usize) -> (f64, f64) {
     const PARTS: usize = 8;
     let (whole, _) = (0..most).map(|shift| like(early, late, shift, most)).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
     let fine = |samples: &[i16]| media::resample::whole(samples, 8000, 8000 * PARTS as u32).unwrap();

@@ -218,7 +218,8 @@ impl Rig {
         };
         let len = datagram.bytes.len();
         let mut buffer = datagram.bytes;
-        buffer.resize(len + TAG_ROOM, 0);
+        // As a media thread's: what is transcoded may be longer than what came.
+        buffer.resize(len.max(1500) + TAG_ROOM, 0);
         if let Some(out) = self.engines[engine].receive(slot, rtcp, datagram.from, &mut buffer, len, self.now) {
             buffer.truncate(out.len);
             self.post(address(engine, out.slot, out.rtcp), out.to, buffer);

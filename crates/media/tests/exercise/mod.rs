@@ -72,6 +72,7 @@ impl Scene {
             telephone_event: Some(101),
             direction: Direction::SendRecv,
             ptime_ms: 20,
+            opus: sdp::OpusTerms::default(),
             keying: Keying::Sdes { suite, tag: 1, local, remote },
         });
         let latch = if leg == 2 { Latch::FirstAuthentic } else { Latch::Never };

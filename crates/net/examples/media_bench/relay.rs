@@ -48,6 +48,7 @@ fn agreed(mode: Mode, call: usize, side: usize, remote: SocketAddr) -> Negotiate
         telephone_event: Some(101),
         direction: Direction::SendRecv,
         ptime_ms: 20,
+        opus: sdp::OpusTerms::default(),
         keying: keys::suite(mode, side).map_or(Keying::Clear, |suite| Keying::Sdes {
             suite,
             tag: 1,

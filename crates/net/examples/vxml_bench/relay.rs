@@ -60,6 +60,7 @@ pub(crate) fn floor(calls: usize) -> io::Result<()> {
             telephone_event: Some(101),
             direction: Direction::SendRecv,
             ptime_ms: 20,
+            opus: sdp::OpusTerms::default(),
             keying: Keying::Sdes { suite: SUITE, tag: 1, local: key(call, 2), remote: key(call, 1) },
         });
         media.tell(thread, Command::Set { lease: lease.id, negotiated, latch: Latch::Never });

@@ -68,6 +68,7 @@ impl Rig {
             telephone_event: Some(101),
             direction: Direction::SendRecv,
             ptime_ms: 20,
+            opus: sdp::OpusTerms::default(),
             keying,
         });
         self.commands(Command::Set { lease, negotiated, latch: Latch::Never });

@@ -122,6 +122,7 @@ fn openssl_shakes_hands_for_each_profile() {
             telephone_event: None,
             direction: sdp::Direction::SendRecv,
             ptime_ms: 20,
+            opus: sdp::OpusTerms::default(),
             keying: Keying::Dtls(Box::new(sdp::Dtls { active: false, fingerprint: fingerprint.clone(), ice: None })),
         });
         let to = port.lease.addr.to_string();

@@ -111,6 +111,7 @@ fn codecs(names: &[String]) -> Result<Vec<Codec>, String> {
         "g711ulaw" => Ok(Codec::Pcmu),
         "g711alaw" => Ok(Codec::Pcma),
         "g722-64" => Ok(Codec::G722),
+        "opus" => Ok(Codec::Opus),
         other => Err(format!("codec `{other}`")),
     };
     names.iter().map(codec).collect()
