@@ -1,8 +1,8 @@
-//! Recordings as files of others: WAV, `.au`, and G.711 without a header (VoiceXML 2.0 appendix E).
+//! Recordings as files of others: WAV, Opus in Ogg, `.au`, and G.711 without a header (VoiceXML 2.0 appendix E).
 
 use sdp::Codec;
 
-use crate::{g711, resample, wav};
+use crate::{g711, ogg, resample, wav};
 
 /// The samples as 8 kHz. What it is, its first octets say, or else the ending of its `name`: `.ulaw`, `.alaw`, ….
 ///
@@ -11,6 +11,9 @@ use crate::{g711, resample, wav};
 pub fn read(name: &str, file: &[u8]) -> Result<Vec<i16>, String> {
     if file.starts_with(b".snd") {
         return au(file);
+    }
+    if file.starts_with(ogg::MAGIC) {
+        return ogg::read(file);
     }
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     let codec = match ending.as_deref() {

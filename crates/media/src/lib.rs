@@ -2,7 +2,7 @@
 //! plays and records.
 //!
 //! Pure: an [`Engine`] is the media of one thread; `net` gives it packets, commands and the time, and sends what it
-//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `opus`, `dtmf`, `inband`, `wav` and `audio` what is in them, `transcode`
+//! says. `rtp` and `srtp` are the packets, `g711`, `g722`, `opus`, `dtmf`, `inband`, `wav`, `ogg` and `audio` what is in them, `transcode`
 //! and `resample` turn one into the other, `prompt` what can be played, `sealed` recordings at rest, `dtls` and `stun` what
 //! comes ahead of media, `engine` the streams. A stream that must be secure is made with its keys, or waits for them, and
 //! has no way around them.
@@ -17,6 +17,7 @@ mod facts;
 pub mod g711;
 pub mod g722;
 pub mod inband;
+pub mod ogg;
 pub mod opus;
 mod prompt;
 pub mod resample;

@@ -31,8 +31,6 @@ pub enum Rate {
     Narrow,
     /// 16,000, as G.722.
     Wide,
-    /// 48,000, for files.
-    Full,
 }
 
 impl Rate {
@@ -40,7 +38,6 @@ impl Rate {
         match self {
             Rate::Narrow => 8000,
             Rate::Wide => 16_000,
-            Rate::Full => 48_000,
         }
     }
 }
@@ -155,6 +152,14 @@ impl Decoder {
         ahead
     }
 
+    /// Louder or quieter from now on, by 256ths of a dB.
+    pub fn gain(&mut self, gain: i16) {
+        if let Some(coder) = &mut self.coder {
+            // Every such number is one of its gains.
+            let _ = coder.set_gain(gain.into());
+        }
+    }
+
     /// So many samples, if the decoder has them.
     fn some(&mut self, packet: &[u8], mode: DecodeMode, len: usize, out: &mut Vec<i16>) -> bool {
         let (Some(coder), Some(room)) = (&mut self.coder, self.room.get_mut(..len)) else { return false };
@@ -266,7 +271,7 @@ mod tests {
         let mut encoder = Encoder::new(Rate::Wide, &OpusTerms { in_band_fec: true, ..OpusTerms::default() });
         let mut random = dice(7);
         let mut next = move |below: u32| random.next().unwrap_or_default() % below;
-        for rate in [Rate::Narrow, Rate::Wide, Rate::Full] {
+        for rate in [Rate::Narrow, Rate::Wide] {
             let mut decoder = Decoder::new(rate);
             for n in 0..2000 {
                 let mut packet = Vec::new();

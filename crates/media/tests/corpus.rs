@@ -1,6 +1,8 @@
-//! Replays the corpora of the fuzz targets `media` and `wav`, so that what fuzzing has found stays found.
+//! Replays the corpora of the fuzz targets `media`, `wav` and `ogg`, so that what fuzzing has found stays found.
 
 mod exercise;
+#[path = "exercise/ogg.rs"]
+mod ogg;
 
 use std::fs;
 use std::path::Path;
@@ -32,4 +34,46 @@ fn every_audio_file_reads_or_is_refused_in_words() {
         Err(words) => assert!(words.contains("expected"), "{words}"),
     });
     assert!(seen >= 4 && read >= 2, "{seen} files, {read} readable");
+}
+
+/// Some of them FFmpeg has written, by libopus: mono and stereo, packets of 10 to 60 ms, lead-in and end trimmed.
+#[test]
+fn every_file_of_opus_reads_or_is_refused_in_words_and_libopus_tone_is_heard() {
+    let (mut read, mut lengths) = (0, Vec::new());
+    let seen = each("ogg", |bytes| {
+        read += ogg::bytes(bytes);
+        if let Ok(samples) = media::ogg::read(bytes) {
+            lengths.push(samples.len());
+            // 440 Hz of 8,000, in the middle.
+            let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
+            let turns = middle.windows(2).filter(|two| two[0] < 0 && two[1] >= 0).count();
+            let hertz = turns * 8000 / middle.len().max(1);
+            assert!(samples.len() < 1000 || (430..450).contains(&hertz), "{hertz} Hz");
+            assert!(samples.len() < 1000 || middle.iter().any(|sample| *sample > 7000));
+        }
+    });
+    lengths.sort_unstable();
+    assert!(seen >= 4 && read >= 3, "{seen} files, {read} readable");
+    assert_eq!(lengths, [240, 4000, 8000], "as long as was said");
+}
+
+#[test]
+fn a_file_of_opus_with_any_octets_changed_holds() {
+    let mut dice = 5u32;
+    let mut next = move |below: usize| {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (dice >> 8) as usize % below
+    };
+    let mut read = 0;
+    each("ogg", |bytes| {
+        for _ in 0..300 {
+            let mut file = bytes.to_vec();
+            for _ in 0..=next(4) {
+                let at = next(file.len());
+                file[at] = next(256) as u8;
+            }
+            read += ogg::bytes(&file);
+        }
+    });
+    assert!(read > 100, "{read}: what was changed gets as far as the decoder");
 }

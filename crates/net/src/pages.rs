@@ -12,7 +12,7 @@ use roles::{Kind, Plan};
 use trust::Authority;
 
 /// What is played as it is.
-const RECORDING: &str = ".wav";
+const RECORDINGS: [&str; 2] = [".wav", ".opus"];
 /// What one application's folder may hold.
 const MOST_FILES: usize = 1_000;
 const MOST_BYTES: usize = 32 << 20;
@@ -30,10 +30,10 @@ pub(crate) fn load(plan: &mut Plan, prompts: &mut Prompts) -> anyhow::Result<()>
             false => read(Path::new(document)).with_context(|| format!("application {}", application.number))?,
         };
         let (mut problems, mut recordings) = (wrong(&pages), BTreeMap::new());
-        for (file, bytes) in pages.files.iter().filter(|(file, _)| file.ends_with(RECORDING)) {
+        for (file, bytes) in pages.files.iter().filter(|(file, _)| is_recording(file)) {
             // Found by what is in it, so that browsers share one, and who hears it still does so after a reload.
             let name = format!("recording:{}", trust::fingerprint(bytes));
-            let known = if prompts.has(&name) { Ok(()) } else { prompts.add_wav(&name, bytes) };
+            let known = if prompts.has(&name) { Ok(()) } else { prompts.add_file(&name, bytes) };
             match known {
                 Ok(()) => drop(recordings.insert(file.clone(), name)),
                 Err(words) => problems.push((file.as_str(), words)),
@@ -59,10 +59,14 @@ pub fn problems(document: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let folder = document.parent().unwrap_or(Path::new("."));
     let pages = read(document)?;
     let mut problems = wrong(&pages);
-    for (file, bytes) in pages.files.iter().filter(|(file, _)| file.ends_with(RECORDING)) {
-        problems.extend(Prompts::default().add_wav(file, bytes).err().map(|words| (&**file, words)));
+    for (file, bytes) in pages.files.iter().filter(|(file, _)| is_recording(file)) {
+        problems.extend(Prompts::default().add_file(file, bytes).err().map(|words| (&**file, words)));
     }
     Ok(problems.into_iter().map(|(file, words)| (folder.join(file), words)).collect())
+}
+
+fn is_recording(file: &str) -> bool {
+    RECORDINGS.iter().any(|ending| file.ends_with(ending))
 }
 
 /// What is wrong with documents and grammars: file, and place with words.
@@ -137,6 +141,25 @@ mod tests {
             "{:?}",
             pages.files.keys()
         );
+    }
+
+    #[test]
+    fn a_recording_in_opus_is_taken_and_one_that_was_cut_is_told() {
+        let folder = std::env::temp_dir().join(format!("ringfence-pages-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let whole = include_bytes!("../../../fuzz/corpus/ogg/libopus-voip");
+        let page = "<vxml version=\"2.1\" xmlns=\"http://www.w3.org/2001/vxml\"><form><block/></form></vxml>";
+        for (name, bytes) in [("good.opus", &whole[..]), ("cut.opus", &whole[..1000]), ("main.vxml", page.as_bytes())] {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+        let problems = problems(&folder.join("main.vxml")).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let [(file, words)] = problems.as_slice() else { panic!("{problems:?}") };
+        assert!(file.ends_with("cut.opus") && words.contains("the file was cut"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
         assert!(read(Path::new("nowhere/main.vxml")).unwrap_err().to_string().contains("nowhere"));
     }
 }

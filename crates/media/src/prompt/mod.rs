@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use sdp::Codec;
 
-use crate::{g711, wav};
+use crate::{audio, g711};
 
 /// Prompts in memory, encoded once (G.711), by name.
 #[derive(Clone, Default)]
@@ -73,12 +73,12 @@ impl Prompts {
         MADE.get_or_init(made).clone()
     }
 
-    /// Adds a WAV ([`wav::read`]), replacing one of that name. The error says what was expected, what
+    /// Adds a file ([`audio::read`]), replacing one of that name. The error says what was expected, what
     /// came and what to do.
-    pub fn add_wav(&mut self, name: &str, wav: &[u8]) -> Result<(), String> {
-        let samples = wav::read(wav)?;
+    pub fn add_file(&mut self, name: &str, file: &[u8]) -> Result<(), String> {
+        let samples = audio::read("", file)?;
         if samples.is_empty() {
-            return Err("expected audio, found an empty 'data' chunk".to_owned());
+            return Err("expected audio, found a file without any".to_owned());
         }
         self.add(name, &samples);
         Ok(())
@@ -139,6 +139,7 @@ fn finish(samples: Vec<f32>) -> Vec<i16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wav;
 
     /// The best normalised correlation over shifts of up to 50 ms.
     fn correlation(a: &[i16], b: &[i16]) -> f64 {
@@ -186,9 +187,9 @@ mod tests {
     #[test]
     fn a_wav_becomes_a_prompt() {
         let mut prompts = Prompts::default();
-        prompts.add_wav("mine", &wav::write([0i16, 8000, -8000].into_iter())).unwrap();
+        prompts.add_file("mine", &wav::write([0i16, 8000, -8000].into_iter())).unwrap();
         assert_eq!(prompts.samples("mine", Codec::Pcmu).unwrap().len(), 3);
-        assert!(prompts.add_wav("bad", b"RIFF").is_err());
-        assert!(prompts.add_wav("empty", &wav::write([].into_iter())).unwrap_err().contains("empty"));
+        assert!(prompts.add_file("bad", b"RIFF").is_err());
+        assert!(prompts.add_file("empty", &wav::write([].into_iter())).unwrap_err().contains("without any"));
     }
 }

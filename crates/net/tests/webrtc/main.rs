@@ -185,7 +185,8 @@ fn aiortc_calls() {
     if !is_there(&python, &["-c", "import aiortc, av, numpy"]) {
         return;
     }
-    for (codec, ports) in [(Codec::Pcmu, (24_100, 24_108)), (Codec::G722, (24_110, 24_118))] {
+    let calls = [(Codec::Pcmu, (24_100, 24_108)), (Codec::G722, (24_110, 24_118)), (Codec::Opus, (24_120, 24_128))];
+    for (codec, ports) in calls {
         call("aiortc", codec, ports, |url| {
             Command::new(&python).args(["-c", include_str!("peer.py"), url, codec.name()]).spawn().unwrap()
         });
@@ -199,7 +200,8 @@ fn chromium_calls() {
     else {
         return;
     };
-    for (codec, ports) in [(Codec::Pcmu, (24_200, 24_208)), (Codec::G722, (24_210, 24_218))] {
+    let calls = [(Codec::Pcmu, (24_200, 24_208)), (Codec::G722, (24_210, 24_218)), (Codec::Opus, (24_220, 24_228))];
+    for (codec, ports) in calls {
         let profile = std::env::temp_dir().join(format!("ringfence-chromium-{}-{}", std::process::id(), ports.0));
         call("Chromium", codec, ports, |url| {
             Command::new(browser)

@@ -58,7 +58,7 @@ async def main():
 
     link.addTrack(Tone())
     known = RTCRtpSender.getCapabilities("audio").codecs
-    link.getTransceivers()[0].setCodecPreferences([it for it in known if it.name.upper() == codec])
+    link.getTransceivers()[0].setCodecPreferences([it for it in known if it.name.upper() == codec.upper()])
     await link.setLocalDescription(await link.createOffer())
     answer = await asyncio.to_thread(post, "offer", link.localDescription.sdp)
     await link.setRemoteDescription(RTCSessionDescription(answer, "answer"))

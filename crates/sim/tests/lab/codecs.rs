@@ -25,12 +25,13 @@ fn world(words: &str) -> World {
 }
 
 fn speaking(formats: &str) -> String {
-    let (numbers, maps): (Vec<&str>, Vec<String>) = formats
+    let (numbers, maps): (Vec<String>, Vec<String>) = formats
         .split(' ')
         .map(|name| {
             let codec = sdp::Codec::named(name).expect("a codec");
-            let number = ["0", "8", "9"][sdp::Codec::ALL.iter().position(|it| *it == codec).expect("one of all")];
-            (number, format!("a=rtpmap:{number} {name}/8000\r\n"))
+            let (number, clock) = (codec.offered_payload_type(), codec.clock_rate());
+            let channels = if codec == sdp::Codec::Opus { "/2" } else { "" };
+            (number.to_string(), format!("a=rtpmap:{number} {name}/{clock}{channels}\r\n"))
         })
         .unzip();
     let sdp = carrier_sdp("sendrecv");
@@ -112,6 +113,30 @@ fn a_caller_who_speaks_nothing_that_is_named_is_refused_in_words() {
     let warning = refusal.header(&sip::Name::Warning).expect("why").to_owned();
     assert!(warning.contains("none of G722 is offered, which dial-peer 6000100 takes"), "{warning}");
     assert_eq!(world.calls("cube1").len(), 0);
+}
+
+#[test]
+fn a_carrier_speaks_opus_where_its_dial_peer_names_it_and_nowhere_else() {
+    let mut world = world("codec = [\"opus\", \"g711ulaw\"]");
+    let mut carrier = RawCarrier { to: "<sip:6016@127.18.133.226>".into(), cseq: 1 };
+    let events = "a=rtpmap:110 telephone-event/48000\r\na=fmtp:111 useinbandfec=1;maxplaybackrate=16000\r\n";
+    let offer = speaking("opus").replace("AVP 111", "AVP 111 110") + events;
+    carrier.send(&mut world, "INVITE", "one", "", &offer);
+    world.until(5 * S, |world| world.saw("cube1", "stranger", "200 INVITE"));
+    let answer = answer_of(&mut carrier, &world);
+    assert!(answer.contains("RTP/AVP 111 110\r\n") && answer.contains("a=rtpmap:111 opus/48000/2\r\n"), "{answer}");
+    assert!(answer.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"), "{answer}");
+    assert!(!offered_inside(&world).contains("opus"));
+    carrier.send(&mut world, "ACK", "two", "", "");
+    world.run(S);
+    assert_eq!(codecs(&mut world), ["opus", "PCMU"], "transcoded");
+
+    let mut world = self::world("codec = [\"g722-64\"]");
+    let mut carrier = RawCarrier { to: "<sip:6016@127.18.133.226>".into(), cseq: 1 };
+    carrier.send(&mut world, "INVITE", "one", "", &speaking("opus G722"));
+    world.until(5 * S, |world| world.saw("cube1", "stranger", "200 INVITE"));
+    let answer = answer_of(&mut carrier, &world);
+    assert!(answer.contains("RTP/AVP 9 101") && !answer.contains("opus"), "{answer}");
 }
 
 #[test]
