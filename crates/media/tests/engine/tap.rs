@@ -5,12 +5,12 @@ use sdp::{Codec, Policy, Suite};
 
 use crate::rig::{End, Rig, find, ms, secure};
 
-fn tap(rig: &mut Rig, end: End, tap: u64) {
+pub(crate) fn tap(rig: &mut Rig, end: End, tap: u64) {
     rig.tell(end, |lease| Command::Tap { lease, tap });
 }
 
 /// The frames of a tap, and whether it ended.
-fn frames(rig: &Rig, of: u64) -> (Vec<Frame>, Option<LeaseId>) {
+pub(crate) fn frames(rig: &Rig, of: u64) -> (Vec<Frame>, Option<LeaseId>) {
     let (mut frames, mut ended) = (Vec::new(), None);
     for (_, event) in &rig.events {
         match event {
@@ -25,7 +25,7 @@ fn frames(rig: &Rig, of: u64) -> (Vec<Frame>, Option<LeaseId>) {
     (frames, ended)
 }
 
-fn samples(frames: &[Frame]) -> Vec<i16> {
+pub(crate) fn samples(frames: &[Frame]) -> Vec<i16> {
     frames.iter().flat_map(|frame| frame.samples.iter().copied()).collect()
 }
 

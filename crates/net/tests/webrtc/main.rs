@@ -5,6 +5,7 @@ mod door;
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use media::{Event, Facts, Lease, Play};
@@ -13,6 +14,7 @@ use sdp::{Codec, Exchange, Fingerprint, Keying, Local, MasterKey, Negotiated, Po
 
 use self::door::Door;
 
+const TAP: u64 = 9;
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One port of a media thread, as a border has it.
@@ -52,6 +54,19 @@ impl Port {
     fn play(&self, prompt: &str) {
         let play = Play { id: 1, prompt: prompt.into(), repeat: true };
         self.media.tell(0, media::Command::Play { lease: self.lease.id, play });
+    }
+
+    /// All that is heard, to be had once the lease is closed.
+    fn listen(&self) -> JoinHandle<Vec<i16>> {
+        let mut frames = self.media.listen(self.lease.id, TAP);
+        self.media.tell(0, media::Command::Tap { lease: self.lease.id, tap: TAP });
+        std::thread::spawn(move || {
+            let mut heard = Vec::new();
+            while let Some(frame) = frames.blocking_recv() {
+                heard.extend_from_slice(&frame.samples);
+            }
+            heard
+        })
     }
 
     fn facts(&self) -> Facts {
@@ -147,12 +162,13 @@ fn openssl_shakes_hands_for_each_profile() {
     let _ = std::fs::remove_dir_all(dir);
 }
 
-/// Offers come to the door, audio goes both ways, what the peer saw comes back. `play`: what it is to hear.
-fn call(peer: &str, codec: Codec, ports: (u16, u16), start: impl FnOnce(&str) -> Child) {
+/// Offers come to the door, audio goes both ways, what the peer saw comes back. What the port heard, at 8 kHz.
+fn call(peer: &str, codec: Codec, ports: (u16, u16), start: impl FnOnce(&str) -> Child) -> Vec<i16> {
     let door = Door::open(include_str!("page.html"));
     let child = Peer(start(&door.url()));
     let mut port = Port::open(ports);
     port.play("moh");
+    let heard = port.listen();
     let mut seen = None;
     while seen.is_none() {
         match door.next(Duration::from_secs(60)) {
@@ -175,7 +191,10 @@ fn call(peer: &str, codec: Codec, ports: (u16, u16), start: impl FnOnce(&str) ->
     };
     assert!(number("packets") > 100.0, "{peer} hears us: {seen}");
     assert!(number("energy") > 0.0, "and it is no silence: {seen}");
+    port.media.tell(0, media::Command::Close { lease: port.lease.id });
+    let heard = heard.join().unwrap();
     port.media.stop();
+    heard
 }
 
 #[test]
@@ -187,9 +206,15 @@ fn aiortc_calls() {
     }
     let calls = [(Codec::Pcmu, (24_100, 24_108)), (Codec::G722, (24_110, 24_118)), (Codec::Opus, (24_120, 24_128))];
     for (codec, ports) in calls {
-        call("aiortc", codec, ports, |url| {
+        let heard = call("aiortc", codec, ports, |url| {
             Command::new(&python).args(["-c", include_str!("peer.py"), url, codec.name()]).spawn().unwrap()
         });
+        // Its tone of 440 Hz, 8,000 loud, for a second and a half at least.
+        let loud = |second: &[i16]| second.iter().any(|sample| *sample > 7000);
+        let turns = |second: &[i16]| second.windows(2).filter(|two| two[0] < 0 && two[1] >= 0).count();
+        let seconds = heard.chunks_exact(4000).filter(|half| loud(half) && (217..=223).contains(&turns(half))).count();
+        println!("{} of aiortc: {seconds} half seconds of its tone", codec.name());
+        assert!(seconds >= 3, "{seconds} half seconds of its tone");
     }
 }
 
@@ -203,7 +228,7 @@ fn chromium_calls() {
     let calls = [(Codec::Pcmu, (24_200, 24_208)), (Codec::G722, (24_210, 24_218)), (Codec::Opus, (24_220, 24_228))];
     for (codec, ports) in calls {
         let profile = std::env::temp_dir().join(format!("ringfence-chromium-{}-{}", std::process::id(), ports.0));
-        call("Chromium", codec, ports, |url| {
+        let heard = call("Chromium", codec, ports, |url| {
             Command::new(browser)
                 .args([
                     "--headless",
@@ -221,5 +246,6 @@ fn chromium_calls() {
                 .unwrap()
         });
         let _ = std::fs::remove_dir_all(profile);
+        assert!(heard.iter().any(|sample| *sample > 3000), "its beeps are heard in {}", codec.name());
     }
 }
