@@ -214,6 +214,60 @@ fn keys_go_between_a_clock_of_48_000_and_one_of_8000() {
     }
 }
 
+/// A peer that has events on another clock alone, or none: keys are tones, and come through the coder as such.
+#[test]
+fn keys_are_heard_in_opus_where_there_are_no_events() {
+    let mute = Policy { telephone_event: false, ..modern() };
+    for (left, right) in [(mute.clone(), modern()), (modern(), mute.clone()), (mute.clone(), plain())] {
+        let mut rig = Rig::new(3);
+        let [caller, a, b, agent] = [rig.lend(0), rig.lend(1), rig.lend(1), rig.lend(2)];
+        rig.connect(caller, a, &left);
+        rig.connect(b, agent, &right);
+        rig.bridge(a, b);
+        rig.run(ms(100));
+        let keys = "1593704268*#";
+        rig.tell(caller, |lease| Command::Dial { lease, digits: keys.into() });
+        rig.run(ms(4000));
+        let told = rig.events.iter().filter_map(|(_, event)| match event {
+            Event::Digit { lease, digit, .. } if *lease == agent.lease.id => Some(*digit),
+            _ => None,
+        });
+        let told: String = told.collect();
+        assert_eq!(told, keys, "{} to {}", left.telephone_event, right.telephone_event);
+    }
+}
+
+/// From one clock to the other and back on one stream, as when a caller is sent on.
+#[test]
+fn a_change_to_opus_and_back_in_mid_call_is_followed() {
+    let mut rig = Rig::new(3);
+    let [caller, a, b, agent] = [rig.lend(0), rig.lend(1), rig.lend(1), rig.lend(2)];
+    rig.connect(caller, a, &plain());
+    rig.connect(b, agent, &secure(Suite::AeadAes128Gcm));
+    rig.bridge(a, b);
+    rig.record(agent);
+    rig.play(caller, "caller", true);
+    rig.run(ms(3000));
+    for (policy, name) in [(modern(), "opus"), (secure(Suite::AeadAes128Gcm), "PCMU"), (modern(), "opus")] {
+        let (at_b, at_agent) = rig.agree(b, agent, &policy);
+        rig.set(b, at_b);
+        rig.set(agent, at_agent);
+        rig.run(ms(3000));
+        let facts = rig.facts(agent);
+        assert_eq!((facts.codec.as_str(), facts.rx.clear), (name, 0));
+        assert!(facts.jitter_ms < 5.0 && facts.auth_failed <= 6, "{facts:?}");
+    }
+    let prompt = rig.prompts.samples("caller", Codec::Pcmu).unwrap();
+    let (heard, _, _) = rig.close(agent);
+    for (from, least) in [(3200, 20.0), (27_200, 3.0), (51_200, 20.0), (75_200, 3.0)] {
+        let part: Vec<i16> = (0..8000).map(|n| prompt[(from + n) % prompt.len()]).collect();
+        let (behind, db) = likeness(&part, &heard[from..from + 9000], 900);
+        let off = spectral_distance(&part, &heard[from..from + 9000], behind, 8000);
+        println!("from {} s on: {db:.1} dB, bands {off:.1} dB off", from / 8000);
+        assert!(db > least && off < 3.0, "from {from}: {db:.1} dB, {off:.1} dB");
+    }
+}
+
 #[test]
 fn opus_to_opus_passes_untouched_and_both_can_be_listened_to() {
     let mut rig = Rig::new(3);

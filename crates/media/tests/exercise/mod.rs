@@ -9,6 +9,10 @@ use media::srtp::Outbound;
 use media::{Command, Engine, Event, Facts, Latch, Lease, Play, Prompts, TAG_ROOM};
 use sdp::{Codec, Direction, Keying, MasterKey, Negotiated, Suite};
 
+/// Of a datagram.
+const MOST: usize = 2048;
+/// A packet of Opus as G.711: 120 ms, and 60 in place of what was lost.
+const HEARD: usize = 12 + 180 * 8;
 /// What our peers seal.
 const SSRC: u32 = 0xcafe_babe;
 const SUITES: [Suite; 3] = [Suite::AeadAes256Gcm, Suite::AesCm128HmacSha1_32, Suite::Aes192CmHmacSha1_80];
@@ -20,6 +24,8 @@ struct Scene {
     peers: Vec<Outbound>,
     last: Vec<u8>,
     keys: u8,
+    /// Which legs speak Opus.
+    opus: [bool; 3],
     /// Authentic packets given to the engine, by leg.
     given: [u64; 3],
 }
@@ -44,7 +50,16 @@ impl Scene {
         }
         let now = Duration::from_secs(1);
         let leases = engine.lend(local(0).ip(), 3, now);
-        let mut scene = Scene { engine, now, leases, peers: Vec::new(), last: Vec::new(), keys: 0, given: [0; 3] };
+        let mut scene = Scene {
+            engine,
+            now,
+            leases,
+            peers: Vec::new(),
+            last: Vec::new(),
+            keys: 0,
+            opus: [false; 3],
+            given: [0; 3],
+        };
         for leg in 0..3 {
             scene.key(leg);
         }
@@ -67,7 +82,7 @@ impl Scene {
         let negotiated = Box::new(Negotiated {
             remote: far(leg, false),
             remote_rtcp: far(leg, true),
-            codec: Codec::Pcmu,
+            codec: if self.opus[leg] { Codec::Opus } else { Codec::Pcmu },
             payload_type: 0,
             telephone_event: Some(101),
             direction: Direction::SendRecv,
@@ -128,6 +143,11 @@ impl Scene {
             12 => self
                 .engine
                 .command(Command::Record { lease: self.leases[leg].id, heard: "h".into(), said: "s".into() }, self.now),
+            // Another codec, under other keys as it is.
+            13 => {
+                self.opus[leg] = !self.opus[leg];
+                self.key(leg);
+            }
             _ => {}
         }
         while self.engine.poll().is_some() {}
@@ -153,9 +173,9 @@ impl Scene {
     fn arrive(&mut self, leg: usize, rtcp: bool, from: SocketAddr, packet: Vec<u8>) {
         let len = packet.len();
         let mut buffer = packet;
-        buffer.resize(len + 2 * TAG_ROOM, 0);
+        buffer.resize(MOST + TAG_ROOM, 0);
         if let Some(out) = self.engine.receive(leg as u16, rtcp, from, &mut buffer, len, self.now) {
-            assert!(out.len <= len + TAG_ROOM && out.to.ip() != SocketAddr::from(([192, 0, 2, 66], 0)).ip());
+            assert!(out.len <= len.max(HEARD) + TAG_ROOM && out.to.ip() != SocketAddr::from(([192, 0, 2, 66], 0)).ip());
         }
     }
 
