@@ -1,5 +1,7 @@
-//! Replays the corpora of the fuzz targets `media`, `wav` and `ogg`, so that what fuzzing has found stays found.
+//! Replays the corpora of the fuzz targets `media`, `entry`, `wav` and `ogg`, so that what fuzzing has found stays found.
 
+#[path = "exercise/entry.rs"]
+mod entry;
 mod exercise;
 #[path = "exercise/ogg.rs"]
 mod ogg;
@@ -33,6 +35,20 @@ fn every_story_told_otherwise_holds() {
     each("media", |bytes| {
         for _ in 0..20 {
             exercise::bytes(&changed(bytes, &mut dice));
+        }
+    });
+}
+
+/// Some of them key the stream, whatever else comes.
+#[test]
+fn every_story_ahead_of_media_holds() {
+    let mut keyed = 0;
+    let seen = each("entry", |bytes| keyed += usize::from(entry::bytes(bytes)));
+    assert!(seen >= 5 && keyed >= 3, "{keyed} of {seen} end with keys");
+    let mut dice = 5u32;
+    each("entry", |bytes| {
+        for _ in 0..10 {
+            entry::bytes(&changed(bytes, &mut dice));
         }
     });
 }
