@@ -262,6 +262,16 @@ mod tests {
         (0..count).map(packet).collect()
     }
 
+    /// The one frame of a packet, and how it is coded.
+    fn frame(packet: &[u8]) -> (u8, &[u8]) {
+        let (config, padded) = (packet[0] & !3, packet[0] & 3 == 3 && packet[1] & 0x40 != 0);
+        match (packet[0] & 3, padded) {
+            (0, _) => (config, &packet[1..]),
+            (3, true) => (config, &packet[3..packet.len() - usize::from(packet[2])]),
+            (code, _) => panic!("code {code}"),
+        }
+    }
+
     /// A header of so many channels and so on, and pages of ten packets, of which the last ends at `ends`.
     fn file(head: &[u8], packets: &[Vec<u8>], ends: i64) -> Vec<u8> {
         let mut file = page(FIRST, 0, 0, &[head]);
@@ -297,11 +307,9 @@ mod tests {
     fn packets_go_over_pages_and_what_is_none_is_made_up_for() {
         let packets = packets(3);
         let all = read(&file(&head(1, 0, 0, 0), &packets, 2880)).unwrap();
-        let mut longer = packets[1].clone();
         // Code 3 with padding (RFC 6716 §3.2.5): 400 octets that nobody hears.
-        longer[0] |= 3;
-        longer.splice(1..1, [0x41, 255, 146]);
-        longer.extend([0; 400]);
+        let (config, frame) = frame(&packets[1]);
+        let longer = [&[config | 3, 0x41, 255, 146], frame, &[0; 400]].concat();
         let (front, back) = longer.split_at(255);
         let mut long = page(FIRST, 0, 0, &[&head(1, 0, 0, 0)]);
         long.extend(page(0, 0, 1, &[&[b"OpusTags".as_slice(), &[7; 900]].concat()]));

@@ -8,15 +8,13 @@ use ropus::{Application, Bandwidth, Bitrate, Channels, DecodeMode, InbandFec};
 use sdp::OpusTerms;
 
 /// Bits a second of one voice at 16 kHz, and at 8; what is repeated of the packet before comes on top.
-const WIDE: u32 = 28_000;
-const NARROW: u32 = 20_000;
+const WIDE: u32 = 32_000;
+const NARROW: u32 = 24_000;
 const REPEATED: u32 = 8000;
 /// Parts of a hundred that are taken to be lost where the peer makes use of what is repeated.
 const LOSS: u8 = 10;
 /// Of ten: what a media thread spends on better sound.
 const EFFORT: u8 = 5;
-/// Octets of a packet at most (RFC 6716 §3.2.1 has 1,275 a frame); at our rates 60 ms are a fifth of it.
-const MOST_OCTETS: usize = 1275;
 /// A packet's length at most, at 48 kHz (RFC 6716 §3.2.5): 120 ms.
 const MOST_TICKS: u32 = 5760;
 /// What is made up in place of lost packets at most, in ms: later ones would not be heard any more.
@@ -65,6 +63,10 @@ pub struct Encoder {
     coder: Option<ropus::Encoder>,
     /// Samples of a 400th of a second.
     unit: usize,
+    /// Bits a second of its packets, all of one length: as long as what is said in them, they would tell it to who sees
+    /// them pass (RFC 6562), a prompt's above all.
+    rate: usize,
+    discontinuous: bool,
     /// What did not fill a frame yet.
     held: Vec<i16>,
 }
@@ -73,22 +75,30 @@ impl Encoder {
     pub fn new(rate: Rate, terms: &OpusTerms) -> Encoder {
         let repeated = if terms.in_band_fec { REPEATED } else { 0 };
         let wanted = repeated + if rate == Rate::Narrow { NARROW } else { WIDE };
+        let rate_of_packets = terms.max_average_bitrate.map_or(wanted, |most| most.min(wanted));
         let bandwidth = match terms.max_playback_rate {
             ..12_000 => Bandwidth::Narrowband,
             12_000..16_000 => Bandwidth::Mediumband,
             _ => Bandwidth::Wideband,
         };
         let builder = ropus::Encoder::builder(rate.hertz(), Channels::Mono, Application::Voip)
-            .bitrate(Bitrate::Bits(terms.max_average_bitrate.map_or(wanted, |most| most.min(wanted))))
+            // Few packets want more than a sixth beyond the average; those that do are made to fit.
+            .bitrate(Bitrate::Bits(rate_of_packets / 6 * 5))
             .complexity(EFFORT)
             .max_bandwidth(bandwidth)
-            .vbr(!terms.constant_rate)
+            .vbr(true)
             .dtx(terms.discontinuous);
         let builder = match terms.in_band_fec {
             true => builder.inband_fec(InbandFec::Enabled).packet_loss_perc(LOSS),
             false => builder,
         };
-        Encoder { coder: builder.build().ok(), unit: rate.hertz() as usize / 400, held: Vec::new() }
+        Encoder {
+            coder: builder.build().ok(),
+            unit: rate.hertz() as usize / 400,
+            rate: rate_of_packets as usize,
+            discontinuous: terms.discontinuous,
+            held: Vec::new(),
+        }
     }
 
     /// One packet of what came and what was held back: 2.5 to 60 ms, since Opus has no frames of 30 or 50 (RFC 6716 §2.1.4).
@@ -98,12 +108,16 @@ impl Encoder {
         self.held.extend_from_slice(samples);
         let fits = |frame: &&usize| *frame * self.unit <= self.held.len();
         let Some(frame) = FRAMES.iter().find(fits).map(|frame| frame * self.unit) else { return ahead };
-        let before = out.len();
-        out.resize(before + MOST_OCTETS, 0);
+        let (before, len) = (out.len(), self.rate * frame / self.unit / 400 / 8);
+        out.resize(before + len, 0);
         let (now, room) = (self.held.get(..frame).unwrap_or_default(), out.get_mut(before..).unwrap_or_default());
         let written = self.coder.as_mut().and_then(|coder| coder.encode(now, room).ok()).unwrap_or(0);
         out.truncate(before + written);
         self.held.drain(..frame);
+        // Up to two octets mean that nobody speaks, where the peer wants to be told so.
+        if written > if self.discontinuous { 2 } else { 0 } {
+            pad(out, before, len);
+        }
         ahead
     }
 
@@ -111,6 +125,29 @@ impl Encoder {
     pub fn delay(&self) -> usize {
         self.coder.as_ref().map_or(0, |coder| coder.lookahead() as usize)
     }
+}
+
+/// Makes the packet at the end of `out` that begins there so long, as one of code 3 (RFC 6716 §3.2.5): the frames of each
+/// other code follow their header as they do there.
+fn pad(out: &mut Vec<u8>, begins: usize, len: usize) {
+    let missing = (begins + len).saturating_sub(out.len());
+    let Some(([first], rest)) = out.get(begins..).and_then(|packet| packet.split_first_chunk::<1>()) else { return };
+    let (count, behind, more) = match first & 3 {
+        0 => (1, begins + 1, missing.checked_sub(1)),
+        1 => (2, begins + 1, missing.checked_sub(1)),
+        2 => (0x82, begins + 1, missing.checked_sub(1)),
+        _ => (rest.first().copied().unwrap_or(0x40), begins + 2, Some(missing)),
+    };
+    // One that is padded already is as long as it was to be.
+    let Some(more) = more.filter(|_| count & 0x40 == 0) else { return };
+    // Octets that say how many there are, each for 254, and those.
+    let says = more.div_ceil(255);
+    let last = (more + 254).checked_sub(255 * says).map(|last| last as u8);
+    let header = [first | 3, count | if more == 0 { 0 } else { 0x40 }];
+    let lengths = std::iter::repeat_n(255, says.saturating_sub(1)).chain(last.filter(|_| more > 0));
+    let header: Vec<u8> = header.into_iter().chain(lengths).collect();
+    out.splice(begins..behind, header);
+    out.resize(begins + len, 0);
 }
 
 /// Packets in, sound out.
@@ -253,8 +290,6 @@ mod tests {
         assert!(configs(octets(usual, &noise)) >= Some(8), "wide band");
         let narrow = OpusTerms { max_playback_rate: 8000, ..usual };
         assert!(configs(octets(narrow, &noise)) < Some(4), "narrow band");
-        let constant = octets(OpusTerms { constant_rate: true, ..usual }, &noise);
-        assert!(constant.iter().all(|packet| packet.len() == constant[0].len()), "RFC 6562");
         let least = OpusTerms { max_average_bitrate: Some(6000), ..usual };
         let sum = |packets: Vec<Vec<u8>>| packets.iter().map(Vec::len).sum::<usize>();
         assert!(sum(octets(least, &noise)) * 2 < sum(octets(usual, &noise)));
@@ -262,6 +297,53 @@ mod tests {
         assert!(quiet.iter().rev().take(20).filter(|packet| packet.len() <= 2).count() >= 15, "next to nothing");
         let repeats = octets(OpusTerms { in_band_fec: true, ..usual }, &noise);
         assert!(sum(repeats) > sum(octets(usual, &noise)), "what is repeated comes on top");
+    }
+
+    /// RFC 6562: nobody on the way sees by their lengths what is said, nor whether anything is.
+    #[test]
+    fn packets_are_as_long_whatever_is_said() {
+        let noise = dice(1).map(|it| (it % 12_000) as i16 - 6000).take(16_000);
+        let said: Vec<i16> = noise.chain(hum(Rate::Wide, 16_000)).chain([0; 16_000]).collect();
+        for in_band_fec in [false, true] {
+            let mut encoder = Encoder::new(Rate::Wide, &OpusTerms { in_band_fec, ..OpusTerms::default() });
+            let lengths = said.chunks_exact(320).map(|piece| {
+                let mut packet = Vec::new();
+                encoder.encode(piece, &mut packet);
+                packet.len()
+            });
+            let lengths: std::collections::BTreeSet<usize> = lengths.collect();
+            assert_eq!(lengths.len(), 1, "{lengths:?}");
+        }
+    }
+
+    /// Packets of each code, made longer by any number of octets, are heard as before.
+    #[test]
+    fn what_fills_a_packet_is_not_heard() {
+        let mut encoder = ropus::Encoder::builder(16_000, Channels::Mono, Application::Voip).build().unwrap();
+        let mut room = [0; 1275];
+        let len = encoder.encode(&hum(Rate::Wide, 320), &mut room).unwrap();
+        let (config, frame) = (room[0] & !3, room[1..len].to_vec());
+        let short = &frame[..];
+        let packets = [
+            [&[config][..], short].concat(),
+            [&[config | 1][..], short, short].concat(),
+            [&[config | 2, short.len() as u8][..], short, &frame].concat(),
+            [&[config | 3, 2][..], short, short].concat(),
+        ];
+        for packet in &packets {
+            let heard = |packet: &[u8]| {
+                let mut heard = Vec::new();
+                Decoder::new(Rate::Wide).decode(packet, 0, &mut heard);
+                (duration(packet), heard)
+            };
+            for more in 0..600 {
+                let mut longer = vec![9, 9];
+                longer.extend_from_slice(packet);
+                pad(&mut longer, 2, packet.len() + more);
+                assert_eq!((longer.len(), &longer[..2]), (2 + packet.len() + more, &[9, 9][..]), "{more}");
+                assert!(heard(&longer[2..]) == heard(packet), "code {} and {more}", packet[0] & 3);
+            }
+        }
     }
 
     /// Random packets, and true ones that were damaged, cut, lost and turned around. (Before `ropus` was taken, three

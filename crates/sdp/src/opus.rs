@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::Media;
 
 /// What a peer wants of the Opus that it hears. Of what it says besides, `stereo` is for who has two channels to send: we
-/// have one, which every receiver takes; and `sprop-` parameters are about what it sends, which a decoder finds in the
+/// have one, which every receiver takes; nor `cbr`, for our packets are of one length whoever asks; and `sprop-` parameters are about what it sends, which a decoder finds in the
 /// packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpusTerms {
@@ -17,24 +17,17 @@ pub struct OpusTerms {
     pub in_band_fec: bool,
     /// `usedtx`: it would have next to nothing sent while nobody speaks.
     pub discontinuous: bool,
-    /// `cbr`: packets of one length, which tell nothing of what is said in them (RFC 6562).
-    pub constant_rate: bool,
 }
 
-/// What we say: that we make use of what packets repeat, and take packets from 10 ms on. Nothing of a rate: who is bridged
-/// to another speaker of Opus is heard there as he is.
-pub(crate) const OURS: &str = "minptime=10;useinbandfec=1";
+/// What we say: that we make use of what packets repeat, take packets from 10 ms on, and want them of one length, for under
+/// SRTP their lengths would tell what is said (RFC 6562). Nothing of a rate: who is bridged to another speaker of Opus is
+/// heard there as he is.
+pub(crate) const OURS: &str = "minptime=10;useinbandfec=1;cbr=1";
 
 impl Default for OpusTerms {
     /// Of who says nothing.
     fn default() -> OpusTerms {
-        OpusTerms {
-            max_playback_rate: 48_000,
-            max_average_bitrate: None,
-            in_band_fec: false,
-            discontinuous: false,
-            constant_rate: false,
-        }
+        OpusTerms { max_playback_rate: 48_000, max_average_bitrate: None, in_band_fec: false, discontinuous: false }
     }
 }
 
@@ -54,7 +47,6 @@ impl OpusTerms {
                 "maxaveragebitrate" => terms.max_average_bitrate = within(number, 6000..=510_000),
                 "useinbandfec" => terms.in_band_fec = value == "1",
                 "usedtx" => terms.discontinuous = value == "1",
-                "cbr" => terms.constant_rate = value == "1",
                 _ => {}
             }
         }
@@ -79,7 +71,6 @@ mod tests {
             max_average_bitrate: Some(20_000),
             in_band_fec: true,
             discontinuous: true,
-            constant_rate: true,
         };
         assert_eq!(OpusTerms::parse(said), terms);
         for said in ["", "minptime=10", "usedtx", "maxplaybackrate=0;maxaveragebitrate=4000000000;useinbandfec=yes"] {

@@ -388,7 +388,7 @@ fn opus_is_offered_with_events_on_its_clock_and_taken_by_its_whole_name() {
     let policy = Policy { codecs: vec![Codec::Opus, Codec::Pcmu], ..secure(&[]) };
     let (text, offered) = offer(&policy, &mut local("192.0.2.1:4000"), Direction::SendRecv, &mut counted());
     assert!(text.contains("RTP/SAVP 111 0 101 110\r\n"), "{text}");
-    for line in ["rtpmap:111 opus/48000/2", "fmtp:111 minptime=10;useinbandfec=1", "rtpmap:0 PCMU/8000"] {
+    for line in ["rtpmap:111 opus/48000/2", "fmtp:111 minptime=10;useinbandfec=1;cbr=1", "rtpmap:0 PCMU/8000"] {
         assert!(text.contains(&format!("a={line}\r\n")), "{line} in {text}");
     }
     for line in ["rtpmap:101 telephone-event/8000", "rtpmap:110 telephone-event/48000", "fmtp:110 0-15"] {

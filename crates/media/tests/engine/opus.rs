@@ -84,7 +84,7 @@ fn speech_goes_to_opus_and_back_with_little_delay() {
         assert!(db > 4.0, "{codec:?}: {db:.1} dB");
         assert!(off < 3.0, "{codec:?}: {off:.1} dB");
         assert!(delay < 12.0, "{codec:?}: {delay} ms");
-        assert!(octets < 3500, "{codec:?}: {octets} octets a second");
+        assert!(octets <= 4000, "{codec:?}: {octets} octets a second");
     }
 }
 
@@ -97,8 +97,8 @@ fn tones_keep_their_level_in_opus() {
             let change = 20.0 * (level / 8000.0).log10();
             println!("{} to Opus and back: {hertz} Hz {db:.1} dB over the rest, level {change:+.2} dB", codec.name());
             let edge = hertz > 3000.0;
-            assert!(db > if edge { 8.0 } else { 16.0 }, "{codec:?}, {hertz} Hz: {db:.1} dB");
-            assert!(change.abs() < if edge { 3.0 } else { 1.0 }, "{codec:?}, {hertz} Hz: {change:+.2} dB");
+            assert!(db > if edge { 5.0 } else { 16.0 }, "{codec:?}, {hertz} Hz: {db:.1} dB");
+            assert!(change.abs() < if edge { 4.0 } else { 1.0 }, "{codec:?}, {hertz} Hz: {change:+.2} dB");
         }
     }
 }

@@ -125,7 +125,7 @@ fn a_carrier_speaks_opus_where_its_dial_peer_names_it_and_nowhere_else() {
     world.until(5 * S, |world| world.saw("cube1", "stranger", "200 INVITE"));
     let answer = answer_of(&mut carrier, &world);
     assert!(answer.contains("RTP/AVP 111 110\r\n") && answer.contains("a=rtpmap:111 opus/48000/2\r\n"), "{answer}");
-    assert!(answer.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"), "{answer}");
+    assert!(answer.contains("a=fmtp:111 minptime=10;useinbandfec=1;cbr=1\r\n"), "{answer}");
     assert!(!offered_inside(&world).contains("opus"));
     carrier.send(&mut world, "ACK", "two", "", "");
     world.run(S);
